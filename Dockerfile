@@ -1,0 +1,26 @@
+FROM python:3.11-slim
+
+WORKDIR /app
+
+ENV PYTHONUNBUFFERED=1
+
+# Every dependency comes as a wheel, so the image needs no compiler; the hashes pin what is installed.
+COPY requirements.txt ./
+RUN pip install --no-cache-dir --only-binary :all: --require-hashes -r requirements.txt
+
+# The collector keeps its state in /symphony_data: a volume mounted there starts with this folder's owner.
+RUN useradd --create-home --uid 1000 sekoiaio-runtime \
+    && mkdir /symphony_data \
+    && chown sekoiaio-runtime:sekoiaio-runtime /symphony_data
+
+COPY main.py manifest.json trigger_*.json connector_*.json logo.png ./
+COPY office365_message_trace ./office365_message_trace
+
+USER sekoiaio-runtime
+
+# The SDK answers 200 on /health as long as the trigger shows signs of life.
+HEALTHCHECK --interval=60s --timeout=10s --start-period=30s \
+    CMD ["python", "-c", "import http.client, os; c = http.client.HTTPConnection('127.0.0.1', int(os.environ.get('LIVENESS_PORT') or 8000), timeout=5); c.request('GET', '/health'); raise SystemExit(c.getresponse().status != 200)"]
+
+# The platform adds the docker_parameters of the trigger to run.
+ENTRYPOINT ["python", "./main.py"]

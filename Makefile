@@ -1,0 +1,63 @@
+# Everything a developer or a pipeline runs, one command each. The tools live in .venv, which is made from the
+# hash-pinned requirements files the first time a command needs it, and again when those files change.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo sandbox simulate test lint format bench lock clean
+
+help: ## List these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(READY) ## Show the collector at work against the local sandbox (TRIGGER=oauth or basic to choose)
+	@$(BIN)/python -m sandbox demo $(if $(TRIGGER),--trigger $(TRIGGER))
+
+sandbox: $(READY) ## Serve the local Microsoft and Sekoia.io until interrupted
+	@$(BIN)/python -m sandbox serve
+
+simulate: $(READY) ## Run days of mail flow and failures under a virtual clock
+	@$(BIN)/python -m sandbox simulate
+
+test: $(READY) ## Run the tests and show what they cover
+	$(BIN)/python -m pytest --cov --cov-report=term-missing
+
+lint: $(READY) ## Check format, style and types
+	$(BIN)/black --check --quiet --diff .
+	$(BIN)/ruff check .
+	$(BIN)/mypy --strict --cache-dir .mypy_cache/strict office365_message_trace main.py
+	$(BIN)/mypy --ignore-missing-imports .
+
+format: $(READY) ## Rewrite the code in the project's format
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/black --quiet .
+
+bench: $(READY) ## Measure speed and memory
+	@$(BIN)/python -m benchmarks
+
+# Poetry is needed for this alone, so it gets a virtual environment that is thrown away afterwards. Where only a
+# simple package index can be reached, POETRY_PYPI_MIRROR_URL names it; no address ends up in the files.
+lock: ## Resolve the dependencies anew and write poetry.lock and the requirements files
+	@set -eu; tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
+	$(PYTHON) -m venv "$$tools"; \
+	"$$tools/bin/pip" install --quiet \
+	    poetry==2.5.1 poetry-plugin-export==1.10.1 poetry-plugin-pypi-mirror==0.6.5; \
+	export POETRY_VIRTUALENVS_CREATE=false; \
+	"$$tools/bin/poetry" lock --regenerate; \
+	"$$tools/bin/poetry" export --output requirements.txt; \
+	"$$tools/bin/poetry" export --with dev --output requirements-dev.txt
+
+clean: ## Remove the virtual environment and everything generated
+	rm -rf $(VENV) .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache htmlcov
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamp comes last: an interrupted install is started over by the next command.
+# Python older than 3.11 would skip every pinned line and install nothing, so that is said first.
+$(READY): requirements.txt requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or later is needed: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile \
+	    --require-hashes -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,1 @@
+"""Collects Microsoft 365 message trace rows and forwards them to a Sekoia.io intake, losing none."""

@@ -1,0 +1,235 @@
+"""The loop: fetch, push, record, commit, in that order.
+
+A row is recorded once the intake accepted it, and a window counts as read once its last page was.
+Any failure leaves the coverage where it was: the window is read again, and the ledger drops what
+was accepted already. Nothing else moves the state, least of all a ``finally``.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from office365_message_trace.clock import Clock
+from office365_message_trace.coverage import Coverage, Kind, Policy, Read, Wait, plan
+from office365_message_trace.errors import (
+    HistoryExceeded,
+    Misconfigured,
+    Refused,
+    Unavailable,
+    WindowTooLarge,
+)
+from office365_message_trace.ledger import BUCKET_SPAN, Ledger
+from office365_message_trace.model import Event, Log, Page, Row, Window
+from office365_message_trace.pace import NARROWEST, SlowProbe, WindowWidth
+from office365_message_trace.state import StateStore
+
+MOST_PAGES = 20
+"""Pages of one window: what a failure can make necessary to read again."""
+
+_USUAL_PAGES = MOST_PAGES // 2
+_SECOND = timedelta(seconds=1)
+_MINUTE = timedelta(minutes=1)
+
+
+class Source(Protocol):
+    """One of Microsoft's message trace services."""
+
+    page_size: int
+
+    def pages(self, window: Window, background: bool) -> Iterator[Page]:
+        """The pages of ``window``; see `ReportingClient.pages`."""
+
+    def render(self, row: Row) -> str:
+        """The event of ``row``."""
+
+
+class Pusher(Protocol):
+    """Where events go."""
+
+    def push(self, events: list[Event]) -> Iterator[list[Event]]:
+        """Deliver ``events``; yields each batch that the intake is done with."""
+
+
+class Progress(Protocol):
+    """Who is told how far the first read has come."""
+
+    def lag(self, live_edge: datetime, now: datetime) -> None: ...
+
+
+class Collector:
+    """Keeps the promises for one tenant."""
+
+    def __init__(
+        self,
+        source: Source,
+        pusher: Pusher,
+        ledger: Ledger,
+        store: StateStore,
+        policy: Policy,
+        clock: Clock,
+        log: Log,
+        progress: Progress,
+    ) -> None:
+        self._source = source
+        self._pusher = pusher
+        self._ledger = ledger
+        self._store = store
+        self._policy = policy
+        self._clock = clock
+        self._log = log
+        self._progress = progress
+        self._widths = {kind: WindowWidth(_USUAL_PAGES * source.page_size) for kind in Kind}
+        self._probes = {kind: SlowProbe() for kind in Kind}
+        self._refusals = SlowProbe()
+        self._turn = Kind.REREAD
+        self._forwarded = 0
+        self._reported_at = self._tidied_at = clock.now()
+
+    def run(self, coverage: Coverage) -> None:
+        """Collect from ``coverage`` on. Ends only by `Stopped`, which any wait raises."""
+        self._coverage = coverage.adapted(self._policy)
+        self._commit(self._coverage)
+        while True:
+            try:
+                self._step()
+            except Refused as refusal:
+                self._hold(refusal)
+
+    def _step(self) -> None:
+        now = self._clock.now()
+        self._report(now)
+        kinds = [kind for kind in Kind if kind is Kind.LIVE or self._probes[kind].due(now)]
+        step = self._next(now, kinds)
+        if isinstance(step, Wait):
+            self._clock.wait_until(step.until)
+            return
+        self._read(step)
+        if self._refusals.reset():
+            self._log("Collecting again.", "info")
+
+    def _next(self, now: datetime, kinds: list[Kind]) -> Read | Wait:
+        """What to do at ``now``, considering only windows of ``kinds``."""
+        coverage = self._coverage.with_clock_set_back(now, self._policy)
+        if coverage is not self._coverage:
+            self._log("The system clock was set back; the look-back is read again.", "warning")
+        self._coverage = coverage.with_outage_behind(now, self._policy)
+        self._give_up_before(self._policy.oldest_kept(now))
+        widths = {kind: self._widths[kind].now for kind in kinds}
+        return plan(self._coverage, self._policy, now, widths, self._turn)
+
+    def _read(self, read: Read) -> None:
+        """Deliver a window page by page, then commit it. Fresh mail is read between the pages."""
+        live = read.kind is Kind.LIVE
+        rows = 0
+        try:
+            for number, page in enumerate(self._source.pages(read.window, background=not live), 1):
+                self._deliver(page)
+                rows += len(page.rows)
+                if number > MOST_PAGES and read.window.span > _SECOND:
+                    raise WindowTooLarge("more pages than are good to read again")
+                if not live:
+                    self._read_live_if_due()
+        except WindowTooLarge as problem:
+            self._narrow(read, problem)
+        except HistoryExceeded as problem:
+            self._shorten_history(read, problem)
+        except Unavailable:
+            self._widths[read.kind].narrow(read.window.span, at_least=_MINUTE)
+            self._probes[read.kind].failed(self._clock.now())
+        else:
+            self._completed(read, rows)
+
+    def _read_live_if_due(self) -> None:
+        step = self._next(self._clock.now(), [Kind.LIVE])
+        if isinstance(step, Read):
+            self._read(step)
+
+    def _deliver(self, page: Page) -> None:
+        """Push what the ledger does not know, and record each batch before the next is pushed."""
+        fresh = self._ledger.unseen(page.rows)
+        events = [
+            Event(row.received, row.trace_id, fingerprint, self._source.render(row))
+            for fingerprint, row in fresh.items()
+        ]
+        for batch in self._pusher.push(events):
+            self._ledger.record((event.received, event.fingerprint) for event in batch)
+            self._forwarded += len(batch)
+        self._clock.wait(0)
+
+    def _completed(self, read: Read, rows: int) -> None:
+        self._widths[read.kind].observe(read.window.span, rows)
+        self._probes[read.kind].reset()
+        if read.kind is Kind.LIVE:
+            for width in self._widths.values():
+                width.expect(read.window.span, rows)
+        else:
+            self._turn = Kind.BACKLOG if read.kind is Kind.REREAD else Kind.REREAD
+        self._commit(self._coverage.completed(read))
+
+    def _commit(self, coverage: Coverage) -> None:
+        """Make ``coverage`` the one to continue from, now and after a restart."""
+        previous, self._coverage = self._coverage, coverage
+        self._store.save(coverage)
+        now = self._clock.now()
+        self._progress.lag(coverage.live, now)
+        if now - self._tidied_at >= BUCKET_SPAN:
+            # by the previous copy of the state, which may have to serve if this one is damaged
+            self._ledger.forget(previous.will_read)
+            self._tidied_at = now
+
+    def _narrow(self, read: Read, problem: WindowTooLarge) -> None:
+        """Have the time of ``read`` read in smaller windows, as long as there are any."""
+        if read.window.span > NARROWEST:
+            self._widths[read.kind].narrow(read.window.span)
+            return
+        self._log(
+            f"Rows may be missing at {read.window}: the service does not give all rows of a single "
+            f"millisecond ({problem}). The time is declared as a gap.",
+            "error",
+        )
+        self._commit(self._coverage.completed(read).with_gap(read.window))
+
+    def _shorten_history(self, read: Read, problem: HistoryExceeded) -> None:
+        """Believe a service that says how long it keeps rows; it may count by day or by the hour."""
+        now = self._clock.now()
+        history = timedelta(days=problem.days)
+        self._policy = replace(self._policy, history=history)
+        hour_later = read.window.start + timedelta(hours=1)
+        limits = (self._policy.oldest_kept(now), now - history, hour_later)
+        self._give_up_before(next(limit for limit in limits if limit > read.window.start))
+
+    def _give_up_before(self, oldest: datetime) -> None:
+        """Drop what lies before ``oldest`` and declare as a gap what was never read of it."""
+        if self._coverage.oldest >= oldest:
+            return
+        coverage = self._coverage.without_before(oldest)
+        if coverage.gaps != self._coverage.gaps:
+            self._log(
+                f"Message traces from before {oldest:%Y-%m-%d %H:%M} UTC that had not been read yet "
+                "are lost: Microsoft 365 does not keep them that long. The time is declared as a "
+                "gap in the trigger's state.",
+                "error",
+            )
+        self._commit(coverage)
+
+    def _hold(self, refusal: Refused) -> None:
+        """Say who has to do what, then probe slowly. No row is lost: the coverage stays."""
+        again = self._refusals.failed(self._clock.now())
+        level = "critical" if isinstance(refusal, Misconfigured) else "error"
+        self._log(str(refusal), level)
+        self._clock.wait_until(again)
+
+    def _report(self, now: datetime) -> None:
+        """One line a minute, so that a person can follow."""
+        if now - self._reported_at < _MINUTE:
+            return
+        backlog = sum((window.span for window in self._coverage.backlog), timedelta())
+        self._log(
+            f"Read up to {self._coverage.live:%Y-%m-%d %H:%M:%S} UTC; {self._forwarded} events "
+            f"forwarded since the last line"
+            + (f"; {backlog / timedelta(hours=1):.1f} hours of backlog left." if backlog else "."),
+            "info",
+        )
+        self._forwarded = 0
+        self._reported_at = now

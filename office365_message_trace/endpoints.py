@@ -1,0 +1,58 @@
+"""Where Microsoft's services are, and which addresses are acceptable at all."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from office365_message_trace.errors import ConfigurationMistakes
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Base addresses of the services, and the scope of tokens for the Reporting Web Service."""
+
+    login: str = "https://login.microsoftonline.com"
+    reporting: str = "https://reports.office365.com"
+    reporting_scope: str = "https://outlook.office365.com/.default"
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Endpoints":
+        """The real services, unless ``MESSAGE_TRACE_LOGIN_URL`` or ``MESSAGE_TRACE_REPORTING_URL``
+        name others, as a local sandbox does. Raises `ConfigurationMistakes` for an unsafe one."""
+        chosen = {
+            name: environment.get(f"MESSAGE_TRACE_{name.upper()}_URL")
+            for name in ("login", "reporting")
+        }
+        mistakes = [
+            f"MESSAGE_TRACE_{name.upper()}_URL {UNSAFE_URL}"
+            for name, url in chosen.items()
+            if url and not is_safe_url(url)
+        ]
+        if mistakes:
+            raise ConfigurationMistakes(mistakes)
+        return cls(**{name: url.rstrip("/") for name, url in chosen.items() if url})
+
+
+UNSAFE_URL = "must be an https address (plain http is accepted for this machine only)."
+
+
+def is_safe_url(url: str) -> bool:
+    """Whether credentials may be sent to ``url``: https, or http to a loopback address."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        _ = parts.port  # raises ValueError if it is no number
+    except ValueError:
+        return False
+    return bool(host) and (
+        parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host))
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

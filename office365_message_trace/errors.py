@@ -1,0 +1,81 @@
+"""What can go wrong, by what has to follow.
+
+::
+
+    MessageTraceError             a sentence for the user, a detail for the engineer
+    ├── Unavailable               passes by itself: wait, then ask again
+    ├── Refused                   a person has to act outside this trigger: hold the data, probe slowly
+    │   └── Misconfigured         only changed settings of this trigger mend it
+    ├── WindowTooLarge            read the same time again in smaller windows
+    ├── HistoryExceeded           the window begins before what the service keeps
+    ├── StorageFailed             state could not be read or written: nothing may move until it can
+    └── ConfigurationMistakes     the settings are unusable; nothing was called
+
+    Stopped                       not an error: the platform asked to stop
+"""
+
+from collections.abc import Sequence
+
+
+class MessageTraceError(Exception):
+    """Base of all failures.
+
+    ``sentence`` says what failed, what it means and who must do what where; its text is stable, so
+    that the platform can fold repetitions. ``detail`` holds what an engineer wants besides (status,
+    error code). Neither ever holds a secret, an address or a subject.
+    """
+
+    def __init__(self, sentence: str, detail: str = "") -> None:
+        super().__init__(sentence, detail)
+        self.sentence = sentence
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.sentence} [{self.detail}]" if self.detail else self.sentence
+
+
+class Unavailable(MessageTraceError):
+    """The other side did not give a usable answer this time.
+
+    ``retry_after`` is the number of seconds that it asked to be left alone, if it did.
+    """
+
+    def __init__(self, sentence: str, detail: str = "", retry_after: float | None = None) -> None:
+        super().__init__(sentence, detail)
+        self.retry_after = retry_after
+
+
+class Refused(MessageTraceError):
+    """The other side understood and said no; asking again at once is pointless."""
+
+
+class Misconfigured(Refused):
+    """Refused because of a setting of this trigger, such as a secret, a password or an intake key."""
+
+
+class WindowTooLarge(MessageTraceError):
+    """The service cannot give all rows of the window, or not in one piece."""
+
+
+class HistoryExceeded(MessageTraceError):
+    """The window begins earlier than the service keeps rows for; ``days`` is what it says it keeps."""
+
+    def __init__(self, sentence: str, days: int, detail: str = "") -> None:
+        super().__init__(sentence, detail)
+        self.days = days
+
+
+class StorageFailed(MessageTraceError):
+    """The trigger's storage could not be read or written."""
+
+
+class ConfigurationMistakes(MessageTraceError):
+    """All mistakes of a configuration, one line each: field, what is wrong, what to enter."""
+
+    def __init__(self, mistakes: Sequence[str]) -> None:
+        super().__init__("The configuration cannot be used: " + " ".join(mistakes))
+        self.mistakes = tuple(mistakes)
+
+
+class Stopped(Exception):
+    """Raised by every wait once the platform has asked to stop; it unwinds and changes nothing."""

@@ -1,0 +1,71 @@
+"""The values that pass through the collector, all frozen. Time is aware UTC, to the millisecond."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND = timedelta(milliseconds=1)
+
+Fields = dict[str, Any]
+Log = Callable[[str, str], None]
+"""Where a sentence for the user goes: (text, level), the level one of the platform's."""
+
+
+def milliseconds(instant: datetime) -> int:
+    """Whole milliseconds from 1970 to ``instant``, rounded down."""
+    return (instant - EPOCH) // MILLISECOND
+
+
+def instant(milliseconds_since_1970: int) -> datetime:
+    """The inverse of `milliseconds`."""
+    return EPOCH + timedelta(milliseconds=milliseconds_since_1970)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Window:
+    """A closed interval of receive time; neighbours share their boundary instant."""
+
+    start: datetime
+    end: datetime
+
+    def __post_init__(self) -> None:
+        if self.end < self.start:
+            raise ValueError(f"a window cannot end ({self.end}) before it starts ({self.start})")
+
+    @property
+    def span(self) -> timedelta:
+        return self.end - self.start
+
+    def __str__(self) -> str:
+        return f"{self.start:%Y-%m-%d %H:%M:%S} to {self.end:%Y-%m-%d %H:%M:%S} UTC"
+
+
+class Row(NamedTuple):
+    """What the API returned for one message and one recipient.
+
+    ``received`` is in milliseconds since 1970. ``content`` holds the bytes that identify what the
+    row says: all of it but what merely echoes the query. ``fields`` is the row as it was sent.
+    """
+
+    received: int
+    trace_id: str
+    content: bytes
+    fields: Fields
+
+
+class Event(NamedTuple):
+    """A row on its way to the intake: ``text`` is the JSON that is pushed."""
+
+    received: int
+    trace_id: str
+    fingerprint: bytes
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One well-formed answer of the API."""
+
+    rows: list[Row]

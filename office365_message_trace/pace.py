@@ -1,0 +1,78 @@
+"""How much to read at once, and how soon to try again what failed."""
+
+from datetime import datetime, timedelta
+
+from office365_message_trace.model import MILLISECOND
+
+NARROWEST = MILLISECOND
+"""Receive times have milliseconds; less than one cannot be told apart."""
+
+_FIRST_GUESS = timedelta(hours=6)
+_WIDEST = timedelta(days=10)  # what Graph accepts at most, and the Reporting Web Service's history
+_STEP = 4
+_SECOND = timedelta(seconds=1)
+_PROBES = tuple(timedelta(minutes=m) for m in (1, 3, 9, 10))
+
+
+class WindowWidth:
+    """The width that makes a window hold about ``rows`` rows: wide in quiet times, else narrow.
+
+    A window of that size costs little to read again, and few requests are wasted on empty ones.
+    """
+
+    def __init__(self, rows: int) -> None:
+        self.now = _FIRST_GUESS
+        self._rows = rows
+        self._observed = False
+
+    def observe(self, span: timedelta, rows: int) -> None:
+        """Learn from a window that was read to its end; grow only if it was a full-width one."""
+        fitting = self._fitting(span, rows)
+        if fitting < self.now:
+            self.now = fitting
+        elif span >= self.now:
+            self.now = min(fitting, self.now * _STEP, _WIDEST)
+        self._observed = True
+
+    def expect(self, span: timedelta, rows: int) -> None:
+        """A first guess from another window, as long as none of this kind was read."""
+        if not self._observed:
+            self.now = min(self.now, self._fitting(span, rows))
+
+    def narrow(self, span: timedelta, at_least: timedelta = NARROWEST) -> None:
+        """After a window of ``span`` that could not be read to its end."""
+        self.now = max(_rounded(min(self.now, span) / _STEP), at_least)
+        self._observed = True
+
+    def _fitting(self, span: timedelta, rows: int) -> timedelta:
+        return max(_rounded(min(span * (self._rows / max(rows, 1)), _WIDEST)), NARROWEST)
+
+
+class SlowProbe:
+    """Waits from 1 to 10 minutes between tries of what is not likely to work yet."""
+
+    def __init__(self) -> None:
+        self._failures = 0
+        self._next: datetime | None = None
+
+    def failed(self, now: datetime) -> datetime:
+        """Note a failure; returns when to try again."""
+        self._next = now + _PROBES[min(self._failures, len(_PROBES) - 1)]
+        self._failures += 1
+        return self._next
+
+    def due(self, now: datetime) -> bool:
+        """Whether it is time to try (again)."""
+        return self._next is None or now >= self._next
+
+    def reset(self) -> bool:
+        """Note a success; whether there had been failures."""
+        had_failed = self._failures > 0
+        self._failures, self._next = 0, None
+        return had_failed
+
+
+def _rounded(span: timedelta) -> timedelta:
+    """Whole seconds, or whole milliseconds where less than a second is meant."""
+    unit = _SECOND if span >= _SECOND else MILLISECOND
+    return span // unit * unit

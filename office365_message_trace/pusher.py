@@ -1,0 +1,183 @@
+"""Delivery to a Sekoia.io intake: an event is delivered when the intake has given it an id."""
+
+import gzip
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import orjson
+
+from office365_message_trace import codec
+from office365_message_trace.clock import Clock
+from office365_message_trace.errors import Misconfigured, Refused, Unavailable
+from office365_message_trace.model import Event, Log
+from office365_message_trace.transport import Answer, Request, Transport, check_available
+
+BATCH_BYTES = 9 * 1024 * 1024  # of 10 MiB that the intake takes, for envelope and escapes
+EVENT_BYTES = 250_000  # an event over 250 KiB is rejected; the SDK draws the line here
+
+_LONE_ATTEMPTS = 3  # before a single event that is not accepted counts as unacceptable
+_GZIP_LEVEL = 1  # rows repeat themselves: higher levels cost more CPU than the bytes are worth
+
+_KEY_REFUSED = (
+    "The Sekoia.io intake refuses the intake key. Compare intake_key with the key on Sekoia.io > "
+    "Intakes > your Microsoft 365 Message Trace intake, and check that the intake is still there."
+)
+_ALL_REFUSED = (
+    "The Sekoia.io intake accepts none of the events. Compare intake_key and intake_server with "
+    "the intake on Sekoia.io; if they are right, report this to Sekoia.io's support with the text "
+    "in brackets. The events are held and sent again."
+)
+
+
+class Deliveries(Protocol):
+    """Who counts what happens to events."""
+
+    def accepted(self, events: int, seconds: float) -> None: ...
+
+    def discarded(self, events: int) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """What the intake said of one batch: how many events it gave an id, and why not more."""
+
+    ids: int
+    reason: str = ""
+
+
+class BatchPusher:
+    """Posts events to ``{intake_server}/batch`` with ``intake_key``.
+
+    A batch holds at most ``chunk_size`` events and `BATCH_BYTES`. An event over `EVENT_BYTES` travels
+    alone, so that its rejection touches no neighbour.
+    """
+
+    def __init__(
+        self,
+        intake_server: str,
+        intake_key: str,
+        chunk_size: int,
+        transport: Transport,
+        clock: Clock,
+        log: Log,
+        deliveries: Deliveries,
+    ) -> None:
+        self._url = intake_server.rstrip("/") + "/batch"
+        self._key = intake_key
+        self._chunk_size = chunk_size
+        self._transport = transport
+        self._clock = clock
+        self._log = log
+        self._deliveries = deliveries
+        self._trusted = False  # whether the intake accepted something since it last refused all
+        self._suspects: set[bytes] = set()  # fingerprints of what it refused when it refused all
+
+    def push(self, events: Iterable[Event]) -> Iterator[list[Event]]:
+        """Deliver ``events``; yields each batch once the intake is done with all of it.
+
+        Done means accepted, or beyond doubt unacceptable: then the event is counted, logged by its
+        trace id and left out. Faults that pass are waited out without end. Raises `Misconfigured` for
+        a refused key, and `Refused` if nothing at all is accepted.
+        """
+        for batch in batches(events, self._chunk_size):
+            started = self._clock.monotonic()
+            unacceptable = self._deliver(batch)
+            accepted = len(batch) - len(unacceptable)
+            if accepted:
+                self._trusted = True
+                self._deliveries.accepted(accepted, self._clock.monotonic() - started)
+            self._discard(unacceptable, accepted)
+            yield batch
+
+    def _deliver(self, batch: list[Event]) -> list[Event]:
+        """Post ``batch``, in halves where need be; returns the events that were not accepted."""
+        verdict = self._post(batch)
+        if verdict.ids == len(batch):
+            return []
+        if len(batch) == 1:
+            return self._insist(batch[0], verdict)
+        middle = len(batch) // 2
+        return self._deliver(batch[:middle]) + self._deliver(batch[middle:])
+
+    def _insist(self, event: Event, verdict: _Verdict) -> list[Event]:
+        """Post a single event that was not accepted a few times more, unless its size explains it."""
+        if verdict.reason == "status 413":
+            return [event]
+        for attempt in range(1, _LONE_ATTEMPTS):
+            self._clock.wait(2.0**attempt)
+            if self._post([event]).ids:
+                return []
+        return [event]
+
+    def _discard(self, unacceptable: list[Event], accepted: int) -> None:
+        """Leave out what the intake does not take, unless it is the intake that is at fault."""
+        if not unacceptable:
+            return
+        suspects = {event.fingerprint for event in unacceptable}
+        oversized = all(len(event.text) > EVENT_BYTES for event in unacceptable)
+        convicted = self._trusted and (len(suspects) == 1 or suspects <= self._suspects)
+        self._trusted = bool(accepted)
+        if not (accepted or oversized or convicted):
+            self._suspects |= suspects
+            raise Refused(_ALL_REFUSED, f"{len(unacceptable)} events refused, none accepted")
+        self._suspects -= suspects
+        self._deliveries.discarded(len(unacceptable))
+        for event in unacceptable:
+            self._log(
+                f"The intake does not accept one event ({len(event.text)} characters); it is left "
+                f"out. Its message trace id: {event.trace_id}",
+                "error",
+            )
+
+    def _post(self, batch: list[Event]) -> _Verdict:
+        body = orjson.dumps({"intake_key": self._key, "jsons": [event.text for event in batch]})
+        request = Request(
+            "POST",
+            self._url,
+            {"Content-Type": "application/json", "Content-Encoding": "gzip"},
+            gzip.compress(body, _GZIP_LEVEL, mtime=0),
+        )
+        return self._transport.call(request, lambda answer: self._verdict(answer, len(batch)))
+
+    def _verdict(self, answer: Answer, events: int) -> _Verdict:
+        """Raises `Misconfigured` for a refused key and `Unavailable` for what is no verdict."""
+        detail = f"status {answer.status}"
+        if answer.status in (401, 403, 404):
+            raise Misconfigured(_KEY_REFUSED, detail)
+        check_available(answer, self._clock.now())
+        if answer.status in (400, 413, 422):
+            return _Verdict(0, detail)
+        if not 200 <= answer.status < 300:
+            raise Refused(_ALL_REFUSED, detail)
+        try:
+            ids = codec.decode(answer.body)["event_ids"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise Unavailable("an answer without event ids", detail) from error
+        if not isinstance(ids, list):
+            raise Unavailable("an answer without event ids", detail)
+        return _Verdict(min(len(ids), events), detail)
+
+
+def batches(events: Iterable[Event], most: int) -> Iterator[list[Event]]:
+    """``events`` in their order, cut so that no batch has more than ``most`` or `BATCH_BYTES`."""
+    batch: list[Event] = []
+    size = 0
+    for event in events:
+        length = _wire_length(event.text)
+        alone = length > EVENT_BYTES
+        if batch and (alone or len(batch) >= most or size + length > BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        if alone:
+            yield [event]
+            continue
+        batch.append(event)
+        size += length
+    if batch:
+        yield batch
+
+
+def _wire_length(text: str) -> int:
+    """Bytes of ``text`` as a JSON string at most: UTF-8, with quotes and backslashes escaped."""
+    return len(text.encode()) + text.count('"') + text.count("\\") + 3

@@ -1,0 +1,44 @@
+"""Where to begin reading, from what the storage holds."""
+
+from datetime import datetime, timedelta
+
+from office365_message_trace.coverage import Coverage, Policy
+from office365_message_trace.ledger import Ledger
+from office365_message_trace.model import Log
+from office365_message_trace.state import StateStore, predecessor_edge
+from office365_message_trace.storage import Storage
+
+
+def opening_coverage(
+    storage: Storage,
+    store: StateStore,
+    ledger: Ledger,
+    policy: Policy,
+    start_time: timedelta,
+    now: datetime,
+    log: Log,
+) -> Coverage:
+    """The coverage to continue from: saved, reconstructed, taken over, or new.
+
+    Without a usable state, the ledger still tells how far back reading had been going on; its
+    rows are dropped again when they are met. Without that either, the cursor of the library's
+    former module counts, and at a first start ``start_time`` before ``now``.
+    """
+    coverage = store.load()
+    if coverage is not None:
+        return coverage
+    if ledger.buckets:
+        oldest = ledger.buckets[0].start
+        log(
+            "The trigger's state is gone, but not the record of what was forwarded: reading again "
+            f"from {oldest:%Y-%m-%d %H:%M} UTC, without repeating what is recorded.",
+            "warning",
+        )
+        return Coverage.starting(oldest, policy)
+    edge = predecessor_edge(storage)
+    if edge is not None and edge < now:
+        log(f"Continuing from {edge:%Y-%m-%d %H:%M} UTC, where the former module stopped.", "info")
+        return Coverage.starting(edge, policy)
+    start = now.replace(microsecond=0) - start_time
+    log(f"First start: reading from {start:%Y-%m-%d %H:%M} UTC on.", "info")
+    return Coverage.starting(start, policy)

@@ -1,0 +1,152 @@
+"""The triggers' configuration, checked as a whole before anything is called.
+
+The models mirror the ``arguments`` of the manifests; a test holds the two together.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta as duration
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from office365_message_trace.coverage import Policy
+from office365_message_trace.endpoints import UNSAFE_URL, is_safe_url
+from office365_message_trace.errors import ConfigurationMistakes
+
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+def _filled(value: str) -> str:
+    value = value.strip()
+    if not value:
+        raise ValueError("is empty; enter a value.")
+    return value
+
+
+def _identifier(value: str) -> str:
+    value = _filled(value)
+    if not re.fullmatch(r"[\w.-]+", value, re.ASCII):
+        raise ValueError(
+            "holds characters that no identifier has; copy it from Azure portal > App "
+            "registrations > your application > Overview."
+        )
+    return value
+
+
+def _filled_secret(value: SecretStr) -> SecretStr:
+    return SecretStr(_filled(value.get_secret_value()))
+
+
+def _safe_url(value: str) -> str:
+    if not is_safe_url(value):
+        raise ValueError(UNSAFE_URL)
+    return value
+
+
+Text = Annotated[str, AfterValidator(_filled)]
+Identifier = Annotated[str, AfterValidator(_identifier)]
+Secret = Annotated[SecretStr, AfterValidator(_filled_secret)]
+Url = Annotated[str, AfterValidator(_safe_url)]
+
+
+class MessageTraceSettings(BaseModel):
+    """What all triggers share."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, extra="ignore")
+
+    intake_key: Secret
+    intake_server: Url | None = None
+    timedelta: int = Field(default=5, ge=0, le=10080)
+    start_time: int = Field(default=1, ge=0, le=720)
+    frequency: int = Field(default=60, ge=10, le=3600)
+    lookback: int = Field(default=24, ge=0, le=72)
+    chunk_size: int = Field(default=1000, ge=1, le=10000)
+
+    @property
+    def policy(self) -> Policy:
+        """What is read when."""
+        return Policy(
+            delay=duration(minutes=self.timedelta),
+            frequency=duration(seconds=self.frequency),
+            lookback=duration(hours=self.lookback),
+        )
+
+    @property
+    def first_start(self) -> duration:
+        """How far back the very first read begins."""
+        return duration(hours=self.start_time)
+
+    def doubts(self) -> list[str]:
+        """What is possible but most likely a mistake."""
+        return []
+
+
+class OAuthSettings(MessageTraceSettings):
+    """Office 365 Message Trace OAuth: an Entra ID application with a client secret."""
+
+    tenant_id: Identifier
+    client_id: Identifier
+    client_secret: Secret
+
+    def doubts(self) -> list[str]:
+        found = []
+        if not _GUID.fullmatch(self.tenant_id) and "." not in self.tenant_id:
+            found.append("tenant_id is neither a GUID nor a domain name such as contoso.com.")
+        if not _GUID.fullmatch(self.client_id):
+            found.append("client_id is not a GUID: enter the Application (client) ID.")
+        if _GUID.fullmatch(self.client_secret.get_secret_value()):
+            found.append("client_secret looks like the ID of a secret: enter the secret's Value.")
+        return found
+
+
+class BasicSettings(MessageTraceSettings):
+    """Message Trace (legacy): a service account with a password."""
+
+    account_name: Text
+    account_password: Secret
+
+
+Settings = TypeVar("Settings", bound=MessageTraceSettings)
+
+
+def parse(model: type[Settings], values: Mapping[str, Any]) -> Settings:
+    """``values`` as ``model``; what the form left empty takes its default.
+
+    Raises `ConfigurationMistakes` with every mistake, none of which shows a value.
+    """
+    given = {name: value for name, value in values.items() if value is not None}
+    given = {
+        name: value
+        for name, value in given.items()
+        if value != "" or name not in model.model_fields or model.model_fields[name].is_required()
+    }
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise ConfigurationMistakes([_explained(each) for each in error.errors()]) from None
+
+
+def unknown_fields(model: type[MessageTraceSettings], values: Mapping[str, Any]) -> list[str]:
+    """The names in ``values`` that ``model`` does not have."""
+    return sorted(name for name in values if name not in model.model_fields)
+
+
+def _explained(error: Mapping[str, Any]) -> str:
+    """One line for a mail administrator: the field, what is wrong, what to enter."""
+    field = ".".join(str(part) for part in error["loc"]) or "configuration"
+    context = error.get("ctx", {})
+    match error["type"]:
+        case "missing":
+            wrong = "is missing; enter a value."
+        case "value_error":
+            wrong = str(context["error"])
+        case "greater_than_equal":
+            wrong = f"is too small; enter a whole number from {context['ge']} on."
+        case "less_than_equal":
+            wrong = f"is too large; enter a whole number up to {context['le']}."
+        case kind if kind.startswith("int"):
+            wrong = "is not a whole number; enter one."
+        case _:
+            wrong = "is not text; enter it as text."
+    return f"{field} {wrong}"

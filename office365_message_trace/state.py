@@ -1,0 +1,144 @@
+"""The coverage as a document in the trigger's storage: versioned, checksummed, in two copies.
+
+The copies are written in turn, so the previous one is always there; the newest that is whole
+counts. Falling back to the older one costs a few reads: the ledger knows what was accepted.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+
+from office365_message_trace.coverage import Coverage, Pass
+from office365_message_trace.errors import Refused
+from office365_message_trace.model import Log, Window
+from office365_message_trace.storage import Storage
+
+SCHEMA = 1
+COPIES = ("state-0.json", "state-1.json")
+
+_PREDECESSOR = "context.json"
+_PREDECESSOR_EDGE = "most_recent_date_requested"
+
+
+class StateStore:
+    """Loads and saves the coverage; what it finds amiss goes to ``log`` as a warning."""
+
+    def __init__(self, storage: Storage, log: Log) -> None:
+        self._storage = storage
+        self._log = log
+        self._sequence = 0
+
+    def load(self) -> Coverage | None:
+        """The newest whole copy, or None if there is none.
+
+        Raises `Refused` if a newer version of this module wrote it.
+        """
+        copies = [self._read(name) for name in COPIES]
+        whole = [copy for copy in copies if copy is not None]
+        if not whole:
+            return None
+        newest = max(whole, key=lambda copy: copy.sequence)
+        self._sequence = newest.sequence
+        if len(whole) < len(COPIES) and newest.sequence > 1:
+            self._log(
+                "One of the two copies of the trigger's state is missing or damaged; the other one "
+                "is used. Nothing is lost: what it does not know is read again.",
+                "warning",
+            )
+        return newest.coverage
+
+    def save(self, coverage: Coverage) -> None:
+        """Write ``coverage`` over the older copy; durable when it returns."""
+        sequence = self._sequence + 1
+        self._storage.write(COPIES[sequence % 2], _encoded(sequence, coverage))
+        self._sequence = sequence
+
+    def _read(self, name: str) -> "_Copy | None":
+        data = self._storage.read(name)
+        if data is None:
+            return None
+        try:
+            return _decoded(data)
+        except (ValueError, KeyError, TypeError) as error:
+            self._log(f"{name} of the trigger's state is damaged ({error}).", "warning")
+            return None
+
+
+def predecessor_edge(storage: Storage) -> datetime | None:
+    """How far the library's former module had read, if its ``context.json`` lies in ``storage``."""
+    data = storage.read(_PREDECESSOR)
+    if data is None:
+        return None
+    try:
+        edge = datetime.fromisoformat(orjson.loads(data)[_PREDECESSOR_EDGE])
+    except (ValueError, KeyError, TypeError):
+        return None
+    return edge.replace(tzinfo=UTC) if edge.tzinfo is None else edge.astimezone(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class _Copy:
+    sequence: int
+    coverage: Coverage
+
+
+def _encoded(sequence: int, coverage: Coverage) -> bytes:
+    payload = {
+        "sequence": sequence,
+        "passes": [
+            {
+                "trail_seconds": int(each.trail.total_seconds()),
+                "edge": each.edge.isoformat(),
+                "behind": [_pair(window) for window in each.behind],
+            }
+            for each in coverage.passes
+        ],
+        "gaps": [_pair(window) for window in coverage.gaps],
+    }
+    document = {"schema": SCHEMA, "checksum": _checksum(payload), "payload": payload}
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+def _decoded(data: bytes) -> _Copy:
+    """Raises ValueError, KeyError or TypeError for anything that `_encoded` did not write."""
+    document = orjson.loads(data)
+    if document["schema"] > SCHEMA:
+        raise Refused(
+            "The trigger's state was written by a newer version of this module. Run that version "
+            "again, or give this one an empty storage.",
+            f"schema {document['schema']}, known up to {SCHEMA}",
+        )
+    payload = document["payload"]
+    if document["checksum"] != _checksum(payload):
+        raise ValueError("checksum does not match")
+    coverage = Coverage(
+        passes=tuple(
+            Pass(
+                trail=timedelta(seconds=each["trail_seconds"]),
+                edge=_instant(each["edge"]),
+                behind=tuple(_window(pair) for pair in each["behind"]),
+            )
+            for each in payload["passes"]
+        ),
+        gaps=tuple(_window(pair) for pair in payload["gaps"]),
+    )
+    return _Copy(payload["sequence"], coverage)
+
+
+def _checksum(payload: dict[str, Any]) -> str:
+    return hashlib.sha256(orjson.dumps(payload, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def _pair(window: Window) -> list[str]:
+    return [window.start.isoformat(), window.end.isoformat()]
+
+
+def _window(pair: list[str]) -> Window:
+    return Window(_instant(pair[0]), _instant(pair[1]))
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)

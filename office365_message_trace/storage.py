@@ -1,0 +1,193 @@
+"""Durable named blobs in the trigger's storage: a folder, or an S3 bucket on the platform."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+from s3path import S3Path
+
+from office365_message_trace.clock import Clock
+from office365_message_trace.errors import StorageFailed
+from office365_message_trace.model import Log
+
+_T = TypeVar("_T")
+_LONGEST_PAUSE = 60.0  # seconds
+
+
+class Storage(Protocol):
+    """Named blobs. When a call returns, its effect survives a crash; failing, it raises
+    `StorageFailed` and may be repeated."""
+
+    def read(self, name: str) -> bytes | None:
+        """The blob, or None if there is none of that name."""
+
+    def write(self, name: str, data: bytes) -> None:
+        """Replace the blob as a whole: a crash leaves the old or the new one."""
+
+    def extend(self, name: str, known: bytes, added: bytes) -> None:
+        """Make the blob ``known + added``, where ``known`` is what it holds already.
+
+        Bytes behind ``known``, left by a write that was cut short, are overwritten. A crash leaves
+        ``known`` and any part of ``added``.
+        """
+
+    def delete(self, name: str) -> None:
+        """Remove the blob, if it is there."""
+
+    def names(self, folder: str) -> list[str]:
+        """The names directly in ``folder``, sorted; a folder that does not exist is empty."""
+
+
+def storage_at(root: Path) -> Storage:
+    """The storage below ``root``, the SDK's ``data_path``: a local folder or an ``S3Path``."""
+    return S3Storage(root) if isinstance(root, S3Path) else FolderStorage(root)
+
+
+class FolderStorage:
+    """A local folder; written through temporary files, fsync and rename."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def read(self, name: str) -> bytes | None:
+        return _guarded("read", name, lambda: _bytes_or_none(self._root / name))
+
+    def write(self, name: str, data: bytes) -> None:
+        def replace() -> None:
+            path = self._root / name
+            temporary = path.with_name(path.name + ".new")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _write_at(temporary, 0, data)
+            temporary.replace(path)
+            _sync_folder(path.parent)
+
+        _guarded("write", name, replace)
+
+    def extend(self, name: str, known: bytes, added: bytes) -> None:
+        def append() -> None:
+            path = self._root / name
+            if not known:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            _write_at(path, len(known), added)
+            if not known:
+                _sync_folder(path.parent)
+
+        _guarded("write", name, append)
+
+    def delete(self, name: str) -> None:
+        _guarded("remove", name, lambda: (self._root / name).unlink(missing_ok=True))
+
+    def names(self, folder: str) -> list[str]:
+        def listing() -> list[str]:
+            path = self._root / folder
+            return sorted(p.name for p in path.iterdir()) if path.is_dir() else []
+
+        return _guarded("list", folder, listing)
+
+
+class S3Storage:
+    """An S3 bucket: one PUT is atomic, and there is neither append nor rename."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def read(self, name: str) -> bytes | None:
+        return _guarded("read", name, lambda: _bytes_or_none(self._root / name))
+
+    def write(self, name: str, data: bytes) -> None:
+        _guarded("write", name, lambda: (self._root / name).write_bytes(data))
+
+    def extend(self, name: str, known: bytes, added: bytes) -> None:
+        self.write(name, known + added)
+
+    def delete(self, name: str) -> None:
+        def unlink() -> None:
+            path = self._root / name
+            if path.exists():
+                path.unlink()
+
+        _guarded("remove", name, unlink)
+
+    def names(self, folder: str) -> list[str]:
+        def listing() -> list[str]:
+            path = self._root / folder
+            return sorted(p.name for p in path.iterdir()) if path.exists() else []
+
+        return _guarded("list", folder, listing)
+
+
+class PatientStorage:
+    """A storage whose failures are said and waited out, however long they last."""
+
+    def __init__(self, storage: Storage, clock: Clock, log: Log) -> None:
+        self._storage = storage
+        self._clock = clock
+        self._log = log
+
+    def read(self, name: str) -> bytes | None:
+        return self._insist(lambda: self._storage.read(name))
+
+    def write(self, name: str, data: bytes) -> None:
+        self._insist(lambda: self._storage.write(name, data))
+
+    def extend(self, name: str, known: bytes, added: bytes) -> None:
+        self._insist(lambda: self._storage.extend(name, known, added))
+
+    def delete(self, name: str) -> None:
+        self._insist(lambda: self._storage.delete(name))
+
+    def names(self, folder: str) -> list[str]:
+        return self._insist(lambda: self._storage.names(folder))
+
+    def _insist(self, action: Callable[[], _T]) -> _T:
+        pause = 1.0
+        while True:
+            try:
+                return action()
+            except StorageFailed as failure:
+                self._log(str(failure), "error")
+                self._clock.wait(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def _guarded(verb: str, name: str, action: Callable[[], _T]) -> _T:
+    try:
+        return action()
+    except (OSError, ClientError, BotoCoreError) as error:
+        raise StorageFailed(
+            f"Cannot {verb} the trigger's own state: nothing is collected until its storage works. "
+            "Check that the storage is there, writable and not full.",
+            f"{name}: {error}",
+        ) from error
+
+
+def _bytes_or_none(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def _write_at(path: Path, offset: int, data: bytes) -> None:
+    """Put ``data`` at ``offset``, end the file there, and return when the disk has it."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        os.truncate(descriptor, offset)
+        os.lseek(descriptor, offset, os.SEEK_SET)
+        view = memoryview(data)
+        while view:
+            view = view[os.write(descriptor, view) :]
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make renames and new names in ``folder`` durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,259 @@
+"""HTTP with one retry loop: everything that passes by itself is waited out here, and nowhere else."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any, Protocol, TypeVar
+
+import requests
+from pyrate_limiter import BucketFullException, Limiter, RequestRate
+from requests.auth import AuthBase
+from requests_ratelimiter import LimiterMixin
+
+from office365_message_trace.clock import Clock
+from office365_message_trace.errors import Unavailable
+from office365_message_trace.model import Log
+
+CONNECT_TIMEOUT = 10.0  # seconds
+READ_TIMEOUT = 120.0  # seconds between two bytes of an answer
+LONGEST_WAIT = 60.0  # seconds, of the exponential series
+LONGEST_RETRY_AFTER = 600.0  # seconds; a server that asks for more is asked again after these
+REQUESTS_PER_PERIOD = 90  # of the 100 that Microsoft grants a tenant for message traces
+BACKGROUND_REQUESTS_PER_PERIOD = 72  # the rest is kept for fresh mail
+PERIOD = 300  # seconds
+
+_SAY_EVERY = 60.0  # seconds
+_Parsed = TypeVar("_Parsed")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request. ``background`` ones leave room in the request budget for the others."""
+
+    method: str
+    url: str
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes | None = field(default=None, repr=False)
+    background: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: any status, the whole body. Header names are lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes = field(repr=False)
+
+
+class Paced(Exception):
+    """The request budget is used up; nothing was sent. ``seconds`` until the next may be."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+
+class Http(Protocol):
+    """Sends a request once. Raises `Unavailable` if no whole answer came, `Paced` if too early."""
+
+    def send(self, request: Request) -> Answer: ...
+
+
+class Credentials(Protocol):
+    """What signs requests."""
+
+    def renew(self) -> bool:
+        """After a 401: whether a fresh token was arranged for and the request is worth repeating."""
+
+    def proven(self) -> None:
+        """The service accepted them."""
+
+
+class TimeoutSession(requests.Session):
+    """A session in which every request has connect and read timeouts."""
+
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        options["timeout"] = options.get("timeout") or (CONNECT_TIMEOUT, READ_TIMEOUT)
+        return super().send(request, **options)
+
+
+class PacedSession(LimiterMixin, TimeoutSession):
+    """At most `REQUESTS_PER_PERIOD` requests per `PERIOD`, every attempt counted.
+
+    A request that would have to wait raises ``BucketFullException`` instead: the wait belongs to
+    the retry loop, where it can be stopped. What to make of a 429 is decided there too.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            limiter=Limiter(RequestRate(REQUESTS_PER_PERIOD, PERIOD)),
+            max_delay=0.001,  # zero would mean: sleep as long as it takes
+            per_host=False,
+            limit_statuses=(),
+        )
+
+
+class RequestsHttp:
+    """`Http` over a requests session, which honours proxies and ``REQUESTS_CA_BUNDLE`` as usual.
+
+    ``background_limit`` further limits the requests marked as background.
+    """
+
+    def __init__(
+        self,
+        session: requests.Session,
+        auth: AuthBase | None = None,
+        background_limit: Limiter | None = None,
+    ) -> None:
+        self._session = session
+        self._auth = auth
+        self._background_limit = background_limit
+
+    def send(self, request: Request) -> Answer:
+        try:
+            if request.background and self._background_limit:
+                self._background_limit.try_acquire("background")
+            response = self._session.request(
+                request.method,
+                request.url,
+                headers=request.headers,
+                data=request.body,
+                auth=self._auth,
+                allow_redirects=False,
+            )
+        except BucketFullException as full:
+            raise Paced(float(full.meta_info["remaining_time"])) from full
+        except (requests.RequestException, OSError) as error:
+            raise Unavailable("no answer", _reason(error)) from error
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return Answer(response.status_code, headers, response.content)
+
+
+class Transport:
+    """Asks until there is a usable answer.
+
+    ``service`` names the other side in sentences. Waits grow exponentially from a second to
+    `LONGEST_WAIT`, with jitter, over all consecutive failures of that service; ``Retry-After`` goes
+    before. What it waits for is said once a minute.
+    """
+
+    def __init__(
+        self,
+        http: Http,
+        service: str,
+        clock: Clock,
+        log: Log,
+        credentials: Credentials | None = None,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._http = http
+        self._service = service
+        self._clock = clock
+        self._log = log
+        self._credentials = credentials
+        self._jitter = jitter
+        self._failures = 0
+        self._said: dict[str, float] = {}
+
+    def call(
+        self,
+        request: Request,
+        judge: Callable[[Answer], _Parsed],
+        attempts: int | None = None,
+    ) -> _Parsed:
+        """What ``judge`` makes of the answer to ``request``.
+
+        ``judge`` raises `Unavailable` for an answer that should be asked for again; its other errors
+        pass through. After ``attempts`` failures (None: never) the last `Unavailable` is raised; a
+        wait follows it all the same, so that whoever asks next does so in time.
+        """
+        tried = 0
+        while True:
+            self._clock.wait(0)
+            try:
+                result = judge(self._authorised(request))
+            except Paced as paced:
+                self._say(f"Pausing for {self._service}: the request budget is used up.", "info")
+                self._clock.wait(paced.seconds)
+            except Unavailable as error:
+                tried += 1
+                self._failures += 1
+                self._say(
+                    f"{self._service} does not answer as it should ({error.sentence}); "
+                    "trying again until it does, nothing is lost meanwhile.",
+                    "warning",
+                    error.detail,
+                )
+                self._clock.wait(self._pause(error))
+                if tried == attempts:
+                    raise
+            else:
+                self._recovered()
+                return result
+
+    def _authorised(self, request: Request) -> Answer:
+        """The answer to ``request``, repeated once with renewed credentials after a 401."""
+        answer = self._http.send(request)
+        if self._credentials is None:
+            return answer
+        if answer.status == 401 and self._credentials.renew():
+            answer = self._http.send(request)
+        if answer.status < 400:
+            self._credentials.proven()
+        return answer
+
+    def _pause(self, error: Unavailable) -> float:
+        if error.retry_after is not None:
+            return min(max(error.retry_after, 1.0), LONGEST_RETRY_AFTER)
+        longest = min(LONGEST_WAIT, 2.0 ** min(self._failures - 1, 10))
+        return longest * (0.5 + self._jitter() / 2)
+
+    def _say(self, text: str, level: str, detail: str = "") -> None:
+        now = self._clock.monotonic()
+        if now - self._said.get(text, -_SAY_EVERY) >= _SAY_EVERY:
+            self._said[text] = now
+            self._log(f"{text} [{detail}]" if detail else text, level)
+
+    def _recovered(self) -> None:
+        if self._failures:
+            self._say(f"{self._service} answers again.", "info")
+        self._failures = 0
+
+
+def microsoft_http(auth: AuthBase) -> RequestsHttp:
+    """`Http` for Microsoft's message trace services, within their request budget."""
+    background = Limiter(RequestRate(BACKGROUND_REQUESTS_PER_PERIOD, PERIOD))
+    return RequestsHttp(PacedSession(), auth, background)
+
+
+def retry_after(answer: Answer, now: datetime) -> float | None:
+    """The seconds that ``Retry-After`` asks for, in either of its two forms; None without one."""
+    value = answer.headers.get("retry-after", "").strip()
+    if value.isdecimal():
+        return float(value)
+    try:
+        until = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    until = until if until.tzinfo else until.replace(tzinfo=UTC)
+    return max((until - now) / timedelta(seconds=1), 0.0)
+
+
+def check_available(answer: Answer, now: datetime) -> None:
+    """Raise `Unavailable` for the statuses that pass by themselves (RFC 9110, RFC 6585)."""
+    if answer.status in (408, 425, 429) or answer.status >= 500:
+        meaning = "it asks to slow down" if answer.status == 429 else "a fault on its side"
+        raise Unavailable(meaning, f"status {answer.status}", retry_after(answer, now))
+    if 300 <= answer.status < 400:
+        raise Unavailable("a redirect instead of an answer", f"status {answer.status}")
+
+
+def _reason(error: Exception) -> str:
+    """The kind of failure without addresses, which may hold what does not belong in a log."""
+    cause = error.args[0] if error.args and isinstance(error.args[0], Exception) else error
+    reason = getattr(cause, "reason", None)
+    names = [type(error).__name__, *(type(e).__name__ for e in (cause, reason) if e is not None)]
+    return ", ".join(dict.fromkeys(name for name in names if name != "str"))

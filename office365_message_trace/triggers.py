@@ -1,0 +1,227 @@
+"""The SDK classes: they build the objects, run them, and report to the platform; nothing else."""
+
+from collections.abc import Mapping
+from threading import Lock, Thread
+from typing import Any, ClassVar, cast
+
+import requests
+from sekoia_automation.configuration.exception import MissingConfigurationError
+from sekoia_automation.module import LogLevelStr
+from sekoia_automation.trigger import Trigger
+
+from office365_message_trace.auth import BasicAuth, EntraAuth, Signer
+from office365_message_trace.clock import SystemClock
+from office365_message_trace.collector import Collector
+from office365_message_trace.endpoints import UNSAFE_URL, Endpoints, is_safe_url
+from office365_message_trace.errors import (
+    ConfigurationMistakes,
+    MessageTraceError,
+    Stopped,
+)
+from office365_message_trace.ledger import Ledger
+from office365_message_trace.pusher import BatchPusher
+from office365_message_trace.reporting import ReportingClient
+from office365_message_trace.resume import opening_coverage
+from office365_message_trace.settings import (
+    BasicSettings,
+    MessageTraceSettings,
+    OAuthSettings,
+    parse,
+    unknown_fields,
+)
+from office365_message_trace.state import StateStore
+from office365_message_trace.storage import PatientStorage, storage_at
+from office365_message_trace.telemetry import Telemetry
+from office365_message_trace.transport import (
+    RequestsHttp,
+    TimeoutSession,
+    Transport,
+    microsoft_http,
+)
+
+STOP_GRACE = 0.4  # seconds for a request under way to end; what it did not confirm is done again
+LOG_GRACE = 0.2  # seconds for the last log lines to leave
+
+_STATE_FOLDER = "message_trace"
+_REPORTING = "Microsoft's Reporting Web Service"
+_INTAKE = "The Sekoia.io intake"
+_CONFIGURATIONS = ("trigger_configuration", "connector_configuration")
+
+
+class MessageTraceTrigger(Trigger):
+    """What the triggers on the Reporting Web Service share.
+
+    The SDK calls `run` again and again, whatever it did; here it returns only to stop, or after a
+    mistake in the configuration.
+    """
+
+    last_heartbeat_threshold = 900  # seconds; no request or wait stays silent for longer
+    settings_model: ClassVar[type[MessageTraceSettings]]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._sending_logs = Lock()
+        self._log_sender = Thread()
+
+    @property
+    def configuration(self) -> MessageTraceSettings:
+        """The checked settings, node secrets included. Raises `ConfigurationMistakes`."""
+        if self._configuration is None:
+            self.configuration = self._configured_values()
+        return cast(MessageTraceSettings, self._configuration)
+
+    @configuration.setter
+    def configuration(self, values: Mapping[str, Any] | MessageTraceSettings) -> None:
+        if isinstance(values, Mapping):
+            for name in unknown_fields(self.settings_model, values):
+                self.log(f"The configuration has a field that is not known: {name}.", "warning")
+            values = parse(self.settings_model, values)
+        self._configuration = values
+
+    def _configured_values(self) -> dict[str, Any]:
+        for name in _CONFIGURATIONS:
+            try:
+                values = self.module.load_config(name, "json")
+            except MissingConfigurationError:
+                continue
+            return {**values, **{k: v for k, v in self._node_secrets.items() if v is not None}}
+        raise ConfigurationMistakes(
+            ["the platform gave neither trigger_configuration nor connector_configuration."]
+        )
+
+    def _apply_node_secrets(self) -> None:
+        """Nothing: secrets are merged before the check, which so sees the whole configuration."""
+
+    def execute(self) -> None:
+        """Run in a thread of its own, so that a blocking call never delays a stop.
+
+        Every state on disk is one to continue from, so the thread may be left wherever it is.
+        """
+        failures: list[BaseException] = []
+
+        def work() -> None:
+            try:
+                super(MessageTraceTrigger, self).execute()
+            except BaseException as error:  # handed to the main thread, which raises it
+                failures.append(error)
+            finally:
+                self._stop_event.set()
+
+        worker = Thread(target=work, name="collector", daemon=True)
+        worker.start()
+        self._stop_event.wait()
+        worker.join(STOP_GRACE)
+        if self._log_sender.is_alive():
+            self._log_sender.join(LOG_GRACE)
+        if failures:
+            raise failures[0]
+
+    def run(self) -> None:
+        try:
+            self._collect()
+        except Stopped:
+            self._logger.info("Stopped.")
+        except MessageTraceError as error:
+            self._configuration = None
+            self.log(str(error), "critical")
+
+    def _collect(self) -> None:
+        settings = self.configuration
+        for doubt in settings.doubts():
+            self.log(doubt, "warning")
+        clock = SystemClock(self._stop_event, self.heartbeat)
+        telemetry = Telemetry(settings.intake_key.get_secret_value())
+        source = self._source(Endpoints.from_environment(), clock)
+        pusher = self._pusher(settings, clock, telemetry)
+        storage = PatientStorage(storage_at(self.data_path / _STATE_FOLDER), clock, self._say)
+        store, ledger = StateStore(storage, self._say), Ledger(storage)
+        coverage = opening_coverage(
+            storage, store, ledger, settings.policy, settings.first_start, clock.now(), self._say
+        )
+        collector = Collector(
+            source, pusher, ledger, store, settings.policy, clock, self._say, telemetry
+        )
+        collector.run(coverage)
+
+    def _pusher(
+        self, settings: MessageTraceSettings, clock: SystemClock, telemetry: Telemetry
+    ) -> BatchPusher:
+        transport = Transport(RequestsHttp(TimeoutSession()), _INTAKE, clock, self._say)
+        return BatchPusher(
+            self._intake_server(settings),
+            settings.intake_key.get_secret_value(),
+            settings.chunk_size,
+            transport,
+            clock,
+            self._say,
+            telemetry,
+        )
+
+    def _source(self, endpoints: Endpoints, clock: SystemClock) -> ReportingClient:
+        auth = self._signer(endpoints)
+        transport = Transport(microsoft_http(auth), _REPORTING, clock, self._say, credentials=auth)
+        basic = isinstance(auth, BasicAuth)
+        return ReportingClient(endpoints.reporting, transport, clock, self._say, basic)
+
+    def _signer(self, endpoints: Endpoints) -> Signer:
+        raise NotImplementedError
+
+    def _intake_server(self, settings: MessageTraceSettings) -> str:
+        try:
+            url = settings.intake_server or str(self.intake_url)
+        except MissingConfigurationError:
+            raise ConfigurationMistakes(
+                ["intake_server is missing, and the platform names no intake; enter its address."]
+            ) from None
+        if not is_safe_url(url):
+            raise ConfigurationMistakes([f"intake_server {UNSAFE_URL}"])
+        return url
+
+    def _say(self, text: str, level: str) -> None:
+        self.log(text, cast(LogLevelStr, level))
+
+    def _send_logs_to_api(self) -> None:  # type: ignore[override]  # the base is decorated
+        """Send what is waiting without waiting for it: the SDK would retry for minutes.
+
+        Called by the SDK: every few seconds, at errors, and at the end.
+        """
+        if self._logs and not self._sending_logs.locked():
+            self._log_sender = Thread(target=self._send_logs, name="logs", daemon=True)
+            self._log_sender.start()
+
+    def _send_logs(self) -> None:
+        with self._sending_logs:
+            try:
+                super()._send_logs_to_api()
+            except requests.RequestException as error:
+                self._logger.warning("Logs could not be sent: %s", type(error).__name__)
+
+    def stop_monitoring(self) -> None:
+        """Begin to close the liveness and metrics servers; the process need not wait for them."""
+        Thread(target=super().stop_monitoring, daemon=True).start()
+
+
+class MessageTraceOAuthTrigger(MessageTraceTrigger):
+    """Office 365 Message Trace OAuth."""
+
+    settings_model = OAuthSettings
+
+    def _signer(self, endpoints: Endpoints) -> Signer:
+        settings = cast(OAuthSettings, self.configuration)
+        return EntraAuth(
+            endpoints.login,
+            settings.tenant_id,
+            settings.client_id,
+            settings.client_secret.get_secret_value(),
+            endpoints.reporting_scope,
+        )
+
+
+class MessageTraceBasicTrigger(MessageTraceTrigger):
+    """Message Trace, the legacy trigger."""
+
+    settings_model = BasicSettings
+
+    def _signer(self, endpoints: Endpoints) -> Signer:
+        settings = cast(BasicSettings, self.configuration)
+        return BasicAuth(settings.account_name, settings.account_password.get_secret_value())

@@ -1,0 +1,68 @@
+"""A local Microsoft 365 and a local Sekoia to run the module against. Not part of the image."""
+
+from sandbox.checker import Report, check, delays
+from sandbox.clock import Clock, ManualClock, wall_clock
+from sandbox.entra import App, Entra
+from sandbox.entra_errors import EntraError
+from sandbox.faults import (
+    Answer,
+    Delay,
+    Drop,
+    Fault,
+    FaultPlan,
+    Hang,
+    LoseAnswer,
+    Rule,
+    Truncate,
+    html_page,
+)
+from sandbox.identity import Identity
+from sandbox.intake import Accepted, Intake, IntakeOptions
+from sandbox.journal import Entry, Journal
+from sandbox.mailflow import Burst, MailFlow, MailFlowOptions
+from sandbox.playbook import Playbook
+from sandbox.reporting import ReportingOptions, ReportingService
+from sandbox.rows import Content, Row, Version, make_row
+from sandbox.tenant import Tenant
+from sandbox.world import Sandbox, SandboxOptions
+
+__all__ = [
+    "Accepted",
+    "Answer",
+    "App",
+    "Burst",
+    "Clock",
+    "Content",
+    "Delay",
+    "Drop",
+    "Entra",
+    "EntraError",
+    "Entry",
+    "Fault",
+    "FaultPlan",
+    "Hang",
+    "Identity",
+    "Intake",
+    "IntakeOptions",
+    "Journal",
+    "LoseAnswer",
+    "MailFlow",
+    "MailFlowOptions",
+    "ManualClock",
+    "Playbook",
+    "Report",
+    "ReportingOptions",
+    "ReportingService",
+    "Row",
+    "Rule",
+    "Sandbox",
+    "SandboxOptions",
+    "Tenant",
+    "Truncate",
+    "Version",
+    "check",
+    "delays",
+    "html_page",
+    "make_row",
+    "wall_clock",
+]

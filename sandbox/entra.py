@@ -1,0 +1,168 @@
+"""Entra ID: one directory with its applications, tokens for client credentials, discovery.
+
+Documented: token and discovery endpoints of the v2.0 platform, the error envelope. A missing app
+permission does not fail here: the token simply lacks the role, and the API refuses it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sandbox.clock import Clock
+from sandbox.entra_errors import EntraError
+from sandbox.tokens import Tokens
+from sandbox.wire import HTML, Request, Response, json_response
+
+EXCHANGE = "https://outlook.office365.com"
+"""Resource of the Reporting Web Service (observed)."""
+GRAPH = "https://graph.microsoft.com"
+READ_REPORTS = "ReportingWebService.Read.All"
+"""App role the Reporting Web Service wants (observed)."""
+GLOBAL_READER = "f2ef992c-3afb-46b9-b7cf-a126ee74c451"
+"""Template id of the directory role Global Reader, as the `wids` claim carries it."""
+
+
+@dataclass
+class App:
+    """An application of the directory; change its fields at any time, new tokens show it."""
+
+    client_id: str
+    secrets: dict[str, datetime | None]
+    """Secret value to the instant it expires; None never does."""
+    roles: set[str] = field(default_factory=lambda: {READ_REPORTS})
+    """App permissions with admin consent."""
+    directory_roles: set[str] = field(default_factory=lambda: {GLOBAL_READER})
+    """Template ids of directory roles assigned to the service principal."""
+
+
+class Entra:
+    """The directory and the tokens it gave. Safe from any thread.
+
+    `forced` makes every token request fail with that error until it is set to None again.
+    """
+
+    name = "entra"
+
+    def __init__(
+        self,
+        tenant_id: str,
+        apps: list[App],
+        now: Clock,
+        *,
+        domain: str = "contoso.onmicrosoft.com",
+        token_lifetime: timedelta = timedelta(seconds=3599),
+        seed: int = 1,
+    ) -> None:
+        self.tenant_id, self.domain, self.now = tenant_id, domain, now
+        self.apps = {app.client_id: app for app in apps}
+        self.token_lifetime = token_lifetime
+        self.resources = {EXCHANGE, GRAPH}
+        self.forced: EntraError | None = None
+        self.base_url = "https://login.microsoftonline.com"
+        self._tokens = Tokens(seed)
+
+    @property
+    def issued(self) -> int:
+        """How many tokens were given."""
+        return self._tokens.issued
+
+    def revoke_all(self) -> None:
+        """Make every token given so far invalid."""
+        self._tokens.revoke_all()
+
+    def claims(self, token: str, audience: str) -> dict[str, Any] | None:
+        """The claims of a token that is ours, for `audience`, not expired, not revoked."""
+        return self._tokens.claims(token, audience, self.now())
+
+    def handle(self, request: Request) -> Response:
+        """Serve discovery and the token endpoint; anything else is 404."""
+        parts = request.path.strip("/").split("/")
+        tenant, rest = parts[0], "/".join(parts[1:]).lower()
+        discovery = rest == "v2.0/.well-known/openid-configuration"
+        try:
+            if discovery and request.method == "GET":
+                return self._discovery(tenant)
+            if rest == "oauth2/v2.0/token" and request.method == "POST":
+                return json_response(200, self.authenticate(tenant, request.form()))
+        except EntraError as error:
+            return error.response(self.now(), self._tokens.trace(self.now()), discovery=discovery)
+        return Response(404, b"<html><title>404 - Not found</title></html>", HTML)
+
+    def authenticate(self, tenant: str, form: dict[str, str]) -> dict[str, Any]:
+        """Check a token request and give a token, or raise `EntraError`."""
+        if self.forced is not None:
+            raise self.forced
+        self._check_tenant(tenant)
+        for name in ("grant_type", "client_id", "scope", "client_secret"):
+            if not form.get(name):
+                raise EntraError(900144, tenant=tenant, name=name)
+        if form["grant_type"] != "client_credentials":
+            raise EntraError(70003, tenant=tenant, name=form["grant_type"])
+        scope, client_id = form["scope"], form["client_id"]
+        resource = scope.removesuffix("/.default")
+        if resource == scope or " " in scope:
+            raise EntraError(70011, tenant=tenant, scope=scope)
+        app = self.apps.get(client_id)
+        if app is None:
+            raise EntraError(700016, tenant=tenant, app=client_id)
+        if form["client_secret"] not in app.secrets:
+            raise EntraError(7000215, tenant=tenant, app=client_id)
+        expires = app.secrets[form["client_secret"]]
+        if expires is not None and expires <= self.now():
+            raise EntraError(7000222, tenant=tenant, app=client_id)
+        if resource not in self.resources:
+            raise EntraError(500011, tenant=tenant, scope=resource)
+        return self._give(app, resource)
+
+    def _give(self, app: App, resource: str) -> dict[str, Any]:
+        now = self.now()
+        lifetime = int(self.token_lifetime.total_seconds())
+        token = self._tokens.give(
+            {
+                "aud": resource,
+                "iss": f"https://sts.windows.net/{self.tenant_id}/",
+                "iat": int(now.timestamp()),
+                "exp": int(now.timestamp()) + lifetime,
+                "appid": app.client_id,
+                "tid": self.tenant_id,
+                "roles": sorted(app.roles),
+                "wids": sorted(app.directory_roles),
+            }
+        )
+        return {
+            "token_type": "Bearer",
+            "expires_in": lifetime,
+            "ext_expires_in": lifetime,
+            "access_token": token,
+        }
+
+    def _discovery(self, tenant: str) -> Response:
+        self._check_tenant(tenant)
+        root = f"{self.base_url}/{tenant}"
+        return json_response(
+            200,
+            {
+                "issuer": f"{self.base_url}/{self.tenant_id}/v2.0",
+                "authorization_endpoint": f"{root}/oauth2/v2.0/authorize",
+                "token_endpoint": f"{root}/oauth2/v2.0/token",
+                "device_authorization_endpoint": f"{root}/oauth2/v2.0/devicecode",
+                "jwks_uri": f"{root}/discovery/v2.0/keys",
+                "token_endpoint_auth_methods_supported": [
+                    "client_secret_post",
+                    "private_key_jwt",
+                    "client_secret_basic",
+                ],
+                "response_types_supported": ["code", "id_token", "code id_token"],
+                "subject_types_supported": ["pairwise"],
+                "id_token_signing_alg_values_supported": ["RS256"],
+                "scopes_supported": ["openid", "profile", "email", "offline_access"],
+                "cloud_instance_name": "microsoftonline.com",
+                "tenant_region_scope": "EU",
+            },
+        )
+
+    def _check_tenant(self, tenant: str) -> None:
+        if tenant.lower() not in (self.tenant_id.lower(), self.domain.lower()):
+            raise EntraError(90002, tenant=tenant)

@@ -1,0 +1,134 @@
+"""Entra ID's refusals: AADSTS number, HTTP status, OAuth error and text, in one table.
+
+Numbers, `error` values and the texts of the first rows are recorded from the service; statuses
+of the others follow general Entra practice. What stands in braces is filled in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from sandbox.wire import Response, json_response
+
+TABLE: dict[int, tuple[int, str, str]] = {
+    700016: (
+        400,
+        "unauthorized_client",
+        "Application with identifier '{app}' was not found in the directory '{tenant}'. This can "
+        "happen if the application has not been installed by the administrator of the tenant or "
+        "consented to by any user in the tenant. You may have sent your authentication request to "
+        "the wrong tenant.",
+    ),
+    7000215: (
+        401,
+        "invalid_client",
+        "Invalid client secret provided. Ensure the secret being sent in the request is the client "
+        "secret value, not the client secret ID, for a secret added to app '{app}'.",
+    ),
+    7000222: (
+        401,
+        "invalid_client",
+        "The provided client secret keys for app '{app}' are expired. Visit the Azure portal to "
+        "create new keys for your app: https://aka.ms/NewClientSecret, or consider using "
+        "certificate credentials for added security: https://aka.ms/certCreds.",
+    ),
+    90002: (
+        400,
+        "invalid_request",
+        "Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are "
+        "signing into the correct cloud. Check with your subscription administrator, this may "
+        "happen if there are no active subscriptions for the tenant.",
+    ),
+    70011: (
+        400,
+        "invalid_scope",
+        "The provided value for the input parameter 'scope' isn't valid. The scope '{scope}' isn't "
+        "valid.",
+    ),
+    500011: (
+        400,
+        "invalid_resource",
+        "The resource principal named {scope} was not found in the tenant named {tenant}.",
+    ),
+    900144: (
+        400,
+        "invalid_request",
+        "The request body must contain the following parameter: '{field}'.",
+    ),
+    70003: (
+        400,
+        "unsupported_grant_type",
+        "The app requested an unsupported grant type '{field}'.",
+    ),
+    900023: (
+        400,
+        "invalid_request",
+        "Specified tenant identifier '{tenant}' is neither a valid DNS name, nor a valid external "
+        "domain.",
+    ),
+    7000112: (400, "unauthorized_client", "Application '{app}' is disabled."),
+    53003: (400, "invalid_grant", "Access has been blocked by Conditional Access policies."),
+    90038: (
+        400,
+        "invalid_request",
+        "The tenant '{tenant}' is redirected to the National Cloud instance.",
+    ),
+    900382: (
+        400,
+        "invalid_request",
+        "Confidential Client isn't supported in Cross Cloud request.",
+    ),
+    700024: (
+        401,
+        "invalid_client",
+        "Client assertion isn't within its valid time range.",
+    ),
+    700027: (
+        401,
+        "invalid_client",
+        "Client assertion contains an invalid signature. [Reason - The key was not found.]",
+    ),
+    90006: (503, "temporarily_unavailable", "The service is temporarily unavailable."),
+    90012: (504, "temporarily_unavailable", "The request has timed out."),
+    90024: (503, "temporarily_unavailable", "A transient error has occurred. Please try again."),
+    90033: (503, "temporarily_unavailable", "A transient error has occurred. Please try again."),
+    90055: (429, "temporarily_unavailable", "The tenant '{tenant}' is throttled."),
+}
+
+
+@dataclass
+class EntraError(Exception):
+    """A refusal by AADSTS number, with what its text mentions."""
+
+    code: int
+    tenant: str = ""
+    app: str = ""
+    scope: str = ""
+    name: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def response(self, now: datetime, trace: UUID, *, discovery: bool = False) -> Response:
+        """The documented envelope; discovery says `invalid_tenant` where the token says less."""
+        status, error, template = TABLE[self.code]
+        if discovery and self.code == 90002:
+            error = "invalid_tenant"
+        text = template.format(app=self.app, tenant=self.tenant, scope=self.scope, field=self.name)
+        stamp = now.strftime("%Y-%m-%d %H:%M:%SZ")
+        description = (
+            f"AADSTS{self.code}: {text}\r\nTrace ID: {trace}\r\nCorrelation ID: {trace}"
+            f"\r\nTimestamp: {stamp}"
+        )
+        body = {
+            "error": error,
+            "error_description": description,
+            "error_codes": [self.code],
+            "timestamp": stamp,
+            "trace_id": str(trace),
+            "correlation_id": str(trace),
+            "error_uri": f"https://login.microsoftonline.com/error?code={self.code}",
+        }
+        answer = json_response(status, body)
+        return Response(answer.status, answer.body, answer.content_type, dict(self.headers))

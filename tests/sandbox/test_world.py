@@ -1,0 +1,124 @@
+"""The sandbox as a whole and its command."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import requests
+
+from sandbox import (
+    MailFlowOptions,
+    ManualClock,
+    Sandbox,
+    SandboxOptions,
+    make_row,
+)
+from sandbox.serve import quoted, status_line
+from tests.sandbox.client import Client
+from tests.sandbox.conftest import NOW
+
+
+def configuration(environment: dict[str, str]) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads(environment["TRIGGER_CONFIGURATION"])
+    return loaded
+
+
+def test_the_environment_has_all_that_the_module_needs(world: Sandbox) -> None:
+    environment = world.environment(timedelta=5, start_time=2)
+    who = world.identity
+    assert configuration(environment) == {
+        "tenant_id": who.tenant_id,
+        "client_id": who.client_id,
+        "client_secret": who.client_secret,
+        "intake_key": who.intake_key,
+        "timedelta": 5,
+        "start_time": 2,
+    }
+    assert environment["INTAKE_URL"] == world.url("intake")
+    assert environment["URL_SECRETS"] == world.url("playbook") + "/secrets"
+    assert environment["MESSAGE_TRACE_LOGIN_URL"] == world.url("entra")
+    assert environment["MESSAGE_TRACE_REPORTING_URL"] == world.url("reporting")
+    assert environment["LIVENESS_PORT"] != environment["METRICS_PORT"]
+    assert environment["NO_PROXY"].startswith("127.0.0.1")
+
+
+def test_the_certificate_holds_for_address_and_name(world: Sandbox) -> None:
+    for host in ("127.0.0.1", "localhost"):
+        url = world.url("intake").replace("127.0.0.1", host)
+        answer = requests.get(url, verify=str(world.ca_file), timeout=10, proxies={"all": ""})
+        assert answer.status_code == 404
+
+
+@pytest.mark.parametrize("trigger", ["oauth", "basic"])
+def test_secrets_can_be_kept_out_of_the_configuration(clock: ManualClock, trigger: Any) -> None:
+    with Sandbox(SandboxOptions(secrets_by_node=True, now=clock)) as world:
+        environment = world.environment(trigger)
+        secret = "client_secret" if trigger == "oauth" else "account_password"
+        assert secret not in configuration(environment)
+        assert world.playbook.node_secrets == {secret: getattr(world.identity, secret)}
+
+
+def test_the_same_seed_gives_the_same_identity_and_mail(clock: ManualClock) -> None:
+    one, same, other = (Sandbox(SandboxOptions(seed=n, now=clock)) for n in (5, 5, 6))
+    window = (NOW - timedelta(minutes=9), NOW, NOW)
+    assert one.identity == same.identity != other.identity
+    assert one.tenant.rows(*window) == same.tenant.rows(*window) != other.tenant.rows(*window)
+
+
+def test_a_collector_that_forwards_everything_satisfies_the_checker(clock: ManualClock) -> None:
+    mail = MailFlowOptions(messages_per_minute=20, lone_surrogates=True)
+    with Sandbox(SandboxOptions(mail=mail, now=clock)) as world:
+        world.reporting.options.page_size = 100
+        client = Client(world)
+        start = NOW - timedelta(minutes=20)
+        world.tenant.add(make_row(start, Subject="by hand"))
+        for page in client.pages(start, NOW):
+            batch = {"intake_key": world.identity.intake_key, "jsons": [*map(json.dumps, page)]}
+            client.session.post(world.url("intake") + "/batch", json=batch, timeout=10)
+        client.close()
+        report = world.check(start, NOW, NOW)
+        assert report.ok
+        assert report.events == report.rows > 100
+        assert world.failures == []
+
+
+def test_the_status_line_counts_what_happened(world: Sandbox, client: Client) -> None:
+    client.trace()
+    client.trace(filter="nonsense")
+    line = status_line(world)
+    assert line.startswith("12:00:00 tokens 2, pages 1, refused 1, batches 0, events 0")
+
+
+def test_a_value_is_quoted_for_the_shell() -> None:
+    assert shlex.split(quoted('it\'s "$x"')) == ['it\'s "$x"']
+
+
+def test_serve_prints_what_another_shell_needs_and_stops_on_sigterm() -> None:
+    command = [sys.executable, "-m", "sandbox", "serve", "--rate", "1", "--late", "0.1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        lines = []
+        for line in process.stdout:
+            lines.append(line.rstrip("\n"))
+            if not line.startswith("export "):
+                break
+        exported = dict(shlex.split(line)[1].split("=", 1) for line in lines[:-1])
+        assert lines[-1] == "python main.py message_trace_oauth"
+        assert configuration(exported)["start_time"] == 24
+        answer = requests.get(
+            exported["URL_SECRETS"],
+            headers={"Authorization": f"Bearer {exported['TOKEN']}"},
+            verify=exported["REQUESTS_CA_BUNDLE"],
+            timeout=10,
+        )
+        assert answer.json()["value"] == {}
+        os.kill(process.pid, signal.SIGTERM)
+        assert process.wait(5) == 0
