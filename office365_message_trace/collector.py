@@ -37,8 +37,8 @@ class Source(Protocol):
 
     page_size: int
 
-    def pages(self, window: Window, background: bool) -> Iterator[Page]:
-        """The pages of ``window``; see `ReportingClient.pages`."""
+    def pages(self, window: Window, background: bool) -> Iterator[Page | None]:
+        """The pages of ``window``, None in between; see `ReportingClient.pages`."""
 
     def render(self, row: Row) -> str:
         """The event of ``row``."""
@@ -121,12 +121,14 @@ class Collector:
     def _read(self, read: Read) -> None:
         """Deliver a window page by page, then commit it. Fresh mail is read between the pages."""
         live = read.kind is Kind.LIVE
-        rows = 0
+        pages = rows = 0
         try:
-            for number, page in enumerate(self._source.pages(read.window, background=not live), 1):
-                self._deliver(page)
-                rows += len(page.rows)
-                if number > MOST_PAGES and read.window.span > _SECOND:
+            for page in self._source.pages(read.window, background=not live):
+                if page is not None:
+                    self._deliver(page)
+                    pages += 1
+                    rows += len(page.rows)
+                if pages > MOST_PAGES and read.window.span > _SECOND:
                     raise WindowTooLarge("more pages than are good to read again")
                 if not live:
                     self._read_live_if_due()

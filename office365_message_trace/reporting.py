@@ -24,13 +24,20 @@ from office365_message_trace.errors import (
     WindowTooLarge,
 )
 from office365_message_trace.model import Fields, Log, Page, Row, Window, milliseconds
-from office365_message_trace.transport import Answer, Request, Transport, check_available
+from office365_message_trace.transport import (
+    Answer,
+    Paced,
+    Request,
+    Transport,
+    check_available,
+)
 
 PATH = "/ecp/reportingwebservice/reporting.svc/MessageTrace"
 FULL_PAGE = 2000  # rows; documented maximum
 TOKEN_WALL = 999_999  # the first $skiptoken that the service answers with a fault; observed
 
 _ATTEMPTS = 4  # of one request, before the window is given back; it will be planned again
+_TURN = 5.0  # seconds to wait for the request budget before others get their turn
 _OVERLAP = timedelta(seconds=1)  # whether the service counts bounds as inside is not documented
 _ECHO = ("__metadata", "Index", "StartDate", "EndDate")  # fields that repeat the query
 _DATES = ("Received", "StartDate", "EndDate")
@@ -89,24 +96,30 @@ class ReportingClient:
         self._log = log
         self._basic = basic
 
-    def pages(self, window: Window, background: bool = False) -> Iterator[Page]:
+    def pages(self, window: Window, background: bool = False) -> Iterator[Page | None]:
         """The pages of ``window``, both bounds inside, one request each, in the service's order.
 
-        The last page has arrived when the iterator ends. Raises `WindowTooLarge` if rows are or may
-        be missing, `HistoryExceeded`, `Refused`, or `Unavailable` after some attempts; the rows
-        given so far are good in any case.
+        The last page has arrived when the iterator ends. None means that the next page has to wait
+        for the request budget, so that something more urgent may go first. Raises `WindowTooLarge` if
+        rows are or may be missing, `HistoryExceeded`, `Refused`, or `Unavailable` after some
+        attempts; the rows given so far are good in any case.
         """
         url: str | None = self._first_url(window)
         visited: set[str] = set()
         while url:
-            if url in visited:
-                raise Unavailable("a next link leads in a circle")
-            visited.add(url)
-            answer = self._page(url, continued=len(visited) > 1, background=background)
+            try:
+                answer = self._page(url, continued=bool(visited), background=background)
+            except Paced as paced:
+                self._clock.wait(min(paced.seconds, _TURN))
+                yield None
+                continue
             self._notice_strays(answer.rows, window)
             yield Page(answer.rows)
             if answer.following is None and len(answer.rows) >= FULL_PAGE:
                 raise WindowTooLarge("a full page without a next link", f"{len(answer.rows)} rows")
+            visited.add(url)
+            if answer.following in visited:
+                raise Unavailable("a next link leads in a circle")
             url = answer.following
 
     def render(self, row: Row) -> str:

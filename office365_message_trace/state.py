@@ -42,7 +42,7 @@ class StateStore:
             return None
         newest = max(whole, key=lambda copy: copy.sequence)
         self._sequence = newest.sequence
-        if len(whole) < len(COPIES) and newest.sequence > 1:
+        if len(whole) < len(COPIES):
             self._log(
                 "One of the two copies of the trigger's state is missing or damaged; the other one "
                 "is used. Nothing is lost: what it does not know is read again.",
@@ -51,10 +51,11 @@ class StateStore:
         return newest.coverage
 
     def save(self, coverage: Coverage) -> None:
-        """Write ``coverage`` over the older copy; durable when it returns."""
-        sequence = self._sequence + 1
-        self._storage.write(COPIES[sequence % 2], _encoded(sequence, coverage))
-        self._sequence = sequence
+        """Write ``coverage`` over the older copy (at first, both); durable when it returns."""
+        for _ in COPIES if self._sequence == 0 else COPIES[:1]:
+            sequence = self._sequence + 1
+            self._storage.write(COPIES[sequence % 2], _encoded(sequence, coverage))
+            self._sequence = sequence
 
     def _read(self, name: str) -> "_Copy | None":
         data = self._storage.read(name)
@@ -67,14 +68,15 @@ class StateStore:
             return None
 
 
-def predecessor_edge(storage: Storage) -> datetime | None:
+def predecessor_edge(storage: Storage, log: Log) -> datetime | None:
     """How far the library's former module had read, if its ``context.json`` lies in ``storage``."""
     data = storage.read(_PREDECESSOR)
     if data is None:
         return None
     try:
         edge = datetime.fromisoformat(orjson.loads(data)[_PREDECESSOR_EDGE])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError) as error:
+        log(f"{_PREDECESSOR} of the former module is not readable ({error}).", "warning")
         return None
     return edge.replace(tzinfo=UTC) if edge.tzinfo is None else edge.astimezone(UTC)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
-from s3path import S3Path
+from s3path import S3Path, configuration_map
 
 from office365_message_trace.clock import Clock
 from office365_message_trace.errors import StorageFailed
@@ -88,34 +88,60 @@ class FolderStorage:
 
 
 class S3Storage:
-    """An S3 bucket: one PUT is atomic, and there is neither append nor rename."""
+    """An S3 bucket: one PUT is atomic, and there is neither append nor rename.
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    Talks to the bucket through the client that the SDK registered for ``root``: writing through the
+    path itself would be a multipart upload, three requests that a crash leaves half done.
+    """
+
+    def __init__(self, root: S3Path) -> None:
+        resource, _ = configuration_map.get_configuration(root)
+        self._client = resource.meta.client
+        self._bucket = root.bucket
+        self._prefix = root.key
 
     def read(self, name: str) -> bytes | None:
-        return _guarded("read", name, lambda: _bytes_or_none(self._root / name))
+        def get() -> bytes | None:
+            try:
+                answer = self._client.get_object(Bucket=self._bucket, Key=self._key(name))
+            except self._client.exceptions.NoSuchKey:
+                return None
+            return bytes(answer["Body"].read())
+
+        return _guarded("read", name, get)
 
     def write(self, name: str, data: bytes) -> None:
-        _guarded("write", name, lambda: (self._root / name).write_bytes(data))
+        def put() -> None:
+            self._client.put_object(Bucket=self._bucket, Key=self._key(name), Body=data)
+
+        _guarded("write", name, put)
 
     def extend(self, name: str, known: bytes, added: bytes) -> None:
         self.write(name, known + added)
 
     def delete(self, name: str) -> None:
-        def unlink() -> None:
-            path = self._root / name
-            if path.exists():
-                path.unlink()
+        def delete() -> None:
+            self._client.delete_object(Bucket=self._bucket, Key=self._key(name))
 
-        _guarded("remove", name, unlink)
+        _guarded("remove", name, delete)
 
     def names(self, folder: str) -> list[str]:
+        prefix = self._key(folder) + "/"
+
         def listing() -> list[str]:
-            path = self._root / folder
-            return sorted(p.name for p in path.iterdir()) if path.exists() else []
+            found: list[str] = []
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket, Prefix=prefix, Delimiter="/"
+            )
+            for page in pages:
+                found += [each["Key"] for each in page.get("Contents", ())]
+                found += [each["Prefix"].rstrip("/") for each in page.get("CommonPrefixes", ())]
+            return sorted(key.removeprefix(prefix) for key in found)
 
         return _guarded("list", folder, listing)
+
+    def _key(self, name: str) -> str:
+        return f"{self._prefix}/{name}"
 
 
 class PatientStorage:

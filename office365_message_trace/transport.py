@@ -66,7 +66,7 @@ class Credentials(Protocol):
     """What signs requests."""
 
     def renew(self) -> bool:
-        """After a 401: whether a fresh token was arranged for and the request is worth repeating."""
+        """After a refusal: drop the token; whether the same request is worth repeating at once."""
 
     def proven(self) -> None:
         """The service accepted them."""
@@ -168,7 +168,8 @@ class Transport:
 
         ``judge`` raises `Unavailable` for an answer that should be asked for again; its other errors
         pass through. After ``attempts`` failures (None: never) the last `Unavailable` is raised; a
-        wait follows it all the same, so that whoever asks next does so in time.
+        wait follows it all the same, so that whoever asks next does so in time. `Paced` is waited out,
+        but raised for background requests, for which others need not wait.
         """
         tried = 0
         while True:
@@ -177,6 +178,8 @@ class Transport:
                 result = judge(self._authorised(request))
             except Paced as paced:
                 self._say(f"Pausing for {self._service}: the request budget is used up.", "info")
+                if request.background:
+                    raise
                 self._clock.wait(paced.seconds)
             except Unavailable as error:
                 tried += 1
@@ -195,12 +198,18 @@ class Transport:
                 return result
 
     def _authorised(self, request: Request) -> Answer:
-        """The answer to ``request``, repeated once with renewed credentials after a 401."""
+        """The answer to ``request``, repeated once with renewed credentials after a 401.
+
+        After a 403 the next request has new ones: a role counts only in tokens made after it was
+        assigned.
+        """
         answer = self._http.send(request)
         if self._credentials is None:
             return answer
         if answer.status == 401 and self._credentials.renew():
             answer = self._http.send(request)
+        if answer.status == 403:
+            self._credentials.renew()
         if answer.status < 400:
             self._credentials.proven()
         return answer

@@ -1,6 +1,7 @@
 """The SDK classes: they build the objects, run them, and report to the platform; nothing else."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from threading import Lock, Thread
 from typing import Any, ClassVar, cast
 
@@ -133,15 +134,24 @@ class MessageTraceTrigger(Trigger):
         telemetry = Telemetry(settings.intake_key.get_secret_value())
         source = self._source(Endpoints.from_environment(), clock)
         pusher = self._pusher(settings, clock, telemetry)
-        storage = PatientStorage(storage_at(self.data_path / _STATE_FOLDER), clock, self._say)
+        storage = self._storage(self.data_path / _STATE_FOLDER, clock)
         store, ledger = StateStore(storage, self._say), Ledger(storage)
         coverage = opening_coverage(
-            storage, store, ledger, settings.policy, settings.first_start, clock.now(), self._say
+            store,
+            ledger,
+            self._storage(self.data_path, clock),
+            settings.policy,
+            settings.first_start,
+            clock.now(),
+            self._say,
         )
         collector = Collector(
             source, pusher, ledger, store, settings.policy, clock, self._say, telemetry
         )
         collector.run(coverage)
+
+    def _storage(self, root: Path, clock: SystemClock) -> PatientStorage:
+        return PatientStorage(storage_at(root), clock, self._say)
 
     def _pusher(
         self, settings: MessageTraceSettings, clock: SystemClock, telemetry: Telemetry

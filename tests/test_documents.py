@@ -1,0 +1,62 @@
+"""What the documents say of settings, commands and files is what the code has."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+README = (ROOT / "README.md").read_text()
+TRIGGERS = ["trigger_message_trace_oauth.json", "trigger_message_trace_basic.json"]
+SETTING = re.compile(r"^\| `(\w+)` \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
+
+
+def arguments() -> dict[str, dict[str, object]]:
+    merged: dict[str, dict[str, object]] = {}
+    for name in TRIGGERS:
+        merged |= json.loads((ROOT / name).read_text())["arguments"]["properties"]
+    return merged
+
+
+def test_the_settings_table_lists_every_argument_with_its_default_and_bounds() -> None:
+    table = {name: (default.strip(), text) for name, default, text in SETTING.findall(README)}
+    assert set(table) == set(arguments())
+    for name, argument in arguments().items():
+        default, text = table[name]
+        if "default" in argument:
+            assert default == str(argument["default"])
+            assert f"({argument['minimum']} to {argument['maximum']})" in text
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_make_command_in_the_documents_exists(document: Path) -> None:
+    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = re.findall(r"`make (\w+)|^make (\w+)", document.read_text(), re.MULTILINE)
+    assert {one or other for one, other in named} <= targets
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_link_to_a_file_leads_somewhere(document: Path) -> None:
+    links = re.findall(r"\]\((?!https?://|#)([^)#]+)", document.read_text())
+    assert all((document.parent / link).exists() for link in links)
+
+
+def test_every_message_of_the_troubleshooting_table_is_one_that_the_code_can_say() -> None:
+    sources = (ROOT / "office365_message_trace").glob("*.py")
+    said = re.sub(r'"\s*\n?\s*f?"', "", "\n".join(path.read_text() for path in sources))
+    said = re.sub(r'\)?\s*\+?\s*\n\s*f?"', "", said)
+    section = README.split("## When something is wrong")[1]
+    messages = re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)
+    assert len(messages) > 15
+    for message in messages:
+        for part in filter(None, (piece.strip() for piece in message.split("…"))):
+            assert part.rstrip(":") in said, part
+
+
+def test_every_module_has_its_layer_in_the_architecture_document() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text().split("## Layers")[1]
+    modules = {path.stem for path in (ROOT / "office365_message_trace").glob("*.py")}
+    named = set(re.findall(r"`(\w+)`", text.split("### Why")[0]))
+    assert modules - {"__init__", "__main__"} <= named

@@ -1,0 +1,92 @@
+"""Imports point down only, and time is asked for in one place."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "office365_message_trace"
+MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))
+
+# What each module may import of the package; who is not listed here fails the test.
+LAYERS = [
+    {"errors"},
+    {"model", "pace"},
+    {"clock", "codec", "coverage", "storage"},
+    {"endpoints", "ledger", "state", "transport"},
+    {"auth", "pusher", "reporting", "resume", "settings", "telemetry", "collector"},
+    {"triggers"},
+]
+SDK = {"triggers", "telemetry"}
+PURE = {"errors", "model", "coverage", "pace", "codec"}
+IO_LIBRARIES = {"requests", "msal", "botocore", "s3path", "sekoia_automation", "os", "threading"}
+
+
+def imports(module: str) -> set[str]:
+    tree = ast.parse((PACKAGE / f"{module}.py").read_text())
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module or "")
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def own(module: str) -> set[str]:
+    prefix = "office365_message_trace."
+    found = {name.removeprefix(prefix).split(".")[0] for name in imports(module) if prefix in name}
+    return found & set(MODULES)
+
+
+def layer_of(module: str) -> int:
+    (number,) = (n for n, layer in enumerate(LAYERS) if module in layer)
+    return number
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if m != "__init__"])
+def test_imports_point_down(module: str) -> None:
+    assert all(layer_of(other) <= layer_of(module) for other in own(module))
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    done: set[str] = set()
+    waiting = {module: own(module) for module in MODULES}
+    while ready := {module for module, needed in waiting.items() if needed <= done}:
+        done |= ready
+        waiting = {m: needed for m, needed in waiting.items() if m not in done}
+    assert waiting == {}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_sdk_is_used_at_the_edge_only(module: str) -> None:
+    uses = any(name.split(".")[0] == "sekoia_automation" for name in imports(module))
+    assert not uses or module in SDK
+
+
+@pytest.mark.parametrize("module", sorted(PURE))
+def test_the_core_does_no_io(module: str) -> None:
+    assert not {name.split(".")[0] for name in imports(module)} & IO_LIBRARIES
+
+
+def test_the_collector_knows_no_http_and_no_sdk() -> None:
+    assert own("collector") <= {
+        "clock",
+        "coverage",
+        "errors",
+        "ledger",
+        "model",
+        "pace",
+        "state",
+    }
+
+
+def test_time_passes_and_is_asked_for_in_the_clock_only() -> None:
+    forbidden = ("time.sleep", "datetime.now", "time.time()", "time.monotonic()", "utcnow")
+    users = {
+        module
+        for module in MODULES
+        if any(word in (PACKAGE / f"{module}.py").read_text() for word in forbidden)
+    }
+    assert users == {"clock"}

@@ -1,0 +1,174 @@
+"""Both kinds of storage keep the same promises; tested on a disk and against an S3 server."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+from s3path import S3Path
+from sekoia_automation.storage import get_data_path, get_s3_data_path
+
+from office365_message_trace.errors import Stopped, StorageFailed
+from office365_message_trace.storage import FolderStorage, PatientStorage, S3Storage, storage_at
+from tests.support import Logbook, TurnedClock
+
+BUCKET = "message-traces"
+
+
+@pytest.fixture(scope="module")
+def s3_root() -> Iterator[Path]:
+    """The data path that the SDK makes of the platform's S3 configuration."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {
+            "FILE_BACKEND": "S3",
+            "SUB_FOLDER": "trigger-1",
+            "AWS_BUCKET_NAME": BUCKET,
+            "AWS_ACCESS_KEY_ID": "key",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_S3_ENDPOINT_URL": f"http://{host}:{port}",
+        }.items():
+            patch.setenv(name, value)
+        boto3.client("s3", endpoint_url=f"http://{host}:{port}").create_bucket(Bucket=BUCKET)
+        get_data_path.cache_clear()
+        get_s3_data_path.cache_clear()
+        yield get_data_path()
+        get_data_path.cache_clear()
+        get_s3_data_path.cache_clear()
+    server.stop()
+
+
+@pytest.fixture(params=["folder", "s3"])
+def storage(
+    request: pytest.FixtureRequest, tmp_path: Path, s3_root: Path
+) -> FolderStorage | S3Storage:
+    root = tmp_path if request.param == "folder" else s3_root / request.node.name
+    chosen = storage_at(root / "state")
+    assert isinstance(chosen, S3Storage if isinstance(root, S3Path) else FolderStorage)
+    return chosen
+
+
+Either = FolderStorage | S3Storage
+
+
+def test_what_was_never_written_is_none(storage: Either) -> None:
+    assert storage.read("nothing") is None
+
+
+def test_a_write_replaces_the_whole_blob(storage: Either) -> None:
+    storage.write("blob", b"a long first text")
+    storage.write("blob", b"short")
+    assert storage.read("blob") == b"short"
+
+
+def test_extending_adds_behind_what_is_known(storage: Either) -> None:
+    storage.extend("ledger/key/1", b"", b"one")
+    storage.extend("ledger/key/1", b"one", b"two")
+    assert storage.read("ledger/key/1") == b"onetwo"
+
+
+def test_extending_overwrites_a_torn_tail(storage: Either) -> None:
+    storage.write("ledger/key/1", b"one, and half of ano")
+    storage.extend("ledger/key/1", b"one", b"two")
+    assert storage.read("ledger/key/1") == b"onetwo"
+
+
+def test_names_are_those_directly_in_the_folder(storage: Either) -> None:
+    storage.write("top", b"")
+    for name in ("ledger/key/2", "ledger/key/1"):
+        storage.write(name, b"x")
+    assert storage.names("ledger") == ["key"]
+    assert storage.names("ledger/key") == ["1", "2"]
+    assert storage.names("nowhere") == []
+
+
+def test_deleting_is_final_and_may_be_repeated(storage: Either) -> None:
+    storage.write("blob", b"x")
+    storage.delete("blob")
+    storage.delete("blob")
+    assert storage.read("blob") is None
+
+
+def test_s3_needs_one_request_a_write_and_lists_more_than_a_thousand(s3_root: Path) -> None:
+    chosen = storage_at(s3_root / "many")
+    assert isinstance(chosen, S3Storage)
+    requests: list[str] = []
+    chosen._client.meta.events.register(
+        "before-send.s3", lambda request, **_: requests.append(request.method)
+    )
+    for number in range(1005):
+        chosen.write(f"ledger/key/{number}", b"x")
+    assert requests == ["PUT"] * 1005
+    assert len(chosen.names("ledger/key")) == 1005
+
+
+def test_an_s3_server_that_is_gone_is_a_storage_failure(
+    s3_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = storage_at(s3_root / "gone")
+    assert isinstance(chosen, S3Storage)
+
+    monkeypatch.setattr(chosen, "_bucket", "no-such-bucket")
+    with pytest.raises(StorageFailed, match="own state"):
+        chosen.write("blob", b"x")
+    with pytest.raises(StorageFailed, match="own state"):
+        chosen.names("ledger")
+
+
+def test_a_full_disk_is_a_storage_failure_that_leaves_the_old_blob(tmp_path: Path) -> None:
+    chosen = FolderStorage(tmp_path)
+    chosen.write("blob", b"old")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "write", _disk_full)
+        with pytest.raises(StorageFailed, match="not full"):
+            chosen.write("blob", b"new")
+    assert chosen.read("blob") == b"old"
+
+
+def _disk_full(*_: object) -> int:
+    raise OSError(28, "No space left on device")
+
+
+def test_a_folder_that_is_a_file_is_a_storage_failure(tmp_path: Path) -> None:
+    (tmp_path / "state").write_bytes(b"")
+    chosen = FolderStorage(tmp_path / "state")
+    for attempt in (
+        lambda: chosen.write("blob", b"x"),
+        lambda: chosen.extend("blob", b"", b"x"),
+        lambda: chosen.read("blob"),
+    ):
+        with pytest.raises(StorageFailed):
+            attempt()
+
+
+class Failing(FolderStorage):
+    """Fails a number of times, then works."""
+
+    def __init__(self, root: Path, failures: int) -> None:
+        super().__init__(root)
+        self._failures = failures
+
+    def write(self, name: str, data: bytes) -> None:
+        if self._failures:
+            self._failures -= 1
+            raise StorageFailed("Cannot write")
+        super().write(name, data)
+
+
+def test_failures_are_said_and_waited_out(tmp_path: Path) -> None:
+    clock, log = TurnedClock(), Logbook()
+    PatientStorage(Failing(tmp_path, 8), clock, log).write("blob", b"x")
+    assert (tmp_path / "blob").read_bytes() == b"x"
+    assert clock.waits == [1, 2, 4, 8, 16, 32, 60, 60]
+    assert log.texts("error") == ["Cannot write"] * 8
+
+
+def test_a_stop_ends_the_wait_for_the_storage(tmp_path: Path) -> None:
+    patient = PatientStorage(Failing(tmp_path, 10**9), TurnedClock(stop_after=100), Logbook())
+    with pytest.raises(Stopped):
+        patient.write("blob", b"x")
