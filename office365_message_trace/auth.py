@@ -113,7 +113,7 @@ class EntraAuth(Signer):
             result = self._opened().acquire_token_for_client(scopes=[self._scope])
         except (requests.RequestException, OSError) as error:
             raise Unavailable("Entra ID cannot be reached", type(error).__name__) from error
-        except (ValueError, KeyError, RuntimeError, msal.MsalServiceError) as error:
+        except Exception as error:  # msal raises whatever it stumbles over in an odd answer
             raise _entra_failure(self._last, {}) from error
         if not result or "access_token" not in result:
             raise _entra_failure(self._last, result or {})

@@ -11,10 +11,10 @@ another trigger. The key is the name of the folder: neither can get lost without
 import secrets
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 
-from office365_message_trace.model import MILLISECOND, Row, Window, instant
+from office365_message_trace.model import MILLISECOND, Row, Window, instant, milliseconds
 from office365_message_trace.storage import Storage
 
 FINGERPRINT_BYTES = 16
@@ -22,6 +22,7 @@ BUCKET_SPAN = timedelta(minutes=15)
 
 _FOLDER = "ledger"
 _BUCKET_MILLISECONDS = BUCKET_SPAN // MILLISECOND
+_LAST_BUCKET = milliseconds(datetime(9999, 1, 1, tzinfo=UTC)) // _BUCKET_MILLISECONDS
 
 
 class Ledger:
@@ -44,7 +45,7 @@ class Ledger:
         """Those ``rows`` that are not recorded, by fingerprint, each content once."""
         by_bucket: defaultdict[int, dict[bytes, Row]] = defaultdict(dict)
         for row in rows:
-            number = row.received // _BUCKET_MILLISECONDS
+            number = _number(row.received)
             fingerprint = blake2b(
                 row.content, digest_size=FINGERPRINT_BYTES, key=self._key
             ).digest()
@@ -64,7 +65,7 @@ class Ledger:
         """
         by_bucket: defaultdict[int, list[bytes]] = defaultdict(list)
         for received, fingerprint in accepted:
-            by_bucket[received // _BUCKET_MILLISECONDS].append(fingerprint)
+            by_bucket[_number(received)].append(fingerprint)
         for number, fingerprints in by_bucket.items():
             bucket = self._bucket(number)
             fresh = [each for each in fingerprints if each not in bucket.fingerprints]
@@ -106,6 +107,11 @@ class _Bucket:
     def add(self, fingerprints: list[bytes]) -> None:
         self.blob += b"".join(fingerprints)
         self.fingerprints.update(fingerprints)
+
+
+def _number(received: int) -> int:
+    """The bucket of a receive time; absurd times (such as .NET's zero date) share the outermost."""
+    return min(max(received // _BUCKET_MILLISECONDS, 1), _LAST_BUCKET)
 
 
 def _span(number: int) -> Window:

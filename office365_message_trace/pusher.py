@@ -1,6 +1,7 @@
 """Delivery to a Sekoia.io intake: an event is delivered when the intake has given it an id."""
 
 import gzip
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -17,6 +18,7 @@ BATCH_BYTES = 9 * 1024 * 1024  # of 10 MiB that the intake takes, for envelope a
 EVENT_BYTES = 250_000  # an event over 250 KiB is rejected; the SDK draws the line here
 
 _LONE_ATTEMPTS = 3  # before a single event that is not accepted counts as unacceptable
+_REFUSALS = 32  # of parts of a batch of which nothing was accepted, before giving up
 _GZIP_LEVEL = 1  # rows repeat themselves: higher levels cost more CPU than the bytes are worth
 
 _KEY_REFUSED = (
@@ -91,14 +93,30 @@ class BatchPusher:
             yield batch
 
     def _deliver(self, batch: list[Event]) -> list[Event]:
-        """Post ``batch``, in halves where need be; returns the events that were not accepted."""
-        verdict = self._post(batch)
-        if verdict.ids == len(batch):
-            return []
-        if len(batch) == 1:
-            return self._insist(batch[0], verdict)
-        middle = len(batch) // 2
-        return self._deliver(batch[:middle]) + self._deliver(batch[middle:])
+        """Post ``batch``, in ever smaller parts where need be; returns what was not accepted.
+
+        Larger parts go first, so that an intake that takes nothing is recognised before it is asked
+        event by event.
+        """
+        parts = deque([batch])
+        unacceptable: list[Event] = []
+        refusals = accepted = 0
+        while parts:
+            part = parts.popleft()
+            verdict = self._post(part)
+            accepted += verdict.ids
+            if verdict.ids == len(part):
+                continue
+            refusals += 1
+            if len(part) == 1:
+                unacceptable += self._insist(part[0], verdict)
+            else:
+                middle = len(part) // 2
+                parts += [part[:middle], part[middle:]]
+            if not accepted and refusals >= _REFUSALS:
+                self._trusted = False
+                raise Refused(_ALL_REFUSED, verdict.reason)
+        return unacceptable
 
     def _insist(self, event: Event, verdict: _Verdict) -> list[Event]:
         """Post a single event that was not accepted a few times more, unless its size explains it."""
@@ -115,7 +133,7 @@ class BatchPusher:
         if not unacceptable:
             return
         suspects = {event.fingerprint for event in unacceptable}
-        oversized = all(len(event.text) > EVENT_BYTES for event in unacceptable)
+        oversized = all(_is_oversized(event) for event in unacceptable)
         convicted = self._trusted and (len(suspects) == 1 or suspects <= self._suspects)
         self._trusted = bool(accepted)
         if not (accepted or oversized or convicted):
@@ -125,7 +143,7 @@ class BatchPusher:
         self._deliveries.discarded(len(unacceptable))
         for event in unacceptable:
             self._log(
-                f"The intake does not accept one event ({len(event.text)} characters); it is left "
+                f"The intake does not accept one event ({len(event.text.encode())} bytes); it is left "
                 f"out. Its message trace id: {event.trace_id}",
                 "error",
             )
@@ -165,7 +183,7 @@ def batches(events: Iterable[Event], most: int) -> Iterator[list[Event]]:
     size = 0
     for event in events:
         length = _wire_length(event.text)
-        alone = length > EVENT_BYTES
+        alone = _is_oversized(event)
         if batch and (alone or len(batch) >= most or size + length > BATCH_BYTES):
             yield batch
             batch, size = [], 0
@@ -176,6 +194,10 @@ def batches(events: Iterable[Event], most: int) -> Iterator[list[Event]]:
         size += length
     if batch:
         yield batch
+
+
+def _is_oversized(event: Event) -> bool:
+    return len(event.text.encode()) > EVENT_BYTES
 
 
 def _wire_length(text: str) -> int:

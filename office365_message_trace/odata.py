@@ -1,0 +1,201 @@
+"""What Microsoft's two message trace services have in common: pages of rows tied by next links.
+
+Whatever is not a well-formed page is an error, never an empty page.
+"""
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from html import unescape
+from typing import Any, ClassVar
+from urllib.parse import urljoin, urlsplit
+
+from office365_message_trace import codec
+from office365_message_trace.clock import Clock
+from office365_message_trace.errors import (
+    HistoryExceeded,
+    MessageTraceError,
+    Refused,
+    Unavailable,
+    WindowTooLarge,
+)
+from office365_message_trace.model import Fields, Log, Page, Row, Window, milliseconds
+from office365_message_trace.transport import Answer, Paced, Request, Transport, check_available
+
+_ATTEMPTS = 4  # of one request, before the window is given back; it will be planned again
+_TURN = 5.0  # seconds to wait for the request budget before others get their turn
+_LEEWAY = timedelta(seconds=2)  # around the window, before rows count as strays
+_READABLE = 20_000  # bytes of an error that are looked at
+_TOO_OLD = re.compile(r"older than (\d+) days", re.IGNORECASE)
+_TOO_LARGE = re.compile(
+    r"too (?:large|many|long|big)|can.{0,6}t be longer than|exceeds? the (?:maximum|limit)"
+    r"|(?:narrow|reduce|shorten) the",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A page as it came: the rows' fields, and the next link if there is one."""
+
+    rows: list[Fields]
+    following: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An answer other than 200: ``text`` is its beginning, ``continued`` if a next link led to it."""
+
+    status: int
+    text: str
+    url: str
+    continued: bool
+
+    @property
+    def detail(self) -> str:
+        return f"status {self.status}"
+
+
+class ODataClient(ABC):
+    """Reads windows from the service whose report is at ``url``."""
+
+    name: ClassVar[str]
+    page_size: int
+    headers: ClassVar[dict[str, str]] = {"Accept": "application/json"}
+
+    def __init__(self, url: str, transport: Transport, clock: Clock, log: Log) -> None:
+        self._url = url
+        self._transport = transport
+        self._clock = clock
+        self._log = log
+
+    def pages(self, window: Window, background: bool = False) -> Iterator[Page | None]:
+        """The pages of ``window``, both bounds inside, one request each, in the service's order.
+
+        The last page has arrived when the iterator ends. None means that the next page has to wait
+        for the request budget, so that something more urgent may go first. Raises `WindowTooLarge` if
+        rows are or may be missing, `HistoryExceeded`, `Refused`, or `Unavailable` after some
+        attempts; the rows given so far are good in any case.
+        """
+        url: str | None = self.first_url(window)
+        visited: set[str] = set()
+        while url:
+            try:
+                rows, following = self._page(url, bool(visited), background)
+            except Paced as paced:
+                self._clock.wait(min(paced.seconds, _TURN))
+                yield None
+                continue
+            self._notice_strays(rows, window)
+            yield Page(rows)
+            if following is None and len(rows) >= self.page_size:
+                raise WindowTooLarge("a full page without a next link", f"{len(rows)} rows")
+            visited.add(url)
+            if following in visited:
+                raise Unavailable("a next link leads in a circle")
+            url = following
+
+    def render(self, row: Row) -> str:
+        """The event of ``row``: exactly the row, one JSON line."""
+        return codec.encode(row.fields)
+
+    @abstractmethod
+    def first_url(self, window: Window) -> str:
+        """Where the first page of ``window`` is."""
+
+    @abstractmethod
+    def listing(self, body: Any) -> Listing | None:
+        """The page in a decoded ``body``, or None if it is none."""
+
+    @abstractmethod
+    def row(self, fields: Fields) -> Row:
+        """Raises ValueError, KeyError, TypeError or AttributeError if ``fields`` are not a row."""
+
+    @abstractmethod
+    def refusal(self, failure: Failure) -> MessageTraceError | None:
+        """What an answer means that only this service gives, or None."""
+
+    def _page(self, url: str, continued: bool, background: bool) -> tuple[list[Row], str | None]:
+        request = Request("GET", url, self.headers, background=background)
+
+        def judge(answer: Answer) -> tuple[list[Row], str | None]:
+            if answer.status != 200:
+                raise self._failure(answer, url, continued)
+            return self._parsed(answer, url)
+
+        return self._transport.call(request, judge, attempts=_ATTEMPTS)
+
+    def _parsed(self, answer: Answer, url: str) -> tuple[list[Row], str | None]:
+        """Rows and next link in ``answer``; raises `Unavailable` if it is no well-formed page."""
+        try:
+            body = codec.decode(answer.body)
+        except ValueError as error:
+            raise Unavailable("an answer that is not JSON", "status 200") from error
+        listing = self.listing(body)
+        if listing is None:
+            raise Unavailable("an answer that is no page of rows", "status 200")
+        try:
+            rows = [self.row(fields) for fields in listing.rows]
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise Unavailable("a row without a usable receive time") from error
+        return rows, self._same_origin(url, listing.following) if listing.following else None
+
+    def _same_origin(self, url: str, following: str) -> str:
+        """``following`` resolved; the token must not travel to another host than it was made for."""
+        try:
+            target = urljoin(url, following)
+            same = urlsplit(target)[:2] == urlsplit(self._url)[:2]
+        except (ValueError, TypeError, AttributeError) as error:
+            raise Unavailable("a next link that is no address") from error
+        if not same:
+            raise Unavailable("a next link leads to another host, it is not followed")
+        return target
+
+    def _failure(self, answer: Answer, url: str, continued: bool) -> MessageTraceError:
+        """What an answer other than 200 means."""
+        text = unescape(answer.body[:_READABLE].decode("utf-8", "replace"))
+        failure = Failure(answer.status, text, url, continued)
+        if match := _TOO_OLD.search(text):
+            return HistoryExceeded("older than the service keeps", int(match[1]), failure.detail)
+        if answer.status == 413 or _TOO_LARGE.search(text):
+            return WindowTooLarge("the window holds too many rows", failure.detail)
+        if refusal := self.refusal(failure):
+            return refusal
+        try:
+            check_available(answer, self._clock.now())
+        except Unavailable as error:
+            return error
+        if continued:
+            return Unavailable("a next link is refused", failure.detail)
+        return Refused(
+            f"{self.name} does not accept the request. This is not the fault of a setting: report "
+            "it to the maintainers of this module with the text in brackets.",
+            failure.detail,
+        )
+
+    def _notice_strays(self, rows: list[Row], window: Window) -> None:
+        earliest = milliseconds(window.start - _LEEWAY)
+        latest = milliseconds(window.end + _LEEWAY)
+        if any(not earliest <= row.received <= latest for row in rows):
+            self._log(
+                f"{self.name} returned rows from outside the time that was asked for; they are "
+                "forwarded like the others.",
+                "warning",
+            )
+
+
+def odata_time(instant: datetime) -> str:
+    """``instant`` as a literal: whole seconds where possible, with Z."""
+    precision = "milliseconds" if instant.microsecond else "seconds"
+    return instant.replace(tzinfo=None).isoformat(timespec=precision) + "Z"
+
+
+def received_at(text: str) -> int:
+    """Milliseconds since 1970 of ``2022-09-05T18:10:13.4907658`` or the like; UTC with or without Z.
+
+    Finer digits are cut, so that a row is the same in whatever form it comes.
+    """
+    instant = datetime.fromisoformat(text)
+    return milliseconds(instant if instant.tzinfo else instant.replace(tzinfo=UTC))

@@ -1,0 +1,323 @@
+"""Credentials against the sandbox's Entra ID: one token for long, one renewal, plain sentences."""
+
+from __future__ import annotations
+
+import socket
+import traceback
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import requests
+
+from office365_message_trace import auth as auth_module
+from office365_message_trace import transport as transport_module
+from office365_message_trace.auth import ENTRA_SENTENCES, BasicAuth, EntraAuth
+from office365_message_trace.errors import Misconfigured, Refused, Unavailable
+from office365_message_trace.reporting import ReportingClient
+from office365_message_trace.transport import RequestsHttp, TimeoutSession, Transport
+from sandbox import Answer, Drop, EntraError, Fault, Hang, Rule, Sandbox, Truncate, html_page
+from tests.integration.conftest import SCOPE
+from tests.support import Logbook, TurnedClock, minutes
+
+TOKEN = "/oauth2/v2.0/token"
+DISCOVERY = "/.well-known/openid-configuration"
+MENDED_IN_MICROSOFT_365 = {7000112, 53003, 500011}
+
+
+def signed(auth: requests.auth.AuthBase) -> str:
+    """The Authorization header that ``auth`` gives a request."""
+    request = requests.Request("GET", "https://reports.example/", auth=auth).prepare()
+    return str(request.headers["Authorization"])
+
+
+def applied(world: Sandbox, **changes: str) -> EntraAuth:
+    """The sandbox's application with changes."""
+    who = world.identity
+    values = {
+        "login_url": world.url("entra"),
+        "tenant_id": who.tenant_id,
+        "client_id": who.client_id,
+        "credential": who.client_secret,
+        "scope": SCOPE,
+    }
+    return EntraAuth(**{**values, **changes})
+
+
+def client(
+    world: Sandbox, signer: auth_module.Signer, clock: TurnedClock, log: Logbook, basic: bool
+) -> ReportingClient:
+    http = RequestsHttp(TimeoutSession(), signer)
+    transport = Transport(http, "The service", clock, log, credentials=signer)
+    return ReportingClient(world.url("reporting"), transport, clock, log, basic)
+
+
+def closed_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+# Tokens
+
+
+def test_one_token_serves_many_requests(world: Sandbox, auth: EntraAuth) -> None:
+    assert len({signed(auth) for _ in range(5)}) == 1
+    assert world.entra.issued == 1
+    assert world.journal.count("entra") == 2, "discovery and token"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "tokens"),
+    [
+        pytest.param(360, 1, id="six minutes left: kept"),
+        pytest.param(240, 3, id="four minutes left: renewed"),
+    ],
+)
+def test_a_token_is_renewed_five_minutes_before_it_expires(
+    world: Sandbox, auth: EntraAuth, seconds: int, tokens: int
+) -> None:
+    world.entra.token_lifetime = timedelta(seconds=seconds)
+    assert len({signed(auth) for _ in range(3)}) == tokens
+
+
+def test_nothing_is_asked_before_the_first_request(world: Sandbox, auth: EntraAuth) -> None:
+    assert world.journal.count() == 0
+
+
+def test_a_verified_domain_names_the_tenant_as_well_as_its_guid(world: Sandbox) -> None:
+    assert signed(applied(world, tenant_id=world.entra.domain)).startswith("Bearer ")
+
+
+def test_a_refused_token_is_replaced_once_until_one_is_accepted(
+    world: Sandbox, auth: EntraAuth
+) -> None:
+    first = signed(auth)
+    assert auth.renew()
+    second = signed(auth)
+    assert not auth.renew()
+    assert len({first, second, signed(auth)}) == 3, "it is replaced all the same"
+    auth.proven()
+    assert auth.renew()
+
+
+def test_a_revoked_token_costs_one_renewal_and_no_page(
+    world: Sandbox, auth: EntraAuth, clock: TurnedClock, log: Logbook
+) -> None:
+    reporting = client(world, auth, clock, log, basic=False)
+    for _ in range(3):
+        assert len(list(reporting.pages(minutes(-60, -5)))) == 1
+        world.entra.revoke_all()
+    assert world.entra.issued == 3
+    assert world.journal.count("reporting", 401) == 2
+    assert log.lines == []
+    assert clock.waits == []
+
+
+# Refusals
+
+
+@pytest.mark.parametrize("code", sorted(ENTRA_SENTENCES))
+def test_each_error_of_entra_says_its_sentence(world: Sandbox, auth: EntraAuth, code: int) -> None:
+    world.entra.forced = EntraError(code)
+    with pytest.raises(Refused) as caught:
+        signed(auth)
+    expected = Refused if code in MENDED_IN_MICROSOFT_365 else Misconfigured
+    assert type(caught.value) is expected
+    assert caught.value.sentence == ENTRA_SENTENCES[code]
+    assert f"AADSTS{code}" in caught.value.detail
+
+
+@pytest.mark.parametrize("code", sorted(ENTRA_SENTENCES))
+def test_a_sentence_names_a_place_or_a_setting(code: int) -> None:
+    named = ("Azure portal", "client_id", "client_secret", "tenant_id")
+    assert any(name in ENTRA_SENTENCES[code] for name in named)
+    assert ENTRA_SENTENCES[code].endswith(".")
+
+
+@pytest.mark.parametrize("code", [90038, 900382, 700027, 70011, 900144])
+def test_an_error_without_a_sentence_is_a_mistake_in_the_settings(
+    world: Sandbox, auth: EntraAuth, code: int
+) -> None:
+    world.entra.forced = EntraError(code)
+    with pytest.raises(Misconfigured, match="Compare tenant_id, client_id") as caught:
+        signed(auth)
+    assert f"AADSTS{code}" in caught.value.detail
+
+
+def wrong_secret(world: Sandbox) -> EntraAuth:
+    return applied(world, credential="another secret")
+
+
+def expired_secret(world: Sandbox) -> EntraAuth:
+    world.app.secrets[world.identity.client_secret] = world.now() - timedelta(days=1)
+    return applied(world)
+
+
+def unknown_application(world: Sandbox) -> EntraAuth:
+    return applied(world, client_id="11111111-2222-4333-8444-555555555555")
+
+
+def unknown_tenant(world: Sandbox) -> EntraAuth:
+    return applied(world, tenant_id="11111111-2222-4333-8444-555555555555")
+
+
+@pytest.mark.parametrize(
+    ("mistake", "code", "told_by"),
+    [
+        (wrong_secret, 7000215, TOKEN),
+        (expired_secret, 7000222, TOKEN),
+        (unknown_application, 700016, TOKEN),
+        (unknown_tenant, 90002, DISCOVERY),
+    ],
+    ids=["wrong secret", "expired secret", "unknown application", "unknown tenant"],
+)
+def test_a_mistake_in_the_settings_is_recognised(
+    world: Sandbox, mistake: Any, code: int, told_by: str
+) -> None:
+    with pytest.raises(Misconfigured) as caught:
+        signed(mistake(world))
+    assert caught.value.sentence == ENTRA_SENTENCES[code]
+    assert world.journal.entries("entra")[-1].path.endswith(told_by)
+
+
+def test_after_a_refusal_entra_is_asked_again_at_once(world: Sandbox, auth: EntraAuth) -> None:
+    world.entra.forced = EntraError(7000222)
+    with pytest.raises(Misconfigured):
+        signed(auth)
+    world.entra.forced = None
+    assert signed(auth).startswith("Bearer ")
+
+
+# What passes by itself
+
+
+@pytest.mark.parametrize("code", [90006, 90012, 90024, 90033, 90055])
+def test_a_transient_error_of_entra_passes_by_itself(
+    world: Sandbox, auth: EntraAuth, code: int
+) -> None:
+    world.entra.forced = EntraError(code, headers={"Retry-After": "17"})
+    with pytest.raises(Unavailable, match=f"AADSTS{code}") as caught:
+        signed(auth)
+    assert caught.value.retry_after == 17
+    world.entra.forced = None
+    assert signed(auth).startswith("Bearer ")
+
+
+@pytest.mark.parametrize("endpoint", [DISCOVERY, TOKEN], ids=["discovery", "token"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(Answer(500, b"{}"), id="500"),
+        pytest.param(Answer(503, b"busy", "text/plain"), id="503 without JSON"),
+        pytest.param(Answer(429, b"", headers={"Retry-After": "soon"}), id="429"),
+        pytest.param(html_page(), id="HTML with status 200"),
+        pytest.param(Answer(200, b"[]"), id="JSON of another shape"),
+        pytest.param(Answer(200, b"{}"), id="empty object"),
+        pytest.param(Answer(200, b"null"), id="null"),
+        pytest.param(Answer(200, b'{"token_endpoint'), id="cut JSON"),
+        pytest.param(Answer(302, headers={"Location": "https://127.0.0.1:9/"}), id="redirect"),
+        pytest.param(Drop(), id="dropped connection"),
+        pytest.param(Truncate(), id="truncated body"),
+        pytest.param(Hang(), id="no answer"),
+    ],
+)
+def test_a_fault_of_entra_passes_by_itself(
+    world: Sandbox,
+    auth: EntraAuth,
+    endpoint: str,
+    fault: Fault,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(transport_module, "READ_TIMEOUT", 0.2)
+    world.faults.add(Rule(fault, "entra", path=endpoint))
+    with pytest.raises(Unavailable, match="Entra ID"):
+        signed(auth)
+    assert signed(auth).startswith("Bearer "), "the next request gets its token"
+
+
+def test_entra_out_of_reach_passes_by_itself(world: Sandbox) -> None:
+    with pytest.raises(Unavailable, match="Entra ID cannot be reached"):
+        signed(applied(world, login_url=f"https://127.0.0.1:{closed_port()}"))
+
+
+def test_entra_that_is_not_trusted_gets_no_secret(
+    world: Sandbox, auth: EntraAuth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE")
+    with pytest.raises(Unavailable, match="SSLError"):
+        signed(auth)
+    assert world.journal.count() == 0
+
+
+def test_an_entra_fault_is_waited_out_like_one_of_the_service(
+    world: Sandbox, auth: EntraAuth, clock: TurnedClock, log: Logbook
+) -> None:
+    world.faults.add(Rule(Answer(503, b"{}"), "entra", times=3))
+    assert len(list(client(world, auth, clock, log, basic=False).pages(minutes(-60, -5)))) == 1
+    assert len(clock.waits) == 3
+    assert "Entra ID gives no token at the moment" in log.texts("warning")[0]
+
+
+# Secrets
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [wrong_secret, expired_secret, unknown_application, unknown_tenant],
+    ids=["wrong secret", "expired secret", "unknown application", "unknown tenant"],
+)
+def test_no_failure_shows_a_secret(world: Sandbox, mistake: Any) -> None:
+    with pytest.raises(Refused) as caught:
+        signed(mistake(world))
+    shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value.__cause__)
+    assert world.identity.client_secret not in shown
+    assert "another secret" not in shown
+
+
+def test_an_answer_of_entra_never_ends_up_in_a_failure(world: Sandbox, auth: EntraAuth) -> None:
+    signed(auth)
+    token = signed(auth).removeprefix("Bearer ")
+    auth.renew()
+    leaking = f'{{"error":"invalid_grant","error_description":"{token}","error_codes":[1]}}'
+    world.faults.add(Rule(Answer(400, leaking.encode()), "entra"))
+    with pytest.raises(Misconfigured) as caught:
+        signed(auth)
+    assert token not in "".join(traceback.format_exception(caught.value))
+    assert token not in repr(vars(caught.value))
+
+
+def test_a_token_is_not_shown_by_what_holds_it(world: Sandbox, auth: EntraAuth) -> None:
+    token = signed(auth).removeprefix("Bearer ")
+    assert token not in repr(auth)
+    assert world.identity.client_secret not in repr(auth)
+
+
+# Account and password
+
+
+def test_an_account_with_a_password_beyond_ascii_is_accepted(
+    world: Sandbox, clock: TurnedClock, log: Logbook
+) -> None:
+    world.reporting.options.basic_auth = True
+    who = world.identity
+    assert not who.account_password.isascii()
+    account = BasicAuth(who.account_name, who.account_password)
+    assert len(list(client(world, account, clock, log, basic=True).pages(minutes(-60, -5)))) == 1
+    assert world.journal.count("entra") == 0
+
+
+@pytest.mark.parametrize(
+    "allowed", [True, False], ids=["wrong password", "basic authentication switched off"]
+)
+def test_a_refused_password_is_a_mistake_in_the_settings(
+    world: Sandbox, clock: TurnedClock, log: Logbook, allowed: bool
+) -> None:
+    world.reporting.options.basic_auth = allowed
+    who = world.identity
+    account = BasicAuth(who.account_name, "wrong" if allowed else who.account_password)
+    with pytest.raises(Misconfigured, match="account_password") as caught:
+        list(client(world, account, clock, log, basic=True).pages(minutes(-60, -5)))
+    assert "OAuth" in caught.value.sentence
+    assert who.account_password not in repr(caught.value)
+    assert world.journal.count("reporting") == 1, "the same password is not tried twice"

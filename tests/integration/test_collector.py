@@ -1,0 +1,720 @@
+"""The loop against the sandbox, hours in seconds: nothing lost, nothing repeated, nothing hammered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+from pyrate_limiter import Limiter, RequestRate
+
+from office365_message_trace import reporting as reporting_module
+from office365_message_trace.auth import EntraAuth
+from office365_message_trace.collector import Collector
+from office365_message_trace.coverage import Coverage, Policy
+from office365_message_trace.errors import Stopped, StorageFailed
+from office365_message_trace.ledger import FINGERPRINT_BYTES, Ledger
+from office365_message_trace.model import MILLISECOND, Window
+from office365_message_trace.pusher import BatchPusher
+from office365_message_trace.reporting import ReportingClient
+from office365_message_trace.state import StateStore
+from office365_message_trace.storage import FolderStorage, PatientStorage, Storage
+from office365_message_trace.transport import (
+    BACKGROUND_REQUESTS_PER_PERIOD,
+    PERIOD,
+    REQUESTS_PER_PERIOD,
+    PacedSession,
+    RequestsHttp,
+    TimeoutSession,
+    Transport,
+)
+from sandbox import Answer, EntraError, MailFlowOptions, Report, Rule, Sandbox, delays, make_row
+from tests.integration.conftest import SCOPE
+from tests.support import NOON, Logbook, TurnedClock
+
+SECOND = timedelta(seconds=1)
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+
+
+class Timeline(TurnedClock):
+    """A clock on which waiting takes no time, and what is on the agenda happens at its instant."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._agenda: list[tuple[datetime, Callable[[], None]]] = []
+
+    def at(self, instant: datetime, action: Callable[[], None]) -> None:
+        self._agenda.append((instant, action))
+        self._agenda.sort(key=lambda entry: entry[0])
+
+    def wait(self, seconds: float) -> None:
+        end = self.now() + timedelta(seconds=seconds)
+        while self._agenda and self._agenda[0][0] <= end:
+            instant, action = self._agenda.pop(0)
+            super().wait(max((instant - self.now()).total_seconds(), 0.0))
+            action()
+        super().wait(max((end - self.now()).total_seconds(), 0.0))
+
+
+class Tally:
+    """`Deliveries` and `Progress` that are kept."""
+
+    def __init__(self) -> None:
+        self.events = self.left_out = 0
+        self.lags: list[timedelta] = []
+
+    def accepted(self, events: int, seconds: float) -> None:
+        self.events += events
+
+    def discarded(self, events: int) -> None:
+        self.left_out += events
+
+    def lag(self, live_edge: datetime, now: datetime) -> None:
+        self.lags.append(now - live_edge)
+
+
+PLAIN = Policy(delay=5 * MINUTE, frequency=2 * MINUTE, lookback=timedelta(0))
+ON_TIME = PLAIN.delay + PLAIN.frequency + MINUTE / 2
+
+
+@dataclass
+class Site:
+    """A tenant, an intake, and what the process needs: each `collect` is a process of its own."""
+
+    world: Sandbox
+    clock: Timeline
+    log: Logbook
+    root: Path
+    policy: Policy = PLAIN
+    chunk_size: int = 1000
+    wrapped: Callable[[Storage], Storage] = lambda storage: storage
+
+    def __post_init__(self) -> None:
+        self.tally = Tally()
+
+    def collect(self, until: datetime, start: datetime = NOON - HOUR) -> None:
+        """Run from the saved state, or at first from ``start``, to the stop at ``until``."""
+        self.clock.at(until, stop)
+        with pytest.raises(Stopped):
+            self._run(start)
+
+    def _run(self, start: datetime) -> None:
+        storage = PatientStorage(self.wrapped(FolderStorage(self.root)), self.clock, self.log)
+        store, ledger = StateStore(storage, self.log), Ledger(storage)
+        coverage = store.load() or Coverage.starting(start, self.policy)
+        collector = Collector(
+            self._source(),
+            self._pusher(),
+            ledger,
+            store,
+            self.policy,
+            self.clock,
+            self.log,
+            self.tally,
+        )
+        collector.run(coverage)
+
+    def _source(self) -> ReportingClient:
+        who = self.world.identity
+        auth = EntraAuth(
+            self.world.url("entra"), who.tenant_id, who.client_id, who.client_secret, SCOPE
+        )
+        session = PacedSession()  # with budgets that refill as time passes on the timeline
+        session.limiter = self._budget(REQUESTS_PER_PERIOD)
+        http = RequestsHttp(session, auth, self._budget(BACKGROUND_REQUESTS_PER_PERIOD))
+        transport = Transport(http, "The service", self.clock, self.log, credentials=auth)
+        return ReportingClient(self.world.url("reporting"), transport, self.clock, self.log)
+
+    def _budget(self, requests: int) -> Limiter:
+        return Limiter(RequestRate(requests, PERIOD), time_function=self.clock.monotonic)
+
+    def _pusher(self) -> BatchPusher:
+        transport = Transport(RequestsHttp(TimeoutSession()), "The intake", self.clock, self.log)
+        return BatchPusher(
+            self.world.url("intake"),
+            self.world.identity.intake_key,
+            self.chunk_size,
+            transport,
+            self.clock,
+            self.log,
+            self.tally,
+        )
+
+    @property
+    def saved(self) -> Coverage:
+        """The coverage as a restart would find it."""
+        coverage = StateStore(FolderStorage(self.root), self.log).load()
+        assert coverage is not None
+        return coverage
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        return [json.loads(text) for text in self.world.intake.events]
+
+    def report(self, start: datetime, end: datetime) -> Report:
+        """What the API showed up to now of that time, against what the intake accepted."""
+        return self.world.check(start, end, self.clock.now(), lookback=self.policy.lookback)
+
+    def requests(self, service: str) -> list[timedelta]:
+        """When ``service`` was asked, from `NOON` on."""
+        return [entry.at - NOON for entry in self.world.journal.entries(service)]
+
+
+def stop() -> None:
+    raise Stopped
+
+
+def busiest(instants: Iterable[timedelta], span: timedelta) -> int:
+    """The most of ``instants`` within any ``span``."""
+    moments = sorted(instants)
+    return max(sum(a <= b < a + span for b in moments) for a in moments)
+
+
+def punctual(per_minute: float, since: datetime, until: datetime) -> MailFlowOptions:
+    """Mail that shows within three minutes and never changes."""
+    return MailFlowOptions(
+        messages_per_minute=per_minute,
+        since=since,
+        until=until,
+        late_fraction=0,
+        changing_fraction=0,
+        slow_fraction=0,
+    )
+
+
+STEADY = punctual(2, NOON - 2 * HOUR, NOON + HOUR / 2)
+steady = pytest.mark.parametrize("mail", [STEADY], ids=["steady"])
+
+
+@pytest.fixture
+def clock() -> Timeline:
+    return Timeline()
+
+
+@pytest.fixture
+def site(world: Sandbox, clock: Timeline, log: Logbook, tmp_path: Path) -> Site:
+    return Site(world, clock, log, tmp_path)
+
+
+# Everything, once
+
+
+@steady
+def test_a_first_start_delivers_every_row_once(site: Site, mail: MailFlowOptions) -> None:
+    site.world.reporting.options.page_size = 50
+    site.collect(until=NOON + HOUR, start=NOON - 2 * HOUR)
+    report = site.report(NOON - 2 * HOUR, NOON + HOUR)
+    assert report.ok, str(report)
+    assert report.rows > 400
+    assert (site.tally.events, site.tally.left_out) == (report.rows, 0)
+    assert site.saved.gaps == ()
+    assert site.saved.backlog == ()
+    assert site.tally.lags[-1] <= ON_TIME
+    assert site.log.texts("warning", "error", "critical") == []
+
+
+@pytest.mark.parametrize(
+    "mail",
+    [
+        MailFlowOptions(
+            messages_per_minute=2,
+            since=NOON,
+            until=NOON + 2 * HOUR,
+            late_fraction=0.2,
+            late_between=(6 * MINUTE, 2.5 * HOUR),
+            changing_fraction=0.3,
+            slow_fraction=0.1,
+            slow_within=2.5 * HOUR,
+        )
+    ],
+    ids=["late and changing"],
+)
+def test_late_and_changed_rows_arrive_within_three_times_their_lateness(
+    site: Site, mail: MailFlowOptions
+) -> None:
+    site.policy = Policy(5 * MINUTE, 5 * MINUTE, 3 * HOUR)
+    site.collect(until=NOON + 7 * HOUR, start=NOON)
+    report = site.report(NOON, NOON + 2 * HOUR)
+    assert report.ok, str(report)
+    assert report.versions > report.rows + 100
+    versions = site.world.tenant.versions(NOON, NOON + 2 * HOUR, site.clock.now())
+    arrivals = [(each.event, each.arrived) for each in site.world.intake.accepted]
+    measured = [(v.visible_at - v.received, delay) for v, delay in delays(versions, arrivals)]
+    assert sum(shown > 10 * MINUTE for shown, _ in measured) > 50
+    for shown, delay in measured:
+        if shown <= site.policy.delay:
+            assert delay <= site.policy.delay + site.policy.frequency + SECOND
+        else:
+            assert delay <= 3 * max(shown, 10 * MINUTE)
+    in_the_ledger = sum(path.stat().st_size for path in site.root.glob("ledger/*/*"))
+    assert in_the_ledger == 0, "all of it is older than the look-back"
+
+
+def test_a_change_of_status_is_an_event_of_its_own(site: Site) -> None:
+    received = NOON + 10 * MINUTE
+    life = ((received, "GettingStatus"), (received + 8 * MINUTE, "Delivered"))
+    site.world.tenant.add(make_row(received, statuses=life), make_row(received + SECOND))
+    site.policy = replace(site.policy, lookback=HOUR / 2)
+    site.collect(until=NOON + HOUR)
+    assert sorted(event["Status"] for event in site.events) == [
+        "Delivered",
+        "Delivered",
+        "GettingStatus",
+    ]
+
+
+def test_without_a_look_back_everything_is_read_once(site: Site) -> None:
+    late = make_row(NOON + 10 * MINUTE, visible_at=NOON + 40 * MINUTE)
+    site.world.tenant.add(late, make_row(NOON + 20 * MINUTE))
+    site.collect(until=NOON + 2 * HOUR)
+    assert len(site.events) == 1
+    assert busiest(site.requests("reporting"), 10 * MINUTE) <= 7
+
+
+def test_a_row_with_the_zero_date_of_net_is_forwarded_and_does_no_harm(site: Site) -> None:
+    zero = {"Received": "/Date(-62135596800000)/", "MessageTraceId": "0", "Subject": "no date"}
+    body = json.dumps({"d": {"results": [zero]}}).encode()
+    site.world.faults.add(Rule(Answer(200, body), "reporting"))
+    site.world.tenant.add(make_row(NOON + 30 * MINUTE))
+    site.collect(until=NOON + HOUR)
+    assert [event["Subject"] for event in site.events] == ["no date", "By hand"]
+
+
+@pytest.mark.parametrize(
+    "mail", [punctual(10, NOON - HOUR, NOON + HOUR / 2)], ids=["more than the budget"]
+)
+def test_a_backlog_keeps_to_the_request_budget_and_leaves_room_for_fresh_mail(
+    site: Site, mail: MailFlowOptions
+) -> None:
+    site.world.reporting.options.page_size = 8
+    site.collect(until=NOON + HOUR)
+    report = site.report(NOON - HOUR, NOON + HOUR)
+    assert report.ok, str(report)
+    assert "budget is used up" in "".join(site.log.texts("info"))
+    assert busiest(site.requests("reporting"), timedelta(seconds=PERIOD)) <= REQUESTS_PER_PERIOD
+    fresh = site.world.tenant.versions(NOON, NOON + HOUR, site.clock.now())
+    arrivals = [(each.event, each.arrived) for each in site.world.intake.accepted]
+    assert max(delay for _, delay in delays(fresh, arrivals)) <= ON_TIME
+
+
+# Refused
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What a person has to mend, how the module puts it, and who is asked whether it is mended."""
+
+    begin: Callable[[Sandbox], None]
+    mend: Callable[[Sandbox], None]
+    level: str
+    words: str
+    asked: str
+
+
+TROUBLES = {
+    "role missing": Trouble(
+        lambda world: world.app.directory_roles.clear(),
+        lambda world: world.app.directory_roles.add("reader"),
+        "error",
+        "Roles and administrators",
+        "reporting",
+    ),
+    "service not there": Trouble(
+        lambda world: setattr(world.reporting.options, "retired", "404"),
+        lambda world: setattr(world.reporting.options, "retired", "no"),
+        "error",
+        "Microsoft Graph",
+        "reporting",
+    ),
+    "secret expired": Trouble(
+        lambda world: setattr(world.entra, "forced", EntraError(7000222)),
+        lambda world: setattr(world.entra, "forced", None),
+        "critical",
+        "client secret has expired",
+        "entra",
+    ),
+    "application disabled": Trouble(
+        lambda world: setattr(world.entra, "forced", EntraError(7000112)),
+        lambda world: setattr(world.entra, "forced", None),
+        "error",
+        "disabled in this tenant",
+        "entra",
+    ),
+    "intake key refused": Trouble(
+        lambda world: world.intake.keys.clear(),
+        lambda world: world.intake.keys.add(world.identity.intake_key),
+        "critical",
+        "intake_key",
+        "intake",
+    ),
+}
+troubles = pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES)
+
+
+@steady
+@troubles
+def test_a_refusal_is_said_held_probed_slowly_and_over_by_itself(
+    site: Site, mail: MailFlowOptions, trouble: Trouble
+) -> None:
+    trouble.begin(site.world)
+    mended = NOON + 35 * MINUTE
+    site.clock.at(mended, lambda: trouble.mend(site.world))
+    site.collect(until=NOON + 35 * MINUTE - SECOND)
+    probes = [round(at / MINUTE) for at in site.requests(trouble.asked)]
+    assert sorted(set(probes)) == [0, 1, 4, 13, 23, 33]
+    all_of_them = [entry.at - NOON for entry in site.world.journal.entries()]
+    assert busiest(all_of_them, 10 * MINUTE) <= 10
+    assert site.events == []
+    said = site.log.texts("error", "critical")
+    assert site.log.texts(trouble.level) == said
+    assert len(said) == 6
+    assert all(trouble.words in text for text in said)
+
+    site.collect(until=NOON + HOUR)
+    report = site.report(NOON - HOUR, NOON + HOUR)
+    assert report.ok, str(report)
+
+
+@steady
+@troubles
+def test_a_mended_refusal_ends_at_the_next_probe(
+    site: Site, mail: MailFlowOptions, trouble: Trouble
+) -> None:
+    site.clock.at(NOON + 10 * MINUTE + SECOND, lambda: trouble.begin(site.world))
+    site.clock.at(NOON + 20 * MINUTE, lambda: trouble.mend(site.world))
+    site.world.entra.token_lifetime = timedelta(minutes=10)  # so that Entra's refusals are felt
+    site.clock.at(NOON + 10 * MINUTE + SECOND, site.world.entra.revoke_all)
+    site.collect(until=NOON + HOUR)
+    report = site.report(NOON - HOUR, NOON + HOUR)
+    assert report.ok, str(report)
+    assert site.log.texts("info").count("Collecting again.") == 1
+    arrivals = [each.arrived for each in site.world.intake.accepted if each.arrived > NOON]
+    longest = max(later - earlier for earlier, later in pairwise(arrivals))
+    assert longest <= 20 * MINUTE
+
+
+# What cannot be had
+
+
+def test_history_that_the_service_does_not_keep_is_declared_as_a_gap(site: Site) -> None:
+    kept = datetime(2026, 6, 5, tzinfo=UTC)
+    instants = [NOON - 30 * DAY + n * 4 * HOUR for n in range(180)]
+    site.world.tenant.add(*(make_row(instant) for instant in instants))
+    site.collect(until=NOON + HOUR, start=NOON - 30 * DAY)
+    assert site.saved.gaps == (Window(NOON - 30 * DAY, kept),)
+    received = {event["MessageTraceId"] for event in site.events}
+    expected = {make_row(each).content["MessageTraceId"] for each in instants if each >= kept}
+    assert received == expected
+    assert len(site.events) == len(expected)
+    (line,) = site.log.texts("error")
+    assert "2026-06-05 00:00 UTC" in line
+    assert "gap" in line
+    assert len(site.requests("reporting")) < 90, "a quiet month is a handful of requests"
+
+
+@pytest.mark.parametrize("status", [400, 500])
+def test_an_outage_longer_than_the_history_is_a_gap_and_fresh_mail_goes_on(
+    site: Site, status: int
+) -> None:
+    site.world.reporting.options.history_status = status
+    site.world.tenant.add(make_row(NOON - MINUTE))
+    site.collect(until=NOON + HOUR)
+    read_up_to = site.saved.live
+    back = NOON + 20 * DAY
+    site.world.tenant.add(make_row(back - HOUR), make_row(back + 10 * MINUTE))
+    site.clock.wait((back - site.clock.now()).total_seconds())
+    site.collect(until=back + HOUR)
+    assert len(site.events) == 3
+    assert site.saved.gaps == (Window(read_up_to, datetime(2026, 6, 25, tzinfo=UTC)),)
+
+
+@steady
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param({"refuse_above_rows": 20}, id="refused as too large"),
+        pytest.param({"refuse_above_rows": 20, "refuse_status": 500}, id="refused with 500"),
+        pytest.param({"truncate": True, "page_size": 20}, id="truncated"),
+        pytest.param({"page_size": 20, "wall_token": 59}, id="token wall"),
+        pytest.param({"page_size": 8}, id="more pages than are good"),
+    ],
+)
+def test_a_window_that_is_too_large_is_read_in_smaller_ones(
+    site: Site, mail: MailFlowOptions, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ReportingClient, "page_size", 20)
+    monkeypatch.setattr(reporting_module, "TOKEN_WALL", 59)
+    for name, value in options.items():
+        setattr(site.world.reporting.options, name, value)
+    site.collect(until=NOON + HOUR, start=NOON - 2 * HOUR)
+    report = site.report(NOON - 2 * HOUR, NOON + HOUR)
+    assert report.ok, str(report)
+    assert site.saved.gaps == ()
+    assert site.log.texts("error", "critical") == []
+
+
+def test_a_millisecond_that_the_service_cannot_give_is_a_small_gap(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ReportingClient, "page_size", 20)
+    site.world.reporting.options.truncate = True
+    site.world.reporting.options.page_size = 20
+    crowded = NOON - 30 * MINUTE
+    crowd = [make_row(crowded, RecipientAddress=f"r{n}@contoso.example") for n in range(25)]
+    others = [make_row(crowded + n * SECOND) for n in range(-9, 10) if n]
+    site.world.tenant.add(*crowd, *others)
+    site.collect(until=NOON + HOUR)
+    (gap,) = site.saved.gaps
+    assert gap.start <= crowded <= gap.end
+    assert gap.span <= 5 * MILLISECOND
+    assert len(site.events) == 20 + len(others)
+    lines = site.log.texts("error")
+    assert len(lines) <= 4
+    assert all("declared as a gap" in line for line in lines)
+
+
+# What passes by itself
+
+
+@pytest.mark.parametrize("mail", [punctual(0.5, NOON - 20 * HOUR, NOON + HOUR)], ids=["a day"])
+@pytest.mark.parametrize("status", [503, 429, 200], ids=["503", "429", "HTML"])
+def test_a_window_of_the_past_that_fails_does_not_hold_up_fresh_mail(
+    site: Site, mail: MailFlowOptions, status: int
+) -> None:
+    bad = Rule(Answer(status, b"<html>"), "reporting", path="datetime'2026-06-14", times=None)
+    site.world.faults.add(bad)
+    site.clock.at(NOON + HOUR, lambda: site.world.faults.remove(bad))
+    site.collect(until=NOON + 1.5 * HOUR, start=NOON - 20 * HOUR)
+    report = site.report(NOON - 20 * HOUR, NOON + HOUR)
+    assert report.ok, str(report)
+    fresh = site.world.tenant.versions(NOON, NOON + HOUR, site.clock.now())
+    arrivals = [(each.event, each.arrived) for each in site.world.intake.accepted]
+    assert max(delay for _, delay in delays(fresh, arrivals)) <= ON_TIME
+    assert 4 < bad.struck < 80, "it is tried now and then"
+
+
+@steady
+def test_an_outage_of_the_service_is_waited_out(site: Site, mail: MailFlowOptions) -> None:
+    away = Rule(Answer(503), "reporting", between=(NOON, NOON + 6 * HOUR), times=None)
+    site.world.faults.add(away)
+    site.collect(until=NOON + 7 * HOUR)
+    report = site.report(NOON - HOUR, NOON + HOUR)
+    assert report.ok, str(report)
+    assert busiest(site.requests("reporting"), HOUR) <= 130
+    assert len(site.log.texts("warning")) <= 6 * 60 + 2
+    assert site.log.texts("error", "critical") == []
+
+
+@steady
+def test_an_outage_of_the_intake_is_waited_out(site: Site, mail: MailFlowOptions) -> None:
+    away = Rule(Answer(503), "intake", between=(NOON, NOON + 6 * HOUR), times=None)
+    site.world.faults.add(away)
+    site.collect(until=NOON + 7 * HOUR)
+    report = site.report(NOON - HOUR, NOON + HOUR)
+    assert report.ok, str(report)
+    assert report.repeated == []
+    assert site.log.texts("error", "critical") == []
+
+
+# Storage
+
+
+class Flaky:
+    """A storage whose every call fails ``times`` times before it works; at first, without effect."""
+
+    def __init__(self, storage: Storage, times: int) -> None:
+        self._storage = storage
+        self._times = times
+        self._left = times
+
+    def _fail(self) -> None:
+        self._left -= 1
+        if self._left >= 0:
+            raise StorageFailed("The disk is full.", "errno 28")
+        self._left = self._times
+
+    def read(self, name: str) -> bytes | None:
+        self._fail()
+        return self._storage.read(name)
+
+    def write(self, name: str, data: bytes) -> None:
+        self._fail()
+        self._storage.write(name, data)
+
+    def extend(self, name: str, known: bytes, added: bytes) -> None:
+        if self._left > 0:
+            self._storage.extend(name, known, added[: len(added) // 2 + 1])
+        self._fail()
+        self._storage.extend(name, known, added)
+
+    def delete(self, name: str) -> None:
+        self._fail()
+        self._storage.delete(name)
+
+    def names(self, folder: str) -> list[str]:
+        self._fail()
+        return self._storage.names(folder)
+
+
+@steady
+def test_failures_of_the_storage_are_said_and_waited_out(site: Site, mail: MailFlowOptions) -> None:
+    site.wrapped = lambda storage: Flaky(storage, times=2)
+    site.collect(until=NOON + HOUR)
+    site.collect(until=NOON + 2 * HOUR)
+    report = site.report(NOON - HOUR, NOON + HOUR)
+    assert report.ok, str(report)
+    said = site.log.texts("error")
+    assert said
+    assert set(said) == {"The disk is full. [errno 28]"}
+    assert set(site.log.texts()) - set(site.log.texts("info")) == set(said)
+
+
+def test_a_storage_that_stays_broken_moves_nothing_and_ends_with_a_stop(site: Site) -> None:
+    site.world.tenant.add(make_row(NOON - 30 * MINUTE))
+    site.wrapped = lambda storage: Flaky(storage, times=10**6)
+    site.collect(until=NOON + 6 * HOUR)
+    assert site.world.journal.count() == 0
+    assert len(site.log.texts("error")) <= 6 * 60 + 10
+
+
+# Stops, crashes, restarts
+
+
+@steady
+@pytest.mark.parametrize("away", ["reporting", "intake"])
+def test_a_stop_inside_a_window_leaves_the_state_as_it_was(
+    site: Site, mail: MailFlowOptions, away: str
+) -> None:
+    site.collect(until=NOON + 10 * MINUTE)
+    before, delivered = site.saved, len(site.events)
+    site.world.faults.add(Rule(Answer(503), away, times=None))
+    site.collect(until=NOON + 20 * MINUTE)
+    assert site.saved == before
+    assert len(site.events) == delivered
+    site.world.faults.clear()
+    site.collect(until=NOON + HOUR)
+    report = site.report(NOON - HOUR, NOON + HOUR)
+    assert report.ok, str(report)
+
+
+class Crash(BaseException):
+    """The process is gone."""
+
+
+class Mortal:
+    """A storage during whose ``nth`` change the process dies, with half, all or nothing done."""
+
+    def __init__(self, storage: Storage, nth: int, done: float) -> None:
+        self._storage = storage
+        self._left = nth
+        self._done = done
+
+    def _last(self) -> bool:
+        self._left -= 1
+        return self._left == 0
+
+    def read(self, name: str) -> bytes | None:
+        return self._storage.read(name)
+
+    def write(self, name: str, data: bytes) -> None:
+        last = self._last()
+        if not last or self._done == 1:
+            self._storage.write(name, data)
+        if last:
+            raise Crash
+
+    def extend(self, name: str, known: bytes, added: bytes) -> None:
+        last = self._last()
+        if not last or self._done:
+            share = round(len(added) * self._done) if last else len(added)
+            self._storage.extend(name, known, added[:share])
+        if last:
+            raise Crash
+
+    def delete(self, name: str) -> None:
+        self._storage.delete(name)
+
+    def names(self, folder: str) -> list[str]:
+        return self._storage.names(folder)
+
+
+@steady
+@pytest.mark.parametrize("done", [0.0, 0.55, 1.0], ids=["before", "amid", "after"])
+@pytest.mark.parametrize("nth", [1, 2, 3, 4, 8, 25])
+def test_a_crash_loses_nothing_and_repeats_what_was_not_recorded_at_most(
+    site: Site, mail: MailFlowOptions, nth: int, done: float
+) -> None:
+    site.world.reporting.options.page_size = 60
+    site.chunk_size = 25
+    site.wrapped = lambda storage: Mortal(storage, nth, done)
+    site.clock.at(NOON + HOUR, stop)
+    with pytest.raises(Crash):
+        site._run(NOON - 2 * HOUR)
+    recorded = sum(path.stat().st_size for path in site.root.glob("ledger/*/*"))
+    delivered = len(site.events)
+    site.wrapped = lambda storage: storage
+    site.collect(until=NOON + HOUR, start=NOON - 2 * HOUR)
+    report = site.report(NOON - 2 * HOUR, NOON + HOUR)
+    assert report.complete, str(report)
+    assert report.unknown == []
+    assert len(report.repeated) == delivered - recorded // FINGERPRINT_BYTES <= site.chunk_size
+
+
+@steady
+def test_many_restarts_lose_and_repeat_nothing(site: Site, mail: MailFlowOptions) -> None:
+    for number in range(1, 13):
+        site.collect(until=NOON + number * 5 * MINUTE, start=NOON - 2 * HOUR)
+    report = site.report(NOON - 2 * HOUR, NOON + HOUR)
+    assert report.ok, str(report)
+
+
+@steady
+def test_an_outage_of_the_process_is_caught_up_after_the_fresh_mail(
+    site: Site, mail: MailFlowOptions
+) -> None:
+    site.collect(until=NOON + MINUTE)
+    site.clock.wait(25 * 60)
+    site.world.journal.clear()
+    site.collect(until=NOON + HOUR)
+    report = site.report(NOON - HOUR, NOON + HOUR)
+    assert report.ok, str(report)
+    first = unquote(site.world.journal.entries("reporting")[0].target)
+    assert "StartDate eq datetime'2026-06-15T12:19:00Z'" in first
+
+
+@steady
+def test_a_clock_that_was_ahead_costs_nothing_but_reads(site: Site, mail: MailFlowOptions) -> None:
+    site.policy = replace(site.policy, lookback=2 * HOUR)
+    site.collect(until=NOON + HOUR, start=NOON + 5 * HOUR)
+    assert "The system clock was set back" in site.log.texts("warning")[0]
+    report = site.report(NOON - 2 * HOUR, NOON + HOUR)
+    assert report.ok, str(report)
+    assert len(site.log.texts("warning")) == 1
+
+
+# Saying how it goes
+
+
+@steady
+def test_once_a_minute_a_line_says_how_far_it_is(site: Site, mail: MailFlowOptions) -> None:
+    site.policy = replace(site.policy, frequency=MINUTE / 2)
+    site.collect(until=NOON + 30 * MINUTE)
+    lines = [text for text in site.log.texts("info") if text.startswith("Read up to 2026-06-15")]
+    assert 25 <= len(lines) <= 31
+    counted = sum(int(line.split("; ")[1].split()[0]) for line in lines)
+    assert 0 < counted <= len(site.events)
+
+
+def test_a_backlog_is_part_of_that_line(site: Site) -> None:
+    away = Rule(Answer(503), "reporting", path="datetime'2026-06-14", times=None)
+    site.world.faults.add(away)
+    site.collect(until=NOON + 10 * MINUTE, start=NOON - 14 * HOUR)
+    assert any("hours of backlog left." in text for text in site.log.texts("info"))

@@ -1,0 +1,364 @@
+"""Manifests and models say the same; a mistake is named with its field and without its value."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+
+from office365_message_trace.endpoints import Endpoints, is_safe_url
+from office365_message_trace.errors import ConfigurationMistakes
+from office365_message_trace.settings import (
+    BasicSettings,
+    MessageTraceSettings,
+    OAuthSettings,
+    parse,
+    unknown_fields,
+)
+from office365_message_trace.triggers import MessageTraceBasicTrigger, MessageTraceOAuthTrigger
+
+ROOT = Path(__file__).parent.parent.parent
+GUID = "0bbccd15-3f8e-4c04-b425-094646be5e38"
+OAUTH = {"tenant_id": GUID, "client_id": GUID, "client_secret": "s3cr3t~value", "intake_key": "k"}
+BASIC = {
+    "account_name": "reader@contoso.example",
+    "account_password": "pässword",
+    "intake_key": "k",
+}
+MODELS: dict[str, type[MessageTraceSettings]] = {
+    "message_trace_oauth": OAuthSettings,
+    "message_trace_basic": BasicSettings,
+}
+
+manifests = pytest.mark.parametrize(
+    "path",
+    sorted([*ROOT.glob("trigger_*.json"), *ROOT.glob("connector_*.json")]),
+    ids=lambda path: path.name,
+)
+models = pytest.mark.parametrize(
+    ("model", "good"), [(OAuthSettings, OAUTH), (BasicSettings, BASIC)], ids=["oauth", "basic"]
+)
+
+
+def arguments(path: Path) -> tuple[dict[str, Any], type[MessageTraceSettings]]:
+    manifest = json.loads(path.read_text())
+    return manifest["arguments"], MODELS[manifest["docker_parameters"]]
+
+
+def is_secret(field: FieldInfo) -> bool:
+    return SecretStr in (field.annotation, *get_args(field.annotation))
+
+
+def as_argument(field: FieldInfo) -> dict[str, Any]:
+    """What a manifest has to say about ``field``, apart from its words."""
+    said: dict[str, Any] = {"type": "integer" if field.annotation is int else "string"}
+    if not field.is_required() and field.default is not None:
+        said["default"] = field.default
+    for constraint in field.metadata:
+        for name, word in (("ge", "minimum"), ("le", "maximum")):
+            if hasattr(constraint, name):
+                said[word] = getattr(constraint, name)
+    return said
+
+
+def mistakes(model: type[MessageTraceSettings], values: dict[str, Any]) -> tuple[str, ...]:
+    with pytest.raises(ConfigurationMistakes) as caught:
+        parse(model, values)
+    return caught.value.mistakes
+
+
+# Manifests and models
+
+
+def test_each_model_has_its_two_manifests() -> None:
+    names = {path.name for path in (*ROOT.glob("trigger_*.json"), *ROOT.glob("connector_*.json"))}
+    assert names == {f"{kind}_{name}.json" for kind in ("trigger", "connector") for name in MODELS}
+
+
+@manifests
+def test_a_manifest_and_its_model_have_the_same_arguments(path: Path) -> None:
+    said, model = arguments(path)
+    described = {
+        name: {key: value for key, value in each.items() if key not in ("title", "description")}
+        for name, each in said["properties"].items()
+    }
+    assert described == {name: as_argument(field) for name, field in model.model_fields.items()}
+
+
+@manifests
+def test_a_manifest_requires_what_its_model_requires(path: Path) -> None:
+    said, model = arguments(path)
+    required = {name for name, field in model.model_fields.items() if field.is_required()}
+    assert set(said["required"]) == required
+    assert len(said["required"]) == len(required)
+
+
+@manifests
+def test_what_a_manifest_keeps_secret_never_shows_in_the_model(path: Path) -> None:
+    said, model = arguments(path)
+    hidden = {name for name, field in model.model_fields.items() if is_secret(field)}
+    assert set(said["secrets"]) == hidden - {"intake_key"}, "the intake key is a plain argument"
+    assert "intake_key" in hidden, "which is not shown all the same"
+
+
+@manifests
+def test_an_argument_is_explained_to_an_administrator(path: Path) -> None:
+    said, _ = arguments(path)
+    for argument in said["properties"].values():
+        assert argument["title"][0].isupper()
+        assert len(argument["description"]) > 30
+        assert argument["description"].endswith(".")
+
+
+def test_each_trigger_takes_the_model_of_its_manifest() -> None:
+    assert MessageTraceOAuthTrigger.settings_model is OAuthSettings
+    assert MessageTraceBasicTrigger.settings_model is BasicSettings
+
+
+# Values
+
+
+@models
+def test_required_values_are_enough(
+    model: type[MessageTraceSettings], good: dict[str, Any]
+) -> None:
+    settings = parse(model, good)
+    policy = settings.policy
+    assert policy.delay.total_seconds() == 5 * 60
+    assert policy.frequency.total_seconds() == 60
+    assert policy.lookback.total_seconds() == 24 * 3600
+    assert settings.first_start.total_seconds() == 3600
+    assert settings.chunk_size == 1000
+    assert settings.intake_server is None
+
+
+OPTIONAL = ["intake_server", "timedelta", "start_time", "frequency", "lookback", "chunk_size"]
+
+
+@pytest.mark.parametrize("empty", [None, ""], ids=["null", "empty text"])
+@pytest.mark.parametrize("field", OPTIONAL)
+def test_what_the_form_left_empty_takes_its_default(field: str, empty: str | None) -> None:
+    assert parse(OAuthSettings, {**OAUTH, field: empty}) == parse(OAuthSettings, OAUTH)
+
+
+@pytest.mark.parametrize("empty", [None, "", " \t"], ids=["null", "empty text", "blanks"])
+@pytest.mark.parametrize("field", sorted({*OAUTH, *BASIC}))
+def test_a_required_value_cannot_be_empty(field: str, empty: str | None) -> None:
+    model, good = (OAuthSettings, OAUTH) if field in OAUTH else (BasicSettings, BASIC)
+    (mistake,) = mistakes(model, {**good, field: empty})
+    assert mistake.startswith(f"{field} is ")
+    assert mistake.endswith("enter a value.")
+
+
+@pytest.mark.parametrize("field", sorted(OAUTH))
+def test_blanks_around_a_pasted_value_do_no_harm(field: str) -> None:
+    assert parse(OAuthSettings, {**OAUTH, field: f" {OAUTH[field]}\n"}) == parse(
+        OAuthSettings, OAUTH
+    )
+
+
+@pytest.mark.parametrize(
+    "value", [17, "17", " 17 ", 17.0], ids=["number", "text", "blanks", "real"]
+)
+def test_digits_are_a_number(value: object) -> None:
+    assert parse(OAuthSettings, {**OAUTH, "frequency": value}).frequency == 17
+
+
+@pytest.mark.parametrize(
+    ("field", "least", "most"),
+    [
+        ("timedelta", 0, 10080),
+        ("start_time", 0, 720),
+        ("frequency", 10, 3600),
+        ("lookback", 0, 72),
+        ("chunk_size", 1, 10000),
+    ],
+)
+def test_a_number_has_bounds_that_its_mistake_names(field: str, least: int, most: int) -> None:
+    for bound in (least, most):
+        assert getattr(parse(OAuthSettings, {**OAUTH, field: bound}), field) == bound
+    (small,) = mistakes(OAuthSettings, {**OAUTH, field: least - 1})
+    assert small == f"{field} is too small; enter a whole number from {least} on."
+    (large,) = mistakes(OAuthSettings, {**OAUTH, field: most + 1})
+    assert large == f"{field} is too large; enter a whole number up to {most}."
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["an hour", "1.5", 1.5, "1 000", [60], {}, "0x20", float("nan"), float("inf"), "9" * 5000],
+    ids=lambda value: str(value)[:12],
+)
+def test_what_is_no_whole_number_is_a_mistake(value: object) -> None:
+    (mistake,) = mistakes(OAuthSettings, {**OAUTH, "frequency": value})
+    assert mistake == "frequency is not a whole number; enter one."
+
+
+@pytest.mark.parametrize("value", [5, 1.5, True, ["x"], {"x": "y"}, b"\xff"], ids=repr)
+@pytest.mark.parametrize("field", ["tenant_id", "client_secret", "intake_key", "intake_server"])
+def test_what_is_no_text_is_a_mistake(field: str, value: object) -> None:
+    (mistake,) = mistakes(OAuthSettings, {**OAUTH, field: value})
+    assert mistake == f"{field} is not text; enter it as text."
+
+
+@pytest.mark.parametrize("field", ["tenant_id", "client_id"])
+@pytest.mark.parametrize(
+    "value",
+    [f"https://login.example/{GUID}", f"{GUID}/../common", "a b", "é", "x?y=z", "a\nb", "..\\x"],
+)
+def test_an_identifier_cannot_reach_beyond_its_place_in_an_address(field: str, value: str) -> None:
+    (mistake,) = mistakes(OAuthSettings, {**OAUTH, field: value})
+    assert mistake.startswith(f"{field} holds characters that no identifier has; copy it from")
+
+
+def test_all_mistakes_are_reported_together_by_field_and_without_values() -> None:
+    values = {
+        "tenant_id": "CANARY/tenant",
+        "client_id": "CANARY client",
+        "client_secret": "",
+        "intake_server": "http://CANARY.example",
+        "timedelta": "CANARY",
+        "start_time": -77777,
+        "frequency": 77777,
+        "lookback": [77777],
+        "chunk_size": 0,
+    }
+    with pytest.raises(ConfigurationMistakes) as caught:
+        parse(OAuthSettings, values)
+    found = caught.value.mistakes
+    assert sorted(each.split()[0] for each in found) == sorted([*values, "intake_key"])
+    assert all(each.endswith(".") for each in found)
+    assert all(each in caught.value.sentence for each in found)
+    assert caught.value.__cause__ is None
+    for shown in (str(caught.value), repr(caught.value)):
+        assert "CANARY" not in shown
+        assert "77777" not in shown
+
+
+@models
+def test_a_secret_is_not_shown_by_the_settings(
+    model: type[MessageTraceSettings], good: dict[str, Any]
+) -> None:
+    values = {**good, "intake_key": "CANARY-KEY"}
+    shown = repr(parse(model, values))
+    for hidden in ("CANARY-KEY", OAUTH["client_secret"], BASIC["account_password"]):
+        assert hidden not in shown
+
+
+def test_settings_do_not_change() -> None:
+    settings = parse(OAuthSettings, OAUTH)
+    with pytest.raises(ValueError, match="frozen"):
+        settings.frequency = 5
+
+
+def test_fields_that_are_not_known_are_named_and_do_no_harm() -> None:
+    values = {**OAUTH, "tenantid": "x", "account_name": "y", "": "z"}
+    assert unknown_fields(OAuthSettings, values) == ["", "account_name", "tenantid"]
+    assert unknown_fields(OAuthSettings, OAUTH) == []
+    assert parse(OAuthSettings, values) == parse(OAuthSettings, OAUTH)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        pytest.param({}, [], id="GUIDs and a value"),
+        pytest.param({"tenant_id": "contoso.onmicrosoft.com"}, [], id="domain for the tenant"),
+        pytest.param({"tenant_id": GUID.upper()}, [], id="capital GUID"),
+        pytest.param({"tenant_id": "contoso"}, ["tenant_id"], id="name for the tenant"),
+        pytest.param({"client_id": "collector"}, ["client_id"], id="name for the application"),
+        pytest.param({"client_secret": GUID}, ["client_secret"], id="ID of the secret"),
+        pytest.param(
+            {"tenant_id": "a", "client_id": "b", "client_secret": GUID},
+            ["tenant_id", "client_id", "client_secret"],
+            id="everything",
+        ),
+    ],
+)
+def test_what_is_likely_a_mistake_is_doubted(changes: dict[str, str], named: list[str]) -> None:
+    doubts = parse(OAuthSettings, {**OAUTH, **changes}).doubts()
+    assert [doubt.split()[0] for doubt in doubts] == named
+    assert all(doubt.endswith(".") for doubt in doubts)
+
+
+def test_an_account_is_not_doubted() -> None:
+    assert parse(BasicSettings, BASIC).doubts() == []
+
+
+# Addresses
+
+
+@pytest.mark.parametrize(
+    ("url", "safe"),
+    [
+        ("https://intake.example", True),
+        ("https://intake.example:8443/api/v1", True),
+        ("HTTPS://INTAKE.EXAMPLE", True),
+        ("https://192.0.2.1", True),
+        ("https://[2001:db8::1]:443/", True),
+        ("http://127.0.0.1:8080", True),
+        ("http://127.9.9.9", True),
+        ("http://[::1]:8080/x", True),
+        ("http://localhost:8080", True),
+        ("http://LOCALHOST", True),
+        ("http://intake.example", False),
+        ("http://localhost.evil.example", False),
+        ("http://127.0.0.1.evil.example", False),
+        ("http://127.0.0.1@evil.example", False),
+        ("http://evil.example#127.0.0.1", False),
+        ("http://0.0.0.0", False),
+        ("http://10.0.0.1", False),
+        ("http://2130706433", False),
+        ("ftp://127.0.0.1", False),
+        ("file:///etc/passwd", False),
+        ("intake.example", False),
+        ("//intake.example", False),
+        ("https://", False),
+        ("https:///path", False),
+        ("https://intake.example:port", False),
+        ("https://intake.example:99999", False),
+        ("https://[::1", False),
+        ("", False),
+    ],
+)
+def test_credentials_travel_over_https_or_stay_on_this_machine(url: str, safe: bool) -> None:
+    assert is_safe_url(url) is safe
+    if safe:
+        assert parse(OAuthSettings, {**OAUTH, "intake_server": url}).intake_server == url
+    elif url:
+        (mistake,) = mistakes(OAuthSettings, {**OAUTH, "intake_server": url})
+        assert mistake.startswith("intake_server must be an https address")
+
+
+def test_without_overrides_microsoft_is_where_it_is() -> None:
+    endpoints = Endpoints.from_environment({"PATH": "/bin"})
+    assert endpoints == Endpoints()
+    assert endpoints.login == "https://login.microsoftonline.com"
+    assert endpoints.reporting == "https://reports.office365.com"
+    assert endpoints.reporting_scope == "https://outlook.office365.com/.default"
+
+
+@pytest.mark.parametrize(
+    ("variable", "field"),
+    [("MESSAGE_TRACE_LOGIN_URL", "login"), ("MESSAGE_TRACE_REPORTING_URL", "reporting")],
+)
+@pytest.mark.parametrize("url", ["https://127.0.0.1:1234/", "http://localhost:1", "https://a.us"])
+def test_an_address_of_microsoft_can_be_replaced(variable: str, field: str, url: str) -> None:
+    endpoints = Endpoints.from_environment({variable: url})
+    assert getattr(endpoints, field) == url.rstrip("/")
+    others = {"login", "reporting", "reporting_scope"} - {field}
+    assert all(getattr(endpoints, name) == getattr(Endpoints(), name) for name in others)
+
+
+def test_an_empty_override_is_none() -> None:
+    assert Endpoints.from_environment({"MESSAGE_TRACE_LOGIN_URL": ""}) == Endpoints()
+
+
+def test_unsafe_overrides_are_all_named_but_not_shown() -> None:
+    names = ("MESSAGE_TRACE_LOGIN_URL", "MESSAGE_TRACE_REPORTING_URL")
+    with pytest.raises(ConfigurationMistakes) as caught:
+        Endpoints.from_environment(dict.fromkeys(names, "http://CANARY.example"))
+    assert [mistake.split()[0] for mistake in caught.value.mistakes] == list(names)
+    assert "CANARY" not in str(caught.value)
