@@ -1,5 +1,6 @@
 """Credentials as requests auth objects: an Entra ID application, or an account and password."""
 
+import logging
 from typing import Any
 
 import msal
@@ -8,6 +9,9 @@ from requests.auth import AuthBase, HTTPBasicAuth
 
 from office365_message_trace.errors import Misconfigured, Refused, Unavailable
 from office365_message_trace.transport import TimeoutSession
+
+# msal logs answers that it cannot read in full, and a token may be in them.
+logging.getLogger("msal").setLevel(logging.CRITICAL + 1)
 
 _APP_REGISTRATION = "Azure portal > App registrations > your application"
 

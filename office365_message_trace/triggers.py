@@ -1,5 +1,6 @@
 """The SDK classes: they build the objects, run them, and report to the platform; nothing else."""
 
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from threading import Lock, Thread
@@ -40,9 +41,14 @@ from office365_message_trace.transport import (
     microsoft_http,
 )
 
-STOP_GRACE = 0.4  # seconds for a request under way to end; what it did not confirm is done again
-LOG_GRACE = 0.2  # seconds for the last log lines to leave
+STOP_GRACE = 0.3  # seconds for a request under way to end; what it did not confirm is done again
+LOG_GRACE = 0.15  # seconds for the last log lines to leave
 
+_PAUSE_AFTER_UNEXPECTED = 60.0  # seconds
+_UNEXPECTED = (
+    "An unexpected fault stopped the collection; it continues in a minute from where it was, and "
+    "nothing is lost. Report this to the maintainers of this module with the text in brackets."
+)
 _STATE_FOLDER = "message_trace"
 _REPORTING = "Microsoft's Reporting Web Service"
 _INTAKE = "The Sekoia.io intake"
@@ -112,6 +118,7 @@ class MessageTraceTrigger(Trigger):
         worker.start()
         self._stop_event.wait()
         worker.join(STOP_GRACE)
+        self._send_logs_to_api()
         if self._log_sender.is_alive():
             self._log_sender.join(LOG_GRACE)
         if failures:
@@ -125,6 +132,9 @@ class MessageTraceTrigger(Trigger):
         except MessageTraceError as error:
             self._configuration = None
             self.log(str(error), "critical")
+        except Exception as error:  # the SDK would call again at once, and log what it holds
+            self.log(f"{_UNEXPECTED} [{_origin(error)}]", "error")
+            self._stop_event.wait(_PAUSE_AFTER_UNEXPECTED)
 
     def _collect(self) -> None:
         settings = self.configuration
@@ -235,3 +245,10 @@ class MessageTraceBasicTrigger(MessageTraceTrigger):
     def _signer(self, endpoints: Endpoints) -> Signer:
         settings = cast(BasicSettings, self.configuration)
         return BasicAuth(settings.account_name, settings.account_password.get_secret_value())
+
+
+def _origin(error: Exception) -> str:
+    """What was raised where, without the text of the error, which may hold a part of a row."""
+    frames = traceback.extract_tb(error.__traceback__)[-3:]
+    places = " < ".join(f"{Path(f.filename).name}:{f.lineno}" for f in reversed(frames))
+    return f"{type(error).__name__} at {places}"

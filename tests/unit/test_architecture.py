@@ -14,7 +14,17 @@ LAYERS = [
     {"model", "pace"},
     {"clock", "codec", "coverage", "storage"},
     {"endpoints", "ledger", "state", "transport"},
-    {"auth", "pusher", "odata", "reporting", "resume", "settings", "telemetry", "collector"},
+    {
+        "auth",
+        "pusher",
+        "odata",
+        "graph",
+        "reporting",
+        "resume",
+        "settings",
+        "telemetry",
+        "collector",
+    },
     {"triggers"},
 ]
 SDK = {"triggers", "telemetry"}

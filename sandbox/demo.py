@@ -1,0 +1,170 @@
+"""`python -m sandbox demo`: one run of the module, failures included, from start to stop."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from sandbox.checker import Report
+from sandbox.faults import Answer, Drop, FaultPlan, Rule, html_page
+from sandbox.mailflow import MailFlowOptions
+from sandbox.process import Exit, TriggerProcess
+from sandbox.reporting import ReportingOptions
+from sandbox.screen import Screen
+from sandbox.world import Sandbox, SandboxOptions
+
+DEADLINE_SECONDS = 45.0
+START_TIME_HOURS = 2
+PAGE_SIZE = 500
+SAMPLES = 2
+
+_SERVICES = {"entra": "Entra ID", "reporting": "Reporting Web Service"}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to. `exit` is how the process ended; `trouble` why it did so too early."""
+
+    report: Report
+    exit: Exit
+    trouble: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Every row arrived once, and the process did as it was told."""
+        return self.report.ok and self.exit.status == 0 and self.trouble is None
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the subcommand."""
+    parser = commands.add_parser("demo", help="show the module at work, within a minute")
+    parser.add_argument("--trigger", choices=("oauth", "basic"), default="oauth")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Collect an hour of mail and print the account; 1 if a row was lost or repeated."""
+    with (
+        Sandbox(_options(arguments.trigger)) as world,
+        tempfile.TemporaryDirectory(prefix="demo-") as folder,
+        TriggerProcess(
+            world, Path(folder), arguments.trigger, timedelta=0, start_time=START_TIME_HOURS
+        ) as process,
+    ):
+        screen = Screen(sys.stdout, process.output_file)
+        rows = _rows(world)
+        screen.line(
+            f"An hour of mail of an invented tenant: {rows:,} rows, {PAGE_SIZE} to a page.\n"
+            f"{' '.join(process.command[1:])} collects it, as the platform would run it.\n"
+            "On the way these failures wait for it:"
+        )
+        for description in schedule_faults(world.faults):
+            screen.line(f"  - {description}")
+        screen.line()
+        try:
+            outcome = _collected(world, process, screen, rows)
+        except KeyboardInterrupt:
+            screen.line("Interrupted.")
+            return 130
+        for line in account(world, outcome):
+            screen.line(line)
+        return 0 if outcome.ok and not world.failures else 1
+
+
+def schedule_faults(plan: FaultPlan) -> list[str]:
+    """Add failures that cost no repeat, and say in words what they are."""
+    busy = Answer(503, b"Service Unavailable", "text/html", {"Retry-After": "2"})
+    faults = {
+        "Microsoft is busy at the third request (503, Retry-After: 2 seconds)": Rule(
+            busy, "reporting", nth=3
+        ),
+        "Microsoft drops the connection at the sixth": Rule(Drop(), "reporting", nth=6),
+        "Microsoft answers the ninth with a sign-in page (HTML with status 200)": Rule(
+            html_page(), "reporting", nth=9
+        ),
+        "the intake drops the connection at the tenth batch": Rule(Drop(), "intake", nth=10),
+    }
+    for rule in faults.values():
+        plan.add(rule)
+    return list(faults)
+
+
+def account(world: Sandbox, outcome: Outcome) -> list[str]:
+    """The lines that end the demo: what happened in numbers, samples, the verdict."""
+    report, counts, journal = outcome.report, world.intake.counts, world.journal
+    answered = [e for e in journal.entries("reporting") if e.status == 200 and e.fault is None]
+    asked = {name: journal.count(service) for service, name in _SERVICES.items()}
+    struck = sum(entry.fault is not None for entry in journal.entries())
+    table = {
+        "Rows the API had": f"{report.rows:,}",
+        "Events accepted": f"{report.events:,} in {counts.batches} batches",
+        "Lost": f"{len(report.missing_last):,}",
+        "Repeated": f"{len(report.repeated):,}",
+        "Requests to Microsoft": f"{sum(asked.values())}  "
+        + ", ".join(f"{name} {number}" for name, number in asked.items()),
+        "Pages": f"{len(answered)}",
+        "Failures overcome": f"{struck}",
+        "Stopped": f"{outcome.exit.seconds:.2f} seconds after SIGTERM, "
+        f"exit status {outcome.exit.status}",
+    }
+    lines = ["", *(f"  {name:<22} {value}" for name, value in table.items()), ""]
+    for event in world.intake.events[:SAMPLES]:
+        lines.append("An event, as the intake received it (there it is one line):")
+        lines += [*json.dumps(json.loads(event), indent=2, ensure_ascii=False).splitlines(), ""]
+    if outcome.trouble:
+        lines.append(outcome.trouble)
+    lines.append("Nothing lost, nothing repeated." if outcome.ok else f"FAILED: {report}")
+    return lines
+
+
+def _options(trigger: str) -> SandboxOptions:
+    """Mail that ended 12 minutes ago: all of it is visible and settled, late rows included."""
+    end = SandboxOptions().now() - timedelta(minutes=12)
+    return SandboxOptions(
+        mail=MailFlowOptions(
+            messages_per_minute=80,
+            since=end - timedelta(hours=1),
+            until=end,
+            late_between=(timedelta(minutes=5), timedelta(minutes=11)),
+            slow_fraction=0,
+        ),
+        reporting=ReportingOptions(page_size=PAGE_SIZE, basic_auth=trigger == "basic"),
+    )
+
+
+def _interval(world: Sandbox) -> tuple[datetime, datetime]:
+    now = world.now()
+    return now - timedelta(hours=START_TIME_HOURS), now
+
+
+def _rows(world: Sandbox) -> int:
+    start, end = _interval(world)
+    return world.tenant.count(start, end, end)
+
+
+def _collected(world: Sandbox, process: TriggerProcess, screen: Screen, rows: int) -> Outcome:
+    """Run the process until all `rows` arrived, or too much time passed, and stop it."""
+
+    def arrived() -> bool:
+        events = world.intake.counts.events
+        screen.progress(events, rows, "events accepted")
+        return events >= rows
+
+    trouble = None
+    process.start()
+    try:
+        process.wait_until(arrived, DEADLINE_SECONDS)
+        process.wait_until_quiet(timeout=5.0)
+    except TimeoutError:
+        trouble = f"It was not done after {DEADLINE_SECONDS:.0f} seconds."
+    except RuntimeError:
+        trouble = "The module ended by itself; see its last lines above."
+    ended = process.stop()
+    screen.progress(world.intake.counts.events, rows, "events accepted", last=True)
+    start, end = _interval(world)
+    return Outcome(world.check(start, end, end), ended, trouble)

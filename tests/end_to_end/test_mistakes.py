@@ -1,0 +1,87 @@
+"""What a user is told of a wrong secret and of a configuration that cannot be used."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.end_to_end.scene import OpenScene, Scene
+
+MISTAKES: dict[str, Any] = {
+    "tenant_id": "not an identifier",
+    "client_secret": "",
+    "intake_key": "   ",
+    "intake_server": "http://intake.example",
+    "timedelta": "soon",
+    "start_time": -1,
+    "frequency": 9,
+    "lookback": 73,
+    "chunk_size": 10_001,
+}
+UNKNOWN: dict[str, Any] = {"tenantid": "x", "Timedelta": 3}
+
+OBSERVED_SECONDS = 4.0
+"""For that long nothing more is asked of Microsoft after a refusal; the next probe is a minute away."""
+
+
+@pytest.fixture(scope="module")
+def scenes(open_scene: OpenScene) -> dict[str, Scene]:
+    """A process with a wrong secret, one with all mistakes at once, one with unknown fields."""
+    opened = {
+        "wrong secret": open_scene(),
+        "mistakes": open_scene(client_id=None, **MISTAKES),
+        "unknown": open_scene(**UNKNOWN),
+    }
+    app = opened["wrong secret"].world.app
+    app.secrets = {"another secret": None}
+    for scene in opened.values():
+        scene.start()
+    for name in ("wrong secret", "mistakes"):
+        opened[name].wait_until_log("critical")
+    opened["wrong secret"].process.wait_until_quiet(OBSERVED_SECONDS)
+    return opened
+
+
+def test_a_wrong_client_secret_is_one_critical_log_that_says_what_to_do(
+    scenes: dict[str, Scene],
+) -> None:
+    (message,) = scenes["wrong secret"].world.playbook.messages("critical")
+    assert "must be the Value" in message
+    assert "Certificates & secrets" in message
+    assert "AADSTS7000215" in message
+
+
+def test_a_wrong_client_secret_is_not_tried_again_and_again(scenes: dict[str, Scene]) -> None:
+    assert 0 < scenes["wrong secret"].requests_to_microsoft <= 10
+    assert scenes["wrong secret"].world.intake.counts.requests == 0
+
+
+def test_all_mistakes_of_a_configuration_are_told_in_one_critical_log_without_values(
+    scenes: dict[str, Scene],
+) -> None:
+    (message,) = scenes["mistakes"].world.playbook.messages("critical")
+    for name in ("client_id", *MISTAKES):
+        assert f"{name} " in message
+    for value in ("not an identifier", "intake.example", "soon", "10001", "73"):
+        assert value not in message
+
+
+def test_with_mistakes_in_its_configuration_the_trigger_calls_nobody(
+    scenes: dict[str, Scene],
+) -> None:
+    journal = scenes["mistakes"].world.journal
+    assert [journal.count(service) for service in ("entra", "reporting", "intake")] == [0, 0, 0]
+
+
+def test_fields_that_are_not_known_are_warned_of_by_name_and_hinder_nothing(
+    scenes: dict[str, Scene],
+) -> None:
+    scene = scenes["unknown"]
+    scene.wait_until_delivered()
+    scene.process.stop()
+    warnings = scene.world.playbook.messages("warning")
+    assert len(warnings) == len(UNKNOWN)
+    for name in UNKNOWN:
+        assert any(f" {name}." in warning for warning in warnings)
+    assert scene.report().ok
