@@ -2,10 +2,15 @@
 
 from sekoia_automation.module import Module
 
-from office365_message_trace.triggers import MessageTraceBasicTrigger, MessageTraceOAuthTrigger
+from office365_message_trace.triggers import (
+    MessageTraceBasicTrigger,
+    MessageTraceGraphTrigger,
+    MessageTraceOAuthTrigger,
+)
 
 if __name__ == "__main__":
     module = Module()  # type: ignore[no-untyped-call]
     module.register(MessageTraceOAuthTrigger, "message_trace_oauth")
     module.register(MessageTraceBasicTrigger, "message_trace_basic")
+    module.register(MessageTraceGraphTrigger, "message_trace_graph")
     module.run()  # type: ignore[no-untyped-call]

@@ -41,7 +41,7 @@ class Policy:
 
     ``delay``: how far the first read stays behind now. ``frequency``: the pause between live reads.
     ``lookback``: up to what age rows are looked for again. ``history``: how long the service keeps
-    rows (30 days by its documentation, by calendar day in UTC).
+    rows, by calendar day in UTC; 30 days is what the Reporting Web Service documents.
     """
 
     delay: timedelta

@@ -11,19 +11,22 @@ from office365_message_trace.errors import ConfigurationMistakes
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """Base addresses of the services, and the scope of tokens for the Reporting Web Service."""
+    """Base addresses of the services, and the scopes of tokens for them."""
 
     login: str = "https://login.microsoftonline.com"
     reporting: str = "https://reports.office365.com"
+    graph: str = "https://graph.microsoft.com"
     reporting_scope: str = "https://outlook.office365.com/.default"
+    graph_scope: str = "https://graph.microsoft.com/.default"
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Endpoints":
-        """The real services, unless ``MESSAGE_TRACE_LOGIN_URL`` or ``MESSAGE_TRACE_REPORTING_URL``
-        name others, as a local sandbox does. Raises `ConfigurationMistakes` for an unsafe one."""
+        """The real services, unless ``MESSAGE_TRACE_LOGIN_URL``, ``MESSAGE_TRACE_REPORTING_URL`` or
+        ``MESSAGE_TRACE_GRAPH_URL`` name others, as a local sandbox does. Raises
+        `ConfigurationMistakes` for an unsafe one."""
         chosen = {
             name: environment.get(f"MESSAGE_TRACE_{name.upper()}_URL")
-            for name in ("login", "reporting")
+            for name in ("login", "reporting", "graph")
         }
         mistakes = [
             f"MESSAGE_TRACE_{name.upper()}_URL {UNSAFE_URL}"

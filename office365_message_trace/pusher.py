@@ -143,7 +143,7 @@ class BatchPusher:
         self._deliveries.discarded(len(unacceptable))
         for event in unacceptable:
             self._log(
-                f"The intake does not accept one event ({len(event.text.encode())} bytes); it is left "
+                f"The intake does not accept one event ({_utf8_length(event.text)} bytes); it is left "
                 f"out. Its message trace id: {event.trace_id}",
                 "error",
             )
@@ -197,9 +197,13 @@ def batches(events: Iterable[Event], most: int) -> Iterator[list[Event]]:
 
 
 def _is_oversized(event: Event) -> bool:
-    return len(event.text.encode()) > EVENT_BYTES
+    return _utf8_length(event.text) > EVENT_BYTES
+
+
+def _utf8_length(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())
 
 
 def _wire_length(text: str) -> int:
     """Bytes of ``text`` as a JSON string at most: UTF-8, with quotes and backslashes escaped."""
-    return len(text.encode()) + text.count('"') + text.count("\\") + 3
+    return _utf8_length(text) + text.count('"') + text.count("\\") + 3

@@ -6,13 +6,14 @@ The models mirror the ``arguments`` of the manifests; a test holds the two toget
 import re
 from collections.abc import Mapping
 from datetime import timedelta as duration
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from office365_message_trace.coverage import Policy
 from office365_message_trace.endpoints import UNSAFE_URL, is_safe_url
 from office365_message_trace.errors import ConfigurationMistakes
+from office365_message_trace.graph import HISTORY_DAYS
 
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
@@ -53,6 +54,8 @@ Url = Annotated[str, AfterValidator(_safe_url)]
 class MessageTraceSettings(BaseModel):
     """What all triggers share."""
 
+    history: ClassVar[duration] = duration(days=30)  # documented for the Reporting Web Service
+
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True, extra="ignore")
 
     intake_key: Secret
@@ -70,6 +73,7 @@ class MessageTraceSettings(BaseModel):
             delay=duration(minutes=self.timedelta),
             frequency=duration(seconds=self.frequency),
             lookback=duration(hours=self.lookback),
+            history=self.history,
         )
 
     @property
@@ -98,6 +102,15 @@ class OAuthSettings(MessageTraceSettings):
         if _GUID.fullmatch(self.client_secret.get_secret_value()):
             found.append("client_secret looks like the ID of a secret: enter the secret's Value.")
         return found
+
+
+class GraphSettings(OAuthSettings):
+    """Office 365 Message Trace (Graph API): an Entra ID application with a client secret."""
+
+    history: ClassVar[duration] = duration(days=HISTORY_DAYS)
+
+    start_time: int = Field(default=1, ge=0, le=24 * HISTORY_DAYS)
+    event_format: Literal["graph", "reporting"] = "graph"
 
 
 class BasicSettings(MessageTraceSettings):
@@ -145,7 +158,9 @@ def _explained(error: Mapping[str, Any]) -> str:
             wrong = f"is too small; enter a whole number from {context['ge']} on."
         case "less_than_equal":
             wrong = f"is too large; enter a whole number up to {context['le']}."
-        case kind if kind.startswith("int"):
+        case "literal_error":
+            wrong = f"is none of its choices; enter {context['expected']}."
+        case kind if kind.startswith("int") or kind == "finite_number":
             wrong = "is not a whole number; enter one."
         case _:
             wrong = "is not text; enter it as text."

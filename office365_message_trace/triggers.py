@@ -1,5 +1,6 @@
 """The SDK classes: they build the objects, run them, and report to the platform; nothing else."""
 
+import gc
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,19 +14,21 @@ from sekoia_automation.trigger import Trigger
 
 from office365_message_trace.auth import BasicAuth, EntraAuth, Signer
 from office365_message_trace.clock import SystemClock
-from office365_message_trace.collector import Collector
+from office365_message_trace.collector import Collector, Source
 from office365_message_trace.endpoints import UNSAFE_URL, Endpoints, is_safe_url
 from office365_message_trace.errors import (
     ConfigurationMistakes,
     MessageTraceError,
     Stopped,
 )
+from office365_message_trace.graph import GraphClient
 from office365_message_trace.ledger import Ledger
 from office365_message_trace.pusher import BatchPusher
 from office365_message_trace.reporting import ReportingClient
 from office365_message_trace.resume import opening_coverage
 from office365_message_trace.settings import (
     BasicSettings,
+    GraphSettings,
     MessageTraceSettings,
     OAuthSettings,
     parse,
@@ -49,14 +52,12 @@ _UNEXPECTED = (
     "An unexpected fault stopped the collection; it continues in a minute from where it was, and "
     "nothing is lost. Report this to the maintainers of this module with the text in brackets."
 )
-_STATE_FOLDER = "message_trace"
-_REPORTING = "Microsoft's Reporting Web Service"
 _INTAKE = "The Sekoia.io intake"
 _CONFIGURATIONS = ("trigger_configuration", "connector_configuration")
 
 
 class MessageTraceTrigger(Trigger):
-    """What the triggers on the Reporting Web Service share.
+    """What the triggers share.
 
     The SDK calls `run` again and again, whatever it did; here it returns only to stop, or after a
     mistake in the configuration.
@@ -64,6 +65,7 @@ class MessageTraceTrigger(Trigger):
 
     last_heartbeat_threshold = 900  # seconds; no request or wait stays silent for longer
     settings_model: ClassVar[type[MessageTraceSettings]]
+    state_folder: ClassVar[str] = "message_trace"
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -144,7 +146,7 @@ class MessageTraceTrigger(Trigger):
         telemetry = Telemetry(settings.intake_key.get_secret_value())
         source = self._source(Endpoints.from_environment(), clock)
         pusher = self._pusher(settings, clock, telemetry)
-        storage = self._storage(self.data_path / _STATE_FOLDER, clock)
+        storage = self._storage(self.data_path / self.state_folder, clock)
         store, ledger = StateStore(storage, self._say), Ledger(storage)
         coverage = opening_coverage(
             store,
@@ -155,6 +157,7 @@ class MessageTraceTrigger(Trigger):
             clock.now(),
             self._say,
         )
+        spare_the_garbage_collector()
         collector = Collector(
             source, pusher, ledger, store, settings.policy, clock, self._say, telemetry
         )
@@ -177,14 +180,11 @@ class MessageTraceTrigger(Trigger):
             telemetry,
         )
 
-    def _source(self, endpoints: Endpoints, clock: SystemClock) -> ReportingClient:
-        auth = self._signer(endpoints)
-        transport = Transport(microsoft_http(auth), _REPORTING, clock, self._say, credentials=auth)
-        basic = isinstance(auth, BasicAuth)
-        return ReportingClient(endpoints.reporting, transport, clock, self._say, basic)
-
-    def _signer(self, endpoints: Endpoints) -> Signer:
+    def _source(self, endpoints: Endpoints, clock: SystemClock) -> Source:
         raise NotImplementedError
+
+    def _microsoft(self, service: str, auth: Signer, clock: SystemClock) -> Transport:
+        return Transport(microsoft_http(auth), service, clock, self._say, credentials=auth)
 
     def _intake_server(self, settings: MessageTraceSettings) -> str:
         try:
@@ -226,15 +226,11 @@ class MessageTraceOAuthTrigger(MessageTraceTrigger):
 
     settings_model = OAuthSettings
 
-    def _signer(self, endpoints: Endpoints) -> Signer:
+    def _source(self, endpoints: Endpoints, clock: SystemClock) -> Source:
         settings = cast(OAuthSettings, self.configuration)
-        return EntraAuth(
-            endpoints.login,
-            settings.tenant_id,
-            settings.client_id,
-            settings.client_secret.get_secret_value(),
-            endpoints.reporting_scope,
-        )
+        auth = _entra(settings, endpoints, endpoints.reporting_scope)
+        transport = self._microsoft(ReportingClient.name, auth, clock)
+        return ReportingClient(endpoints.reporting, transport, clock, self._say)
 
 
 class MessageTraceBasicTrigger(MessageTraceTrigger):
@@ -242,9 +238,44 @@ class MessageTraceBasicTrigger(MessageTraceTrigger):
 
     settings_model = BasicSettings
 
-    def _signer(self, endpoints: Endpoints) -> Signer:
+    def _source(self, endpoints: Endpoints, clock: SystemClock) -> Source:
         settings = cast(BasicSettings, self.configuration)
-        return BasicAuth(settings.account_name, settings.account_password.get_secret_value())
+        auth = BasicAuth(settings.account_name, settings.account_password.get_secret_value())
+        transport = self._microsoft(ReportingClient.name, auth, clock)
+        return ReportingClient(endpoints.reporting, transport, clock, self._say, basic=True)
+
+
+class MessageTraceGraphTrigger(MessageTraceTrigger):
+    """Office 365 Message Trace (Graph API)."""
+
+    settings_model = GraphSettings
+    state_folder = (
+        "message_trace_graph"  # its rows differ: what one trigger sent, the other has not
+    )
+
+    def _source(self, endpoints: Endpoints, clock: SystemClock) -> Source:
+        settings = cast(GraphSettings, self.configuration)
+        auth = _entra(settings, endpoints, endpoints.graph_scope)
+        transport = self._microsoft(GraphClient.name, auth, clock)
+        reporting_format = settings.event_format == "reporting"
+        return GraphClient(endpoints.graph, transport, clock, self._say, reporting_format)
+
+
+def _entra(settings: OAuthSettings, endpoints: Endpoints, scope: str) -> EntraAuth:
+    return EntraAuth(
+        endpoints.login,
+        settings.tenant_id,
+        settings.client_id,
+        settings.client_secret.get_secret_value(),
+        scope,
+    )
+
+
+def spare_the_garbage_collector() -> None:
+    """Keep it from walking all modules again and again: pages are many objects, none in a cycle."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 def _origin(error: Exception) -> str:

@@ -6,9 +6,10 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from sandbox import serve
+from sandbox import demo, serve
+from sandbox.simulation import command as simulate
 
-COMMANDS = (serve,)
+COMMANDS = (demo, serve, simulate)
 
 
 def main(words: list[str] | None = None) -> int:
