@@ -81,7 +81,7 @@ class Collector:
         self._progress = progress
         self._widths = {kind: WindowWidth(_USUAL_PAGES * source.page_size) for kind in Kind}
         self._probes = {kind: SlowProbe() for kind in Kind}
-        self._refusals = SlowProbe()
+        self._refused: set[Kind] = set()
         self._turn = Kind.REREAD
         self._forwarded = 0
         self._reported_at = self._tidied_at = clock.now()
@@ -91,10 +91,7 @@ class Collector:
         self._coverage = coverage.adapted(self._policy)
         self._commit(self._coverage)
         while True:
-            try:
-                self._step()
-            except Refused as refusal:
-                self._hold(refusal)
+            self._step()
 
     def _step(self) -> None:
         now = self._clock.now()
@@ -103,10 +100,8 @@ class Collector:
         step = self._next(now, kinds)
         if isinstance(step, Wait):
             self._clock.wait_until(step.until)
-            return
-        self._read(step)
-        if self._refusals.reset():
-            self._log("Collecting again.", "info")
+        else:
+            self._read(step)
 
     def _next(self, now: datetime, kinds: list[Kind]) -> Read | Wait:
         """What to do at ``now``, considering only windows of ``kinds``."""
@@ -138,7 +133,10 @@ class Collector:
             self._shorten_history(read, problem)
         except Unavailable:
             self._widths[read.kind].narrow(read.window.span, at_least=_MINUTE)
-            self._probes[read.kind].failed(self._clock.now())
+            if not live:
+                self._probes[read.kind].failed(self._clock.now())
+        except Refused as refusal:
+            self._hold(read.kind, refusal)
         else:
             self._completed(read, rows)
 
@@ -162,6 +160,9 @@ class Collector:
     def _completed(self, read: Read, rows: int) -> None:
         self._widths[read.kind].observe(read.window.span, rows)
         self._probes[read.kind].reset()
+        if read.kind in self._refused:
+            self._refused.remove(read.kind)
+            self._log("Collecting again.", "info")
         if read.kind is Kind.LIVE:
             for width in self._widths.values():
                 width.expect(read.window.span, rows)
@@ -215,12 +216,17 @@ class Collector:
             )
         self._commit(coverage)
 
-    def _hold(self, refusal: Refused) -> None:
-        """Say who has to do what, then probe slowly. No row is lost: the coverage stays."""
-        again = self._refusals.failed(self._clock.now())
+    def _hold(self, kind: Kind, refusal: Refused) -> None:
+        """Say who has to do what, and probe slowly. No row is lost: the coverage stays.
+
+        While fresh mail is refused, nothing else is tried. Other windows are put off.
+        """
+        self._refused.add(kind)
+        again = self._probes[kind].failed(self._clock.now())
         level = "critical" if isinstance(refusal, Misconfigured) else "error"
         self._log(str(refusal), level)
-        self._clock.wait_until(again)
+        if kind is Kind.LIVE:
+            self._clock.wait_until(again)
 
     def _report(self, now: datetime) -> None:
         """One line a minute, so that a person can follow."""

@@ -65,11 +65,9 @@ class SlowProbe:
         """Whether it is time to try (again)."""
         return self._next is None or now >= self._next
 
-    def reset(self) -> bool:
-        """Note a success; whether there had been failures."""
-        had_failed = self._failures > 0
+    def reset(self) -> None:
+        """Note a success."""
         self._failures, self._next = 0, None
-        return had_failed
 
 
 def _rounded(span: timedelta) -> timedelta:

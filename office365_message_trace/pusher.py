@@ -95,8 +95,8 @@ class BatchPusher:
     def _deliver(self, batch: list[Event]) -> list[Event]:
         """Post ``batch``, in ever smaller parts where need be; returns what was not accepted.
 
-        Larger parts go first, so that an intake that takes nothing is recognised before it is asked
-        event by event.
+        Larger parts go first, each with a single event of it, so that an intake that takes nothing is
+        recognised before it is asked event by event.
         """
         parts = deque([batch])
         unacceptable: list[Event] = []
@@ -108,11 +108,13 @@ class BatchPusher:
             if verdict.ids == len(part):
                 continue
             refusals += 1
-            if len(part) == 1:
+            if len(part) > 1:
+                middle = len(part) // 2
+                parts += filter(None, (part[:middle], part[middle:-1], part[-1:]))
+            elif accepted or len(batch) == 1:
                 unacceptable += self._insist(part[0], verdict)
             else:
-                middle = len(part) // 2
-                parts += [part[:middle], part[middle:]]
+                unacceptable += part
             if not accepted and refusals >= _REFUSALS:
                 self._trusted = False
                 raise Refused(_ALL_REFUSED, verdict.reason)

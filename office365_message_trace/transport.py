@@ -245,7 +245,7 @@ def retry_after(answer: Answer, now: datetime) -> float | None:
         return float(value)
     try:
         until = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     until = until if until.tzinfo else until.replace(tzinfo=UTC)
     return max((until - now) / timedelta(seconds=1), 0.0)
