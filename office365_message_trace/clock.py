@@ -24,7 +24,8 @@ class Clock(Protocol):
         """Let ``seconds`` pass; with 0, only look for a stop."""
 
     def wait_until(self, instant: datetime) -> None:
-        """Let time pass until `now` is ``instant`` or later, whatever the clock does meanwhile."""
+        """Let time pass until `now` is ``instant``, or as long as that seemed to take if the clock is
+        set back meanwhile."""
 
 
 class SystemClock:
@@ -48,7 +49,8 @@ class SystemClock:
 
     def wait_until(self, instant: datetime) -> None:
         self._nap(0)
-        while (left := (instant - self.now()).total_seconds()) > 0:
+        deadline = time.monotonic() + (instant - self.now()).total_seconds()
+        while (left := (instant - self.now()).total_seconds()) > 0 and time.monotonic() < deadline:
             self._nap(left)
 
     def _nap(self, seconds: float) -> None:

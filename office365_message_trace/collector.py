@@ -13,6 +13,7 @@ from typing import Protocol
 from office365_message_trace.clock import Clock
 from office365_message_trace.coverage import Coverage, Kind, Policy, Read, Wait, plan
 from office365_message_trace.errors import (
+    AnswerTruncated,
     HistoryExceeded,
     Misconfigured,
     Refused,
@@ -30,6 +31,7 @@ MOST_PAGES = 20
 _USUAL_PAGES = MOST_PAGES // 2
 _SECOND = timedelta(seconds=1)
 _MINUTE = timedelta(minutes=1)
+_ASIDE = 900.0  # seconds; longer than the longest pause, so that another window comes in between
 
 
 class Source(Protocol):
@@ -82,6 +84,7 @@ class Collector:
         self._widths = {kind: WindowWidth(_USUAL_PAGES * source.page_size) for kind in Kind}
         self._probes = {kind: SlowProbe() for kind in Kind}
         self._refused: set[Kind] = set()
+        self._aside: list[tuple[Window, float]] = []
         self._turn = Kind.REREAD
         self._forwarded = 0
         self._reported_at = self._tidied_at = clock.now()
@@ -96,7 +99,9 @@ class Collector:
     def _step(self) -> None:
         now = self._clock.now()
         self._report(now)
-        kinds = [kind for kind in Kind if kind is Kind.LIVE or self._probes[kind].due(now)]
+        self._progress.lag(self._coverage.live, now)
+        moment = self._clock.monotonic()
+        kinds = [kind for kind in Kind if kind is Kind.LIVE or self._probes[kind].due(moment)]
         step = self._next(now, kinds)
         if isinstance(step, Wait):
             self._clock.wait_until(step.until)
@@ -110,8 +115,11 @@ class Collector:
             self._log("The system clock was set back; the look-back is read again.", "warning")
         self._coverage = coverage.with_outage_behind(now, self._policy)
         self._give_up_before(self._policy.oldest_kept(now))
+        moment = self._clock.monotonic()
+        self._aside = [(window, until) for window, until in self._aside if until > moment]
+        coverage = self._coverage.overlooking(window for window, _ in self._aside)
         widths = {kind: self._widths[kind].now for kind in kinds}
-        return plan(self._coverage, self._policy, now, widths, self._turn)
+        return plan(coverage, self._policy, now, widths, self._turn)
 
     def _read(self, read: Read) -> None:
         """Deliver a window page by page, then commit it. Fresh mail is read between the pages."""
@@ -134,7 +142,7 @@ class Collector:
         except Unavailable:
             self._widths[read.kind].narrow(read.window.span, at_least=_MINUTE)
             if not live:
-                self._probes[read.kind].failed(self._clock.now())
+                self._set_aside(read)
         except Refused as refusal:
             self._hold(read.kind, refusal)
         else:
@@ -168,14 +176,20 @@ class Collector:
                 width.expect(read.window.span, rows)
         else:
             self._turn = Kind.BACKLOG if read.kind is Kind.REREAD else Kind.REREAD
-        self._commit(self._coverage.completed(read))
+        at = min(read.at, self._clock.now())  # the clock may have been set back meanwhile
+        self._commit(self._coverage.completed(replace(read, at=at)))
+
+    def _set_aside(self, read: Read) -> None:
+        """Pause the background after a failure, and then let another window have its turn first."""
+        moment = self._clock.monotonic()
+        self._probes[read.kind].failed(moment)
+        self._aside.append((read.window, moment + _ASIDE))
 
     def _commit(self, coverage: Coverage) -> None:
         """Make ``coverage`` the one to continue from, now and after a restart."""
         previous, self._coverage = self._coverage, coverage
         self._store.save(coverage)
         now = self._clock.now()
-        self._progress.lag(coverage.live, now)
         if now - self._tidied_at >= BUCKET_SPAN:
             # by the previous copy of the state, which may have to serve if this one is damaged
             self._ledger.forget(previous.will_read)
@@ -185,6 +199,9 @@ class Collector:
         """Have the time of ``read`` read in smaller windows, as long as there are any."""
         if read.window.span > NARROWEST:
             self._widths[read.kind].narrow(read.window.span)
+            return
+        if not isinstance(problem, AnswerTruncated):
+            self._hold(read.kind, Refused(problem.sentence, problem.detail))
             return
         self._log(
             f"Rows may be missing at {read.window}: the service does not give all rows of a single "
@@ -222,11 +239,11 @@ class Collector:
         While fresh mail is refused, nothing else is tried. Other windows are put off.
         """
         self._refused.add(kind)
-        again = self._probes[kind].failed(self._clock.now())
+        pause = self._probes[kind].failed(self._clock.monotonic())
         level = "critical" if isinstance(refusal, Misconfigured) else "error"
         self._log(str(refusal), level)
         if kind is Kind.LIVE:
-            self._clock.wait_until(again)
+            self._clock.wait(pause)
 
     def _report(self, now: datetime) -> None:
         """One line a minute, so that a person can follow."""

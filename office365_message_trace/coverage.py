@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 
-from office365_message_trace.model import Window
+from office365_message_trace.model import EPOCH, Window
 
 FIRST_TRAIL = timedelta(minutes=10)
 """Microsoft: rows show 5 to 10 minutes after sending as a rule, and up to 24 hours late."""
@@ -25,6 +25,7 @@ _WIDEST_STEP = 2.2  # a row shown at age d is re-read by 1.25 · 2.2 · d at the
 _FOREVER = datetime.max.replace(tzinfo=UTC)
 _MORE_THAN_A_PAUSE = timedelta(minutes=5)
 _FIRST_PASS = timedelta(0)
+_CLOCK_TOLERANCE = timedelta(minutes=1)  # time services correct less than this all the time
 
 
 class Kind(Enum):
@@ -100,6 +101,13 @@ class Pass:
                 left.append(Window(max(interval.start, window.end), interval.end))
         return replace(self, edge=left[-1].start, behind=_joined(left[:-1]))
 
+    def with_pending(self, other: "Pass") -> "Pass":
+        """The same pass with all that ``other`` still has to read, too."""
+        edge = min(self.edge, other.edge)
+        behind = (*self.behind, *other.behind)
+        earlier = [Window(w.start, min(w.end, edge)) for w in behind if w.start < edge]
+        return replace(self, edge=edge, behind=_joined(earlier))
+
     def split_at(self, cut: datetime) -> "Pass":
         """The same pass with all before ``cut`` left behind."""
         if cut <= self.edge:
@@ -130,10 +138,14 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What is still to be read by each pass, the first pass first, and what never can be (gaps)."""
+    """What is still to be read by each pass, the first pass first, and what never can be (gaps).
+
+    ``read_at`` is the latest time of day at which something was read.
+    """
 
     passes: tuple[Pass, ...]
     gaps: tuple[Window, ...] = ()
+    read_at: datetime = EPOCH
 
     @classmethod
     def starting(cls, start: datetime, policy: Policy) -> "Coverage":
@@ -170,15 +182,23 @@ class Coverage:
             end = min(read.window.end, _whole_second(read.at) - each.trail)
             return each.without(Window(read.window.start, end)) if end > read.window.start else each
 
-        return replace(self, passes=tuple(advanced(each) for each in self.passes))
+        return replace(
+            self,
+            passes=tuple(advanced(each) for each in self.passes),
+            read_at=max(self.read_at, read.at),
+        )
 
     def adapted(self, policy: Policy) -> "Coverage":
         """The same coverage with the passes that ``policy`` wants, whatever it had before.
 
         A new pass takes over from the next slower one (all that one has read, was read late enough),
-        or else from the slowest.
+        or else from the slowest. What is owed by passes that a longer delay makes pointless is read
+        by the first pass instead.
         """
         first, *slower = self.passes
+        for each in slower:
+            if each.trail <= policy.delay:
+                first = first.with_pending(each)
 
         def heir(trail: timedelta) -> Pass:
             source = next((p for p in slower if p.trail >= trail), self.passes[-1])
@@ -199,11 +219,15 @@ class Coverage:
         return replace(self, passes=tuple(each.split_at(cut) for each in self.passes))
 
     def with_clock_set_back(self, now: datetime, policy: Policy) -> "Coverage":
-        """If the live edge lies in the future, the clock was wrong: read the look-back again."""
-        if self.live <= now:
+        """If something was read in the future, the clock was wrong: read the look-back again.
+
+        What was read then was younger than it seemed.
+        """
+        if max(self.read_at, self.live) <= now + _CLOCK_TOLERANCE:
             return self
         start = _whole_second(now) - policy.delay - max(policy.lookback, timedelta(hours=1))
-        return replace(self, passes=tuple(each.again_from(start) for each in self.passes))
+        passes = tuple(each.again_from(start) for each in self.passes)
+        return replace(self, passes=passes, read_at=now)
 
     def without_before(self, oldest: datetime) -> "Coverage":
         """Give up what lies before ``oldest``; what the first pass had not read becomes a gap."""
@@ -213,10 +237,18 @@ class Coverage:
             for w in self.passes[0].pending()
             if w.start < oldest
         ]
-        return Coverage(
+        return replace(
+            self,
             passes=tuple(each.without(past) for each in self.passes),
             gaps=_joined([*self.gaps, *lost]),
         )
+
+    def overlooking(self, windows: Iterable[Window]) -> "Coverage":
+        """The same coverage as if ``windows`` had been read; for planning only."""
+        passes = self.passes
+        for window in windows:
+            passes = tuple(each.without(window) for each in passes)
+        return replace(self, passes=passes)
 
     def with_gap(self, window: Window) -> "Coverage":
         """Declare that rows of ``window`` may be missing for good."""

@@ -7,6 +7,7 @@
     ├── Refused                   a person has to act outside this trigger: hold the data, probe slowly
     │   └── Misconfigured         only changed settings of this trigger mend it
     ├── WindowTooLarge            read the same time again in smaller windows
+    │   └── AnswerTruncated       ... because rows are certainly or probably missing
     ├── HistoryExceeded           the window begins before what the service keeps
     ├── StorageFailed             state could not be read or written: nothing may move until it can
     └── ConfigurationMistakes     the settings are unusable; nothing was called
@@ -55,6 +56,10 @@ class Misconfigured(Refused):
 
 class WindowTooLarge(MessageTraceError):
     """The service cannot give all rows of the window, or not in one piece."""
+
+
+class AnswerTruncated(WindowTooLarge):
+    """The service stopped in the middle; a smaller window is the only way to the rest."""
 
 
 class HistoryExceeded(MessageTraceError):

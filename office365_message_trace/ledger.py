@@ -8,6 +8,7 @@ The hash is keyed, so that nobody can test a guessed address or subject against 
 another trigger. The key is the name of the folder: neither can get lost without the other.
 """
 
+import re
 import secrets
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -21,6 +22,7 @@ FINGERPRINT_BYTES = 16
 BUCKET_SPAN = timedelta(minutes=15)
 
 _FOLDER = "ledger"
+_KEY = re.compile(r"[0-9a-f]{32}")
 _BUCKET_MILLISECONDS = BUCKET_SPAN // MILLISECOND
 _LAST_BUCKET = milliseconds(datetime(9999, 1, 1, tzinfo=UTC)) // _BUCKET_MILLISECONDS
 
@@ -30,7 +32,7 @@ class Ledger:
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
-        keys = storage.names(_FOLDER)
+        keys = [name for name in storage.names(_FOLDER) if _KEY.fullmatch(name)]
         self._key = bytes.fromhex(keys[0]) if keys else secrets.token_bytes(FINGERPRINT_BYTES)
         self._folder = f"{_FOLDER}/{self._key.hex()}"
         self._known = {int(name) for name in storage.names(self._folder) if name.isdigit()}

@@ -15,6 +15,7 @@ from urllib.parse import urljoin, urlsplit
 from office365_message_trace import codec
 from office365_message_trace.clock import Clock
 from office365_message_trace.errors import (
+    AnswerTruncated,
     HistoryExceeded,
     MessageTraceError,
     Refused,
@@ -30,10 +31,11 @@ _LEEWAY = timedelta(seconds=2)  # around the window, before rows count as strays
 _READABLE = 20_000  # bytes of an error that are looked at
 _TOO_OLD = re.compile(r"older than (\d+) days", re.IGNORECASE)
 _TOO_LARGE = re.compile(
-    r"too (?:large|many|long|big)|can.{0,6}t be longer than|exceeds? the (?:maximum|limit)"
-    r"|(?:narrow|reduce|shorten) the",
+    r"too (?:large|big)|too many (?!requests|connections)|can.{0,6}t be longer than"
+    r"|exceeds? the (?:maximum|limit)|(?:narrow|reduce|shorten) the",
     re.IGNORECASE,
 )
+_MAY_BE_TOO_LARGE = (400, 500)  # other statuses say what they mean by themselves
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,27 +76,29 @@ class ODataClient(ABC):
     def pages(self, window: Window, background: bool = False) -> Iterator[Page | None]:
         """The pages of ``window``, both bounds inside, one request each, in the service's order.
 
-        The last page has arrived when the iterator ends. None means that the next page has to wait
-        for the request budget, so that something more urgent may go first. Raises `WindowTooLarge` if
+        The last page has arrived when the iterator ends. None means that the next page has to wait,
+        so that something more urgent may go first. Raises `WindowTooLarge` if
         rows are or may be missing, `HistoryExceeded`, `Refused`, or `Unavailable` after some
         attempts; the rows given so far are good in any case.
         """
         url: str | None = self.first_url(window)
         visited: set[str] = set()
+        failures = 0
         while url:
             try:
-                rows, following = self._page(url, bool(visited), background)
+                rows, following = self._page(url, visited, background)
             except Paced as paced:
-                self._clock.wait(min(paced.seconds, _TURN))
-                yield None
+                yield from self._giving_way(paced.seconds)
+                failures += paced.failure is not None
+                if paced.failure and failures >= _ATTEMPTS:
+                    raise paced.failure from None
                 continue
+            failures = 0
             self._notice_strays(rows, window)
             yield Page(rows)
             if following is None and len(rows) >= self.page_size:
-                raise WindowTooLarge("a full page without a next link", f"{len(rows)} rows")
+                raise AnswerTruncated("a full page without a next link", f"{len(rows)} rows")
             visited.add(url)
-            if following in visited:
-                raise Unavailable("a next link leads in a circle")
             url = following
 
     def render(self, row: Row) -> str:
@@ -117,13 +121,24 @@ class ODataClient(ABC):
     def refusal(self, failure: Failure) -> MessageTraceError | None:
         """What an answer means that only this service gives, or None."""
 
-    def _page(self, url: str, continued: bool, background: bool) -> tuple[list[Row], str | None]:
+    def _giving_way(self, seconds: float) -> Iterator[None]:
+        """Let ``seconds`` pass, with a turn for others every few of them."""
+        for _ in range(int(seconds // _TURN)):
+            self._clock.wait(_TURN)
+            yield None
+        self._clock.wait(seconds % _TURN)
+        yield None
+
+    def _page(self, url: str, visited: set[str], background: bool) -> tuple[list[Row], str | None]:
         request = Request("GET", url, self.headers, background=background)
 
         def judge(answer: Answer) -> tuple[list[Row], str | None]:
             if answer.status != 200:
-                raise self._failure(answer, url, continued)
-            return self._parsed(answer, url)
+                raise self._failure(answer, url, continued=bool(visited))
+            rows, following = self._parsed(answer, url)
+            if following in {*visited, url}:
+                raise Unavailable("a next link leads in a circle")
+            return rows, following
 
         return self._transport.call(request, judge, attempts=_ATTEMPTS)
 
@@ -146,7 +161,7 @@ class ODataClient(ABC):
         """``following`` resolved; the token must not travel to another host than it was made for."""
         try:
             target = urljoin(url, following)
-            same = urlsplit(target)[:2] == urlsplit(self._url)[:2]
+            same = _origin(target) == _origin(self._url)
         except (ValueError, TypeError, AttributeError) as error:
             raise Unavailable("a next link that is no address") from error
         if not same:
@@ -155,11 +170,14 @@ class ODataClient(ABC):
 
     def _failure(self, answer: Answer, url: str, continued: bool) -> MessageTraceError:
         """What an answer other than 200 means."""
+        if answer.status < 300:
+            return Unavailable("an answer that is no page of rows", f"status {answer.status}")
         text = unescape(answer.body[:_READABLE].decode("utf-8", "replace"))
         failure = Failure(answer.status, text, url, continued)
         if match := _TOO_OLD.search(text):
             return HistoryExceeded("older than the service keeps", int(match[1]), failure.detail)
-        if answer.status == 413 or _TOO_LARGE.search(text):
+        speaks_of_size = answer.status in _MAY_BE_TOO_LARGE and _TOO_LARGE.search(text)
+        if answer.status == 413 or speaks_of_size:
             return WindowTooLarge("the window holds too many rows", failure.detail)
         if refusal := self.refusal(failure):
             return refusal
@@ -184,6 +202,12 @@ class ODataClient(ABC):
                 "forwarded like the others.",
                 "warning",
             )
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    """Scheme, host and port; raises ValueError for what is no address."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme)
 
 
 def odata_time(instant: datetime) -> str:

@@ -1,6 +1,6 @@
 """How much to read at once, and how soon to try again what failed."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from office365_message_trace.model import MILLISECOND
 
@@ -11,7 +11,7 @@ _FIRST_GUESS = timedelta(hours=6)
 _WIDEST = timedelta(days=10)  # what Graph accepts at most, and the Reporting Web Service's history
 _STEP = 4
 _SECOND = timedelta(seconds=1)
-_PROBES = tuple(timedelta(minutes=m) for m in (1, 3, 9, 10))
+_PROBES = (60.0, 180.0, 540.0, 600.0)  # seconds
 
 
 class WindowWidth:
@@ -53,21 +53,22 @@ class SlowProbe:
 
     def __init__(self) -> None:
         self._failures = 0
-        self._next: datetime | None = None
+        self._next = 0.0
 
-    def failed(self, now: datetime) -> datetime:
-        """Note a failure; returns when to try again."""
-        self._next = now + _PROBES[min(self._failures, len(_PROBES) - 1)]
+    def failed(self, now: float) -> float:
+        """Note a failure at ``now``, in monotonic seconds; returns how long to wait."""
+        pause = _PROBES[min(self._failures, len(_PROBES) - 1)]
+        self._next = now + pause
         self._failures += 1
-        return self._next
+        return pause
 
-    def due(self, now: datetime) -> bool:
-        """Whether it is time to try (again)."""
-        return self._next is None or now >= self._next
+    def due(self, now: float) -> bool:
+        """Whether it is time to try (again) at ``now``, in monotonic seconds."""
+        return self._failures == 0 or now >= self._next
 
     def reset(self) -> None:
         """Note a success."""
-        self._failures, self._next = 0, None
+        self._failures = 0
 
 
 def _rounded(span: timedelta) -> timedelta:

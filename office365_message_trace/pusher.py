@@ -17,7 +17,9 @@ from office365_message_trace.transport import Answer, Request, Transport, check_
 BATCH_BYTES = 9 * 1024 * 1024  # of 10 MiB that the intake takes, for envelope and escapes
 EVENT_BYTES = 250_000  # an event over 250 KiB is rejected; the SDK draws the line here
 
-_LONE_ATTEMPTS = 3  # before a single event that is not accepted counts as unacceptable
+_SECOND_THOUGHT = (
+    2.0  # seconds, before events that were refused among accepted ones are tried again
+)
 _REFUSALS = 32  # of parts of a batch of which nothing was accepted, before giving up
 _GZIP_LEVEL = 1  # rows repeat themselves: higher levels cost more CPU than the bytes are worth
 
@@ -111,24 +113,15 @@ class BatchPusher:
             if len(part) > 1:
                 middle = len(part) // 2
                 parts += filter(None, (part[:middle], part[middle:-1], part[-1:]))
-            elif accepted or len(batch) == 1:
-                unacceptable += self._insist(part[0], verdict)
             else:
                 unacceptable += part
             if not accepted and refusals >= _REFUSALS:
                 self._trusted = False
                 raise Refused(_ALL_REFUSED, verdict.reason)
+        if unacceptable and accepted:
+            self._clock.wait(_SECOND_THOUGHT)
+            unacceptable = [event for event in unacceptable if not self._post([event]).ids]
         return unacceptable
-
-    def _insist(self, event: Event, verdict: _Verdict) -> list[Event]:
-        """Post a single event that was not accepted a few times more, unless its size explains it."""
-        if verdict.reason == "status 413":
-            return [event]
-        for attempt in range(1, _LONE_ATTEMPTS):
-            self._clock.wait(2.0**attempt)
-            if self._post([event]).ids:
-                return []
-        return [event]
 
     def _discard(self, unacceptable: list[Event], accepted: int) -> None:
         """Leave out what the intake does not take, unless it is the intake that is at fault."""
@@ -136,7 +129,7 @@ class BatchPusher:
             return
         suspects = {event.fingerprint for event in unacceptable}
         oversized = all(_is_oversized(event) for event in unacceptable)
-        convicted = self._trusted and (len(suspects) == 1 or suspects <= self._suspects)
+        convicted = self._trusted and suspects <= self._suspects
         self._trusted = bool(accepted)
         if not (accepted or oversized or convicted):
             self._suspects |= suspects

@@ -12,10 +12,10 @@ from urllib.parse import parse_qs, quote, urlsplit
 from office365_message_trace import codec
 from office365_message_trace.clock import Clock
 from office365_message_trace.errors import (
+    AnswerTruncated,
     MessageTraceError,
     Misconfigured,
     Refused,
-    WindowTooLarge,
 )
 from office365_message_trace.model import Fields, Log, Row, Window
 from office365_message_trace.odata import Failure, Listing, ODataClient, odata_time, received_at
@@ -99,7 +99,7 @@ class ReportingClient(ODataClient):
 
     def refusal(self, failure: Failure) -> MessageTraceError | None:
         if _skip_token(failure.url) >= TOKEN_WALL:
-            return WindowTooLarge("the window holds too many rows", failure.detail)
+            return AnswerTruncated("the window holds too many rows", failure.detail)
         if failure.status == 401 and self._basic:
             return Misconfigured(_ACCOUNT_REFUSED, failure.detail)
         if failure.status == 401:

@@ -20,15 +20,16 @@ def opening_coverage(
 ) -> Coverage:
     """The coverage to continue from: saved, reconstructed, taken over, or new.
 
-    Without a usable state, the ledger still tells how far back reading had been going on; its
-    rows are dropped again when they are met. Without that either, the cursor that the library's
+    Without a usable state, the ledger still tells how far back reading had been going on, at least
+    as far as the slowest pass may trail; its rows are dropped again when they are met. Without that either, the cursor that the library's
     former module left in ``predecessor`` counts, and at a first start ``start_time`` before ``now``.
     """
     coverage = store.load()
     if coverage is not None:
         return coverage
+    start = now.replace(microsecond=0) - start_time
     if ledger.buckets:
-        oldest = ledger.buckets[0].start
+        oldest = min(ledger.buckets[0].start, now.replace(microsecond=0) - policy.lookback * 1.25)
         log(
             "The trigger's state is gone, but not the record of what was forwarded: reading again "
             f"from {oldest:%Y-%m-%d %H:%M} UTC, without repeating what is recorded.",
@@ -39,6 +40,5 @@ def opening_coverage(
     if edge is not None and edge < now:
         log(f"Continuing from {edge:%Y-%m-%d %H:%M} UTC, where the former module stopped.", "info")
         return Coverage.starting(edge, policy)
-    start = now.replace(microsecond=0) - start_time
     log(f"First start: reading from {start:%Y-%m-%d %H:%M} UTC on.", "info")
     return Coverage.starting(start, policy)

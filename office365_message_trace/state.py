@@ -99,6 +99,7 @@ def _encoded(sequence: int, coverage: Coverage) -> bytes:
             for each in coverage.passes
         ],
         "gaps": [_pair(window) for window in coverage.gaps],
+        "read_at": coverage.read_at.isoformat(),
     }
     document = {"schema": SCHEMA, "checksum": _checksum(payload), "payload": payload}
     return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
@@ -126,6 +127,7 @@ def _decoded(data: bytes) -> _Copy:
             for each in payload["passes"]
         ),
         gaps=tuple(_window(pair) for pair in payload["gaps"]),
+        read_at=_instant(payload["read_at"]),
     )
     return _Copy(payload["sequence"], coverage)
 

@@ -68,10 +68,13 @@ class FolderStorage:
     def extend(self, name: str, known: bytes, added: bytes) -> None:
         def append() -> None:
             path = self._root / name
-            if not known:
-                path.parent.mkdir(parents=True, exist_ok=True)
-            _write_at(path, len(known), added)
-            if not known:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            present = path.stat().st_size if path.exists() else 0
+            if present >= len(known):
+                _write_at(path, len(known), added)
+            else:
+                _write_at(path, 0, known + added)
+            if not present:
                 _sync_folder(path.parent)
 
         _guarded("write", name, append)
@@ -185,8 +188,15 @@ def _guarded(verb: str, name: str, action: Callable[[], _T]) -> _T:
         raise StorageFailed(
             f"Cannot {verb} the trigger's own state: nothing is collected until its storage works. "
             "Check that the storage is there, writable and not full.",
-            f"{name}: {error}",
+            f"{name.rpartition('/')[2]}: {_cause(error)}",
         ) from error
+
+
+def _cause(error: Exception) -> str:
+    """What failed, without paths: the ledger's key is in them."""
+    if isinstance(error, ClientError):
+        return str(error.response.get("Error", {}).get("Code", "ClientError"))
+    return getattr(error, "strerror", None) or type(error).__name__
 
 
 def _bytes_or_none(path: Path) -> bytes | None:

@@ -49,11 +49,12 @@ class Answer:
 
 
 class Paced(Exception):
-    """The request budget is used up; nothing was sent. ``seconds`` until the next may be."""
+    """Not before ``seconds`` have passed: the request budget is used up, or ``failure`` happened."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, failure: Unavailable | None = None) -> None:
         super().__init__(seconds)
         self.seconds = seconds
+        self.failure = failure
 
 
 class Http(Protocol):
@@ -168,8 +169,8 @@ class Transport:
 
         ``judge`` raises `Unavailable` for an answer that should be asked for again; its other errors
         pass through. After ``attempts`` failures (None: never) the last `Unavailable` is raised; a
-        wait follows it all the same, so that whoever asks next does so in time. `Paced` is waited out,
-        but raised for background requests, for which others need not wait.
+        wait follows it all the same, so that whoever asks next does so in time. Background requests
+        raise `Paced` instead of any wait: others need not wait for them.
         """
         tried = 0
         while True:
@@ -190,6 +191,8 @@ class Transport:
                     "warning",
                     error.detail,
                 )
+                if request.background:
+                    raise Paced(self._pause(error), error) from error
                 self._clock.wait(self._pause(error))
                 if tried == attempts:
                     raise

@@ -302,10 +302,23 @@ def test_many_poisonous_events_among_good_ones_are_all_found(delivery: Delivery)
 
 
 def test_a_single_refusal_by_mistake_costs_no_event(delivery: Delivery) -> None:
-    delivery.world.faults.add(Rule(Answer(400), "intake", times=2))
-    events = some(1)
-    assert done(delivery.pusher(), events) == events
+    delivery.world.faults.add(Rule(Answer(400), "intake", times=1))
+    pusher, events = delivery.pusher(), some(1)
+    with pytest.raises(Refused):
+        done(pusher, events)
+    assert done(pusher, events) == events
     assert delivery.arrived == texts(events)
+    assert delivery.tally.left_out == 0
+
+
+@pytest.mark.parametrize("refusals", [4, 15, 31])
+def test_a_moment_of_refusals_in_the_middle_of_a_batch_costs_no_event(
+    delivery: Delivery, refusals: int
+) -> None:
+    delivery.world.faults.add(Rule(Answer(400), "intake", times=refusals))
+    events = some(100)
+    assert done(delivery.pusher(), events) == events
+    assert sorted(delivery.arrived) == sorted(texts(events))
     assert delivery.tally.left_out == 0
 
 
@@ -367,25 +380,19 @@ def test_a_first_event_that_is_refused_is_held(delivery: Delivery) -> None:
     assert delivery.tally.left_out == 0
 
 
-def test_a_lone_refused_event_is_left_out_once_the_intake_has_proved_itself(
+def test_a_lone_refused_event_is_left_out_once_the_intake_took_others_after_it(
     delivery: Delivery,
 ) -> None:
     delivery.world.intake.options.poison = POISON
     pusher = delivery.pusher()
     done(pusher, some(3))
     bad = event(7, POISON)
+    with pytest.raises(Refused):
+        done(pusher, [bad])
+    done(pusher, [event(8)])
     assert done(pusher, [bad]) == [bad]
     assert delivery.tally.left_out == 1
     assert "trace-7" in delivery.log.texts("error")[0]
-
-
-def test_after_leaving_one_out_the_intake_has_to_prove_itself_again(delivery: Delivery) -> None:
-    delivery.world.intake.options.poison = POISON
-    pusher = delivery.pusher()
-    done(pusher, some(3))
-    done(pusher, [event(7, POISON)])
-    with pytest.raises(Refused):
-        done(pusher, [event(8, POISON)])
 
 
 def test_several_events_need_a_second_refusal_by_an_intake_that_proved_itself(

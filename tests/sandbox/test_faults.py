@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import http.client
+import ssl
 import threading
 import time
+from contextlib import closing
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -163,8 +167,15 @@ def test_an_error_of_the_sandbox_itself_is_answered_by_500_and_kept(
 
 
 def test_a_body_of_unknown_length_is_refused(client: Client) -> None:
-    url = client.world.url("intake") + "/batch"
-    assert client.session.post(url, data=iter([b"{}"]), timeout=10).status_code == 411
+    address = urlsplit(client.world.url("intake"))
+    trust = ssl.create_default_context(cafile=str(client.world.ca_file))
+    with closing(
+        http.client.HTTPSConnection(address.netloc, timeout=10, context=trust)
+    ) as connection:
+        connection.putrequest("POST", "/batch")
+        connection.putheader("Transfer-Encoding", "chunked")
+        connection.endheaders()  # the answer comes before any of the body was sent
+        assert connection.getresponse().status == 411
 
 
 def test_the_journal_knows_every_request(world: Sandbox, client: Client) -> None:

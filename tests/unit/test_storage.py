@@ -4,43 +4,27 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 from s3path import S3Path
 from sekoia_automation.storage import get_data_path, get_s3_data_path
 
 from office365_message_trace.errors import Stopped, StorageFailed
 from office365_message_trace.storage import FolderStorage, PatientStorage, S3Storage, storage_at
+from tests.s3 import s3_server
 from tests.support import Logbook, TurnedClock
-
-BUCKET = "message-traces"
 
 
 @pytest.fixture(scope="module")
 def s3_root() -> Iterator[Path]:
     """The data path that the SDK makes of the platform's S3 configuration."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in {
-            "FILE_BACKEND": "S3",
-            "SUB_FOLDER": "trigger-1",
-            "AWS_BUCKET_NAME": BUCKET,
-            "AWS_ACCESS_KEY_ID": "key",
-            "AWS_SECRET_ACCESS_KEY": "secret",
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_S3_ENDPOINT_URL": f"http://{host}:{port}",
-        }.items():
+    with s3_server() as environment, pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
             patch.setenv(name, value)
-        boto3.client("s3", endpoint_url=f"http://{host}:{port}").create_bucket(Bucket=BUCKET)
         get_data_path.cache_clear()
         get_s3_data_path.cache_clear()
         yield get_data_path()
-        get_data_path.cache_clear()
-        get_s3_data_path.cache_clear()
-    server.stop()
+    get_data_path.cache_clear()
+    get_s3_data_path.cache_clear()
 
 
 @pytest.fixture(params=["folder", "s3"])
