@@ -16,6 +16,8 @@ from sandbox.faults import (
     Truncate,
     html_page,
 )
+from sandbox.forms import REPORTING, ConvertedForm, Form, GraphForm
+from sandbox.graph import GraphOptions, GraphService
 from sandbox.identity import Identity
 from sandbox.intake import Accepted, Intake, IntakeOptions
 from sandbox.journal import Entry, Journal
@@ -27,12 +29,14 @@ from sandbox.tenant import Tenant
 from sandbox.world import Sandbox, SandboxOptions
 
 __all__ = [
+    "REPORTING",
     "Accepted",
     "Answer",
     "App",
     "Burst",
     "Clock",
     "Content",
+    "ConvertedForm",
     "Delay",
     "Drop",
     "Entra",
@@ -40,6 +44,10 @@ __all__ = [
     "Entry",
     "Fault",
     "FaultPlan",
+    "Form",
+    "GraphForm",
+    "GraphOptions",
+    "GraphService",
     "Hang",
     "Identity",
     "Intake",

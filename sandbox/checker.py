@@ -6,20 +6,15 @@ Shares no code with the collector: it has its own idea of what makes two events 
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sandbox.clock import from_ms, to_ms
-from sandbox.rows import FIELDS, Version
-
-ECHO = frozenset({"__metadata", "Index", "StartDate", "EndDate"})
-"""Fields that say something of the query, not of the message (observed)."""
-
-_DATE = re.compile(r"/Date\((-?\d+)\)/")
+from sandbox.forms import REPORTING, Form
+from sandbox.rows import Version
 
 
 @dataclass
@@ -66,9 +61,13 @@ class Report:
 
 
 def check(
-    versions: Iterable[Version], events: Iterable[str], *, lookback: timedelta | None = None
+    versions: Iterable[Version],
+    events: Iterable[str],
+    *,
+    lookback: timedelta | None = None,
+    form: Form = REPORTING,
 ) -> Report:
-    """Compare versions (of `Tenant.versions`) with event texts.
+    """Compare versions (of `Tenant.versions`) with event texts of a form.
 
     With `lookback`, a version first shown more than that after its message was received is not
     expected, though it may arrive.
@@ -79,26 +78,27 @@ def check(
     unexplained: dict[tuple[Any, ...], list[str]] = {}
     for text in events:
         report.events += 1
-        event = _readable(text)
+        event = form.read(text)
         if event is None:
             report.unreadable.append(text)
             continue
-        content = json.dumps({k: v for k, v in event.items() if k not in ECHO}, sort_keys=True)
+        content = json.dumps(event, sort_keys=True)
         arrived[content] += 1
         if arrived[content] > 1:
             report.repeated.append(text)
-        identity = tuple(event[name] for name in FIELDS)
+        identity = tuple(event[name] for name in form.fields)
         if identity not in identities:
             identities.add(identity)
             unexplained[identity] = []
         unexplained[identity].append(text)
-    _compare(report, versions, identities, unexplained, lookback)
+    _compare(report, versions, form, identities, unexplained, lookback)
     return report
 
 
 def _compare(
     report: Report,
     versions: Iterable[Version],
+    form: Form,
     identities: set[tuple[Any, ...]],
     unexplained: dict[tuple[Any, ...], list[str]],
     lookback: timedelta | None,
@@ -109,7 +109,7 @@ def _compare(
     for version in versions:
         report.versions += 1
         rows.add(version.row)
-        identity = tuple(version.content[name] for name in FIELDS)
+        identity = form.identity(version.content)
         unexplained.pop(identity, None)
         if identity in identities:
             came.add(version.row)
@@ -125,29 +125,11 @@ def _compare(
     report.unknown = [text for texts in unexplained.values() for text in texts]
 
 
-def _readable(text: str) -> dict[str, Any] | None:
-    """The event with `Received` in milliseconds, or None if it is not one."""
-    if "\n" in text or "\r" in text:
-        return None
-    try:
-        event = json.loads(text)
-        if not isinstance(event, dict) or not all(name in event for name in FIELDS):
-            return None
-        return {**event, "Received": _milliseconds(event["Received"])}
-    except (ValueError, TypeError):
-        return None
-
-
-def _milliseconds(received: str) -> int:
-    verbose = _DATE.fullmatch(received)
-    if verbose:
-        return int(verbose[1])
-    parsed = datetime.fromisoformat(received)
-    return to_ms(parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC))
-
-
 def delays(
-    versions: Iterable[Version], accepted: Iterable[tuple[str, datetime]]
+    versions: Iterable[Version],
+    accepted: Iterable[tuple[str, datetime]],
+    *,
+    form: Form = REPORTING,
 ) -> list[tuple[Version, timedelta]]:
     """For each version that arrived: how long after receipt it did, in the order of `versions`.
 
@@ -155,12 +137,12 @@ def delays(
     """
     first: dict[tuple[Any, ...], int] = {}
     for text, arrived in accepted:
-        event = _readable(text)
+        event = form.read(text)
         if event is not None:
-            first.setdefault(tuple(event[name] for name in FIELDS), to_ms(arrived))
+            first.setdefault(tuple(event[name] for name in form.fields), to_ms(arrived))
     found = []
     for version in versions:
-        arrived_ms = first.get(tuple(version.content[name] for name in FIELDS))
+        arrived_ms = first.get(form.identity(version.content))
         if arrived_ms is not None:
             found.append((version, from_ms(arrived_ms) - version.received))
     return found

@@ -20,8 +20,13 @@ EXCHANGE = "https://outlook.office365.com"
 GRAPH = "https://graph.microsoft.com"
 READ_REPORTS = "ReportingWebService.Read.All"
 """App role the Reporting Web Service wants (observed)."""
+READ_TRACES = "ExchangeMessageTrace.Read.All"
+"""App role that message traces of Graph want (documented)."""
 GLOBAL_READER = "f2ef992c-3afb-46b9-b7cf-a126ee74c451"
 """Template id of the directory role Global Reader, as the `wids` claim carries it."""
+
+_RESOURCES = {READ_REPORTS: EXCHANGE, READ_TRACES: GRAPH}
+"""Whose role it is: a token carries those of its own resource only."""
 
 
 @dataclass
@@ -31,7 +36,7 @@ class App:
     client_id: str
     secrets: dict[str, datetime | None]
     """Secret value to the instant it expires; None never does."""
-    roles: set[str] = field(default_factory=lambda: {READ_REPORTS})
+    roles: set[str] = field(default_factory=lambda: {READ_REPORTS, READ_TRACES})
     """App permissions with admin consent."""
     directory_roles: set[str] = field(default_factory=lambda: {GLOBAL_READER})
     """Template ids of directory roles assigned to the service principal."""
@@ -127,7 +132,7 @@ class Entra:
                 "exp": int(now.timestamp()) + lifetime,
                 "appid": app.client_id,
                 "tid": self.tenant_id,
-                "roles": sorted(app.roles),
+                "roles": sorted(r for r in app.roles if _RESOURCES.get(r, resource) == resource),
                 "wids": sorted(app.directory_roles),
             }
         )

@@ -83,7 +83,7 @@ class Rule:
 
     fault: Fault
     service: str | None = None
-    """Exactly this service: entra, reporting, intake or playbook."""
+    """Exactly this service: entra, reporting, graph, intake or playbook."""
     method: str | None = None
     path: str | None = None
     """A part of the decoded path and query, in any case."""

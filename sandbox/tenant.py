@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator
 from datetime import datetime
+from operator import attrgetter
 
 from sandbox.clock import MINUTE_MS, to_ms, to_ms_up
 from sandbox.mailflow import MailFlow, Minutes
@@ -65,8 +66,11 @@ class Tenant:
                     offset -= count
                     continue
             rows = self._minute(number)
+            if not whole:
+                begins = bisect_left(rows, first, key=attrgetter("received_ms"))
+                rows = rows[begins : bisect_right(rows, last, key=attrgetter("received_ms"))]
             for row in reversed(rows) if descending else rows:
-                if not (first <= row.received_ms <= last and row.visible_ms <= at_ms):
+                if row.visible_ms > at_ms:
                     continue
                 if offset:
                     offset -= 1

@@ -15,6 +15,8 @@ from sandbox.checker import Report, check
 from sandbox.clock import Clock, wall_clock
 from sandbox.entra import App, Entra
 from sandbox.faults import FaultPlan
+from sandbox.forms import REPORTING, Form
+from sandbox.graph import GraphOptions, GraphService
 from sandbox.handler import Service
 from sandbox.identity import Identity
 from sandbox.intake import Intake, IntakeOptions
@@ -36,6 +38,7 @@ class SandboxOptions:
     seed: int = 1
     mail: MailFlowOptions = field(default_factory=MailFlowOptions)
     reporting: ReportingOptions = field(default_factory=ReportingOptions)
+    graph: GraphOptions = field(default_factory=GraphOptions)
     intake: IntakeOptions = field(default_factory=IntakeOptions)
     identity: Identity | None = None
     """Derived from the seed when not given."""
@@ -49,7 +52,7 @@ class SandboxOptions:
 
 
 class Sandbox:
-    """Four HTTPS services around one tenant. Use it with `with`; leaving closes everything."""
+    """Five HTTPS services around one tenant. Use it with `with`; leaving closes everything."""
 
     def __init__(self, options: SandboxOptions | None = None) -> None:
         self.options = options or SandboxOptions()
@@ -71,22 +74,24 @@ class Sandbox:
         )
         self.reporting = ReportingService(self.tenant, self.entra, now, self.options.reporting)
         self.reporting.options.accounts.setdefault(who.account_name, who.account_password)
+        self.graph = GraphService(self.tenant, self.entra, now, self.options.graph)
         self.intake = Intake({who.intake_key}, now, self.options.intake)
         self.playbook = Playbook(who.token)
         self._servers: dict[str, TlsServer] = {}
         self._directory: tempfile.TemporaryDirectory[str] | None = None
 
     def __enter__(self) -> Self:
-        """Make the certificate authority and start the four services."""
+        """Make the certificate authority and start the five services."""
         self._directory = tempfile.TemporaryDirectory(prefix="sandbox-")
         context = make_context(self.ca_file)
-        services: tuple[Service, ...] = (self.entra, self.reporting, self.intake, self.playbook)
-        for service in services:
+        microsoft: tuple[Service, ...] = (self.entra, self.reporting, self.graph)
+        for service in (*microsoft, self.intake, self.playbook):
             server = TlsServer(service, context, self.faults, self.journal, self.now)
             self._servers[service.name] = server
             server.start()
         self.entra.base_url = self.url("entra")
         self.reporting.base_url = self.url("reporting")
+        self.graph.base_url = self.url("graph")
         return self
 
     def __exit__(
@@ -96,6 +101,7 @@ class Sandbox:
         trace: TracebackType | None,
     ) -> None:
         """Stop the services, release whoever hangs, remove the certificate."""
+        self.graph.close()
         for server in self._servers.values():
             server.close()
         if self._directory is not None:
@@ -114,17 +120,23 @@ class Sandbox:
         return [error for server in self._servers.values() for error in server.failures]
 
     def url(self, service: str) -> str:
-        """Base URL of `entra`, `reporting`, `intake` or `playbook`, no slash at the end."""
+        """Base URL of `entra`, `reporting`, `graph`, `intake` or `playbook`, no slash at the end."""
         return self._servers[service].url
 
     def check(
-        self, start: datetime, end: datetime, until: datetime, lookback: timedelta | None = None
+        self,
+        start: datetime,
+        end: datetime,
+        until: datetime,
+        lookback: timedelta | None = None,
+        form: Form = REPORTING,
     ) -> Report:
         """Compare the rows received in [start, end], as shown up to `until`, with the intake."""
-        return check(self.tenant.versions(start, end, until), self.intake.events, lookback=lookback)
+        versions = self.tenant.versions(start, end, until)
+        return check(versions, self.intake.events, lookback=lookback, form=form)
 
     def environment(
-        self, trigger: Literal["oauth", "basic"] = "oauth", **overrides: Any
+        self, trigger: Literal["oauth", "basic", "graph"] = "oauth", **overrides: Any
     ) -> dict[str, str]:
         """The variables to add to the environment of the module's process.
 
@@ -132,12 +144,12 @@ class Sandbox:
         the call. With `secrets_by_node`, the playbook API serves the trigger's secrets from now on.
         """
         who = self.identity
-        if trigger == "oauth":
-            public = {"tenant_id": who.tenant_id, "client_id": who.client_id}
-            secret = {"client_secret": who.client_secret}
-        else:
+        if trigger == "basic":
             public = {"account_name": who.account_name}
             secret = {"account_password": who.account_password}
+        else:
+            public = {"tenant_id": who.tenant_id, "client_id": who.client_id}
+            secret = {"client_secret": who.client_secret}
         configuration: dict[str, Any] = {**public, "intake_key": who.intake_key}
         if self.options.secrets_by_node:
             self.playbook.node_secrets = dict(secret)
@@ -159,6 +171,7 @@ class Sandbox:
             "REQUESTS_CA_BUNDLE": str(self.ca_file),
             "MESSAGE_TRACE_LOGIN_URL": self.url("entra"),
             "MESSAGE_TRACE_REPORTING_URL": self.url("reporting"),
+            "MESSAGE_TRACE_GRAPH_URL": self.url("graph"),
             "NO_PROXY": NO_PROXY,
             "no_proxy": NO_PROXY,
         }

@@ -1,0 +1,171 @@
+"""The query options of message traces in Microsoft Graph, with what was observed of `$filter`.
+
+All conditions must hold, whatever joins them; of several for one property the last one counts.
+`or`, `in`, `ne` and `not` are accepted and have no effect. `$select`, `$orderby` and `$count` are
+ignored.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sandbox.graph.render import GRAPH_FIELDS
+
+DEFAULT_WINDOW = timedelta(hours=48)
+DEFAULT_TOP, MAX_TOP = 1000, 5000
+
+_FILTERABLE = frozenset(GRAPH_FIELDS) - {"size"}
+_PART = re.compile(
+    r"""\s*(?:
+    (?P<call>contains|startswith|endswith)\s*\(\s*(?P<of>\w+)\s*,\s*'(?P<piece>(?:[^']|'')*)'\s*\)
+    | (?P<among>\w+)\s+in\s*\((?:[^'()]|'(?:[^']|'')*')*\)
+    | (?P<name>\w+)\s+(?P<operator>eq|ne|ge|gt|le|lt)\s+
+      (?:'(?P<text>(?:[^']|'')*)'|(?P<bare>[^\s()']+))
+    | (?P<word>and|or|not)\b
+    | (?P<parenthesis>[()])
+    )""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_INSTANT = re.compile(
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,12})?)?(Z|[+-]\d\d:\d\d)", re.IGNORECASE
+)
+
+
+class QueryError(Exception):
+    """A query the service refuses with status 400; the text is what it says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A parsed query. The window is aware UTC and has both its ends; None without a filter on it."""
+
+    window: tuple[datetime, datetime] | None
+    equal: tuple[tuple[str, str], ...]
+    """Property and value."""
+    subject: tuple[str, str] | None
+    """contains, startswith or endswith, and of what."""
+    top: int
+
+    @property
+    def selective(self) -> bool:
+        """Whether rows of the window can be left out."""
+        return bool(self.equal) or self.subject is not None
+
+    def matches(self, row: dict[str, Any]) -> bool:
+        """Whether a row, as Graph shows it, meets all but the window; without regard to case."""
+        for name, value in self.equal:
+            found, wanted = str(row[name] or "").lower(), value.lower()
+            if name == "senderAddress" and wanted.startswith("*@"):
+                if not found.endswith(wanted[1:]):  # observed: the one wildcard that works
+                    return False
+            elif found != wanted:
+                return False
+        if self.subject is None:
+            return True
+        how, piece = self.subject
+        text, piece = str(row["subject"] or "").lower(), piece.lower()
+        return {
+            "contains": piece in text,
+            "startswith": text.startswith(piece),
+            "endswith": text.endswith(piece),
+        }[how]
+
+
+def parse(options: dict[str, str]) -> Query:
+    """Parse the query options; raises `QueryError` with the service's kind of text."""
+    found = _Conditions()
+    if "$filter" in options:
+        _read(options["$filter"], found)
+    if found.start is not None and found.end is None:
+        raise QueryError("EndDate is required when a StartDate is entered.")
+    if found.end is not None and found.start is None:
+        raise QueryError("StartDate is required when an EndDate is entered.")
+    window = (found.start, found.end) if found.start and found.end else None
+    return Query(window, tuple(found.equal.items()), found.subject, _top(options.get("$top")))
+
+
+@dataclass
+class _Conditions:
+    start: datetime | None = None
+    end: datetime | None = None
+    equal: dict[str, str] = field(default_factory=dict)
+    subject: tuple[str, str] | None = None
+
+    def add(self, part: re.Match[str]) -> None:
+        """Take note of a condition, if it is one that the service heeds."""
+        name = part["of"] or part["among"] or part["name"]
+        if name not in GRAPH_FIELDS:
+            raise QueryError(
+                f"Could not find a property named '{name}' on type "
+                "'microsoft.graph.exchangeMessageTrace'."
+            )
+        if name not in _FILTERABLE:
+            raise QueryError(f"The property '{name}' cannot be used in the $filter query option.")
+        operator = (part["operator"] or "").lower()
+        if name == "receivedDateTime":
+            if operator == "ge":
+                self.start = _instant(part["bare"])
+            elif operator == "le":
+                self.end = _instant(part["bare"])
+        elif part["call"]:
+            if name == "subject":
+                self.equal.pop(name, None)
+                self.subject = part["call"].lower(), part["piece"].replace("''", "'")
+        elif operator == "eq":
+            if part["text"] is None:
+                raise QueryError(f"A binary operator with incompatible types: '{part['bare']}'.")
+            self.equal[name] = part["text"].replace("''", "'")
+            if name == "subject":
+                self.subject = None
+
+
+def _read(text: str, found: _Conditions) -> None:
+    """Parse the filter; whatever a `not` stands before is without effect, one condition of it."""
+    depth, position, wanted, negated = 0, 0, True, False
+    text = text.rstrip()
+    while position < len(text):
+        part = _PART.match(text, position)
+        if part is None:
+            break
+        word = (part["word"] or part["parenthesis"] or "").lower()
+        if wanted == (word in ("and", "or", ")")):
+            break  # a condition where a joint belongs, or the other way round
+        if word in ("(", ")"):
+            depth += 1 if word == "(" else -1
+        elif word == "not":
+            negated = True
+        elif word:
+            wanted = True
+        else:
+            if not negated:
+                found.add(part)
+            wanted, negated = False, False
+        if depth < 0:
+            break
+        position = part.end()
+    if position < len(text) or wanted or depth:
+        raise QueryError(f"Invalid filter clause: syntax error at position {position} in '{text}'.")
+
+
+def _instant(text: str | None) -> datetime:
+    """ISO 8601 with a time and a zone, not quoted; fractions finer than a microsecond are cut."""
+    try:
+        if text is None or not _INSTANT.fullmatch(text):
+            raise ValueError
+        return datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise QueryError(
+            "Invalid filter clause: receivedDateTime wants a literal of type 'Edm.DateTimeOffset'."
+        ) from None
+
+
+def _top(text: str | None) -> int:
+    """Observed: 0 stands for the default, more than the maximum is refused."""
+    if text is None:
+        return DEFAULT_TOP
+    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) > MAX_TOP:
+        raise QueryError("ResultSize is invalid")
+    return int(text) or DEFAULT_TOP

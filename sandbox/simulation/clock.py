@@ -1,0 +1,109 @@
+"""Virtual time: waits take no time, and everything that comes with time comes in its order."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from datetime import datetime
+from math import ceil
+
+from office365_message_trace.errors import Stopped
+from sandbox.clock import from_ms, to_ms_up
+from sandbox.simulation.perils import Killed, Perils
+
+_MOST_IDLE_LOOKS = 20_000
+
+
+class Livelock(AssertionError):
+    """The collector turns in a circle in which no time passes."""
+
+
+class VirtualClock:
+    """The collector's clock. `ms` is the true time, `offset_ms` how much the collector's is ahead.
+
+    Times are milliseconds since 1970. `steps` are instants (true time) with the offset that holds
+    from then on. A stop comes at `stop_ms`; a kill when `perils` say.
+    """
+
+    def __init__(
+        self, start_ms: int, perils: Perils, steps: Iterable[tuple[int, int]] = ()
+    ) -> None:
+        self.ms = start_ms
+        self.offset_ms = 0
+        self.furthest_ms = start_ms
+        """The latest time that the collector's clock ever showed."""
+        self.stop_ms: int | None = None
+        self._perils = perils
+        self._steps = deque(sorted(steps))
+        self._idle_looks = 0
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the platform has asked to stop."""
+        return self.stop_ms is not None and self.ms >= self.stop_ms
+
+    def now(self) -> datetime:
+        """The collector's time."""
+        return from_ms(self.ms + self.offset_ms)
+
+    def true(self) -> datetime:
+        """The time of everyone else."""
+        return from_ms(self.ms)
+
+    def monotonic(self) -> float:
+        """Seconds that no step touches."""
+        return self.ms / 1000
+
+    def wait(self, seconds: float) -> None:
+        """As `office365_message_trace.clock.Clock` says."""
+        self._look()
+        deadline = self.ms + ceil(seconds * 1000)
+        self._pass_to(deadline)
+
+    def wait_until(self, instant: datetime) -> None:
+        """As `office365_message_trace.clock.Clock` says; notices steps at once."""
+        self._look()
+        target = to_ms_up(instant)
+        latest = target - self.offset_ms
+        while (left := min(target - self.offset_ms, latest) - self.ms) > 0:
+            deadline = self.ms + left
+            if self._steps:
+                deadline = min(deadline, max(self._steps[0][0], self.ms + 1))
+            self._pass_to(deadline)
+
+    def elapse(self, seconds: float) -> None:
+        """Let time pass that nothing interrupts, as a request does."""
+        self.skip_to(self.ms + ceil(seconds * 1000))
+
+    def skip_to(self, ms: int) -> None:
+        """Let time pass until `ms`, taking the steps of the clock on the way."""
+        while self._steps and self._steps[0][0] <= ms:
+            at, self.offset_ms = self._steps.popleft()
+            self.ms = max(self.ms, at)
+            self.furthest_ms = max(self.furthest_ms, self.ms + self.offset_ms)
+        if ms > self.ms:
+            self.ms = ms
+            self._idle_looks = 0
+        self.furthest_ms = max(self.furthest_ms, self.ms + self.offset_ms)
+
+    def _pass_to(self, deadline: int) -> None:
+        if deadline <= self.ms:
+            return
+        stop = self.stop_ms if self.stop_ms is not None else deadline + 1
+        killed = self._perils.in_wait(self.ms, min(deadline, stop))
+        if killed is not None:
+            self.skip_to(killed)
+            if self._perils.strike("waiting", self.ms):
+                raise Killed
+        self.skip_to(min(deadline, stop))
+        if self.stopping:
+            raise Stopped
+
+    def _look(self) -> None:
+        self._idle_looks += 1
+        if self._idle_looks > _MOST_IDLE_LOOKS:
+            raise Livelock("no time passes any more")
+        if self._perils.strike("waiting", self.ms):
+            raise Killed
+        if self.stopping:
+            raise Stopped

@@ -1,0 +1,75 @@
+"""An application's tokens without a network: they expire, are revoked, and may be denied."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from office365_message_trace.errors import Misconfigured, Refused, Unavailable
+from sandbox.entra import App, Entra
+from sandbox.simulation.clock import VirtualClock
+from sandbox.simulation.troubles import Troubles
+from sandbox.simulation.witness import SPELL_RECOVERY, Witness
+
+TENANT = "9c4ab6f2-62a0-4e1c-9a3d-5d1c1f0c7a11"
+SCOPE = "https://outlook.office365.com/.default"
+APP = App("0f6a2c0e-58c8-4b0a-8d26-5a4c5f2f6b01", {"a secret of the simulation": None})
+_LIFETIME = timedelta(seconds=3599)
+_EARLY_MS = 300_000
+_FORM = {
+    "grant_type": "client_credentials",
+    "client_id": APP.client_id,
+    "client_secret": "a secret of the simulation",
+    "scope": SCOPE,
+}
+
+
+class SimulatedCredentials:
+    """Implements `office365_message_trace.transport.Credentials`, and signs."""
+
+    def __init__(
+        self, entra: Entra, clock: VirtualClock, troubles: Troubles, witness: Witness
+    ) -> None:
+        self._entra, self._clock = entra, clock
+        self._troubles, self._witness = troubles, witness
+        self._token = ""
+        self._until_ms = 0
+        self._renewed = False
+
+    def authorization(self) -> str:
+        """The header's value. Raises `Misconfigured`, `Refused` or `Unavailable` in a spell."""
+        now = self._clock.ms
+        if self._troubles.chance("revoked"):
+            self._witness.fault(now, "token revoked")
+            self._entra.revoke_all()
+        if now >= self._until_ms:
+            self._token = self._new_token(now)
+            self._until_ms = now + int(_LIFETIME.total_seconds() * 1000) - _EARLY_MS
+        return f"Bearer {self._token}"
+
+    def renew(self) -> bool:
+        """Forget the token; whether that is worth a try."""
+        worth_it = not self._renewed
+        self._renewed = True
+        self._until_ms = 0
+        return worth_it
+
+    def proven(self) -> None:
+        """A request was accepted."""
+        self._renewed = False
+
+    def _new_token(self, now: int) -> str:
+        if self._troubles.active("token refused"):
+            self._witness.fault(now, "token refused", SPELL_RECOVERY)
+            self._witness.lives[-1].refused.append(now)
+            kind = Misconfigured if now % 2 else Refused
+            raise kind("Entra ID gives no token", "AADSTS7000222")
+        if self._troubles.active("no token"):
+            self._witness.fault(now, "no token", SPELL_RECOVERY)
+            raise Unavailable("Entra ID gives no token at the moment", "status 503")
+        self._clock.elapse(0.3)
+        return str(self._entra.authenticate(TENANT, _FORM)["access_token"])
+
+
+def directory(clock: VirtualClock, seed: int) -> Entra:
+    """An Entra ID that knows the application, in true time."""
+    return Entra(TENANT, [APP], clock.true, token_lifetime=_LIFETIME, seed=seed)

@@ -1,0 +1,58 @@
+"""The bounds on what the collector may ask for, and on what it may give up."""
+
+from __future__ import annotations
+
+from sandbox.clock import from_ms
+from sandbox.simulation.outcome import Outcome
+from sandbox.simulation.scenario import DAY_MS, Scenario
+from sandbox.simulation.settings import HOUR_MS, MINUTE_MS
+from sandbox.simulation.witness import Witness
+from sandbox.simulation.world import World
+
+BUDGET, BUDGET_MS = 90, 300_000
+REFUSALS, REFUSALS_MS = 10, 10 * MINUTE_MS
+MOST_READS = 10
+
+_WHOLE_PAGE = 2000
+
+
+def judge_requests(witness: Witness, outcome: Outcome) -> None:
+    """No process may exceed the budget, or insist where it is refused."""
+    for life in witness.lives:
+        if (most := _most_within(life.microsoft, BUDGET_MS)) > BUDGET:
+            outcome.violations.append(f"{most} requests to Microsoft in five minutes")
+        if (most := _most_within(life.refused, REFUSALS_MS)) > REFUSALS:
+            outcome.violations.append(f"{most} refused requests in ten minutes")
+
+
+def judge_gaps(scenario: Scenario, witness: Witness, outcome: Outcome) -> None:
+    """Only what the service no longer keeps may be given up."""
+    for at_ms, (first_ms, last_ms) in witness.gaps:
+        days = scenario.reporting.history_days
+        kept_from_ms = at_ms - (days or 0) * DAY_MS + scenario.furthest_offset_ms + HOUR_MS
+        if days is None or last_ms > kept_from_ms:
+            outcome.violations.append(
+                f"given up at {from_ms(at_ms):%d. %H:%M}: {from_ms(first_ms):%d. %H:%M} to "
+                f"{from_ms(last_ms):%d. %H:%M}"
+            )
+
+
+def judge_reads(world: World, outcome: Outcome) -> None:
+    """Where nothing failed, no row is read more often than there are passes.
+
+    With small pages, a burst makes windows too large, and they are begun again: nothing is claimed.
+    """
+    if world.scenario.reporting.page_size < _WHOLE_PAGE:
+        return
+    outcome.most_reads = max(world.tenant.reads.values(), default=0)
+    if outcome.most_reads > MOST_READS:
+        outcome.violations.append(f"a row was read {outcome.most_reads} times")
+
+
+def _most_within(instants: list[int], span_ms: int) -> int:
+    most = first = 0
+    for last, instant in enumerate(instants):
+        while instants[first] <= instant - span_ms:
+            first += 1
+        most = max(most, last - first + 1)
+    return most

@@ -1,0 +1,115 @@
+"""What happens to the storage while the process is down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from random import Random
+
+from sandbox.simulation.settings import Settings
+from sandbox.simulation.storage import RECORD_BYTES, STATE
+from sandbox.simulation.witness import identity
+from sandbox.simulation.world import World
+
+
+@dataclass
+class Mishaps:
+    """Damages the storage between two lives, and tells the witness what that explains."""
+
+    world: World
+    rng: Random
+    _backup: dict[str, bytes] = field(default_factory=dict)
+    _accepted_then: int = 0
+
+    def befall(self, used: list[Settings]) -> None:
+        """Perhaps damage something. `used` are the settings of all lives so far."""
+        mishap = self.rng.choice(
+            (
+                self._state_copy,
+                self._both_copies,
+                self._old_state,
+                self._backup_restored,
+                self._ledger,
+            )
+        )
+        if self.rng.random() < 0.4:
+            mishap(used)
+
+    def back_up(self) -> None:
+        """Keep a copy of the whole storage, as it is when a life begins."""
+        self._backup = dict(self.world.storage.blobs)
+        self._accepted_then = len(self.world.witness.accepted)
+
+    def _state_copy(self, used: list[Settings]) -> None:
+        """One of the copies, mostly the newer one, is lost or damaged."""
+        name = self.rng.choice(STATE)
+        blob = self.world.storage.blobs.get(name)
+        if blob is None or len(self._whole_copies()) < len(STATE):
+            return
+        self._say("a state copy damaged")
+        cut = self.rng.randrange(len(blob))
+        flipped = blob[:cut] + bytes([blob[cut] ^ 1 << self.rng.randrange(8)]) + blob[cut + 1 :]
+        self._replace(name, self.rng.choice((None, b"", blob[:cut], flipped)))
+
+    def _both_copies(self, used: list[Settings]) -> None:
+        """The whole state is lost; what was accepted is still on record."""
+        if not self._records():
+            return
+        self._say("the state lost")
+        for name in STATE:
+            self._replace(name, None)
+
+    def _old_state(self, used: list[Settings]) -> None:
+        """The state is older than the record, whose oldest parts it may still want."""
+        old = {name: self._backup[name] for name in STATE if name in self._backup}
+        if not old:
+            return
+        self._say("an old state restored")
+        for name in STATE:
+            self._replace(name, old.get(name))
+        self.excuse_forgotten(used)
+
+    def _backup_restored(self, used: list[Settings]) -> None:
+        """Everything is as it was when the last life began."""
+        if not any(name in self._backup for name in STATE):
+            return
+        self._say("a backup restored")
+        witness = self.world.witness
+        self.world.storage.blobs = dict(self._backup)
+        witness.excused.update(
+            identity(text) for text, _ in witness.accepted[self._accepted_then :]
+        )
+
+    def _ledger(self, used: list[Settings]) -> None:
+        """One blob of the record is lost, or cut."""
+        records = self._records()
+        if not records:
+            return
+        self._say("a part of the record lost")
+        name = self.rng.choice(records)
+        blob = self.world.storage.blobs[name]
+        cut = self.rng.choice((0, self.rng.randrange(len(blob) + 1)))
+        self.world.witness.lost_records += -(-(len(blob) - cut) // RECORD_BYTES)
+        self._replace(name, blob[:cut] if cut else None)
+
+    def excuse_forgotten(self, used: list[Settings]) -> None:
+        """What lies before every look-back may be off the record, and so come again once."""
+        reach = min(max(each.lookback_ms, each.delay_ms) for each in used)
+        clock, witness = self.world.clock, self.world.witness
+        witness.excused_before.append((clock.ms, clock.furthest_ms - reach))
+
+    def _records(self) -> list[str]:
+        return sorted(
+            name for name in self.world.storage.blobs if name not in STATE and "/" in name
+        )
+
+    def _whole_copies(self) -> list[str]:
+        return [name for name in STATE if self.world.storage.blobs.get(name)]
+
+    def _replace(self, name: str, blob: bytes | None) -> None:
+        if blob is None:
+            self.world.storage.blobs.pop(name, None)
+        else:
+            self.world.storage.blobs[name] = blob
+
+    def _say(self, name: str) -> None:
+        self.world.witness.fault(self.world.clock.ms, name)

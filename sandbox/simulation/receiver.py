@@ -1,0 +1,124 @@
+"""The intake without a network: the sandbox's own, and what befalls it."""
+
+from __future__ import annotations
+
+from random import Random
+
+import orjson
+
+from office365_message_trace.errors import Unavailable
+from office365_message_trace.transport import Answer, Request
+from sandbox import wire
+from sandbox.intake import Intake
+from sandbox.simulation.clock import VirtualClock
+from sandbox.simulation.faulty import bare_status, no_answer, slow_down
+from sandbox.simulation.perils import Killed, Perils
+from sandbox.simulation.troubles import Troubles
+from sandbox.simulation.witness import SPELL_RECOVERY, Witness
+
+URL = "https://intake.example"
+KEY = "an intake key of the simulation"
+POISON_ID = "ab"
+"""Rows whose trace id begins so cannot be read by an intake that has trouble."""
+POISON = f'"MessageTraceId":"{POISON_ID}'
+
+
+class IntakeHttp:
+    """Implements `office365_message_trace.transport.Http`."""
+
+    def __init__(
+        self,
+        intake: Intake,
+        clock: VirtualClock,
+        perils: Perils,
+        troubles: Troubles,
+        witness: Witness,
+        rng: Random,
+        latency: float,
+    ) -> None:
+        self._intake, self._clock, self._perils = intake, clock, perils
+        self._troubles, self._witness, self._rng = troubles, witness, rng
+        self._latency = latency
+
+    def send(self, request: Request) -> Answer:
+        """One batch, with whatever goes wrong with it."""
+        self._witness.sending()
+        if self._perils.strike("before posting", self._clock.ms):
+            raise Killed
+        if self._clock.stopping:
+            self._witness.violations.append("a request to the intake after a stop")
+        began = self._clock.ms
+        self._clock.elapse(self._latency * (0.1 + 0.9 * self._rng.random()))
+        answer = self._befallen(request)
+        self._witness.note(began, "intake", answer.status)
+        if self._perils.strike("after posting", self._clock.ms):
+            raise Killed
+        return answer
+
+    def _befallen(self, request: Request) -> Answer:
+        now = self._clock.ms
+        if self._troubles.active("intake down"):
+            self._witness.fault(now, "intake down", SPELL_RECOVERY)
+            if self._rng.random() < 0.1:
+                return self._accepted_unheard(request)
+            if self._rng.random() < 0.4:
+                return no_answer(self._rng, self._clock)
+            return bare_status(self._rng)
+        if self._troubles.active("key refused"):
+            self._witness.fault(now, "key refused", SPELL_RECOVERY)
+            self._witness.lives[-1].refused.append(now)
+            self._witness.held()
+            return Answer(self._rng.choice((401, 403, 404)), {}, b'{"error":"unknown key"}')
+        if self._troubles.active("intake throttled"):
+            self._witness.fault(now, "intake throttled", SPELL_RECOVERY)
+            return slow_down(self._rng, self._clock.true())
+        if self._troubles.chance("post"):
+            return self._post_fault(request)
+        return self._accepted(request, acknowledged=True)
+
+    def _post_fault(self, request: Request) -> Answer:
+        kind = self._rng.choice(("lost", "lost", "nothing", "status", "page", "partial"))
+        self._witness.fault(self._clock.ms, f"post: {kind}")
+        match kind:
+            case "lost":
+                return self._accepted_unheard(request)
+            case "nothing":
+                return no_answer(self._rng, self._clock)
+            case "status":
+                return bare_status(self._rng)
+            case "page":
+                return Answer(200, {}, self._rng.choice((b"<html>", b"{}", b"[]", b"")))
+            case _:
+                return self._accepted_in_part(request)
+
+    def _accepted_unheard(self, request: Request) -> Answer:
+        """The intake takes the batch; its answer never arrives, or says nothing."""
+        answer = self._accepted(request, acknowledged=False)
+        if answer.status == 200 and self._rng.random() < 0.5:
+            return bare_status(self._rng, (500, 502, 504))
+        raise Unavailable("no answer", "ConnectionError")
+
+    def _accepted_in_part(self, request: Request) -> Answer:
+        """The intake gives ids to some events only: these may well come again."""
+        answer = self._accepted(request, acknowledged=False)
+        if answer.status != 200:
+            return answer
+        ids = orjson.loads(answer.body)["event_ids"]
+        return Answer(200, {}, orjson.dumps({"event_ids": ids[: self._rng.randrange(len(ids))]}))
+
+    def _accepted(self, request: Request, *, acknowledged: bool) -> Answer:
+        if self._troubles.over:
+            self._intake.options.poison = None
+        target = request.url.removeprefix(URL)
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        response = self._intake.handle(
+            wire.Request(request.method, target, headers, request.body or b"")
+        )
+        if response.status == 200:
+            self._witness.took(self._clock.ms, self._intake.events, acknowledged=acknowledged)
+            self._intake.forget()
+        else:
+            self._witness.fault(
+                self._clock.ms, f"intake refuses a batch ({response.status})", SPELL_RECOVERY
+            )
+        return Answer(response.status, {}, response.body)

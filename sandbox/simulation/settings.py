@@ -1,0 +1,78 @@
+"""The settings of the collector in a run, and how they change between two starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta as duration
+from random import Random
+
+from office365_message_trace.coverage import Policy
+
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """As in the trigger's form: minutes, seconds, hours, hours, events."""
+
+    timedelta: int = 5
+    frequency: int = 60
+    lookback: int = 24
+    start_time: int = 1
+    chunk_size: int = 1000
+
+    @property
+    def policy(self) -> Policy:
+        """The same for the collector."""
+        return Policy(
+            delay=duration(minutes=self.timedelta),
+            frequency=duration(seconds=self.frequency),
+            lookback=duration(hours=self.lookback),
+        )
+
+    @property
+    def first_start(self) -> duration:
+        """How far back the very first read begins."""
+        return duration(hours=self.start_time)
+
+    @property
+    def delay_ms(self) -> int:
+        """`timedelta` in milliseconds."""
+        return self.timedelta * MINUTE_MS
+
+    @property
+    def frequency_ms(self) -> int:
+        """`frequency` in milliseconds."""
+        return self.frequency * 1000
+
+    @property
+    def lookback_ms(self) -> int:
+        """`lookback` in milliseconds."""
+        return self.lookback * HOUR_MS
+
+
+def draw_settings(rng: Random) -> Settings:
+    """Settings of every kind, the usual ones most often."""
+    minutes = rng.choice((5, 5, 5, 5, 0, 1, 10, 30, 60, 240))
+    hours = rng.choice((0, 1, 1, 2, 2, 3, 3, 6, 6, 12, 24))
+    if rng.random() < 0.05:
+        minutes, hours = 1440, 24
+    return Settings(
+        timedelta=minutes,
+        frequency=rng.choice((60, 120, 300, 600, 600, 1800, 3600)),
+        lookback=hours,
+        start_time=rng.choice((0, 1, 1, 1, 6, 24, 72)),
+        chunk_size=rng.choice((5, 20, 1000, 1000, 1000)),
+    )
+
+
+def changed(rng: Random, settings: Settings) -> Settings:
+    """The settings after somebody edited them; `start_time` only matters once."""
+    match rng.randrange(3):
+        case 0:
+            return replace(settings, timedelta=rng.choice((0, 5, 10, 30, 60, 240)))
+        case 1:
+            return replace(settings, frequency=rng.choice((60, 120, 300, 600, 3600)))
+        case _:
+            return replace(settings, lookback=rng.choice((1, 2, 4, 8)))

@@ -1,0 +1,126 @@
+"""The trigger's storage, in memory, with what a crash, a full disk or a bad restore does to it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from random import Random
+
+import orjson
+
+from office365_message_trace.errors import StorageFailed
+from sandbox.clock import from_ms, to_ms
+from sandbox.simulation.clock import VirtualClock
+from sandbox.simulation.perils import Killed, Perils
+from sandbox.simulation.troubles import Troubles
+from sandbox.simulation.witness import SPELL_RECOVERY, Witness
+
+RECORD_BYTES = 16
+"""Documented in the architecture: the length of one record of acceptance."""
+
+STATE = ("state-0.json", "state-1.json")
+_NO_GAP = b'"gaps": []'
+
+
+class MemoryStorage:
+    """Implements `office365_message_trace.storage.Storage`.
+
+    A folder (`objects` false) can be left with a torn end by a kill inside an append; an object
+    store takes or leaves a write as a whole.
+    """
+
+    def __init__(
+        self, clock: VirtualClock, perils: Perils, troubles: Troubles, witness: Witness, rng: Random
+    ) -> None:
+        self.blobs: dict[str, bytes] = {}
+        self.objects = rng.random() < 0.4
+        self._clock, self._perils = clock, perils
+        self._troubles, self._witness, self._rng = troubles, witness, rng
+
+    def read(self, name: str) -> bytes | None:
+        """The blob, or None."""
+        self._may_fail("read")
+        return self.blobs.get(name)
+
+    def write(self, name: str, data: bytes) -> None:
+        """Replace the blob; a kill inside leaves the old or the new one."""
+        self._before()
+        self._may_fail("write")
+        if self._struck("inside a write"):
+            if self._rng.random() < 0.5:
+                self._keep(name, data)
+            raise Killed
+        self._keep(name, data)
+        self._after()
+
+    def extend(self, name: str, known: bytes, added: bytes) -> None:
+        """Append; a kill or a full disk inside leaves any part of `added`."""
+        self._before()
+        if not self.blobs.get(name, b"").startswith(known):
+            self._witness.violations.append(f"an append forgets what {name} holds")
+        part = known + added[: self._rng.randrange(len(added) + 1)] if added else known
+        whole = self.objects
+        if self._troubles.active("disk full") and not whole:
+            self.blobs[name] = part
+        self._may_fail("write")
+        if self._struck("inside an append"):
+            if not whole:
+                self.blobs[name] = part
+            elif self._rng.random() < 0.5:
+                self.blobs[name] = known + added
+            raise Killed
+        self.blobs[name] = known + added
+        self._witness.recorded()
+        self._after()
+
+    def delete(self, name: str) -> None:
+        """Remove the blob, if it is there."""
+        self._before()
+        self._may_fail("write")
+        self.blobs.pop(name, None)
+        self._after()
+
+    def names(self, folder: str) -> list[str]:
+        """The names directly in `folder`."""
+        self._may_fail("read")
+        prefix = folder + "/"
+        inside = (name[len(prefix) :] for name in self.blobs if name.startswith(prefix))
+        return sorted({name.partition("/")[0] for name in inside})
+
+    def _keep(self, name: str, data: bytes) -> None:
+        self.blobs[name] = data
+        if name in STATE:
+            if self._witness.saved_first is None:
+                self._witness.saved_first = self._clock.ms
+            if _NO_GAP not in data:
+                self._note_gaps(data)
+
+    def _note_gaps(self, data: bytes) -> None:
+        known = {gap for _, gap in self._witness.gaps}
+        for first, last in orjson.loads(data)["payload"]["gaps"]:
+            gap = (to_ms(datetime.fromisoformat(first)), to_ms(datetime.fromisoformat(last)))
+            if gap not in known:
+                self._witness.gaps.append((self._clock.ms, gap))
+
+    def _before(self) -> None:
+        if self._struck("before a write"):
+            raise Killed
+
+    def _after(self) -> None:
+        if self._struck("after a write"):
+            raise Killed
+
+    def _struck(self, place: str) -> bool:
+        return self._perils.strike(place, self._clock.ms)
+
+    def _may_fail(self, verb: str) -> None:
+        now = self._clock.ms
+        full = verb == "write" and self._troubles.active("disk full")
+        if full or self._troubles.active("storage down") or self._troubles.chance("storage"):
+            self._witness.fault(now, "storage fails", SPELL_RECOVERY)
+            raise StorageFailed("The storage does not work", verb)
+
+
+def cursor_file(edge_ms: int) -> bytes:
+    """What the library's former module leaves behind: its cursor in UTC, without saying so."""
+    edge = from_ms(edge_ms).replace(tzinfo=None).isoformat()
+    return orjson.dumps({"most_recent_date_requested": edge})

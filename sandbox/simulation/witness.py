@@ -1,0 +1,133 @@
+"""What happens in a run, as seen from outside the collector, for the judge."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+
+import orjson
+
+from sandbox.rows import FIELDS
+
+Identity = tuple[object, ...]
+"""An event without what echoes the query: the values of the documented fields."""
+
+Interval = tuple[int, int]
+"""Milliseconds since 1970, both inside."""
+
+MINUTE_MS = 60_000
+
+SPELL_RECOVERY = 45
+"""Minutes after a fault that lasted until everything is caught up with."""
+
+
+def identity(text: str) -> Identity:
+    """What makes two events the same."""
+    try:
+        event = orjson.loads(text)
+    except (
+        orjson.JSONDecodeError
+    ):  # half of a surrogate pair, which only the standard library takes
+        event = json.loads(text)
+    return tuple(event[name] for name in FIELDS)
+
+
+@dataclass
+class Life:
+    """One process, from its start to its end. Times are milliseconds since 1970."""
+
+    began: int
+    microsoft: list[int] = field(default_factory=list)
+    """When it sent a request to the Reporting Web Service."""
+    refused: list[int] = field(default_factory=list)
+    """When it was refused for good, by whomever: not because a token had run out."""
+
+
+@dataclass
+class Witness:
+    """Collects. Nothing here comes from the collector itself."""
+
+    lives: list[Life] = field(default_factory=list)
+    accepted: list[tuple[str, int]] = field(default_factory=list)
+    """What the intake took, and when (true time)."""
+    disturbances: list[Interval] = field(default_factory=list)
+    """When something was wrong, and the time that recovery is granted afterwards."""
+    excused: Counter[Identity] = field(default_factory=Counter)
+    """How often an event may be repeated."""
+    excused_before: list[Interval] = field(default_factory=list)
+    """(From when on, received up to when): such events may come again once."""
+    lost_records: int = 0
+    """Records of acceptance that a fault destroyed: as many repeats are explained."""
+    gaps: list[tuple[int, Interval]] = field(default_factory=list)
+    """Gaps that the state declared, and when."""
+    faults: Counter[str] = field(default_factory=Counter)
+    violations: list[str] = field(default_factory=list)
+    kills: int = 0
+    stops: int = 0
+    saved_first: int | None = None
+    """When the state was durable for the first time."""
+
+    def __post_init__(self) -> None:
+        self._hash = hashlib.blake2b(digest_size=16)
+        self._unrecorded: list[str] = []
+        self._hindered = False
+        self._extended = False
+
+    @property
+    def trace(self) -> str:
+        """A hash over everything that happened, in its order."""
+        return self._hash.hexdigest()
+
+    def note(self, now_ms: int, *words: object) -> None:
+        """Add to the trace."""
+        self._hash.update(f"{now_ms} {words}\n".encode("utf-8", "surrogatepass"))
+
+    def fault(self, now_ms: int, name: str, recovery_minutes: int = 10) -> None:
+        """Something went wrong; from now on, and for the recovery, no delay is judged."""
+        self.faults[name] += 1
+        self.disturbed(now_ms, now_ms + recovery_minutes * MINUTE_MS)
+        self.note(now_ms, name)
+        self._hindered = True
+
+    def disturbed(self, from_ms: int, to_ms: int) -> None:
+        """No delay is judged that touches this time."""
+        if self.disturbances and from_ms <= self.disturbances[-1][1]:
+            before = self.disturbances[-1]
+            self.disturbances[-1] = (min(before[0], from_ms), max(before[1], to_ms))
+        else:
+            self.disturbances.append((from_ms, to_ms))
+
+    def sending(self) -> None:
+        """A request begins: what was accepted and recorded before is settled."""
+        if self._extended:
+            self._unrecorded.clear()
+            self._extended = self._hindered = False
+
+    def took(self, now_ms: int, events: list[str], *, acknowledged: bool) -> None:
+        """The intake accepted `events`, and perhaps could say so."""
+        self.accepted += [(text, now_ms) for text in events]
+        for text in events:
+            self.note(now_ms, text)
+        if acknowledged:
+            self._unrecorded += events
+            self._extended = False
+        else:
+            self.excused.update(identity(text) for text in events)
+
+    def recorded(self) -> None:
+        """The collector's record of acceptance grew."""
+        self._extended = True
+
+    def ended(self, *, killed: bool) -> None:
+        """The process ended; a kill, or a fault before the stop, explains what was not recorded."""
+        if killed or self._hindered:
+            self.excused.update(identity(text) for text in self._unrecorded)
+        self._unrecorded.clear()
+        self._extended = self._hindered = False
+
+    def held(self) -> None:
+        """A refusal made the collector leave a batch that was accepted in part."""
+        self.excused.update(identity(text) for text in self._unrecorded)
+        self._unrecorded.clear()

@@ -1,0 +1,135 @@
+"""Everything around the collector in one run, and the collector's lives in it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from office365_message_trace.collector import Collector
+from office365_message_trace.ledger import Ledger
+from office365_message_trace.pusher import BatchPusher
+from office365_message_trace.reporting import ReportingClient
+from office365_message_trace.resume import opening_coverage
+from office365_message_trace.state import StateStore
+from office365_message_trace.storage import PatientStorage
+from office365_message_trace.transport import Transport
+from sandbox.intake import Intake, IntakeOptions
+from sandbox.mailflow import MailFlow
+from sandbox.reporting import ReportingService
+from sandbox.simulation.clock import VirtualClock
+from sandbox.simulation.credentials import SimulatedCredentials, directory
+from sandbox.simulation.microsoft import BASE_URL, MicrosoftHttp, Service
+from sandbox.simulation.perils import Perils
+from sandbox.simulation.receiver import KEY, POISON, URL, IntakeHttp
+from sandbox.simulation.scenario import Scenario
+from sandbox.simulation.settings import Settings
+from sandbox.simulation.storage import MemoryStorage
+from sandbox.simulation.tenant import SimulatedMail, WatchedTenant
+from sandbox.simulation.troubles import Troubles
+from sandbox.simulation.witness import Life, Witness
+
+
+class World:
+    """What a restart of the collector does not touch: time, tenant, services, storage, witness."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        chance = scenario.random
+        self.scenario = scenario
+        self.witness = Witness()
+        self.perils = Perils(scenario.kills)
+        self.clock = VirtualClock(scenario.start_ms, self.perils, scenario.clock_steps)
+        self.troubles = Troubles(
+            scenario.spells,
+            scenario.odds,
+            scenario.faults_until_ms,
+            lambda: self.clock.ms,
+            chance("troubles"),
+        )
+        self.storage = MemoryStorage(
+            self.clock, self.perils, self.troubles, self.witness, chance("storage")
+        )
+        self.tenant = WatchedTenant(SimulatedMail(MailFlow(scenario.mail), scenario.whole_seconds))
+        self._entra = directory(self.clock, scenario.seed)
+        reporting = ReportingService(self.tenant, self._entra, self.clock.true, scenario.reporting)
+        self._service = Service(reporting, scenario.token_step)
+        poison = POISON if "intake" in scenario.groups else None
+        self._intake = Intake({KEY}, self.clock.true, IntakeOptions(poison=poison))
+        self._microsoft_chance = chance("microsoft answers")
+        self._intake_chance = chance("intake answers")
+        self._jitter = chance("jitter")
+
+    def live(self, settings: Settings) -> None:
+        """One life of the collector, put together as the module's trigger does it.
+
+        Ends by `Killed`, by `Stopped`, or by an error that the module would end with.
+        """
+        witness, clock = self.witness, self.clock
+        witness.lives.append(Life(clock.ms))
+        storage = PatientStorage(self.storage, clock, self._log)
+        store, ledger = StateStore(storage, self._log), Ledger(storage)
+        coverage = opening_coverage(
+            store,
+            ledger,
+            storage,
+            settings.policy,
+            settings.first_start,
+            clock.now(),
+            self._log,
+        )
+        Collector(
+            self._source(),
+            self._pusher(settings),
+            ledger,
+            store,
+            settings.policy,
+            clock,
+            self._log,
+            self,
+        ).run(coverage)
+
+    def lag(self, live_edge: datetime, now: datetime) -> None:
+        """Told by the collector; the judge does not listen to it."""
+
+    def accepted(self, events: int, seconds: float) -> None:
+        """Told by the pusher; the judge does not listen to it."""
+
+    def discarded(self, events: int) -> None:
+        """Told by the pusher."""
+        self.witness.faults["events discarded"] += events
+
+    def _source(self) -> ReportingClient:
+        credentials = SimulatedCredentials(self._entra, self.clock, self.troubles, self.witness)
+        http = MicrosoftHttp(
+            self._service,
+            credentials,
+            self.clock,
+            self.perils,
+            self.troubles,
+            self.witness,
+            self._microsoft_chance,
+            self.scenario.latency,
+        )
+        transport = Transport(
+            http, "Microsoft", self.clock, self._log, credentials, self._jitter.random
+        )
+        client = ReportingClient(BASE_URL, transport, self.clock, self._log)
+        size = self.scenario.reporting.page_size
+        # A last page that happens to be full is no page cut short. With real pages it never happens.
+        client.page_size = size if size == ReportingClient.page_size else size + 1
+        return client
+
+    def _pusher(self, settings: Settings) -> BatchPusher:
+        http = IntakeHttp(
+            self._intake,
+            self.clock,
+            self.perils,
+            self.troubles,
+            self.witness,
+            self._intake_chance,
+            self.scenario.latency,
+        )
+        transport = Transport(http, "The intake", self.clock, self._log, None, self._jitter.random)
+        return BatchPusher(URL, KEY, settings.chunk_size, transport, self.clock, self._log, self)
+
+    def _log(self, text: str, level: str) -> None:
+        """The trace must not hold the ledger's key, which no seed decides."""
+        self.witness.note(self.clock.ms, level, len(text))

@@ -1,0 +1,304 @@
+"""Rows and queries of Microsoft Graph."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import requests
+
+from sandbox import ManualClock, Sandbox, make_row
+from tests.sandbox.client import Client
+from tests.sandbox.conftest import NOW
+from tests.sandbox.graph_client import TRACES, GraphClient, refusal, window
+
+START, END = NOW - timedelta(hours=2), NOW
+FIRST = NOW - timedelta(hours=1)
+"""When the first of the world's ten rows was received."""
+
+
+@pytest.fixture
+def graph(world: Sandbox, client: Client) -> GraphClient:
+    return GraphClient(world, client)
+
+
+def rows(answer: requests.Response) -> list[dict[str, Any]]:
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, Any]] = answer.json()["value"]
+    return found
+
+
+def subjects(answer: requests.Response) -> list[str]:
+    return [row["subject"] for row in rows(answer)]
+
+
+def test_a_row_has_the_documented_fields_in_the_documented_spelling(
+    world: Sandbox, graph: GraphClient
+) -> None:
+    received = NOW - timedelta(days=3, milliseconds=891)
+    world.tenant.add(make_row(received, Status="FilteredAsSpam", Subject=None))
+    answer = graph.traces(received, received)
+    assert answer.json()["@odata.context"] == (
+        "https://graph.microsoft.com/v1.0/$metadata#admin/exchange/tracing/messageTraces"
+    )
+    (row,) = rows(answer)
+    assert row["id"].startswith("00000000-0000-4000-8000-")
+    assert {**row, "id": "", "messageId": ""} == {
+        "id": "",
+        "senderAddress": "sender@mail.example",
+        "recipientAddress": "ada@contoso.example",
+        "messageId": "",
+        "receivedDateTime": "2026-03-07T11:59:59.109Z",
+        "subject": None,
+        "size": 4096,
+        "fromIP": "192.0.2.10",
+        "toIP": "",
+        "status": "filteredAsSpam",
+    }
+
+
+def test_the_beta_gives_the_same_rows(graph: GraphClient) -> None:
+    beta = graph.traces(START, END, path=TRACES.replace("v1.0", "beta"))
+    assert rows(beta) == rows(graph.traces(START, END))
+    assert "/beta/" in beta.json()["@odata.context"]
+
+
+def test_an_absent_address_can_be_null(world: Sandbox, graph: GraphClient) -> None:
+    world.graph.options.to_ip = "null"
+    assert rows(graph.traces(START, END))[0]["toIP"] is None
+
+
+def test_a_recalled_message_is_named_to_those_who_ask_for_it(
+    world: Sandbox, graph: GraphClient
+) -> None:
+    world.tenant.add(make_row(NOW, Status="Recalled"))
+    prefer = {"Prefer": "include-unknown-enum-members"}
+    assert rows(graph.traces(NOW, NOW))[0]["status"] == "unknownFutureValue"
+    assert rows(graph.traces(NOW, NOW, headers=prefer))[0]["status"] == "recalled"
+
+
+def test_statuses_can_have_names_that_nobody_knows(world: Sandbox, graph: GraphClient) -> None:
+    world.tenant.add(make_row(NOW, Status="None"))
+    assert rows(graph.traces(NOW, NOW))[0]["status"] == "unknownFutureValue"
+    world.graph.options.statuses = {"None": "heldForReview"}
+    assert rows(graph.traces(NOW, NOW))[0]["status"] == "heldForReview"
+
+
+def test_both_ends_of_the_window_are_part_of_it(graph: GraphClient) -> None:
+    found = rows(graph.traces(FIRST + timedelta(seconds=2), FIRST + timedelta(seconds=4)))
+    assert [row["receivedDateTime"][-3:] for row in found] == ["04Z", "03Z", "02Z"]
+
+
+def test_without_a_filter_the_window_is_the_last_48_hours(
+    world: Sandbox, graph: GraphClient
+) -> None:
+    edge = NOW - timedelta(hours=48)
+    world.tenant.add(
+        make_row(edge, Subject="in"), make_row(edge - timedelta(milliseconds=1), Subject="out")
+    )
+    found = subjects(graph.traces())
+    assert len(found) == 11
+    assert "in" in found
+
+
+def test_a_filter_without_times_leaves_the_default_window(graph: GraphClient) -> None:
+    assert len(rows(graph.traces(filter="recipientAddress eq 'ADA@contoso.example'"))) == 10
+    assert rows(graph.traces(filter="recipientAddress eq 'eve@contoso.example'")) == []
+
+
+@pytest.fixture
+def three(world: Sandbox) -> datetime:
+    """Three rows of one instant, by Ann, Bob and Cyd, to Ann, Bob and Cyd."""
+    for name in ("ann", "bob", "cyd"):
+        world.tenant.add(
+            make_row(
+                NOW,
+                SenderAddress=f"{name}@{name}.example",
+                RecipientAddress=f"{name}@contoso.example",
+                Subject=f"{name}'s mail",
+                Status="Failed" if name == "ann" else "Delivered",
+            )
+        )
+    return NOW
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ("senderAddress eq 'ann@ann.example'", "ann"),
+        ("status eq 'failed'", "ann"),
+        ("status eq 'Delivered'", "bob cyd"),
+        ("subject eq 'bob''s mail'", "bob"),
+        ("contains(subject, 'B''S')", "bob"),
+        ("startsWith(subject,'cyd')", "cyd"),
+        ("endswith(subject,'s mail') and senderAddress eq '*@cyd.example'", "cyd"),
+        ("senderAddress eq 'ann*'", ""),
+        ("(senderAddress eq 'ann@ann.example') and (status eq 'delivered')", ""),
+    ],
+)
+def test_rows_can_be_selected(
+    graph: GraphClient, three: datetime, condition: str, expected: str
+) -> None:
+    found = subjects(graph.traces(three, three, filter=condition))
+    assert found == [f"{name}'s mail" for name in expected.split()]
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ("senderAddress eq 'ann@ann.example' or senderAddress eq 'bob@bob.example'", "bob"),
+        ("senderAddress eq 'ann@ann.example' and senderAddress eq 'bob@bob.example'", "bob"),
+        ("senderAddress eq 'ann@ann.example' or status eq 'delivered'", ""),
+        ("senderAddress ne 'ann@ann.example'", "ann bob cyd"),
+        ("not (senderAddress eq 'ann@ann.example')", "ann bob cyd"),
+        ("senderAddress in ('ann@ann.example', 'bob@bob.example')", "ann bob cyd"),
+        ("startsWith(senderAddress, 'ann')", "ann bob cyd"),
+    ],
+    ids=["last wins", "and too", "or is and", "ne", "not", "in", "no parts of addresses"],
+)
+def test_what_the_service_accepts_and_ignores(
+    graph: GraphClient, three: datetime, condition: str, expected: str
+) -> None:
+    found = subjects(graph.traces(three, three, filter=condition))
+    assert found == [f"{name}'s mail" for name in expected.split()]
+
+
+def test_the_last_bound_of_each_kind_counts(graph: GraphClient) -> None:
+    long_ago = NOW - timedelta(days=300)
+    wider = f"{window(long_ago, long_ago)} and {window(FIRST, FIRST)}"
+    assert len(rows(graph.traces(filter=wider))) == 1
+
+
+HALF = "EndDate is required when a StartDate is entered."
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "receivedDateTime ge 2026-03-10T00:00:00Z",
+        "receivedDateTime ge 2026-03-10T00:00:00Z and receivedDateTime lt 2026-03-10T12:00:00Z",
+    ],
+    ids=["alone", "lt is no substitute"],
+)
+def test_half_a_window_is_refused(graph: GraphClient, condition: str) -> None:
+    assert refusal(graph.traces(filter=condition)) == (400, "BadRequest", HALF)
+
+
+def test_the_other_half_is_refused_too(graph: GraphClient) -> None:
+    answer = graph.traces(filter="receivedDateTime le 2026-03-10T00:00:00Z")
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "",
+        "nonsense",
+        "status eq 'failed' status eq 'failed'",
+        "status eq 'failed' and",
+        "(status eq 'failed'",
+        "status eq 'failed')",
+        "status eq failed",
+        "size eq '1'",
+        "organization eq 'x'",
+        "receivedDateTime ge '2026-03-10T00:00:00Z'",
+        "receivedDateTime ge 2026-03-10T00:00:00",
+        "receivedDateTime ge 2026-03-10",
+        "receivedDateTime ge 2026-13-10T00:00:00Z",
+    ],
+)
+def test_a_filter_that_makes_no_sense_is_refused(graph: GraphClient, condition: str) -> None:
+    status, code, _ = refusal(graph.traces(filter=condition))
+    assert (status, code) == (400, "BadRequest")
+
+
+@pytest.mark.parametrize("text", ["2026-03-10T11:00:00.0000000Z", "2026-03-10T12:00:00%2B01:00"])
+def test_times_can_have_fractions_and_zones(graph: GraphClient, text: str) -> None:
+    condition = f"receivedDateTime ge {text} and receivedDateTime le {text}"
+    assert len(rows(graph.get(f"{TRACES}?$filter={condition}"))) == 1
+
+
+def test_a_plus_sign_that_is_not_encoded_is_a_blank(graph: GraphClient) -> None:
+    text = "2026-03-10T12:00:00+01:00"
+    condition = f"receivedDateTime ge {text} and receivedDateTime le {text}"
+    assert graph.get(f"{TRACES}?$filter={condition}").status_code == 400
+
+
+@pytest.mark.parametrize(("top", "expected"), [("1", 1), ("9", 9), ("0", 10), ("5000", 10)])
+def test_top_bounds_a_page(graph: GraphClient, top: str, expected: int) -> None:
+    assert len(rows(graph.traces(START, END, top=top))) == expected
+
+
+@pytest.mark.parametrize("top", ["5001", "-1", "many", ""])
+def test_a_top_out_of_range_is_refused(graph: GraphClient, top: str) -> None:
+    answer = graph.traces(START, END, top=top)
+    assert refusal(answer) == (400, "BadRequest", "ResultSize is invalid")
+
+
+def test_other_options_are_ignored(graph: GraphClient) -> None:
+    plain = rows(graph.traces(START, END))
+    assert rows(graph.traces(START, END, select="id", orderby="size", count="true")) == plain
+
+
+TOO_LONG = (
+    "|System.ArgumentException|The interval between StartDate and EndDate can't be longer than "
+    "10 days."
+)
+TOO_OLD = "Invalid StartDate value. The StartDate can't be older than 90 days from today."
+
+
+@pytest.mark.parametrize("back", [0, 30])
+def test_ten_days_are_the_longest_window(graph: GraphClient, back: int) -> None:
+    end = NOW - timedelta(days=back)
+    start = end - timedelta(days=10)
+    assert graph.traces(start, end).status_code == 200
+    answer = graph.traces(start - timedelta(seconds=1), end)
+    assert refusal(answer) == (400, "BadRequest", TOO_LONG)
+
+
+def test_ninety_days_back_count_by_the_calendar(graph: GraphClient) -> None:
+    midnight = datetime(2025, 12, 10, tzinfo=UTC)
+    assert graph.traces(midnight, midnight + timedelta(days=1)).status_code == 200
+    answer = graph.traces(midnight - timedelta(seconds=1), midnight)
+    assert refusal(answer) == (400, "BadRequest", TOO_OLD)
+
+
+def test_too_old_can_be_a_fault_of_the_server(world: Sandbox, graph: GraphClient) -> None:
+    world.graph.options.history_status = 500
+    answer = graph.traces(NOW - timedelta(days=92), NOW - timedelta(days=91))
+    assert answer.status_code == 500
+    assert answer.json()["error"]["innererror"]["internalexception"]["message"] == TOO_OLD
+
+
+def test_the_history_can_be_without_end(world: Sandbox, graph: GraphClient) -> None:
+    world.graph.options.history_days = None
+    assert rows(graph.traces(NOW - timedelta(days=401), NOW - timedelta(days=400))) == []
+
+
+def test_an_end_in_the_future_is_accepted_or_refused(
+    world: Sandbox, graph: GraphClient, clock: ManualClock
+) -> None:
+    end = clock() + timedelta(seconds=1)
+    assert graph.traces(START, end).status_code == 200
+    world.graph.options.future_end = "refuse"
+    assert graph.traces(START, end).status_code == 400
+    clock.advance(timedelta(seconds=1))
+    assert graph.traces(START, end).status_code == 200
+
+
+def test_a_window_that_ends_before_it_begins_is_refused(graph: GraphClient) -> None:
+    assert graph.traces(END, START).status_code == 400
+
+
+def test_a_row_is_shown_when_it_is_visible_and_as_it_is_then(
+    world: Sandbox, graph: GraphClient, clock: ManualClock
+) -> None:
+    shown, settled = NOW + timedelta(minutes=1), NOW + timedelta(minutes=2)
+    life = ((NOW, "GettingStatus"), (settled, "Delivered"))
+    world.tenant.add(make_row(NOW, visible_at=shown, statuses=life))
+    seen = []
+    for _ in range(3):
+        seen.append([row["status"] for row in rows(graph.traces(NOW, NOW))])
+        clock.advance(timedelta(minutes=1))
+    assert seen == [[], ["gettingStatus"], ["delivered"]]

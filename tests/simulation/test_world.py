@@ -1,0 +1,151 @@
+"""The simulated time, crashes and storage behave as the real ones can."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from random import Random
+
+import pytest
+
+from office365_message_trace.errors import Stopped, StorageFailed
+from sandbox.clock import from_ms
+from sandbox.mailflow import MailFlow, MailFlowOptions
+from sandbox.simulation.clock import Livelock, VirtualClock
+from sandbox.simulation.perils import Kill, Killed, Perils
+from sandbox.simulation.promises import shown_versions
+from sandbox.simulation.storage import MemoryStorage
+from sandbox.simulation.tenant import SimulatedMail, WatchedTenant
+from sandbox.simulation.troubles import Spell, Troubles
+from sandbox.simulation.witness import Witness
+
+START = 1_772_000_000_000
+HOUR = 3_600_000
+
+
+def clock(*kills: Kill, steps: tuple[tuple[int, int], ...] = ()) -> VirtualClock:
+    return VirtualClock(START, Perils(kills), steps)
+
+
+def storage(*kills: Kill, spells: tuple[Spell, ...] = (), seed: int = 1) -> MemoryStorage:
+    perils, witness = Perils(kills), Witness()
+    time = VirtualClock(START, perils)
+    troubles = Troubles(spells, {}, START + HOUR, lambda: time.ms, Random(seed))
+    return MemoryStorage(time, perils, troubles, witness, Random(seed))
+
+
+def test_a_wait_takes_virtual_time_only() -> None:
+    time = clock()
+    time.wait(86_400)
+    assert time.now() == from_ms(START + 24 * HOUR)
+    assert time.monotonic() == (START + 24 * HOUR) / 1000
+
+
+def test_a_stop_ends_a_wait_at_its_instant() -> None:
+    time = clock()
+    time.stop_ms = START + HOUR
+    with pytest.raises(Stopped):
+        time.wait(86_400)
+    assert time.ms == START + HOUR
+    with pytest.raises(Stopped):
+        time.wait(0)
+
+
+def test_a_kill_ends_a_wait_at_its_instant_and_strikes_once() -> None:
+    time = clock(Kill(START + HOUR, "waiting", 0))
+    with pytest.raises(Killed):
+        time.wait(86_400)
+    assert time.ms == START + HOUR
+    time.wait(86_400)
+
+
+def test_a_wait_until_an_instant_notices_a_step_forward() -> None:
+    time = clock(steps=((START + 1000, 2 * HOUR),))
+    time.wait_until(from_ms(START + HOUR))
+    assert time.ms == START + 1000
+    assert time.now() == from_ms(START + 1000 + 2 * HOUR)
+
+
+def test_a_request_in_flight_is_not_interrupted() -> None:
+    time = clock(Kill(START, "waiting", 0))
+    time.stop_ms = START + 1000
+    time.elapse(10)
+    assert time.stopping
+
+
+def test_a_loop_in_which_no_time_passes_is_found() -> None:
+    time = clock()
+
+    def turn_for_ever() -> None:
+        while True:
+            time.wait(0)
+
+    with pytest.raises(Livelock):
+        turn_for_ever()
+
+
+def test_a_kill_inside_an_append_tears_it() -> None:
+    torn = set()
+    for seed in range(200):
+        files = storage(Kill(START, "inside an append", 1), seed=seed)
+        files.extend("ledger/1", b"", b"0123")
+        with pytest.raises(Killed):
+            files.extend("ledger/1", b"0123", b"4567")
+        torn.add((files.objects, files.blobs["ledger/1"]))
+    assert {blob for objects, blob in torn if objects} == {b"0123", b"01234567"}
+    assert {blob for objects, blob in torn if not objects} == {
+        b"01234567"[:length] for length in range(4, 9)
+    }
+
+
+def test_a_kill_inside_a_write_leaves_the_old_or_the_new() -> None:
+    left = set()
+    for seed in range(20):
+        files = storage(Kill(START, "inside a write", 1), seed=seed)
+        files.write("blob", b"old")
+        with pytest.raises(Killed):
+            files.write("blob", b"new")
+        left.add(files.blobs["blob"])
+    assert left == {b"old", b"new"}
+
+
+@pytest.mark.parametrize("kind", ["disk full", "storage down"])
+def test_a_spell_fails_writes_and_ends(kind: str) -> None:
+    files = storage(spells=(Spell(kind, START, START + 1000),))
+    with pytest.raises(StorageFailed):
+        files.write("blob", b"new")
+    files._clock.elapse(1)
+    files.write("blob", b"new")
+    assert files.read("blob") == b"new"
+
+
+def test_a_repeat_is_excused_only_for_what_was_not_recorded() -> None:
+    row = '{"Organization":0,"MessageId":0,"Received":0,"SenderAddress":0,"RecipientAddress":0,'
+    text = row + '"Subject":0,"Status":0,"ToIP":0,"FromIP":0,"Size":0,"MessageTraceId":%d}'
+
+    def excuses(*steps: Callable[[Witness], None]) -> int:
+        witness = Witness()
+        for step in steps:
+            step(witness)
+        return witness.excused.total()
+
+    def took(witness: Witness) -> None:
+        witness.took(START, [text % 1], acknowledged=True)
+
+    assert excuses(took, lambda w: w.ended(killed=True)) == 1
+    assert excuses(took, lambda w: w.ended(killed=False)) == 0
+    assert excuses(took, Witness.recorded, Witness.sending, lambda w: w.ended(killed=True)) == 0
+    assert excuses(lambda w: w.took(START, [text % 1], acknowledged=False)) == 1
+
+
+def test_every_version_knows_until_when_it_was_shown() -> None:
+    mail = SimulatedMail(MailFlow(MailFlowOptions(seed=3)), whole_seconds=True)
+    versions = WatchedTenant(mail).versions(
+        from_ms(START), from_ms(START + HOUR), from_ms(START + 48 * HOUR)
+    )
+    shown = list(shown_versions(versions))
+    assert all(each.from_ms < each.until_ms for each in shown)
+    assert all(each.received_ms % 1000 == 0 for each in shown)
+    for earlier, later in pairwise(shown):
+        if earlier.row == later.row:
+            assert earlier.until_ms == later.from_ms
