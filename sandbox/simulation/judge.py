@@ -21,6 +21,7 @@ from sandbox.simulation.witness import Identity, Witness, identity
 from sandbox.simulation.world import World
 
 _BEFORE_MS = 36 * HOUR_MS  # a clock set back may have more read than was asked for
+_QUARTER_MS = 900_000
 _TOLD = 5  # violations of one sort that are told one by one
 
 
@@ -103,8 +104,13 @@ def _may_be_forgotten(
     witness: Witness, event: Identity, at_ms: int, used: set[tuple[Identity, int]]
 ) -> bool:
     received = _received_ms(event)
-    for number, (from_ms_on, received_to) in enumerate(witness.excused_before):
-        if at_ms >= from_ms_on and received <= received_to and (event, number) not in used:
+    explained = [since <= at_ms and received <= to for since, to in witness.excused_before]
+    explained += [
+        since <= at_ms and received // _QUARTER_MS not in quarters
+        for since, quarters in witness.recorded_quarters
+    ]
+    for number, explains in enumerate(explained):
+        if explains and (event, number) not in used:
             used.add((event, number))
             return True
     return False

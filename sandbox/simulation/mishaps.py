@@ -51,10 +51,13 @@ class Mishaps:
         self._replace(name, self.rng.choice((None, b"", blob[:cut], flipped)))
 
     def _both_copies(self, used: list[Settings]) -> None:
-        """The whole state is lost; what was accepted is still on record."""
-        if not self._records():
+        """The whole state is lost; what was accepted lately is still on record."""
+        records = self._records()
+        if not records:
             return
         self._say("the state lost")
+        quarters = frozenset(int(name.rpartition("/")[2]) for name in records)
+        self.world.witness.recorded_quarters.append((self.world.clock.ms, quarters))
         for name in STATE:
             self._replace(name, None)
 

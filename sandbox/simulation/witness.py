@@ -58,6 +58,9 @@ class Witness:
     """How often an event may be repeated."""
     excused_before: list[Interval] = field(default_factory=list)
     """(From when on, received up to when): such events may come again once."""
+    recorded_quarters: list[tuple[int, frozenset[int]]] = field(default_factory=list)
+    """(From when on, quarters of an hour since 1970): what was received in others may come again
+    once, because it was off the record when the whole state was lost."""
     lost_records: int = 0
     """Records of acceptance that a fault destroyed: as many repeats are explained."""
     gaps: list[tuple[int, Interval]] = field(default_factory=list)

@@ -8,7 +8,7 @@ from sandbox.__main__ import main
 from sandbox.simulation import Outcome, draw, simulate
 from sandbox.simulation.command import outcomes
 
-SEEDS = range(1, 121)
+SEEDS = range(1, 81)
 ALL_FAULTS = {
     "forbidden",
     "intake down",
