@@ -8,6 +8,8 @@ from sandbox.__main__ import main
 from sandbox.simulation import Outcome, draw, simulate
 from sandbox.simulation.command import outcomes
 
+pytestmark = pytest.mark.timeout(900)  # seconds; the seeds take about two minutes
+
 SEEDS = range(1, 81)
 ALL_FAULTS = {
     "forbidden",
@@ -33,7 +35,6 @@ def total() -> Outcome:
     return summed
 
 
-@pytest.mark.timeout(900)
 def test_no_seed_breaks_a_promise(total: Outcome) -> None:
     """The replay of one: `python -m sandbox simulate --seed NUMBER`."""
     assert not total.violations, "\n".join(total.violations)
