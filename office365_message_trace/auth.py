@@ -1,6 +1,7 @@
 """Credentials as requests auth objects: an Entra ID application, or an account and password."""
 
 import logging
+from threading import Lock
 from typing import Any
 
 import msal
@@ -93,18 +94,21 @@ class EntraAuth(Signer):
         self._throttle_cache: dict[str, Any] = {}
         self._application: msal.ConfidentialClientApplication | None = None
         self._renewed = False
+        self._lock = Lock()  # two pages may be asked for at once
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._token()}"
+        with self._lock:
+            request.headers["Authorization"] = f"Bearer {self._token()}"
         return request
 
     def renew(self) -> bool:
         """Forget the token; False if a token renewed since the last success was refused as well."""
-        worth_it = not self._renewed
-        self._renewed = True
-        if self._application is not None:
-            self._application.remove_tokens_for_client()
-        return worth_it
+        with self._lock:
+            worth_it = not self._renewed
+            self._renewed = True
+            if self._application is not None:
+                self._application.remove_tokens_for_client()
+            return worth_it
 
     def proven(self) -> None:
         self._renewed = False

@@ -5,6 +5,7 @@ Any failure leaves the coverage where it was: the window is read again, and the 
 was accepted already. Nothing else moves the state, least of all a ``finally``.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -21,14 +22,24 @@ from office365_message_trace.errors import (
     WindowTooLarge,
 )
 from office365_message_trace.ledger import BUCKET_SPAN, Ledger
-from office365_message_trace.model import Event, Log, Page, Row, Window
+from office365_message_trace.model import (
+    MILLISECOND,
+    Event,
+    Log,
+    Page,
+    Pause,
+    Row,
+    Window,
+)
 from office365_message_trace.pace import NARROWEST, SlowProbe, WindowWidth
 from office365_message_trace.state import StateStore
+from office365_message_trace.sweep import Sweep
 
 MOST_PAGES = 20
 """Pages of one window: what a failure can make necessary to read again."""
 
-_USUAL_PAGES = MOST_PAGES // 2
+_USUAL_PAGES = MOST_PAGES * 3 // 4
+_PAST = (Kind.REREAD, Kind.BACKLOG)
 _SECOND = timedelta(seconds=1)
 _MINUTE = timedelta(minutes=1)
 _ASIDE = 900.0  # seconds; longer than the longest pause, so that another window comes in between
@@ -39,8 +50,8 @@ class Source(Protocol):
 
     page_size: int
 
-    def pages(self, window: Window, background: bool) -> Iterator[Page | None]:
-        """The pages of ``window``, None in between; see `ReportingClient.pages`."""
+    def pages(self, window: Window, background: bool, most: int | None) -> Iterator[Page | Pause]:
+        """The pages of ``window``; see `ODataClient.pages`."""
 
     def render(self, row: Row) -> str:
         """The event of ``row``."""
@@ -59,8 +70,23 @@ class Progress(Protocol):
     def lag(self, live_edge: datetime, now: datetime) -> None: ...
 
 
+class _Reading:
+    """A window under way. ``not_before`` is when its next page may be taken, in monotonic seconds."""
+
+    def __init__(self, read: Read, pages: Iterator[Page | Pause]) -> None:
+        self.read = read
+        self.pages = pages
+        self.sweep = Sweep(read.window)
+        self.not_before = 0.0
+
+
 class Collector:
-    """Keeps the promises for one tenant."""
+    """Keeps the promises for one tenant.
+
+    Fresh mail is read at once, in whole. Up to two windows of the past are under way besides and
+    advance by a page in turns: one prefers re-reads and one the backlog, so that neither waits for
+    the other, and the next page of one is on its way while a page of the other is delivered.
+    """
 
     def __init__(
         self,
@@ -82,10 +108,11 @@ class Collector:
         self._log = log
         self._progress = progress
         self._widths = {kind: WindowWidth(_USUAL_PAGES * source.page_size) for kind in Kind}
-        self._probes = {kind: SlowProbe() for kind in Kind}
+        self._live_probe = SlowProbe()
+        self._past_probe = SlowProbe()
         self._refused: set[Kind] = set()
         self._aside: list[tuple[Window, float]] = []
-        self._turn = Kind.REREAD
+        self._past: dict[Kind, _Reading] = {}
         self._forwarded = 0
         self._reported_at = self._tidied_at = clock.now()
 
@@ -100,16 +127,26 @@ class Collector:
         now = self._clock.now()
         self._report(now)
         self._progress.lag(self._coverage.live, now)
-        moment = self._clock.monotonic()
-        kinds = [kind for kind in Kind if kind is Kind.LIVE or self._probes[kind].due(moment)]
-        step = self._next(now, kinds)
-        if isinstance(step, Wait):
-            self._clock.wait_until(step.until)
-        else:
-            self._read(step)
+        self._observe(now)
+        live = self._plan(now, [Kind.LIVE], Kind.LIVE)
+        if isinstance(live, Read):
+            reading = self._begin(live)
+            while self._advance(reading):
+                pass
+            return
+        wait = min((live.until - now).total_seconds(), self._open_past(now))
+        if self._past:
+            preference, reading = min(self._past.items(), key=lambda item: item[1].not_before)
+            pause = reading.not_before - self._clock.monotonic()
+            if pause <= 0:
+                if not self._advance(reading):
+                    self._past.pop(preference, None)
+                return
+            wait = min(wait, pause)
+        self._clock.wait_until(now + max(timedelta(seconds=wait), MILLISECOND))
 
-    def _next(self, now: datetime, kinds: list[Kind]) -> Read | Wait:
-        """What to do at ``now``, considering only windows of ``kinds``."""
+    def _observe(self, now: datetime) -> None:
+        """Take in what the passing of time did to the coverage."""
         coverage = self._coverage.with_clock_set_back(now, self._policy)
         if coverage is not self._coverage:
             self._log("The system clock was set back; the look-back is read again.", "warning")
@@ -117,41 +154,69 @@ class Collector:
         self._give_up_before(self._policy.oldest_kept(now))
         moment = self._clock.monotonic()
         self._aside = [(window, until) for window, until in self._aside if until > moment]
-        coverage = self._coverage.overlooking(window for window, _ in self._aside)
-        widths = {kind: self._widths[kind].now for kind in kinds}
-        return plan(coverage, self._policy, now, widths, self._turn)
 
-    def _read(self, read: Read) -> None:
-        """Deliver a window page by page, then commit it. Fresh mail is read between the pages."""
-        live = read.kind is Kind.LIVE
-        pages = rows = 0
+    def _plan(self, now: datetime, kinds: list[Kind], first: Kind) -> Read | Wait:
+        """What to do at ``now``, considering only windows of ``kinds``, ``first`` before others."""
+        under_way = [reading.read.window for reading in self._past.values()]
+        aside = [window for window, _ in self._aside]
+        coverage = self._coverage.overlooking([*under_way, *aside])
+        widths = {kind: self._widths[kind].now for kind in kinds}
+        return plan(coverage, self._policy, now, widths, first)
+
+    def _open_past(self, now: datetime) -> float:
+        """Begin windows of the past until there are two; returns in how many seconds to look again."""
+        if probe := self._past_probe.wait(self._clock.monotonic()):
+            return probe
+        for preference in _PAST:
+            if preference not in self._past:
+                step = self._plan(now, list(_PAST), preference)
+                if isinstance(step, Wait):
+                    return (step.until - now).total_seconds()
+                self._past[preference] = self._begin(step)
+        return math.inf
+
+    def _begin(self, read: Read) -> _Reading:
+        most = MOST_PAGES if read.window.span > _SECOND else None
+        background = read.kind is not Kind.LIVE
+        return _Reading(read, self._source.pages(read.window, background, most))
+
+    def _advance(self, reading: _Reading) -> bool:
+        """Deliver the next page, or after the last one commit the window; whether there is more."""
+        read = reading.read
         try:
-            for page in self._source.pages(read.window, background=not live):
-                if page is not None:
-                    self._deliver(page)
-                    pages += 1
-                    rows += len(page.rows)
-                if pages > MOST_PAGES and read.window.span > _SECOND:
-                    raise WindowTooLarge("more pages than are good to read again")
-                if not live:
-                    self._read_live_if_due()
+            page = next(reading.pages, None)
+            if isinstance(page, Page):
+                self._deliver(page)
+                reading.sweep.add(page.rows)
         except WindowTooLarge as problem:
-            self._narrow(read, problem)
+            if not self._kept(reading):
+                self._narrow(read, problem)
         except HistoryExceeded as problem:
             self._shorten_history(read, problem)
         except Unavailable:
-            self._widths[read.kind].narrow(read.window.span, at_least=_MINUTE)
-            if not live:
+            if not self._kept(reading):
+                self._widths[read.kind].narrow(read.window.span, at_least=_MINUTE)
+            if read.kind is not Kind.LIVE:
                 self._set_aside(read)
         except Refused as refusal:
-            self._hold(read.kind, refusal)
+            self._hold(read, refusal)
         else:
-            self._completed(read, rows)
+            if page is None:
+                self._completed(read, reading.sweep.rows)
+                return False
+            pause = page.seconds if isinstance(page, Pause) else 0.0
+            reading.not_before = self._clock.monotonic() + pause
+            return True
+        return False
 
-    def _read_live_if_due(self) -> None:
-        step = self._next(self._clock.now(), [Kind.LIVE])
-        if isinstance(step, Read):
-            self._read(step)
+    def _kept(self, reading: _Reading) -> bool:
+        """Commit what the pages of an unfinished window cover; whether that is anything."""
+        covered = reading.sweep.covered
+        if covered is None:
+            return False
+        self._widths[reading.read.kind].observe(covered.span, reading.sweep.rows)
+        self._commit_read(replace(reading.read, window=covered))
+        return True
 
     def _deliver(self, page: Page) -> None:
         """Push what the ledger does not know, and record each batch before the next is pushed."""
@@ -167,22 +232,25 @@ class Collector:
 
     def _completed(self, read: Read, rows: int) -> None:
         self._widths[read.kind].observe(read.window.span, rows)
-        self._probes[read.kind].reset()
+        self._probe(read.kind).reset()
         if read.kind in self._refused:
             self._refused.remove(read.kind)
+            self._aside.clear()
             self._log("Collecting again.", "info")
         if read.kind is Kind.LIVE:
             for width in self._widths.values():
                 width.expect(read.window.span, rows)
-        else:
-            self._turn = Kind.BACKLOG if read.kind is Kind.REREAD else Kind.REREAD
+        self._commit_read(read)
+
+    def _commit_read(self, read: Read) -> None:
+        """Commit that all of ``read`` was delivered."""
         at = min(read.at, self._clock.now())  # the clock may have been set back meanwhile
         self._commit(self._coverage.completed(replace(read, at=at)))
 
     def _set_aside(self, read: Read) -> None:
         """Pause the background after a failure, and then let another window have its turn first."""
         moment = self._clock.monotonic()
-        self._probes[read.kind].failed(moment)
+        self._past_probe.failed(moment)
         self._aside.append((read.window, moment + _ASIDE))
 
     def _commit(self, coverage: Coverage) -> None:
@@ -201,7 +269,7 @@ class Collector:
             self._widths[read.kind].narrow(read.window.span)
             return
         if not isinstance(problem, AnswerTruncated):
-            self._hold(read.kind, Refused(problem.sentence, problem.detail))
+            self._hold(read, Refused(problem.sentence, problem.detail))
             return
         self._log(
             f"Rows may be missing at {read.window}: the service does not give all rows of a single "
@@ -233,17 +301,25 @@ class Collector:
             )
         self._commit(coverage)
 
-    def _hold(self, kind: Kind, refusal: Refused) -> None:
+    def _hold(self, read: Read, refusal: Refused) -> None:
         """Say who has to do what, and probe slowly. No row is lost: the coverage stays.
 
-        While fresh mail is refused, nothing else is tried. Other windows are put off.
+        While fresh mail is refused, nothing else is tried. Windows of the past are put off: most
+        likely all of them would be refused.
         """
-        self._refused.add(kind)
-        pause = self._probes[kind].failed(self._clock.monotonic())
+        self._refused.add(read.kind)
         level = "critical" if isinstance(refusal, Misconfigured) else "error"
         self._log(str(refusal), level)
-        if kind is Kind.LIVE:
-            self._clock.wait(pause)
+        if read.kind is Kind.LIVE:
+            self._clock.wait(self._live_probe.failed(self._clock.monotonic()))
+        else:
+            self._set_aside(read)
+            for reading in self._past.values():
+                self._kept(reading)
+            self._past.clear()
+
+    def _probe(self, kind: Kind) -> SlowProbe:
+        return self._live_probe if kind is Kind.LIVE else self._past_probe
 
     def _report(self, now: datetime) -> None:
         """One line a minute, so that a person can follow."""

@@ -260,32 +260,28 @@ def plan(
     policy: Policy,
     now: datetime,
     width: dict[Kind, timedelta],
-    turn: Kind = Kind.REREAD,
+    first: Kind = Kind.REREAD,
 ) -> Read | Wait:
     """What to do at ``now``: the window to read, or until when nothing is due.
 
-    Fresh mail goes first. Re-reads and backlog come in the order that ``turn`` gives: the kind named
-    goes before the other. Re-reads go by their due time, backlog from the oldest. No window is wider
-    than ``width`` of its kind, and kinds without a width are not considered.
+    Fresh mail goes before all others, and of re-reads and backlog the kind that is named ``first``.
+    Re-reads go by their due time, backlog from the oldest. No window is wider than ``width`` of its
+    kind, and kinds without a width are not considered.
     """
-    first = coverage.passes[0]
+    fresh = coverage.passes[0]
+    due = [fresh.edge + policy.delay + policy.frequency]
     if Kind.LIVE in width:
-        live = _part(first, Window(first.edge, _FOREVER), now, policy, width[Kind.LIVE])
+        live = _part(fresh, Window(fresh.edge, _FOREVER), now, policy, width[Kind.LIVE])
         if live and live.span >= min(policy.frequency, width[Kind.LIVE]):
             return Read(Kind.LIVE, live, now)
 
-    for kind in (turn, Kind.BACKLOG if turn is Kind.REREAD else Kind.REREAD):
-        if kind not in width:
-            continue
+    for kind in sorted(width.keys() - {Kind.LIVE}, key=lambda kind: kind is not first):
         candidates = _rereads(coverage) if kind is Kind.REREAD else _left_behind(coverage)
         for each, interval in candidates:
-            if _due(each, interval, policy) <= now and (
-                window := _part(each, interval, now, policy, width[kind])
-            ):
+            due.append(_due(each, interval, policy))
+            if due[-1] <= now and (window := _part(each, interval, now, policy, width[kind])):
                 return Read(kind, window, now)
 
-    due = [first.edge + policy.delay + policy.frequency]
-    due += [_due(p, w, policy) for p, w in (*_rereads(coverage), *_left_behind(coverage))]
     return Wait(max(min(due), now + timedelta(seconds=1)))
 
 

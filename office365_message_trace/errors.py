@@ -6,7 +6,7 @@
     ├── Unavailable               passes by itself: wait, then ask again
     ├── Refused                   a person has to act outside this trigger: hold the data, probe slowly
     │   └── Misconfigured         only changed settings of this trigger mend it
-    ├── WindowTooLarge            read the same time again in smaller windows
+    ├── WindowTooLarge            read the rest of the same time again in smaller windows
     │   └── AnswerTruncated       ... because rows are certainly or probably missing
     ├── HistoryExceeded           the window begins before what the service keeps
     ├── StorageFailed             state could not be read or written: nothing may move until it can

@@ -69,3 +69,10 @@ class Page:
     """One well-formed answer of the API."""
 
     rows: list[Row]
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """The next page cannot come before ``seconds`` have passed: others may go first."""
+
+    seconds: float

@@ -6,7 +6,7 @@ Whatever is not a well-formed page is an error, never an empty page.
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from html import unescape
 from typing import Any, ClassVar
@@ -22,11 +22,17 @@ from office365_message_trace.errors import (
     Unavailable,
     WindowTooLarge,
 )
-from office365_message_trace.model import Fields, Log, Page, Row, Window, milliseconds
-from office365_message_trace.transport import Answer, Paced, Request, Transport, check_available
+from office365_message_trace.model import Fields, Log, Page, Pause, Row, Window, milliseconds
+from office365_message_trace.transport import (
+    Answer,
+    Paced,
+    Pending,
+    Request,
+    Transport,
+    check_available,
+)
 
 _ATTEMPTS = 4  # of one request, before the window is given back; it will be planned again
-_TURN = 5.0  # seconds to wait for the request budget before others get their turn
 _LEEWAY = timedelta(seconds=2)  # around the window, before rows count as strays
 _READABLE = 20_000  # bytes of an error that are looked at
 _TOO_OLD = re.compile(r"older than (\d+) days", re.IGNORECASE)
@@ -73,33 +79,49 @@ class ODataClient(ABC):
         self._clock = clock
         self._log = log
 
-    def pages(self, window: Window, background: bool = False) -> Iterator[Page | None]:
+    def pages(
+        self, window: Window, background: bool = False, most: int | None = None
+    ) -> Iterator[Page | Pause]:
         """The pages of ``window``, both bounds inside, one request each, in the service's order.
 
-        The last page has arrived when the iterator ends. None means that the next page has to wait,
-        so that something more urgent may go first. Raises `WindowTooLarge` if
-        rows are or may be missing, `HistoryExceeded`, `Refused`, or `Unavailable` after some
-        attempts; the rows given so far are good in any case.
+        The first page is asked for at once, each other one while its predecessor is in use. The last
+        page has arrived when the iterator ends. In the background a `Pause` says that the next page
+        has to wait. Raises `WindowTooLarge` if there are more than ``most`` pages, or rows are or may
+        be missing; `HistoryExceeded`, `Refused`, or `Unavailable` after some attempts. The rows given
+        so far are good in any case.
         """
-        url: str | None = self.first_url(window)
+        first = Request("GET", self.first_url(window), self.headers, background=background)
+        return self._following(first, self._transport.begin(first), window, most)
+
+    def _following(
+        self, request: Request, pending: Pending | None, window: Window, most: int | None
+    ) -> Iterator[Page | Pause]:
         visited: set[str] = set()
         failures = 0
-        while url:
+        while True:
             try:
-                rows, following = self._page(url, visited, background)
+                rows, following = self._page(request, pending, visited)
             except Paced as paced:
-                yield from self._giving_way(paced.seconds)
+                pending = None
                 failures += paced.failure is not None
                 if paced.failure and failures >= _ATTEMPTS:
                     raise paced.failure from None
+                yield Pause(paced.seconds)
                 continue
             failures = 0
+            visited.add(request.url)
             self._notice_strays(rows, window)
+            too_many = following is not None and len(visited) == most
+            if following and not too_many:
+                request = replace(request, url=following)
+                pending = self._transport.begin(request)
             yield Page(rows)
+            if too_many:
+                raise WindowTooLarge("more pages than are good to read again")
             if following is None and len(rows) >= self.page_size:
                 raise AnswerTruncated("a full page without a next link", f"{len(rows)} rows")
-            visited.add(url)
-            url = following
+            if following is None:
+                return
 
     def render(self, row: Row) -> str:
         """The event of ``row``: exactly the row, one JSON line."""
@@ -121,16 +143,10 @@ class ODataClient(ABC):
     def refusal(self, failure: Failure) -> MessageTraceError | None:
         """What an answer means that only this service gives, or None."""
 
-    def _giving_way(self, seconds: float) -> Iterator[None]:
-        """Let ``seconds`` pass, with a turn for others every few of them."""
-        for _ in range(int(seconds // _TURN)):
-            self._clock.wait(_TURN)
-            yield None
-        self._clock.wait(seconds % _TURN)
-        yield None
-
-    def _page(self, url: str, visited: set[str], background: bool) -> tuple[list[Row], str | None]:
-        request = Request("GET", url, self.headers, background=background)
+    def _page(
+        self, request: Request, pending: Pending | None, visited: set[str]
+    ) -> tuple[list[Row], str | None]:
+        url = request.url
 
         def judge(answer: Answer) -> tuple[list[Row], str | None]:
             if answer.status != 200:
@@ -140,7 +156,7 @@ class ODataClient(ABC):
                 raise Unavailable("a next link leads in a circle")
             return rows, following
 
-        return self._transport.call(request, judge, attempts=_ATTEMPTS)
+        return self._transport.call(request, judge, _ATTEMPTS, pending)
 
     def _parsed(self, answer: Answer, url: str) -> tuple[list[Row], str | None]:
         """Rows and next link in ``answer``; raises `Unavailable` if it is no well-formed page."""
@@ -186,7 +202,7 @@ class ODataClient(ABC):
         except Unavailable as error:
             return error
         if continued:
-            return Unavailable("a next link is refused", failure.detail)
+            return WindowTooLarge("a next link is refused", failure.detail)
         return Refused(
             f"{self.name} does not accept the request. This is not the fault of a setting: report "
             "it to the maintainers of this module with the text in brackets.",

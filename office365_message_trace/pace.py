@@ -62,13 +62,14 @@ class SlowProbe:
         self._failures += 1
         return pause
 
-    def due(self, now: float) -> bool:
-        """Whether it is time to try (again) at ``now``, in monotonic seconds."""
-        return self._failures == 0 or now >= self._next
+    def wait(self, now: float) -> float:
+        """Seconds from ``now``, in monotonic seconds, until it is time to try (again)."""
+        return max(self._next - now, 0.0)
 
     def reset(self) -> None:
         """Note a success."""
         self._failures = 0
+        self._next = 0.0
 
 
 def _rounded(span: timedelta) -> timedelta:

@@ -54,6 +54,7 @@ Url = Annotated[str, AfterValidator(_safe_url)]
 class MessageTraceSettings(BaseModel):
     """What all triggers share."""
 
+    state_folder: ClassVar[str] = "message_trace"
     history: ClassVar[duration] = duration(days=30)  # documented for the Reporting Web Service
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True, extra="ignore")
@@ -107,6 +108,7 @@ class OAuthSettings(MessageTraceSettings):
 class GraphSettings(OAuthSettings):
     """Office 365 Message Trace (Graph API): an Entra ID application with a client secret."""
 
+    state_folder: ClassVar[str] = "message_trace_graph"  # what one sent, the other has not
     history: ClassVar[duration] = duration(days=HISTORY_DAYS)
 
     start_time: int = Field(default=1, ge=0, le=24 * HISTORY_DAYS)

@@ -2,27 +2,29 @@
 
 import random
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from threading import Thread
 from typing import Any, Protocol, TypeVar
 
 import requests
-from pyrate_limiter import BucketFullException, Limiter, RequestRate
+from pyrate_limiter import BucketFullException
 from requests.auth import AuthBase
 from requests_ratelimiter import LimiterMixin
 
 from office365_message_trace.clock import Clock
 from office365_message_trace.errors import Unavailable
 from office365_message_trace.model import Log
+from office365_message_trace.quota import BACKGROUND, LIVE, RequestBudget
 
 CONNECT_TIMEOUT = 10.0  # seconds
 READ_TIMEOUT = 120.0  # seconds between two bytes of an answer
+TOTAL_TIMEOUT = 300.0  # seconds for a whole answer, however steadily it drips
 LONGEST_WAIT = 60.0  # seconds, of the exponential series
 LONGEST_RETRY_AFTER = 600.0  # seconds; a server that asks for more is asked again after these
-REQUESTS_PER_PERIOD = 90  # of the 100 that Microsoft grants a tenant for message traces
-BACKGROUND_REQUESTS_PER_PERIOD = 72  # the rest is kept for fresh mail
-PERIOD = 300  # seconds
+SLOW_DOWN = 30.0  # seconds after a 429 that does not say how long; others wait 30 to 60
 
 _SAY_EVERY = 60.0  # seconds
 _Parsed = TypeVar("_Parsed")
@@ -57,10 +59,16 @@ class Paced(Exception):
         self.failure = failure
 
 
-class Http(Protocol):
-    """Sends a request once. Raises `Unavailable` if no whole answer came, `Paced` if too early."""
+Pending = Callable[[], Answer]
+"""A request under way: waits for the answer. Raises `Unavailable` if no whole one came, or `Paced`
+if it was too early to ask."""
 
-    def send(self, request: Request) -> Answer: ...
+
+class Http(Protocol):
+    """Sends requests."""
+
+    def begin(self, request: Request) -> Pending:
+        """Send ``request`` once, without waiting for the answer."""
 
 
 class Credentials(Protocol):
@@ -82,42 +90,69 @@ class TimeoutSession(requests.Session):
 
 
 class PacedSession(LimiterMixin, TimeoutSession):
-    """At most `REQUESTS_PER_PERIOD` requests per `PERIOD`, every attempt counted.
+    """Counts every attempt against ``budget``, as one of that ``kind``.
 
     A request that would have to wait raises ``BucketFullException`` instead: the wait belongs to
-    the retry loop, where it can be stopped. What to make of a 429 is decided there too.
+    the retry loop, where it can be stopped.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, budget: RequestBudget, kind: str) -> None:
         super().__init__(
-            limiter=Limiter(RequestRate(REQUESTS_PER_PERIOD, PERIOD)),
+            limiter=budget,
             max_delay=0.001,  # zero would mean: sleep as long as it takes
-            per_host=False,
+            bucket_name=kind,
             limit_statuses=(),
         )
+        self._budget = budget
+
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        response = super().send(request, **options)
+        if response.status_code == 429:
+            self._budget.throttled()
+        return response
 
 
 class RequestsHttp:
     """`Http` over a requests session, which honours proxies and ``REQUESTS_CA_BUNDLE`` as usual.
 
-    ``background_limit`` further limits the requests marked as background.
+    ``background`` is the session for the requests that are marked so, if it is another one. Each
+    request has a thread of its own, so that its answer is waited for as long as it is worth it and
+    no longer, and so that the next page can come while this one is delivered.
     """
 
     def __init__(
         self,
         session: requests.Session,
         auth: AuthBase | None = None,
-        background_limit: Limiter | None = None,
+        background: requests.Session | None = None,
     ) -> None:
         self._session = session
         self._auth = auth
-        self._background_limit = background_limit
+        self._background = background or session
 
-    def send(self, request: Request) -> Answer:
+    def begin(self, request: Request) -> Pending:
+        answer: Future[Answer] = Future()
+
+        def work() -> None:
+            try:
+                answer.set_result(self._send(request))
+            except BaseException as error:  # raised again where the answer is waited for
+                answer.set_exception(error)
+
+        Thread(target=work, name="request", daemon=True).start()
+
+        def wait() -> Answer:
+            try:
+                return answer.result(TOTAL_TIMEOUT)
+            except TimeoutError as error:
+                raise Unavailable("no answer", "not whole in time") from error
+
+        return wait
+
+    def _send(self, request: Request) -> Answer:
+        session = self._background if request.background else self._session
         try:
-            if request.background and self._background_limit:
-                self._background_limit.try_acquire("background")
-            response = self._session.request(
+            response = session.request(
                 request.method,
                 request.url,
                 headers=request.headers,
@@ -159,13 +194,19 @@ class Transport:
         self._failures = 0
         self._said: dict[str, float] = {}
 
+    def begin(self, request: Request) -> Pending:
+        """Send ``request`` ahead of the `call` that is given what this returns."""
+        self._clock.wait(0)
+        return self._http.begin(request)
+
     def call(
         self,
         request: Request,
         judge: Callable[[Answer], _Parsed],
         attempts: int | None = None,
+        pending: Pending | None = None,
     ) -> _Parsed:
-        """What ``judge`` makes of the answer to ``request``.
+        """What ``judge`` makes of the answer to ``request``, which may be ``pending`` already.
 
         ``judge`` raises `Unavailable` for an answer that should be asked for again; its other errors
         pass through. After ``attempts`` failures (None: never) the last `Unavailable` is raised; a
@@ -175,8 +216,9 @@ class Transport:
         tried = 0
         while True:
             self._clock.wait(0)
+            answer, pending = pending or self._http.begin(request), None
             try:
-                result = judge(self._authorised(request))
+                result = judge(self._authorised(request, answer))
             except Paced as paced:
                 self._say(f"Pausing for {self._service}: the request budget is used up.", "info")
                 if request.background:
@@ -200,17 +242,17 @@ class Transport:
                 self._recovered()
                 return result
 
-    def _authorised(self, request: Request) -> Answer:
-        """The answer to ``request``, repeated once with renewed credentials after a 401.
+    def _authorised(self, request: Request, pending: Pending) -> Answer:
+        """The ``pending`` answer to ``request``, repeated once with renewed credentials after a 401.
 
         After a 403 the next request has new ones: a role counts only in tokens made after it was
         assigned.
         """
-        answer = self._http.send(request)
+        answer = pending()
         if self._credentials is None:
             return answer
         if answer.status == 401 and self._credentials.renew():
-            answer = self._http.send(request)
+            answer = self._http.begin(request)()
         if answer.status == 403:
             self._credentials.renew()
         if answer.status < 400:
@@ -235,10 +277,9 @@ class Transport:
         self._failures = 0
 
 
-def microsoft_http(auth: AuthBase) -> RequestsHttp:
+def microsoft_http(auth: AuthBase, budget: RequestBudget) -> RequestsHttp:
     """`Http` for Microsoft's message trace services, within their request budget."""
-    background = Limiter(RequestRate(BACKGROUND_REQUESTS_PER_PERIOD, PERIOD))
-    return RequestsHttp(PacedSession(), auth, background)
+    return RequestsHttp(PacedSession(budget, LIVE), auth, PacedSession(budget, BACKGROUND))
 
 
 def retry_after(answer: Answer, now: datetime) -> float | None:
@@ -256,11 +297,13 @@ def retry_after(answer: Answer, now: datetime) -> float | None:
 
 def check_available(answer: Answer, now: datetime) -> None:
     """Raise `Unavailable` for the statuses that pass by themselves (RFC 9110, RFC 6585)."""
-    if answer.status in (408, 425, 429) or answer.status >= 500:
-        meaning = "it asks to slow down" if answer.status == 429 else "a fault on its side"
-        raise Unavailable(meaning, f"status {answer.status}", retry_after(answer, now))
+    detail, advice = f"status {answer.status}", retry_after(answer, now)
+    if answer.status == 429:
+        raise Unavailable("it asks to slow down", detail, SLOW_DOWN if advice is None else advice)
+    if answer.status in (408, 425) or answer.status >= 500:
+        raise Unavailable("a fault on its side", detail, advice)
     if 300 <= answer.status < 400:
-        raise Unavailable("a redirect instead of an answer", f"status {answer.status}")
+        raise Unavailable("a redirect instead of an answer", detail)
 
 
 def _reason(error: Exception) -> str:

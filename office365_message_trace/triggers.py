@@ -12,19 +12,16 @@ from sekoia_automation.configuration.exception import MissingConfigurationError
 from sekoia_automation.module import LogLevelStr
 from sekoia_automation.trigger import Trigger
 
-from office365_message_trace.auth import BasicAuth, EntraAuth, Signer
+from office365_message_trace.assembly import Assembly
 from office365_message_trace.clock import SystemClock
-from office365_message_trace.collector import Collector, Source
+from office365_message_trace.collector import Collector
 from office365_message_trace.endpoints import UNSAFE_URL, Endpoints, is_safe_url
 from office365_message_trace.errors import (
     ConfigurationMistakes,
     MessageTraceError,
     Stopped,
 )
-from office365_message_trace.graph import GraphClient
 from office365_message_trace.ledger import Ledger
-from office365_message_trace.pusher import BatchPusher
-from office365_message_trace.reporting import ReportingClient
 from office365_message_trace.resume import opening_coverage
 from office365_message_trace.settings import (
     BasicSettings,
@@ -35,14 +32,7 @@ from office365_message_trace.settings import (
     unknown_fields,
 )
 from office365_message_trace.state import StateStore
-from office365_message_trace.storage import PatientStorage, storage_at
 from office365_message_trace.telemetry import Telemetry
-from office365_message_trace.transport import (
-    RequestsHttp,
-    TimeoutSession,
-    Transport,
-    microsoft_http,
-)
 
 STOP_GRACE = 0.3  # seconds for a request under way to end; what it did not confirm is done again
 LOG_GRACE = 0.15  # seconds for the last log lines to leave
@@ -52,7 +42,6 @@ _UNEXPECTED = (
     "An unexpected fault stopped the collection; it continues in a minute from where it was, and "
     "nothing is lost. Report this to the maintainers of this module with the text in brackets."
 )
-_INTAKE = "The Sekoia.io intake"
 _CONFIGURATIONS = ("trigger_configuration", "connector_configuration")
 
 
@@ -65,7 +54,6 @@ class MessageTraceTrigger(Trigger):
 
     last_heartbeat_threshold = 900  # seconds; no request or wait stays silent for longer
     settings_model: ClassVar[type[MessageTraceSettings]]
-    state_folder: ClassVar[str] = "message_trace"
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -144,47 +132,29 @@ class MessageTraceTrigger(Trigger):
             self.log(doubt, "warning")
         clock = SystemClock(self._stop_event, self.heartbeat)
         telemetry = Telemetry(settings.intake_key.get_secret_value())
-        source = self._source(Endpoints.from_environment(), clock)
-        pusher = self._pusher(settings, clock, telemetry)
-        storage = self._storage(self.data_path / self.state_folder, clock)
-        store, ledger = StateStore(storage, self._say), Ledger(storage)
+        intake_server = self._intake_server(settings)
+        parts = Assembly(settings, Endpoints.from_environment(), self.data_path, clock, self._say)
+        store, ledger = StateStore(parts.storage, self._say), Ledger(parts.storage)
         coverage = opening_coverage(
             store,
             ledger,
-            self._storage(self.data_path, clock),
+            parts.shared_storage,
             settings.policy,
             settings.first_start,
             clock.now(),
             self._say,
         )
         spare_the_garbage_collector()
-        collector = Collector(
-            source, pusher, ledger, store, settings.policy, clock, self._say, telemetry
-        )
-        collector.run(coverage)
-
-    def _storage(self, root: Path, clock: SystemClock) -> PatientStorage:
-        return PatientStorage(storage_at(root), clock, self._say)
-
-    def _pusher(
-        self, settings: MessageTraceSettings, clock: SystemClock, telemetry: Telemetry
-    ) -> BatchPusher:
-        transport = Transport(RequestsHttp(TimeoutSession()), _INTAKE, clock, self._say)
-        return BatchPusher(
-            self._intake_server(settings),
-            settings.intake_key.get_secret_value(),
-            settings.chunk_size,
-            transport,
+        Collector(
+            parts.source(),
+            parts.pusher(intake_server, telemetry),
+            ledger,
+            store,
+            settings.policy,
             clock,
             self._say,
             telemetry,
-        )
-
-    def _source(self, endpoints: Endpoints, clock: SystemClock) -> Source:
-        raise NotImplementedError
-
-    def _microsoft(self, service: str, auth: Signer, clock: SystemClock) -> Transport:
-        return Transport(microsoft_http(auth), service, clock, self._say, credentials=auth)
+        ).run(coverage)
 
     def _intake_server(self, settings: MessageTraceSettings) -> str:
         try:
@@ -226,49 +196,17 @@ class MessageTraceOAuthTrigger(MessageTraceTrigger):
 
     settings_model = OAuthSettings
 
-    def _source(self, endpoints: Endpoints, clock: SystemClock) -> Source:
-        settings = cast(OAuthSettings, self.configuration)
-        auth = _entra(settings, endpoints, endpoints.reporting_scope)
-        transport = self._microsoft(ReportingClient.name, auth, clock)
-        return ReportingClient(endpoints.reporting, transport, clock, self._say)
-
 
 class MessageTraceBasicTrigger(MessageTraceTrigger):
     """Message Trace, the legacy trigger."""
 
     settings_model = BasicSettings
 
-    def _source(self, endpoints: Endpoints, clock: SystemClock) -> Source:
-        settings = cast(BasicSettings, self.configuration)
-        auth = BasicAuth(settings.account_name, settings.account_password.get_secret_value())
-        transport = self._microsoft(ReportingClient.name, auth, clock)
-        return ReportingClient(endpoints.reporting, transport, clock, self._say, basic=True)
-
 
 class MessageTraceGraphTrigger(MessageTraceTrigger):
     """Office 365 Message Trace (Graph API)."""
 
     settings_model = GraphSettings
-    state_folder = (
-        "message_trace_graph"  # its rows differ: what one trigger sent, the other has not
-    )
-
-    def _source(self, endpoints: Endpoints, clock: SystemClock) -> Source:
-        settings = cast(GraphSettings, self.configuration)
-        auth = _entra(settings, endpoints, endpoints.graph_scope)
-        transport = self._microsoft(GraphClient.name, auth, clock)
-        reporting_format = settings.event_format == "reporting"
-        return GraphClient(endpoints.graph, transport, clock, self._say, reporting_format)
-
-
-def _entra(settings: OAuthSettings, endpoints: Endpoints, scope: str) -> EntraAuth:
-    return EntraAuth(
-        endpoints.login,
-        settings.tenant_id,
-        settings.client_id,
-        settings.client_secret.get_secret_value(),
-        scope,
-    )
 
 
 def spare_the_garbage_collector() -> None:

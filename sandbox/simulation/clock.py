@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from math import ceil
+from typing import TypeVar
 
 from office365_message_trace.errors import Stopped
 from sandbox.clock import from_ms, to_ms_up
 from sandbox.simulation.perils import Killed, Perils
 
 _MOST_IDLE_LOOKS = 20_000
+_Result = TypeVar("_Result")
 
 
 class Livelock(AssertionError):
@@ -36,6 +38,7 @@ class VirtualClock:
         self._perils = perils
         self._steps = deque(sorted(steps))
         self._idle_looks = 0
+        self._deferred: int | None = None
 
     @property
     def stopping(self) -> bool:
@@ -73,7 +76,22 @@ class VirtualClock:
 
     def elapse(self, seconds: float) -> None:
         """Let time pass that nothing interrupts, as a request does."""
-        self.skip_to(self.ms + ceil(seconds * 1000))
+        if self._deferred is None:
+            self.skip_to(self.ms + ceil(seconds * 1000))
+        else:
+            self._deferred += ceil(seconds * 1000)
+
+    def deferring(self, action: Callable[[], _Result]) -> tuple[_Result, int]:
+        """What `action` returns, and the instant when all that it let elapse will have passed.
+
+        Until then others go on: this is how a request is under way.
+        """
+        began, self._deferred = self.ms, 0
+        try:
+            result = action()
+            return result, began + self._deferred
+        finally:
+            self._deferred = None
 
     def skip_to(self, ms: int) -> None:
         """Let time pass until `ms`, taking the steps of the clock on the way."""

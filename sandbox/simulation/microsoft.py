@@ -7,17 +7,11 @@ from functools import cached_property
 from random import Random
 from urllib.parse import unquote
 
-from pyrate_limiter import BucketFullException, Limiter, RequestRate
+from pyrate_limiter import BucketFullException
 
-from office365_message_trace.errors import Unavailable
-from office365_message_trace.transport import (
-    BACKGROUND_REQUESTS_PER_PERIOD,
-    PERIOD,
-    REQUESTS_PER_PERIOD,
-    Answer,
-    Paced,
-    Request,
-)
+from office365_message_trace.errors import MessageTraceError, Unavailable
+from office365_message_trace.quota import BACKGROUND, LIVE, RequestBudget
+from office365_message_trace.transport import Answer, Paced, Pending, Request
 from sandbox import wire
 from sandbox.reporting import ReportingService, errors
 from sandbox.simulation.clock import VirtualClock
@@ -107,27 +101,40 @@ class MicrosoftHttp:
         witness: Witness,
         rng: Random,
         latency: float,
+        budget: RequestBudget,
     ) -> None:
         self._service, self._credentials = service, credentials
         self._clock, self._perils = clock, perils
         self._troubles, self._witness, self._rng = troubles, witness, rng
         self._latency = latency
-        now = clock.monotonic
-        self._limit = Limiter(RequestRate(REQUESTS_PER_PERIOD, PERIOD), time_function=now)
-        self._background = Limiter(
-            RequestRate(BACKGROUND_REQUESTS_PER_PERIOD, PERIOD), time_function=now
-        )
+        self._budget = budget
 
-    def send(self, request: Request) -> Answer:
-        """One request, with whatever goes wrong with it."""
+    def begin(self, request: Request) -> Pending:
+        """One request under way, with whatever goes wrong with it."""
+        outcome, arrives_ms = self._clock.deferring(lambda: self._outcome(request))
+
+        def wait() -> Answer:
+            self._clock.skip_to(arrives_ms)
+            self._strike("after asking Microsoft")
+            if isinstance(outcome, Answer):
+                return outcome
+            raise outcome
+
+        return wait
+
+    def _outcome(self, request: Request) -> Answer | MessageTraceError | Paced:
+        try:
+            return self._answer(request)
+        except (MessageTraceError, Paced) as failure:
+            return failure
+
+    def _answer(self, request: Request) -> Answer:
         self._witness.sending()
         if self._clock.stopping:
             self._witness.violations.append("a request to Microsoft after a stop")
         try:
-            if request.background:
-                self._background.try_acquire("background")
             authorization = self._credentials.authorization()
-            self._limit.try_acquire("all")
+            self._budget.try_acquire(BACKGROUND if request.background else LIVE)
         except BucketFullException as full:
             self._witness.fault(self._clock.ms, "paced", recovery_minutes=15)
             raise Paced(float(full.meta_info["remaining_time"])) from full
@@ -136,8 +143,9 @@ class MicrosoftHttp:
         self._witness.lives[-1].microsoft.append(began)
         self._clock.elapse(self._latency * (0.1 + 0.9 * self._rng.random()))
         answer = self._befallen(request, authorization)
+        if answer.status == 429:
+            self._budget.throttled()
         self._witness.note(began, request.url, answer.status, len(answer.body))
-        self._strike("after asking Microsoft")
         return answer
 
     def _befallen(self, request: Request, authorization: str) -> Answer:

@@ -7,7 +7,7 @@ from random import Random
 import orjson
 
 from office365_message_trace.errors import Unavailable
-from office365_message_trace.transport import Answer, Request
+from office365_message_trace.transport import Answer, Pending, Request
 from sandbox import wire
 from sandbox.intake import Intake
 from sandbox.simulation.clock import VirtualClock
@@ -40,8 +40,11 @@ class IntakeHttp:
         self._troubles, self._witness, self._rng = troubles, witness, rng
         self._latency = latency
 
-    def send(self, request: Request) -> Answer:
-        """One batch, with whatever goes wrong with it."""
+    def begin(self, request: Request) -> Pending:
+        """One batch, with whatever goes wrong with it; nobody has two under way."""
+        return lambda: self._send(request)
+
+    def _send(self, request: Request) -> Answer:
         self._witness.sending()
         if self._perils.strike("before posting", self._clock.ms):
             raise Killed

@@ -8,9 +8,10 @@ from office365_message_trace.collector import Collector
 from office365_message_trace.ledger import Ledger
 from office365_message_trace.pusher import BatchPusher
 from office365_message_trace.reporting import ReportingClient
+from office365_message_trace.quota import RequestBudget
 from office365_message_trace.resume import opening_coverage
 from office365_message_trace.state import StateStore
-from office365_message_trace.storage import PatientStorage
+from office365_message_trace.storage import PatientStorage, Storage
 from office365_message_trace.transport import Transport
 from sandbox.intake import Intake, IntakeOptions
 from sandbox.mailflow import MailFlow
@@ -76,7 +77,7 @@ class World:
             self._log,
         )
         Collector(
-            self._source(),
+            self._source(storage, settings),
             self._pusher(settings),
             ledger,
             store,
@@ -96,7 +97,7 @@ class World:
         """Told by the pusher."""
         self.witness.faults["events discarded"] += events
 
-    def _source(self) -> ReportingClient:
+    def _source(self, storage: Storage, settings: Settings) -> ReportingClient:
         credentials = SimulatedCredentials(self._entra, self.clock, self.troubles, self.witness)
         http = MicrosoftHttp(
             self._service,
@@ -107,6 +108,7 @@ class World:
             self.witness,
             self._microsoft_chance,
             self.scenario.latency,
+            RequestBudget(storage, self.clock, settings.policy.frequency),
         )
         transport = Transport(
             http, "Microsoft", self.clock, self._log, credentials, self._jitter.random

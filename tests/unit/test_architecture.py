@@ -11,9 +11,9 @@ MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))
 # What each module may import of the package; who is not listed here fails the test.
 LAYERS = [
     {"errors"},
-    {"model", "pace"},
+    {"model", "pace", "sweep"},
     {"clock", "codec", "coverage", "storage"},
-    {"endpoints", "ledger", "state", "transport"},
+    {"endpoints", "ledger", "quota", "state", "transport"},
     {
         "auth",
         "pusher",
@@ -25,10 +25,11 @@ LAYERS = [
         "telemetry",
         "collector",
     },
+    {"assembly"},
     {"triggers"},
 ]
 SDK = {"triggers", "telemetry"}
-PURE = {"errors", "model", "coverage", "pace", "codec"}
+PURE = {"errors", "model", "coverage", "pace", "codec", "sweep"}
 IO_LIBRARIES = {"requests", "msal", "botocore", "s3path", "sekoia_automation", "os", "threading"}
 
 
@@ -89,6 +90,7 @@ def test_the_collector_knows_no_http_and_no_sdk() -> None:
         "model",
         "pace",
         "state",
+        "sweep",
     }
 
 

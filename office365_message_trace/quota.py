@@ -1,0 +1,135 @@
+"""The request budget: what Microsoft grants a tenant, shared with all its other tools.
+
+Microsoft documents 100 requests in any five minutes for message traces in Graph; for the Reporting
+Web Service no number is known, and the same is kept to. Requests that are refused count as well.
+"""
+
+import math
+from collections import deque
+from datetime import timedelta
+from threading import Lock
+from typing import NamedTuple
+
+import orjson
+from pyrate_limiter import BucketFullException, Limiter, RequestRate
+
+from office365_message_trace.clock import Clock
+from office365_message_trace.model import instant, milliseconds
+from office365_message_trace.storage import Storage
+
+PERIOD = 300  # seconds
+MOST_REQUESTS = 90  # in a period; the rest of the 100 is left to the tenant's other tools
+FEWEST_REQUESTS = 20  # in a period, however often the service says that it was too many
+LIVE, BACKGROUND = "live", "background"
+
+_RECORD = "quota.json"
+_CUT = 0.75  # of the limit is left after a request too many
+_CUT_PAUSE = 30.0  # seconds in which several requests too many are one lesson
+_GROWTH = 20.0  # seconds until the limit grows by a request
+
+
+class RequestBudget(Limiter):
+    """Grants requests, at most `limit` in any `PERIOD`, and remembers them over restarts.
+
+    Requests in the `BACKGROUND` leave room for the `LIVE` ones of a period, one every ``frequency``.
+    The limit shrinks when the service says that the tenant has spent its quota, which others must
+    have done then, and grows back slowly. Thread-safe.
+    """
+
+    def __init__(self, storage: Storage, clock: Clock, frequency: timedelta) -> None:
+        super().__init__(RequestRate(MOST_REQUESTS, PERIOD), time_function=clock.monotonic)
+        self._storage = storage
+        self._clock = clock
+        self._live_requests = math.ceil(PERIOD / frequency.total_seconds()) + 1
+        self._limit = MOST_REQUESTS
+        self._changed_at = clock.monotonic()
+        self._attempts: deque[_Attempt] = deque()
+        self._lock = Lock()
+        self._restore()
+
+    @property
+    def limit(self) -> int:
+        """Requests in a period, as far as is known now: from `FEWEST_REQUESTS` to `MOST_REQUESTS`."""
+        return self._limit
+
+    @property
+    def left(self) -> int:
+        """How many requests could be made now."""
+        with self._lock:
+            self._elapse()
+            return max(self._limit - len(self._attempts), 0)
+
+    def try_acquire(self, *identities: str) -> None:
+        """Count a request of the kind that is named, `LIVE` or `BACKGROUND`.
+
+        Raises ``BucketFullException`` with the remaining seconds if it has to wait.
+        """
+        background = BACKGROUND in identities
+        with self._lock:
+            now = self._elapse()
+            wait = self._wait(list(self._attempts), self._limit, now)
+            if background:
+                others = [each for each in self._attempts if each.background]
+                room = self._limit - min(self._live_requests, self._limit // 3)
+                wait = max(wait, self._wait(others, room, now))
+            if wait > 0:
+                rate = RequestRate(self._limit, PERIOD)
+                raise BucketFullException(identities[0], rate, wait)
+            self._attempts.append(_Attempt(now, background))
+            self._record()
+
+    def throttled(self) -> None:
+        """Learn that a request was one too many: others spend of the same quota."""
+        with self._lock:
+            now = self._elapse()
+            if self._limit == MOST_REQUESTS or now - self._changed_at >= _CUT_PAUSE:
+                self._limit = max(int(self._limit * _CUT), FEWEST_REQUESTS)
+                self._changed_at = now
+
+    def _elapse(self) -> float:
+        """Forget what is older than a period, and let the limit grow; returns the time."""
+        now = self._clock.monotonic()
+        while self._attempts and self._attempts[0].at <= now - PERIOD:
+            self._attempts.popleft()
+        grown = int((now - self._changed_at) / _GROWTH)
+        if self._limit < MOST_REQUESTS and grown:
+            self._limit = min(self._limit + grown, MOST_REQUESTS)
+            self._changed_at += grown * _GROWTH
+        return now
+
+    @staticmethod
+    def _wait(attempts: list["_Attempt"], limit: int, now: float) -> float:
+        """Seconds until fewer than ``limit`` of ``attempts`` are within the period."""
+        return attempts[-limit].at + PERIOD - now if len(attempts) >= limit else 0.0
+
+    def _record(self) -> None:
+        """Write down by the time of day what was granted: the other clock ends with the process."""
+        started = self._clock.now() - timedelta(seconds=self._clock.monotonic())
+        attempts = [
+            [milliseconds(started + timedelta(seconds=each.at)), each.background]
+            for each in self._attempts
+        ]
+        record = {"limit": self._limit, "attempts": attempts}
+        self._storage.write(_RECORD, orjson.dumps(record))
+
+    def _restore(self) -> None:
+        """Take over what a process before this one spent; without a usable record, nothing."""
+        record = self._storage.read(_RECORD) or b"{}"
+        now, moment = self._clock.now(), self._clock.monotonic()
+        try:
+            document = orjson.loads(record)
+            limit = int(document.get("limit", MOST_REQUESTS))
+            ages = [
+                ((now - instant(at)).total_seconds(), bool(background))
+                for at, background in document.get("attempts", ())
+            ]
+        except (ValueError, TypeError, AttributeError, OverflowError):
+            return
+        self._limit = min(max(limit, FEWEST_REQUESTS), MOST_REQUESTS)
+        recent = sorted((max(age, 0.0), kind) for age, kind in ages if age < PERIOD)
+        self._attempts.extend(_Attempt(moment - age, kind) for age, kind in reversed(recent))
+
+
+class _Attempt(NamedTuple):
+    at: float
+    background: bool
