@@ -184,7 +184,7 @@ class Collector:
         """Deliver the next page, or after the last one commit the window; whether there is more."""
         read = reading.read
         try:
-            page = next(reading.pages, None)
+            page = self._next_page(reading)
             if isinstance(page, Page):
                 self._deliver(page)
                 reading.sweep.add(page.rows)
@@ -197,7 +197,8 @@ class Collector:
             if not self._kept(reading):
                 self._widths[read.kind].narrow(read.window.span, at_least=_MINUTE)
             if read.kind is not Kind.LIVE:
-                self._set_aside(read)
+                self._past_probe.failed(self._clock.monotonic())
+                self._set_aside(read.window)
         except Refused as refusal:
             self._hold(read, refusal)
         else:
@@ -208,6 +209,15 @@ class Collector:
             reading.not_before = self._clock.monotonic() + pause
             return True
         return False
+
+    def _next_page(self, reading: _Reading) -> Page | Pause | None:
+        """None after the last page. A window of the past that is refused may be the only such one."""
+        try:
+            return next(reading.pages, None)
+        except Refused:
+            if reading.read.kind is not Kind.LIVE:
+                self._set_aside(reading.read.window)
+            raise
 
     def _kept(self, reading: _Reading) -> bool:
         """Commit what the pages of an unfinished window cover; whether that is anything."""
@@ -247,11 +257,9 @@ class Collector:
         at = min(read.at, self._clock.now())  # the clock may have been set back meanwhile
         self._commit(self._coverage.completed(replace(read, at=at)))
 
-    def _set_aside(self, read: Read) -> None:
-        """Pause the background after a failure, and then let another window have its turn first."""
-        moment = self._clock.monotonic()
-        self._past_probe.failed(moment)
-        self._aside.append((read.window, moment + _ASIDE))
+    def _set_aside(self, window: Window) -> None:
+        """Let other windows have their turn before ``window`` is tried again."""
+        self._aside.append((window, self._clock.monotonic() + _ASIDE))
 
     def _commit(self, coverage: Coverage) -> None:
         """Make ``coverage`` the one to continue from, now and after a restart."""
@@ -310,13 +318,13 @@ class Collector:
         self._refused.add(read.kind)
         level = "critical" if isinstance(refusal, Misconfigured) else "error"
         self._log(str(refusal), level)
+        pause = self._probe(read.kind).failed(self._clock.monotonic())
         if read.kind is Kind.LIVE:
-            self._clock.wait(self._live_probe.failed(self._clock.monotonic()))
-        else:
-            self._set_aside(read)
-            for reading in self._past.values():
-                self._kept(reading)
-            self._past.clear()
+            self._clock.wait(pause)
+            return
+        for reading in self._past.values():
+            self._kept(reading)
+        self._past.clear()
 
     def _probe(self, kind: Kind) -> SlowProbe:
         return self._live_probe if kind is Kind.LIVE else self._past_probe

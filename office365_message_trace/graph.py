@@ -46,6 +46,7 @@ class GraphClient(ODataClient):
     """
 
     name = "Microsoft Graph"
+    trace_id = "id"
     page_size = LARGEST_PAGE
     headers = {  # noqa: RUF012  # a constant of the class
         "Accept": "application/json",
@@ -72,9 +73,8 @@ class GraphClient(ODataClient):
         rows = body.get("value") if isinstance(body, dict) else None
         return Listing(rows, body.get("@odata.nextLink")) if isinstance(rows, list) else None
 
-    def row(self, fields: Fields) -> Row:
-        received = received_at(fields["receivedDateTime"])
-        return Row(received, str(fields.get("id")), codec.canonical(fields), fields)
+    def received(self, fields: Fields) -> tuple[int, Fields]:
+        return received_at(fields["receivedDateTime"]), fields
 
     def render(self, row: Row) -> str:
         return codec.encode(as_reporting_row(row) if self._reporting_format else row.fields)

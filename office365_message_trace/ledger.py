@@ -24,6 +24,7 @@ BUCKET_SPAN = timedelta(minutes=15)
 _FOLDER = "ledger"
 _KEY = re.compile(r"[0-9a-f]{32}")
 _BUCKET_MILLISECONDS = BUCKET_SPAN // MILLISECOND
+_FIRST_BUCKET = 1
 _LAST_BUCKET = milliseconds(datetime(9999, 1, 1, tzinfo=UTC)) // _BUCKET_MILLISECONDS
 
 
@@ -40,8 +41,8 @@ class Ledger:
 
     @property
     def buckets(self) -> list[Window]:
-        """The receive times of which something is recorded, oldest first."""
-        return [_span(number) for number in sorted(self._known)]
+        """The receive times of which something is recorded, oldest first, but for absurd ones."""
+        return [_span(number) for number in sorted(self._known) if number > _FIRST_BUCKET]
 
     def unseen(self, rows: Iterable[Row]) -> dict[bytes, Row]:
         """Those ``rows`` that are not recorded, by fingerprint, each content once."""
@@ -79,9 +80,12 @@ class Ledger:
     def forget(self, needed: Callable[[Window], bool]) -> None:
         """Remove the buckets whose time is no longer ``needed``, nor next to any that is.
 
-        Services may return a little more than the window that was asked for.
+        Services may return a little more than the window that was asked for. Rows with absurd or no
+        times may come in any window, so their bucket stays.
         """
-        for number in [n for n in self._known if not needed(_surroundings(n))]:
+        for number in [
+            n for n in self._known if n > _FIRST_BUCKET and not needed(_surroundings(n))
+        ]:
             self._storage.delete(self._name(number))
             self._known.discard(number)
             self._loaded.pop(number, None)
@@ -113,7 +117,7 @@ class _Bucket:
 
 def _number(received: int) -> int:
     """The bucket of a receive time; absurd times (such as .NET's zero date) share the outermost."""
-    return min(max(received // _BUCKET_MILLISECONDS, 1), _LAST_BUCKET)
+    return min(max(received // _BUCKET_MILLISECONDS, _FIRST_BUCKET), _LAST_BUCKET)
 
 
 def _span(number: int) -> Window:

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+UNDATED = 0
+"""The receive time of a row that does not tell a usable one."""
 MILLISECOND = timedelta(milliseconds=1)
 
 Fields = dict[str, Any]

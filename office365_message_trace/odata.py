@@ -22,7 +22,16 @@ from office365_message_trace.errors import (
     Unavailable,
     WindowTooLarge,
 )
-from office365_message_trace.model import Fields, Log, Page, Pause, Row, Window, milliseconds
+from office365_message_trace.model import (
+    UNDATED,
+    Fields,
+    Log,
+    Page,
+    Pause,
+    Row,
+    Window,
+    milliseconds,
+)
 from office365_message_trace.transport import (
     Answer,
     Paced,
@@ -70,6 +79,8 @@ class ODataClient(ABC):
     """Reads windows from the service whose report is at ``url``."""
 
     name: ClassVar[str]
+    trace_id: ClassVar[str]  # the field that holds it
+    echo: ClassVar[tuple[str, ...]] = ()  # fields that repeat the query
     page_size: int
     headers: ClassVar[dict[str, str]] = {"Accept": "application/json"}
 
@@ -136,8 +147,11 @@ class ODataClient(ABC):
         """The page in a decoded ``body``, or None if it is none."""
 
     @abstractmethod
-    def row(self, fields: Fields) -> Row:
-        """Raises ValueError, KeyError, TypeError or AttributeError if ``fields`` are not a row."""
+    def received(self, fields: Fields) -> tuple[int, Fields]:
+        """When the row was received, in milliseconds since 1970, and the row in its usual form.
+
+        Raises ValueError, KeyError, TypeError or AttributeError if ``fields`` do not tell.
+        """
 
     @abstractmethod
     def refusal(self, failure: Failure) -> MessageTraceError | None:
@@ -167,11 +181,37 @@ class ODataClient(ABC):
         listing = self.listing(body)
         if listing is None:
             raise Unavailable("an answer that is no page of rows", "status 200")
-        try:
-            rows = [self.row(fields) for fields in listing.rows]
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise Unavailable("a row without a usable receive time") from error
+        rows = self._dated(listing.rows)
         return rows, self._same_origin(url, listing.following) if listing.following else None
+
+    def _dated(self, listed: list[Fields]) -> list[Row]:
+        """The rows with their receive times. Single ones without a usable time are `UNDATED`: they
+        and their neighbours are forwarded. Where all are so, it is no page of rows."""
+        rows, undated = [], []
+        for fields in listed:
+            try:
+                rows.append(self.row(*self.received(fields)))
+            except (ValueError, KeyError, TypeError, AttributeError):
+                undated.append(fields)
+        if not undated:
+            return rows
+        if not rows or not all(isinstance(fields, dict) for fields in undated):
+            raise Unavailable("rows without a usable receive time")
+        self._log(
+            f"{self.name} returned rows without a usable receive time; they are forwarded as they "
+            "are.",
+            "warning",
+        )
+        return rows + [self.row(UNDATED, fields) for fields in undated]
+
+    def row(self, received: int, fields: Fields) -> Row:
+        """The row of ``fields``; what merely repeats the query is no part of its content."""
+        said = fields
+        if self.echo:
+            said = fields.copy()
+            for name in self.echo:
+                said.pop(name, None)
+        return Row(received, str(fields.get(self.trace_id)), codec.canonical(said), fields)
 
     def _same_origin(self, url: str, following: str) -> str:
         """``following`` resolved; the token must not travel to another host than it was made for."""
@@ -212,7 +252,7 @@ class ODataClient(ABC):
     def _notice_strays(self, rows: list[Row], window: Window) -> None:
         earliest = milliseconds(window.start - _LEEWAY)
         latest = milliseconds(window.end + _LEEWAY)
-        if any(not earliest <= row.received <= latest for row in rows):
+        if any(not earliest <= row.received <= latest and row.received != UNDATED for row in rows):
             self._log(
                 f"{self.name} returned rows from outside the time that was asked for; they are "
                 "forwarded like the others.",

@@ -42,7 +42,7 @@ class RequestBudget(Limiter):
         self._clock = clock
         self._live_requests = math.ceil(PERIOD / frequency.total_seconds()) + 1
         self._limit = MOST_REQUESTS
-        self._changed_at = clock.monotonic()
+        self._cut_at = self._grown_at = clock.monotonic()
         self._attempts: deque[_Attempt] = deque()
         self._lock = Lock()
         self._restore()
@@ -82,19 +82,18 @@ class RequestBudget(Limiter):
         """Learn that a request was one too many: others spend of the same quota."""
         with self._lock:
             now = self._elapse()
-            if self._limit == MOST_REQUESTS or now - self._changed_at >= _CUT_PAUSE:
+            if self._limit == MOST_REQUESTS or now - self._cut_at >= _CUT_PAUSE:
                 self._limit = max(int(self._limit * _CUT), FEWEST_REQUESTS)
-                self._changed_at = now
+                self._cut_at = self._grown_at = now
 
     def _elapse(self) -> float:
         """Forget what is older than a period, and let the limit grow; returns the time."""
         now = self._clock.monotonic()
         while self._attempts and self._attempts[0].at <= now - PERIOD:
             self._attempts.popleft()
-        grown = int((now - self._changed_at) / _GROWTH)
-        if self._limit < MOST_REQUESTS and grown:
-            self._limit = min(self._limit + grown, MOST_REQUESTS)
-            self._changed_at += grown * _GROWTH
+        grown = int((now - self._grown_at) / _GROWTH)
+        self._limit = min(self._limit + grown, MOST_REQUESTS)
+        self._grown_at += grown * _GROWTH
         return now
 
     @staticmethod

@@ -9,7 +9,6 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
-from office365_message_trace import codec
 from office365_message_trace.clock import Clock
 from office365_message_trace.errors import (
     AnswerTruncated,
@@ -17,7 +16,7 @@ from office365_message_trace.errors import (
     Misconfigured,
     Refused,
 )
-from office365_message_trace.model import Fields, Log, Row, Window
+from office365_message_trace.model import Fields, Log, Window
 from office365_message_trace.odata import Failure, Listing, ODataClient, odata_time, received_at
 from office365_message_trace.transport import Transport
 
@@ -26,7 +25,6 @@ FULL_PAGE = 2000  # rows; documented maximum
 TOKEN_WALL = 999_999  # the first $skiptoken that the service answers with a fault; observed
 
 _OVERLAP = timedelta(seconds=1)  # whether the service counts bounds as inside is not documented
-_ECHO = ("__metadata", "Index", "StartDate", "EndDate")  # fields that repeat the query
 _DATES = ("Received", "StartDate", "EndDate")
 _VERBOSE_DATE = re.compile(r"/Date\((-?\d+)(?:[+-]\d{4})?\)/")
 
@@ -59,6 +57,8 @@ class ReportingClient(ODataClient):
     """
 
     name = "The Reporting Web Service"
+    trace_id = "MessageTraceId"
+    echo = ("__metadata", "Index", "StartDate", "EndDate")
     page_size = FULL_PAGE
 
     def __init__(
@@ -84,18 +84,13 @@ class ReportingClient(ODataClient):
         links = (outer.get(key) for key in ("__next", "odata.nextLink", "@odata.nextLink"))
         return Listing(rows, next(filter(None, links), None))
 
-    def row(self, fields: Fields) -> Row:
+    def received(self, fields: Fields) -> tuple[int, Fields]:
+        """Rows of the light form get the dates of the verbose one, which the platform reads."""
         match = _VERBOSE_DATE.fullmatch(fields["Received"])
-        if match is None:
-            dates = {name: received_at(fields[name]) for name in _DATES if fields.get(name)}
-            fields = fields | {name: f"/Date({date})/" for name, date in dates.items()}
-            received = dates["Received"]
-        else:
-            received = int(match[1])
-        said = fields.copy()
-        for name in _ECHO:
-            said.pop(name, None)
-        return Row(received, str(fields.get("MessageTraceId")), codec.canonical(said), fields)
+        if match is not None:
+            return int(match[1]), fields
+        dates = {name: received_at(fields[name]) for name in _DATES if fields.get(name)}
+        return dates["Received"], fields | {name: f"/Date({at})/" for name, at in dates.items()}
 
     def refusal(self, failure: Failure) -> MessageTraceError | None:
         if _skip_token(failure.url) >= TOKEN_WALL:

@@ -7,6 +7,7 @@ from sandbox.entra_errors import EntraError
 from sandbox.faults import (
     Answer,
     Delay,
+    Drip,
     Drop,
     Fault,
     FaultPlan,
@@ -38,6 +39,7 @@ __all__ = [
     "Content",
     "ConvertedForm",
     "Delay",
+    "Drip",
     "Drop",
     "Entra",
     "EntraError",

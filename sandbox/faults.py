@@ -5,6 +5,7 @@ Fault
  ├─ Drop          the connection ends before an answer; the service never saw the request
  ├─ Hang          no answer; then the connection ends
  ├─ Delay         the service's own answer, later
+ ├─ Drip          the service's own answer, byte by byte
  ├─ Truncate      the answer announces its whole length and stops short of it
  └─ LoseAnswer    the service does its work; the connection ends instead of the answer
 """
@@ -57,6 +58,14 @@ class Delay(Fault):
     """Wait `seconds`, then let the service answer."""
 
     seconds: float
+
+
+@dataclass(frozen=True)
+class Drip(Fault):
+    """Send the service's own answer a byte at a time, with a `pause` of so many seconds before each
+    byte of the body."""
+
+    pause: float
 
 
 @dataclass(frozen=True)

@@ -84,6 +84,8 @@ class Handler(BaseHTTPRequestHandler):
         self._record(request, response.status, fault)
         if isinstance(fault, faults.LoseAnswer):
             self._end()
+        elif isinstance(fault, faults.Drip):
+            self._drip(response, fault.pause)
         else:
             self._send(response, fault.fraction if isinstance(fault, faults.Truncate) else 1.0)
 
@@ -105,6 +107,24 @@ class Handler(BaseHTTPRequestHandler):
 
     def _send(self, response: Response, fraction: float = 1.0) -> None:
         """Send head and body in one write; with a fraction below 1, cut the body and end."""
+        body = b"" if self.command == "HEAD" else response.body
+        sent = body if fraction >= 1 else body[: int(len(body) * fraction)]
+        self.wfile.write(self._head(response) + sent)
+        if fraction < 1:
+            self._end(reset=False)
+
+    def _drip(self, response: Response, pause: float) -> None:
+        """Send the body byte by byte, until the client has enough of it or the sandbox closes."""
+        self.wfile.write(self._head(response))
+        try:
+            for byte in response.body:
+                if self.host.closing.wait(pause):
+                    break
+                self.wfile.write(bytes([byte]))
+        except OSError:
+            self.close_connection = True  # the client has gone
+
+    def _head(self, response: Response) -> bytes:
         reason = HTTPStatus(response.status).phrase if response.status in _KNOWN else "Unknown"
         head = [
             f"HTTP/1.1 {response.status} {reason}",
@@ -114,11 +134,7 @@ class Handler(BaseHTTPRequestHandler):
         ]
         if self.close_connection:
             head.append("Connection: close")
-        body = b"" if self.command == "HEAD" else response.body
-        sent = body if fraction >= 1 else body[: int(len(body) * fraction)]
-        self.wfile.write("\r\n".join([*head, "", ""]).encode("latin-1") + sent)
-        if fraction < 1:
-            self._end(reset=False)
+        return "\r\n".join([*head, "", ""]).encode("latin-1")
 
     def _end(self, *, reset: bool = True) -> None:
         """End the connection without another byte; with `reset`, as a broken network would."""

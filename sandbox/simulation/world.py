@@ -7,8 +7,8 @@ from datetime import datetime
 from office365_message_trace.collector import Collector
 from office365_message_trace.ledger import Ledger
 from office365_message_trace.pusher import BatchPusher
-from office365_message_trace.reporting import ReportingClient
 from office365_message_trace.quota import RequestBudget
+from office365_message_trace.reporting import ReportingClient
 from office365_message_trace.resume import opening_coverage
 from office365_message_trace.state import StateStore
 from office365_message_trace.storage import PatientStorage, Storage

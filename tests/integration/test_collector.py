@@ -12,7 +12,6 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from pyrate_limiter import Limiter, RequestRate
 
 from office365_message_trace import reporting as reporting_module
 from office365_message_trace.auth import EntraAuth
@@ -22,17 +21,15 @@ from office365_message_trace.errors import Stopped, StorageFailed
 from office365_message_trace.ledger import FINGERPRINT_BYTES, Ledger
 from office365_message_trace.model import MILLISECOND, Window
 from office365_message_trace.pusher import BatchPusher
+from office365_message_trace.quota import MOST_REQUESTS, PERIOD, RequestBudget
 from office365_message_trace.reporting import ReportingClient
 from office365_message_trace.state import StateStore
 from office365_message_trace.storage import FolderStorage, PatientStorage, Storage
 from office365_message_trace.transport import (
-    BACKGROUND_REQUESTS_PER_PERIOD,
-    PERIOD,
-    REQUESTS_PER_PERIOD,
-    PacedSession,
     RequestsHttp,
     TimeoutSession,
     Transport,
+    microsoft_http,
 )
 from sandbox import Answer, EntraError, MailFlowOptions, Report, Rule, Sandbox, delays, make_row
 from tests.integration.conftest import SCOPE
@@ -111,7 +108,7 @@ class Site:
         store, ledger = StateStore(storage, self.log), Ledger(storage)
         coverage = store.load() or Coverage.starting(start, self.policy)
         collector = Collector(
-            self._source(),
+            self._source(storage),
             self._pusher(),
             ledger,
             store,
@@ -122,19 +119,15 @@ class Site:
         )
         collector.run(coverage)
 
-    def _source(self) -> ReportingClient:
+    def _source(self, storage: Storage) -> ReportingClient:
         who = self.world.identity
         auth = EntraAuth(
             self.world.url("entra"), who.tenant_id, who.client_id, who.client_secret, SCOPE
         )
-        session = PacedSession()  # with budgets that refill as time passes on the timeline
-        session.limiter = self._budget(REQUESTS_PER_PERIOD)
-        http = RequestsHttp(session, auth, self._budget(BACKGROUND_REQUESTS_PER_PERIOD))
+        budget = RequestBudget(storage, self.clock, self.policy.frequency)
+        http = microsoft_http(auth, budget)
         transport = Transport(http, "The service", self.clock, self.log, credentials=auth)
         return ReportingClient(self.world.url("reporting"), transport, self.clock, self.log)
-
-    def _budget(self, requests: int) -> Limiter:
-        return Limiter(RequestRate(requests, PERIOD), time_function=self.clock.monotonic)
 
     def _pusher(self) -> BatchPusher:
         transport = Transport(RequestsHttp(TimeoutSession()), "The intake", self.clock, self.log)
@@ -299,7 +292,7 @@ def test_a_backlog_keeps_to_the_request_budget_and_leaves_room_for_fresh_mail(
     report = site.report(NOON - HOUR, NOON + HOUR)
     assert report.ok, str(report)
     assert "budget is used up" in "".join(site.log.texts("info"))
-    assert busiest(site.requests("reporting"), timedelta(seconds=PERIOD)) <= REQUESTS_PER_PERIOD
+    assert busiest(site.requests("reporting"), timedelta(seconds=PERIOD)) <= MOST_REQUESTS
     fresh = site.world.tenant.versions(NOON, NOON + HOUR, site.clock.now())
     arrivals = [(each.event, each.arrived) for each in site.world.intake.accepted]
     assert max(delay for _, delay in delays(fresh, arrivals)) <= ON_TIME
@@ -471,6 +464,27 @@ def test_a_window_that_is_too_large_is_read_in_smaller_ones(
     assert report.ok, str(report)
     assert site.saved.gaps == ()
     assert site.log.texts("error", "critical") == []
+
+
+@pytest.mark.parametrize(
+    "mail", [punctual(10, NOON - 5 * HOUR, NOON - HOUR / 2)], ids=["many pages"]
+)
+@pytest.mark.parametrize("order", ["descending", "ascending"])
+def test_what_an_unfinished_window_covered_is_not_read_again(
+    site: Site, mail: MailFlowOptions, order: str
+) -> None:
+    """Every link behind the fourth page is refused, for the backlog as a whole."""
+    site.world.reporting.options.page_size = 50
+    site.world.reporting.options.order = order  # type: ignore[assignment]
+    refused = Rule(Answer(400, b"{}"), "reporting", path="skiptoken=199", times=None)
+    site.world.faults.add(refused)
+    site.collect(until=NOON + 30 * MINUTE, start=NOON - 5 * HOUR)
+    report = site.report(NOON - 5 * HOUR, NOON + HOUR)
+    assert report.ok, str(report)
+    assert refused.struck > 3
+    pages = report.rows / 50
+    live = 30 * MINUTE / site.policy.frequency
+    assert len(site.requests("reporting")) < 1.5 * pages + refused.struck + live
 
 
 def test_a_millisecond_that_the_service_cannot_give_is_a_small_gap(

@@ -18,9 +18,7 @@ from office365_message_trace.errors import Misconfigured, Refused, Stopped
 from office365_message_trace.model import Event
 from office365_message_trace.pusher import BatchPusher, batches
 from office365_message_trace.transport import (
-    Answer as HttpAnswer,
-)
-from office365_message_trace.transport import (
+    Pending,
     Request,
     RequestsHttp,
     TimeoutSession,
@@ -54,9 +52,9 @@ class Recorder:
         self.requests: list[Request] = []
         self._http = RequestsHttp(TimeoutSession())
 
-    def send(self, request: Request) -> HttpAnswer:
+    def begin(self, request: Request) -> Pending:
         self.requests.append(request)
-        return self._http.send(request)
+        return self._http.begin(request)
 
     @property
     def bodies(self) -> list[bytes]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import timedelta
+from itertools import islice
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
@@ -19,11 +21,12 @@ from office365_message_trace.errors import (
     Unavailable,
     WindowTooLarge,
 )
-from office365_message_trace.model import MILLISECOND, Row, Window, milliseconds
+from office365_message_trace.model import MILLISECOND, Page, Pause, Row, Window, milliseconds
 from office365_message_trace.reporting import ReportingClient
 from office365_message_trace.transport import Answer as HttpAnswer
 from office365_message_trace.transport import (
     Paced,
+    Pending,
     Request,
     RequestsHttp,
     TimeoutSession,
@@ -60,7 +63,7 @@ def client(world: Sandbox, auth: EntraAuth, clock: TurnedClock, log: Logbook) ->
 
 
 def rows_of(client: ReportingClient, window: Window = HOUR) -> list[Row]:
-    return [row for page in client.pages(window) if page is not None for row in page.rows]
+    return [row for page in client.pages(window) if isinstance(page, Page) for row in page.rows]
 
 
 def failing(client: ReportingClient, window: Window = HOUR) -> tuple[list[Row], MessageTraceError]:
@@ -68,7 +71,7 @@ def failing(client: ReportingClient, window: Window = HOUR) -> tuple[list[Row], 
     rows: list[Row] = []
     with pytest.raises(MessageTraceError) as caught:  # noqa: PT012
         for page in client.pages(window):
-            rows += page.rows if page is not None else []
+            rows += page.rows if isinstance(page, Page) else []
     return rows, caught.value
 
 
@@ -188,8 +191,35 @@ def test_pages_come_one_by_one(
     configured(world, page_size=10)
     pages = client.pages(HOUR)
     for number in range(1, 4):
-        assert len(next(pages).rows) == 10  # type: ignore[union-attr]
-        assert world.journal.count("reporting") == number, "no page is asked for in advance"
+        page = next(pages)
+        assert isinstance(page, Page)
+        assert len(page.rows) == 10
+        assert world.journal.count("reporting") <= number + 1, "one page ahead, and no more"
+
+
+@busy
+def test_the_next_page_is_under_way_while_one_is_in_use(
+    world: Sandbox, client: ReportingClient, mail: MailFlowOptions
+) -> None:
+    configured(world, page_size=10)
+    pages = client.pages(HOUR)
+    next(pages)
+    deadline = time.monotonic() + 10
+    while world.journal.count("reporting") < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert world.journal.count("reporting") == 2
+
+
+@busy
+def test_of_a_window_with_too_many_pages_only_so_many_are_asked_for(
+    world: Sandbox, client: ReportingClient, mail: MailFlowOptions
+) -> None:
+    configured(world, page_size=10)
+    pages = client.pages(HOUR, most=3)
+    assert [len(page.rows) for page in islice(pages, 3) if isinstance(page, Page)] == [10] * 3
+    with pytest.raises(WindowTooLarge):
+        next(pages)
+    assert world.journal.count("reporting") == 3
 
 
 def test_a_window_without_rows_is_one_request(world: Sandbox, client: ReportingClient) -> None:
@@ -503,14 +533,15 @@ def test_links_that_lead_in_a_circle_end(world: Sandbox, client: ReportingClient
 
 
 @pytest.mark.parametrize("status", [400, 404, 410])
-def test_a_refused_link_has_the_window_read_again(
+def test_a_refused_link_ends_the_window(
     world: Sandbox, client: ReportingClient, status: int
 ) -> None:
     world.faults.add(Rule(page_with(fields(), following="MessageTrace?$skiptoken=1"), "reporting"))
     world.faults.add(Rule(Answer(status, b"{}"), "reporting", path="skiptoken", times=None))
     rows, error = failing(client)
-    assert isinstance(error, Unavailable)
+    assert isinstance(error, WindowTooLarge), "what is left is read in other windows"
     assert len(rows) == 1
+    assert world.journal.count("reporting") == 2, "the link is not insisted on"
 
 
 @pytest.mark.parametrize(
@@ -577,7 +608,7 @@ def test_a_link_that_is_no_link_is_unavailable(
             b'{"d":{"results":[{"Received":"/Date(%s)/"}]}}' % (b"9" * 5000), id="endless date"
         ),
         pytest.param(
-            b'{"d":{"results":[{"Received":"/Date(1)/"},{}]}}', id="one row among good ones"
+            b'{"d":{"results":[{"Received":"/Date(1)/"},null]}}', id="null among good ones"
         ),
     ],
 )
@@ -592,6 +623,20 @@ def test_what_is_no_page_is_unavailable_and_never_an_empty_page(
     assert len(clock.waits) == 4
 
 
+def test_a_row_without_a_usable_time_is_forwarded_with_its_neighbours(
+    world: Sandbox, client: ReportingClient, log: Logbook
+) -> None:
+    good = {"Received": f"/Date({milliseconds(NOON)})/", "MessageTraceId": "a", "Index": 0}
+    odd = {"Received": None, "MessageTraceId": "b", "Index": 1}
+    world.faults.add(Rule(page_with(good, odd), "reporting"))
+    rows = rows_of(client)
+    assert [(row.received, row.trace_id) for row in rows] == [(milliseconds(NOON), "a"), (0, "b")]
+    assert [json.loads(client.render(row)) for row in rows] == [good, odd]
+    assert "Index" not in json.loads(rows[1].content)
+    (warning,) = log.texts()
+    assert "without a usable receive time" in warning
+
+
 @busy
 def test_faults_between_pages_are_waited_out(
     world: Sandbox, client: ReportingClient, mail: MailFlowOptions, log: Logbook
@@ -602,7 +647,7 @@ def test_faults_between_pages_are_waited_out(
         html_page(),
         Drop(),
         Truncate(),
-        Answer(429),
+        Answer(429, headers={"Retry-After": "2"}),
         Answer(200, b'{"d":{"results":[{"Rec'),
     ]
     for number, fault in enumerate(faults):
@@ -636,11 +681,16 @@ class Exhausted:
         self.requests: list[Request] = []
         self._times = times
 
-    def send(self, request: Request) -> HttpAnswer:
+    def begin(self, request: Request) -> Pending:
         self.requests.append(request)
-        if len(self.requests) <= self._times:
-            raise Paced(42.0)
-        return HttpAnswer(200, {}, b'{"d":{"results":[]}}')
+        full = len(self.requests) <= self._times
+
+        def wait() -> HttpAnswer:
+            if full:
+                raise Paced(42.0)
+            return HttpAnswer(200, {}, b'{"d":{"results":[]}}')
+
+        return wait
 
 
 @pytest.fixture
@@ -655,15 +705,15 @@ def test_background_pages_give_way_while_the_budget_is_used_up(
 ) -> None:
     http, client = exhausted
     pages = list(client.pages(HOUR, background=True))
-    assert [page if page is None else page.rows for page in pages] == [None] * 27 + [[]]
+    assert pages == [Pause(42.0)] * 3 + [Page([])]
     assert all(request.background for request in http.requests)
     assert len({request.url for request in http.requests}) == 1
-    assert clock.waits == ([5.0] * 8 + [2.0]) * 3
+    assert clock.waits == [], "whoever reads them decides what to do meanwhile"
 
 
 def test_pages_of_fresh_mail_wait_for_the_budget(
     exhausted: tuple[Exhausted, ReportingClient], clock: TurnedClock
 ) -> None:
     _, client = exhausted
-    assert [page.rows for page in client.pages(HOUR) if page is not None] == [[]]
+    assert list(client.pages(HOUR)) == [Page([])]
     assert clock.waits == [42.0] * 3

@@ -175,12 +175,12 @@ def test_backlog_older_than_the_look_back_is_read_by_all_passes_at_once() -> Non
     assert all(each.pending()[0].start == NOON - 90 * HOUR for each in after.passes)
 
 
-def test_re_reads_and_backlog_take_turns() -> None:
+def test_re_reads_or_backlog_go_first_as_is_asked() -> None:
     chosen = policy()
     behind = Pass(timedelta(0), NOON - timedelta(minutes=5), (minutes(-600, -500),))
     reread = Pass(timedelta(minutes=10), NOON - timedelta(minutes=30))
     both = Coverage((behind, reread))
-    kinds = [plan(both, chosen, NOON, WIDE, turn=turn) for turn in (Kind.REREAD, Kind.BACKLOG)]
+    kinds = [plan(both, chosen, NOON, WIDE, first) for first in (Kind.REREAD, Kind.BACKLOG)]
     assert [step.kind for step in kinds if isinstance(step, Read)] == [Kind.REREAD, Kind.BACKLOG]
 
 

@@ -12,22 +12,22 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from requests.auth import HTTPBasicAuth
 
 from office365_message_trace import transport
 from office365_message_trace.errors import Stopped, Unavailable
 from office365_message_trace.transport import (
     Answer,
     Paced,
+    Pending,
     Request,
     RequestsHttp,
     TimeoutSession,
     Transport,
     check_available,
-    microsoft_http,
 )
 from sandbox import Answer as Instead
 from sandbox import (
+    Drip,
     Drop,
     Fault,
     Hang,
@@ -57,12 +57,16 @@ class ScriptedHttp:
         self.sent: list[Request] = []
         self._script = list(script)
 
-    def send(self, request: Request) -> Answer:
+    def begin(self, request: Request) -> Pending:
         self.sent.append(request)
         outcome = self._script.pop(0)
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
+
+        def wait() -> Answer:
+            if isinstance(outcome, Exception):
+                raise outcome
+            return outcome
+
+        return wait
 
 
 class Ticket:
@@ -347,7 +351,7 @@ def test_the_bundle_of_the_environment_is_trusted_and_any_status_is_an_answer(
     world: Sandbox,
 ) -> None:
     world.faults.add(Rule(Instead(418, b"tea", headers={"X-Pot": "1"}), times=None))
-    answer = RequestsHttp(TimeoutSession()).send(asking(world))
+    answer = RequestsHttp(TimeoutSession()).begin(asking(world))()
     assert (answer.status, answer.body, answer.headers["x-pot"]) == (418, b"tea", "1")
 
 
@@ -356,7 +360,7 @@ def test_without_that_bundle_the_service_is_not_trusted(
 ) -> None:
     monkeypatch.delenv("REQUESTS_CA_BUNDLE")
     with pytest.raises(Unavailable, match="SSL"):
-        RequestsHttp(TimeoutSession()).send(asking(world))
+        RequestsHttp(TimeoutSession()).begin(asking(world))()
     assert world.journal.count() == 0
 
 
@@ -379,28 +383,37 @@ def test_what_is_no_whole_answer_is_unavailable(world: Sandbox, fault: Fault) ->
         if isinstance(fault, Hang):
             patch.setattr(transport, "READ_TIMEOUT", 0.3)
         with pytest.raises(Unavailable) as caught:
-            http.send(asking(world, "/batch?secret=canary"))
+            http.begin(asking(world, "/batch?secret=canary"))()
     assert caught.value.sentence == "no answer"
     assert "canary" not in repr(caught.value)
     assert "127.0.0.1" not in repr(caught.value)
-    assert http.send(asking(world)).status == 404, "the next request gets its answer"
+    assert http.begin(asking(world))().status == 404, "the next request gets its answer"
+
+
+def test_an_answer_that_drips_without_end_is_given_up(world: Sandbox) -> None:
+    """Each byte comes in time, the whole never does."""
+    world.faults.add(Rule(Drip(pause=0.05)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(transport, "TOTAL_TIMEOUT", 0.4)
+        with pytest.raises(Unavailable, match="not whole in time"):
+            RequestsHttp(TimeoutSession()).begin(asking(world))()
 
 
 def test_a_refused_connection_is_unavailable() -> None:
     request = Request("GET", f"http://127.0.0.1:{closed_port()}/")
     with pytest.raises(Unavailable, match="NewConnectionError"):
-        RequestsHttp(TimeoutSession()).send(request)
+        RequestsHttp(TimeoutSession()).begin(request)()
 
 
 def test_a_name_that_does_not_resolve_is_unavailable(world: Sandbox) -> None:
     with pytest.raises(Unavailable, match="no answer"):
-        RequestsHttp(TimeoutSession()).send(Request("GET", "https://nowhere.invalid/"))
+        RequestsHttp(TimeoutSession()).begin(Request("GET", "https://nowhere.invalid/"))()
 
 
 def test_redirects_are_not_followed(world: Sandbox) -> None:
     elsewhere = {"Location": world.url("entra") + "/elsewhere"}
     world.faults.add(Rule(Instead(302, headers=elsewhere)))
-    assert RequestsHttp(TimeoutSession()).send(asking(world)).status == 302
+    assert RequestsHttp(TimeoutSession()).begin(asking(world))().status == 302
     assert world.journal.count() == 1
 
 
@@ -409,7 +422,7 @@ def test_the_proxy_of_the_environment_is_used(
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{closed_port()}")
     with pytest.raises(Unavailable, match="ProxyError"):
-        RequestsHttp(TimeoutSession()).send(asking(world))
+        RequestsHttp(TimeoutSession()).begin(asking(world))()
     assert world.journal.count() == 0
 
 
@@ -429,53 +442,7 @@ def test_the_proxy_is_asked_for_a_tunnel_to_the_service(
         proxy.start()
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{listener.getsockname()[1]}")
         with pytest.raises(Unavailable):
-            RequestsHttp(TimeoutSession()).send(asking(world))
+            RequestsHttp(TimeoutSession()).begin(asking(world))()
         proxy.join()
     service = world.url("intake").removeprefix("https://")
     assert asked[0].startswith(f"CONNECT {service} HTTP/1.".encode())
-
-
-# The request budget
-
-
-@pytest.mark.parametrize(
-    ("background", "granted"), [(False, 90), (True, 72)], ids=["fresh mail", "background"]
-)
-def test_what_exceeds_the_budget_of_five_minutes_is_not_sent_and_not_slept_for(
-    world: Sandbox, background: bool, granted: int
-) -> None:
-    http = microsoft_http(HTTPBasicAuth("nobody", "nothing"))
-    request = Request("GET", world.url("reporting") + "/", background=background)
-    for _ in range(granted):
-        http.send(request)
-    with pytest.raises(Paced) as caught:
-        http.send(request)
-    assert 200 < caught.value.seconds <= 300
-    assert world.journal.count("reporting") == granted
-
-
-def test_background_requests_leave_room_for_fresh_mail(world: Sandbox) -> None:
-    http = microsoft_http(HTTPBasicAuth("nobody", "nothing"))
-    url = world.url("reporting") + "/"
-    for _ in range(72):
-        http.send(Request("GET", url, background=True))
-    for _ in range(90 - 72):
-        http.send(Request("GET", url))
-    with pytest.raises(Paced):
-        http.send(Request("GET", url))
-
-
-def test_attempts_that_fail_count_for_the_budget_too(world: Sandbox) -> None:
-    world.faults.add(Rule(Instead(503), times=None))
-    http = microsoft_http(HTTPBasicAuth("nobody", "nothing"))
-    request = Request("GET", world.url("reporting") + "/")
-    assert {http.send(request).status for _ in range(90)} == {503}
-    with pytest.raises(Paced):
-        http.send(request)
-
-
-def test_a_429_uses_up_no_more_of_the_budget_than_other_answers(world: Sandbox) -> None:
-    world.faults.add(Rule(Instead(429)))
-    http = microsoft_http(HTTPBasicAuth("nobody", "nothing"))
-    request = Request("GET", world.url("reporting") + "/")
-    assert [http.send(request).status for _ in range(2)] == [429, 404]

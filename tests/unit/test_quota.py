@@ -1,0 +1,250 @@
+"""The request budget: what is granted in five minutes, over restarts, and beside other clients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pyrate_limiter import BucketFullException
+from requests.auth import HTTPBasicAuth
+
+from office365_message_trace.quota import (
+    BACKGROUND,
+    FEWEST_REQUESTS,
+    LIVE,
+    MOST_REQUESTS,
+    PERIOD,
+    RequestBudget,
+)
+from office365_message_trace.storage import FolderStorage
+from office365_message_trace.transport import Answer, Paced, Request, microsoft_http
+from sandbox import Answer as Instead
+from sandbox import MailFlowOptions, Rule, Sandbox, SandboxOptions
+from tests.support import NOON, TurnedClock
+
+MINUTE = timedelta(minutes=1)
+
+
+class Grants:
+    """A budget on a turned clock, and when it granted something."""
+
+    def __init__(self, folder: Path, frequency: timedelta = MINUTE) -> None:
+        self.clock = TurnedClock()
+        self.instants: list[float] = []
+        self._folder, self._frequency = folder, frequency
+        self.restart()
+
+    def restart(self, clock: TurnedClock | None = None) -> None:
+        self.clock = clock or self.clock
+        self.budget = RequestBudget(FolderStorage(self._folder), self.clock, self._frequency)
+
+    def throttled(self) -> None:
+        self.budget.throttled()
+
+    def take(self, kind: str = LIVE) -> float:
+        """Seconds to wait, 0 for granted."""
+        try:
+            self.budget.try_acquire(kind)
+        except BucketFullException as full:
+            return float(full.meta_info["remaining_time"])
+        self.instants.append(self.clock.monotonic())
+        return 0.0
+
+    def take_all(self, kind: str = LIVE) -> int:
+        """How many are granted at once."""
+        count = 0
+        while not self.take(kind):
+            count += 1
+        return count
+
+
+@pytest.fixture
+def grants(tmp_path: Path) -> Grants:
+    return Grants(tmp_path)
+
+
+def test_ninety_requests_are_granted_and_the_next_when_the_first_is_five_minutes_old(
+    grants: Grants,
+) -> None:
+    assert grants.take() == 0
+    grants.clock.wait(100)
+    assert grants.take_all() == MOST_REQUESTS - 1
+    assert grants.take() == pytest.approx(200)
+    assert grants.budget.left == 0
+    grants.clock.wait(199.9)
+    assert grants.take() == pytest.approx(0.1)
+    grants.clock.wait(0.1)
+    assert grants.take() == 0
+    assert grants.take() == pytest.approx(100)
+
+
+@pytest.mark.parametrize(("seconds", "room"), [(60, 6), (300, 2), (10, 30), (3600, 2)])
+def test_the_background_leaves_room_for_the_fresh_mail_of_a_period(
+    tmp_path: Path, seconds: int, room: int
+) -> None:
+    grants = Grants(tmp_path, timedelta(seconds=seconds))
+    assert grants.take_all(BACKGROUND) == MOST_REQUESTS - room
+    assert grants.take_all(LIVE) == room
+
+
+def test_a_restart_does_not_refill_the_budget(grants: Grants) -> None:
+    for _ in range(40):
+        grants.take(BACKGROUND)
+        grants.clock.wait(1)
+    grants.restart()
+    assert grants.budget.left == MOST_REQUESTS - 40
+    assert grants.take_all(LIVE) == MOST_REQUESTS - 40
+    assert grants.take() == pytest.approx(PERIOD - 40, abs=0.01)
+
+
+def test_a_restart_much_later_begins_anew(grants: Grants) -> None:
+    grants.take_all()
+    grants.restart(TurnedClock(NOON + timedelta(seconds=PERIOD + 1)))
+    assert grants.take_all() == MOST_REQUESTS
+
+
+def test_after_a_clock_set_back_what_was_spent_still_counts_for_five_minutes_and_no_longer(
+    grants: Grants,
+) -> None:
+    grants.take_all()
+    grants.restart(TurnedClock(NOON - timedelta(hours=3)))
+    assert grants.take() == PERIOD
+    grants.clock.wait(PERIOD)
+    assert grants.take() == 0
+
+
+@pytest.mark.parametrize(
+    "record",
+    [b"", b"null", b"[]", b'"x"', b"{", b'{"limit":"x"}', b'{"attempts":[1]}', b'{"attempts":3}',
+     b'{"attempts":[[1e400,true]]}', b'{"attempts":[["a",true]]}', b"\xff"],
+)  # fmt: skip
+def test_a_record_that_cannot_be_used_is_no_record(tmp_path: Path, record: bytes) -> None:
+    (tmp_path / "quota.json").write_bytes(record)
+    assert Grants(tmp_path).take_all() == MOST_REQUESTS
+
+
+# Other clients
+
+
+def test_a_request_too_many_lowers_the_limit_and_time_raises_it_again(grants: Grants) -> None:
+    grants.budget.throttled()
+    lowered = grants.budget.limit
+    assert FEWEST_REQUESTS <= lowered < MOST_REQUESTS
+    grants.budget.throttled()
+    assert grants.budget.limit == lowered, "several at once are one lesson"
+    grants.clock.wait(PERIOD)
+    grants.budget.throttled()
+    assert lowered < MOST_REQUESTS
+    grants.clock.wait(3600)
+    assert grants.take_all() == MOST_REQUESTS
+
+
+def test_the_limit_never_falls_so_low_that_nothing_moves(grants: Grants) -> None:
+    for _ in range(50):
+        grants.budget.throttled()
+        grants.clock.wait(31)
+    assert grants.budget.limit >= FEWEST_REQUESTS
+    grants.clock.wait(PERIOD)
+    assert grants.take_all(BACKGROUND) > 10
+
+
+def test_a_restart_remembers_what_others_spend(grants: Grants) -> None:
+    grants.budget.throttled()
+    grants.take()
+    limit = grants.budget.limit
+    grants.restart()
+    assert grants.budget.limit == limit
+
+
+def test_beside_a_client_that_spends_half_neither_is_shut_out(grants: Grants) -> None:
+    """A service that grants 100 in five minutes and counts what it refuses, as Graph does."""
+    spent: list[float] = []
+    refused = 0
+    for second in range(4 * 3600):
+        now = grants.clock.monotonic()
+        spent = [at for at in spent if at > now - PERIOD]
+        if second % 6 == 0:
+            spent.append(now)  # the other client: 50 in five minutes
+        if not grants.take(BACKGROUND):
+            if len(spent) >= 100:
+                refused += 1
+                grants.budget.throttled()
+                spent.append(now)
+                grants.clock.wait(30)
+                continue
+            spent.append(now)
+        grants.clock.wait(1)
+    granted = len(grants.instants) - refused
+    periods = grants.clock.monotonic() / PERIOD
+    assert granted / periods > 35, "of the 50 that are left"
+    assert refused / periods < 4
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([LIVE, BACKGROUND, "restart", "429"]), st.floats(0, 40)),
+        min_size=100,
+        max_size=400,
+    )
+)
+def test_no_five_minutes_ever_hold_more_than_ninety(
+    tmp_path_factory: pytest.TempPathFactory, course: list[tuple[str, float]]
+) -> None:
+    grants = Grants(tmp_path_factory.mktemp("budget"))
+    actions: dict[str, Callable[[], object]] = {
+        "restart": grants.restart,
+        "429": grants.throttled,
+    }
+    for what, pause in course:
+        actions.get(what, lambda kind=what: [grants.take(kind) for _ in range(9)])()
+        grants.clock.wait(pause if pause > 20 else 0)
+    apart = zip(grants.instants, grants.instants[MOST_REQUESTS:], strict=False)
+    assert all(later - earlier >= PERIOD - 0.002 for earlier, later in apart)
+    assert all(a <= b for a, b in pairwise(grants.instants))
+
+
+# Over the network
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    with Sandbox(SandboxOptions(mail=MailFlowOptions(messages_per_minute=0))) as running:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(running.ca_file))
+        monkeypatch.setenv("NO_PROXY", "*")
+        yield running
+    assert running.failures == []
+
+
+def asked(world: Sandbox, budget: RequestBudget, background: bool = False) -> Answer:
+    request = Request("GET", world.url("reporting") + "/", background=background)
+    return microsoft_http(HTTPBasicAuth("nobody", "nothing"), budget).begin(request)()
+
+
+@pytest.mark.parametrize("kind", [LIVE, BACKGROUND])
+def test_what_exceeds_the_budget_is_neither_sent_nor_slept_for(
+    world: Sandbox, grants: Grants, kind: str
+) -> None:
+    granted = grants.take_all(kind) - 1
+    grants.clock.wait(PERIOD)
+    for _ in range(granted):
+        grants.take(kind)
+    assert asked(world, grants.budget, kind == BACKGROUND).status == 404
+    with pytest.raises(Paced) as caught:
+        asked(world, grants.budget, kind == BACKGROUND)
+    assert caught.value.seconds == PERIOD
+    assert world.journal.count("reporting") == 1
+
+
+def test_attempts_that_fail_count_and_a_429_is_learnt_from(world: Sandbox, grants: Grants) -> None:
+    world.faults.add(Rule(Instead(503)))
+    assert asked(world, grants.budget).status == 503
+    assert (grants.budget.left, grants.budget.limit) == (MOST_REQUESTS - 1, MOST_REQUESTS)
+    world.faults.add(Rule(Instead(429)))
+    assert asked(world, grants.budget).status == 429
+    assert grants.budget.limit < MOST_REQUESTS
