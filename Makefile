@@ -12,7 +12,7 @@ READY := $(VENV)/.installed
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(READY) ## Show the collector at work against the local sandbox (TRIGGER=oauth or basic to choose)
+demo: $(READY) ## Show the collector at work against the local sandbox (TRIGGER=oauth, basic or graph to choose)
 	@$(BIN)/python -m sandbox demo $(if $(TRIGGER),--trigger $(TRIGGER))
 
 sandbox: $(READY) ## Serve the local Microsoft and Sekoia.io until interrupted

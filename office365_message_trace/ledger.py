@@ -1,8 +1,9 @@
 """What the intake has accepted already, as far back as anything may still be read again.
 
-Fingerprints lie in buckets by receive time, one small blob each, plain 16-byte records one after
-another. A bucket is in memory only while a page needs it. Damage can only make a row look new: it
-costs a repeat, never a loss.
+Fingerprints lie in buckets by receive time: plain 16-byte records one after another, in parts of a
+bounded size, so that a storage without append never rewrites much. A bucket is in memory only while
+pages need it, as the bytes that it is. Damage can only make a row look new: it costs a repeat, never
+a loss.
 
 The hash is keyed, so that nobody can test a guessed address or subject against the stored state of
 another trigger. The key is the name of the folder: neither can get lost without the other.
@@ -10,8 +11,9 @@ another trigger. The key is the name of the folder: neither can get lost without
 
 import re
 import secrets
+import struct
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 
@@ -20,7 +22,12 @@ from office365_message_trace.storage import Storage
 
 FINGERPRINT_BYTES = 16
 BUCKET_SPAN = timedelta(minutes=15)
+PART_BYTES = 16384 * FINGERPRINT_BYTES
 
+_LOADED_BYTES = (
+    8 * 1024 * 1024
+)  # of buckets that are kept for the next page; a larger one stays too
+_PART = re.compile(r"(\d+)(?:\.(\d+))?")
 _FOLDER = "ledger"
 _KEY = re.compile(r"[0-9a-f]{32}")
 _BUCKET_MILLISECONDS = BUCKET_SPAN // MILLISECOND
@@ -36,29 +43,33 @@ class Ledger:
         keys = [name for name in storage.names(_FOLDER) if _KEY.fullmatch(name)]
         self._key = bytes.fromhex(keys[0]) if keys else secrets.token_bytes(FINGERPRINT_BYTES)
         self._folder = f"{_FOLDER}/{self._key.hex()}"
-        self._known = {int(name) for name in storage.names(self._folder) if name.isdigit()}
-        self._loaded: dict[int, _Bucket] = {}
+        self._parts: dict[int, int] = {}  # of each bucket that is stored
+        for match in filter(None, map(_PART.fullmatch, storage.names(self._folder))):
+            number, part = int(match[1]), int(match[2] or 0)
+            self._parts[number] = max(self._parts.get(number, 0), part + 1)
+        self._loaded: dict[int, _Bucket] = {}  # the one used last comes last
 
     @property
     def buckets(self) -> list[Window]:
         """The receive times of which something is recorded, oldest first, but for absurd ones."""
-        return [_span(number) for number in sorted(self._known) if number > _FIRST_BUCKET]
+        return [_span(number) for number in sorted(self._parts) if number > _FIRST_BUCKET]
 
     def unseen(self, rows: Iterable[Row]) -> dict[bytes, Row]:
         """Those ``rows`` that are not recorded, by fingerprint, each content once."""
         by_bucket: defaultdict[int, dict[bytes, Row]] = defaultdict(dict)
         for row in rows:
-            number = _number(row.received)
             fingerprint = blake2b(
                 row.content, digest_size=FINGERPRINT_BYTES, key=self._key
             ).digest()
-            by_bucket[number].setdefault(fingerprint, row)
-        self._loaded = {number: self._bucket(number) for number in by_bucket}
+            by_bucket[_number(row.received)].setdefault(fingerprint, row)
+        for number, candidates in by_bucket.items():
+            for fingerprint in self._bucket(number).among(candidates):
+                candidates.pop(fingerprint, None)
+        self._spare_memory()
         return {
             fingerprint: row
-            for number, candidates in by_bucket.items()
+            for candidates in by_bucket.values()
             for fingerprint, row in candidates.items()
-            if fingerprint not in self._loaded[number].fingerprints
         }
 
     def record(self, accepted: Iterable[tuple[int, bytes]]) -> None:
@@ -71,11 +82,10 @@ class Ledger:
             by_bucket[_number(received)].append(fingerprint)
         for number, fingerprints in by_bucket.items():
             bucket = self._bucket(number)
-            fresh = [each for each in fingerprints if each not in bucket.fingerprints]
-            self._storage.extend(self._name(number), bytes(bucket.blob), b"".join(fresh))
-            bucket.add(fresh)
-            self._known.add(number)
-            self._loaded[number] = bucket
+            for part, known, added in bucket.room_for(b"".join(fingerprints)):
+                self._storage.extend(self._name(number, part), known, added)
+                bucket.put(part, known + added)
+                self._parts[number] = part + 1
 
     def forget(self, needed: Callable[[Window], bool]) -> None:
         """Remove the buckets whose time is no longer ``needed``, nor next to any that is.
@@ -83,36 +93,67 @@ class Ledger:
         Services may return a little more than the window that was asked for. Rows with absurd or no
         times may come in any window, so their bucket stays.
         """
-        for number in [
-            n for n in self._known if n > _FIRST_BUCKET and not needed(_surroundings(n))
-        ]:
-            self._storage.delete(self._name(number))
-            self._known.discard(number)
+        old = [n for n in self._parts if n > _FIRST_BUCKET and not needed(_surroundings(n))]
+        for number in old:
+            for part in reversed(range(self._parts[number])):
+                self._storage.delete(self._name(number, part))
+            del self._parts[number]
             self._loaded.pop(number, None)
 
     def _bucket(self, number: int) -> "_Bucket":
-        if number in self._loaded:
-            return self._loaded[number]
-        blob = self._storage.read(self._name(number)) if number in self._known else None
-        return _Bucket(blob or b"")
+        bucket = self._loaded.pop(number, None) or self._read(number)
+        self._loaded[number] = bucket
+        return bucket
 
-    def _name(self, number: int) -> str:
-        return f"{self._folder}/{number}"
+    def _read(self, number: int) -> "_Bucket":
+        parts = range(self._parts.get(number, 0))
+        return _Bucket(self._storage.read(self._name(number, part)) or b"" for part in parts)
+
+    def _spare_memory(self) -> None:
+        excess = sum(bucket.size for bucket in self._loaded.values()) - _LOADED_BYTES
+        for number in list(self._loaded)[:-1]:
+            if excess <= 0:
+                break
+            excess -= self._loaded.pop(number).size
+
+    def _name(self, number: int, part: int) -> str:
+        return f"{self._folder}/{number}" + (f".{part}" if part else "")
 
 
 class _Bucket:
-    """One bucket in memory; a torn last record is left out, and overwritten by the next."""
+    """One bucket in memory; a torn record at the end of a part is left out."""
 
-    def __init__(self, blob: bytes) -> None:
-        whole = len(blob) - len(blob) % FINGERPRINT_BYTES
-        self.blob = bytearray(blob[:whole])
-        self.fingerprints = {
-            blob[at : at + FINGERPRINT_BYTES] for at in range(0, whole, FINGERPRINT_BYTES)
-        }
+    def __init__(self, parts: Iterable[bytes]) -> None:
+        self._parts = [part[: len(part) - len(part) % FINGERPRINT_BYTES] for part in parts]
 
-    def add(self, fingerprints: list[bytes]) -> None:
-        self.blob += b"".join(fingerprints)
-        self.fingerprints.update(fingerprints)
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return sum(map(len, self._parts))
+
+    def among(self, wanted: Container[bytes]) -> list[bytes]:
+        """The records that are ``wanted``."""
+        return [
+            fingerprint
+            for part in self._parts
+            for (fingerprint,) in struct.iter_unpack(f"{FINGERPRINT_BYTES}s", part)
+            if fingerprint in wanted
+        ]
+
+    def room_for(self, added: bytes) -> Iterator[tuple[int, bytes, bytes]]:
+        """Where to put ``added``: number of the part, what it holds, and what to put behind that."""
+        number = max(len(self._parts) - 1, 0)
+        while added:
+            known = self._parts[number] if number < len(self._parts) else b""
+            room = PART_BYTES - len(known)
+            if room > 0:
+                yield number, known, added[:room]
+                added = added[room:]
+            number += 1
+
+    def put(self, number: int, part: bytes) -> None:
+        """Make ``part`` what is held there; the next new part has the next number."""
+        self._parts[number:] = [part]
 
 
 def _number(received: int) -> int:

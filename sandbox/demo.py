@@ -12,6 +12,8 @@ from pathlib import Path
 
 from sandbox.checker import Report
 from sandbox.faults import Answer, Drop, FaultPlan, Rule, html_page
+from sandbox.forms import REPORTING, Form, GraphForm
+from sandbox.graph import GraphOptions
 from sandbox.mailflow import MailFlowOptions
 from sandbox.process import Exit, TriggerProcess
 from sandbox.reporting import ReportingOptions
@@ -23,7 +25,7 @@ START_TIME_HOURS = 2
 PAGE_SIZE = 500
 SAMPLES = 2
 
-_SERVICES = {"entra": "Entra ID", "reporting": "Reporting Web Service"}
+_NAMES = {"reporting": "Reporting Web Service", "graph": "Microsoft Graph"}
 
 
 @dataclass(frozen=True)
@@ -43,12 +45,13 @@ class Outcome:
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the subcommand."""
     parser = commands.add_parser("demo", help="show the module at work, within a minute")
-    parser.add_argument("--trigger", choices=("oauth", "basic"), default="oauth")
+    parser.add_argument("--trigger", choices=("oauth", "basic", "graph"), default="oauth")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Collect an hour of mail and print the account; 1 if a row was lost or repeated."""
+    service = "graph" if arguments.trigger == "graph" else "reporting"
     with (
         Sandbox(_options(arguments.trigger)) as world,
         tempfile.TemporaryDirectory(prefix="demo-") as folder,
@@ -63,29 +66,29 @@ def run(arguments: argparse.Namespace) -> int:
             f"{' '.join(process.command[1:])} collects it, as the platform would run it.\n"
             "On the way these failures wait for it:"
         )
-        for description in schedule_faults(world.faults):
+        for description in schedule_faults(world.faults, service):
             screen.line(f"  - {description}")
         screen.line()
         try:
-            outcome = _collected(world, process, screen, rows)
+            outcome = _collected(world, process, screen, rows, _form(world, service))
         except KeyboardInterrupt:
             screen.line("Interrupted.")
             return 130
-        for line in account(world, outcome):
+        for line in account(world, outcome, service):
             screen.line(line)
         return 0 if outcome.ok and not world.failures else 1
 
 
-def schedule_faults(plan: FaultPlan) -> list[str]:
-    """Add failures that cost no repeat, and say in words what they are."""
+def schedule_faults(plan: FaultPlan, service: str = "reporting") -> list[str]:
+    """Add failures of `service` and the intake that cost no repeat, and say in words what they are."""
     busy = Answer(503, b"Service Unavailable", "text/html", {"Retry-After": "2"})
     faults = {
         "Microsoft is busy at the third request (503, Retry-After: 2 seconds)": Rule(
-            busy, "reporting", nth=3
+            busy, service, nth=3
         ),
-        "Microsoft drops the connection at the sixth": Rule(Drop(), "reporting", nth=6),
+        "Microsoft drops the connection at the sixth": Rule(Drop(), service, nth=6),
         "Microsoft answers the ninth with a sign-in page (HTML with status 200)": Rule(
-            html_page(), "reporting", nth=9
+            html_page(), service, nth=9
         ),
         "the intake drops the connection at the tenth batch": Rule(Drop(), "intake", nth=10),
     }
@@ -94,11 +97,11 @@ def schedule_faults(plan: FaultPlan) -> list[str]:
     return list(faults)
 
 
-def account(world: Sandbox, outcome: Outcome) -> list[str]:
+def account(world: Sandbox, outcome: Outcome, service: str = "reporting") -> list[str]:
     """The lines that end the demo: what happened in numbers, samples, the verdict."""
     report, counts, journal = outcome.report, world.intake.counts, world.journal
-    answered = [e for e in journal.entries("reporting") if e.status == 200 and e.fault is None]
-    asked = {name: journal.count(service) for service, name in _SERVICES.items()}
+    answered = [e for e in journal.entries(service) if e.status == 200 and e.fault is None]
+    asked = {"Entra ID": journal.count("entra"), _NAMES[service]: journal.count(service)}
     struck = sum(entry.fault is not None for entry in journal.entries())
     table = {
         "Rows the API had": f"{report.rows:,}",
@@ -134,7 +137,13 @@ def _options(trigger: str) -> SandboxOptions:
             slow_fraction=0,
         ),
         reporting=ReportingOptions(page_size=PAGE_SIZE, basic_auth=trigger == "basic"),
+        graph=GraphOptions(page_size=PAGE_SIZE),
     )
+
+
+def _form(world: Sandbox, service: str) -> Form:
+    """How the events look."""
+    return GraphForm(world.graph.options) if service == "graph" else REPORTING
 
 
 def _interval(world: Sandbox) -> tuple[datetime, datetime]:
@@ -147,7 +156,9 @@ def _rows(world: Sandbox) -> int:
     return world.tenant.count(start, end, end)
 
 
-def _collected(world: Sandbox, process: TriggerProcess, screen: Screen, rows: int) -> Outcome:
+def _collected(
+    world: Sandbox, process: TriggerProcess, screen: Screen, rows: int, form: Form
+) -> Outcome:
     """Run the process until all `rows` arrived, or too much time passed, and stop it."""
 
     def arrived() -> bool:
@@ -167,4 +178,4 @@ def _collected(world: Sandbox, process: TriggerProcess, screen: Screen, rows: in
     ended = process.stop()
     screen.progress(world.intake.counts.events, rows, "events accepted", last=True)
     start, end = _interval(world)
-    return Outcome(world.check(start, end, end), ended, trouble)
+    return Outcome(world.check(start, end, end, form=form), ended, trouble)

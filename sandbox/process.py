@@ -19,7 +19,7 @@ from sandbox.world import Sandbox
 ROOT = Path(__file__).resolve().parents[1]
 VOLUME = Path(__file__).resolve().parent / "volume"
 
-COLLECTING = ("entra", "reporting", "intake")
+COLLECTING = ("entra", "reporting", "graph", "intake")
 """The services that are asked while rows are collected."""
 
 POLL_SECONDS = 0.01
@@ -47,7 +47,7 @@ class TriggerProcess:
         self,
         world: Sandbox,
         folder: Path,
-        trigger: Literal["oauth", "basic"] = "oauth",
+        trigger: Literal["oauth", "basic", "graph"] = "oauth",
         **settings: Any,
     ) -> None:
         self._world = world

@@ -19,12 +19,15 @@ from tests.end_to_end.conftest import compiled_in
 STOPPED = Exit(status=0, seconds=0.2)
 
 
+@pytest.mark.parametrize(
+    ("trigger", "trace_id"), [("basic", '"MessageTraceId"'), ("graph", '"id"')], ids=str
+)
 def test_the_demo_ends_by_itself_within_a_minute_and_shows_that_nothing_is_lost(
-    bytecode: Path,
+    bytecode: Path, trigger: str, trace_id: str
 ) -> None:
     began = time.monotonic()
     demo = subprocess.run(
-        [sys.executable, "-m", "sandbox", "demo", "--trigger", "basic"],
+        [sys.executable, "-m", "sandbox", "demo", "--trigger", trigger],
         cwd=ROOT,
         env={**os.environ, **compiled_in(bytecode)},
         capture_output=True,
@@ -39,7 +42,7 @@ def test_the_demo_ends_by_itself_within_a_minute_and_shows_that_nothing_is_lost(
     assert table["Lost"] == table["Repeated"] == "0"
     assert table["Rows the API had"] == table["Events accepted"]
     assert table["Failures overcome"] == "4"
-    assert demo.stdout.count('"MessageTraceId"') == 2
+    assert demo.stdout.count(trace_id) == 2
 
 
 @pytest.mark.parametrize(

@@ -29,11 +29,9 @@ def test_every_row_arrives_once_over_several_pages(tmp_path: Path, event_format:
     with Sandbox(SandboxOptions(mail=mail)) as world:
         world.graph.options.page_size = 200
         expected = world.tenant.count(start, end, world.now())
-        with TriggerProcess(world, tmp_path) as process:
-            process.command = [sys.executable, "main.py", "message_trace_graph"]
-            process.environment |= world.environment(
-                "graph", timedelta=0, start_time=2, event_format=event_format
-            )
+        with TriggerProcess(
+            world, tmp_path, "graph", timedelta=0, start_time=2, event_format=event_format
+        ) as process:
             process.start()
             process.wait_until(lambda: world.intake.counts.events >= expected)
             process.wait_until_quiet(0.5)

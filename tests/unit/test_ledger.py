@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from office365_message_trace import ledger as module
 from office365_message_trace.ledger import BUCKET_SPAN, FINGERPRINT_BYTES, Ledger
 from office365_message_trace.model import Row, Window, milliseconds
 from office365_message_trace.storage import FolderStorage
@@ -96,11 +98,45 @@ def test_a_bucket_that_vanished_costs_a_repeat(tmp_path: Path) -> None:
     assert accept(Ledger(FolderStorage(tmp_path)), [row(SOON)]) == [row(SOON)]
 
 
-def test_a_bucket_is_in_memory_only_while_a_page_needs_it(tmp_path: Path) -> None:
+def test_what_is_in_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_LOADED_BYTES", 5 * FINGERPRINT_BYTES)
     ledger = Ledger(FolderStorage(tmp_path))
     for n in range(20):
         accept(ledger, [row(SOON + n * BUCKET)])
-    assert len(ledger._loaded) == 1
+    ledger.unseen([row(SOON)])
+    assert sum(bucket.size for bucket in ledger._loaded.values()) <= 5 * FINGERPRINT_BYTES
+
+
+@pytest.mark.parametrize("batch", [1, 3, 7, 50])
+def test_a_large_bucket_is_kept_in_parts_that_no_write_exceeds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    monkeypatch.setattr(module, "PART_BYTES", 5 * FINGERPRINT_BYTES)
+    rows = [row(SOON + n, Subject=str(n)) for n in range(53)]
+    for at in range(0, len(rows), batch):
+        ledger = Ledger(FolderStorage(tmp_path))
+        assert accept(ledger, rows[at : at + batch]) == rows[at : at + batch]
+        assert accept(ledger, rows[: at + batch]) == []
+    sizes = [path.stat().st_size for path in bucket_files(tmp_path)]
+    assert max(sizes) == 5 * FINGERPRINT_BYTES
+    assert sum(sizes) == len(rows) * FINGERPRINT_BYTES
+    assert accept(Ledger(FolderStorage(tmp_path)), rows) == []
+    ledger.forget(lambda window: False)
+    assert bucket_files(tmp_path) == []
+
+
+def test_a_torn_part_costs_a_repeat_of_its_rows_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PART_BYTES", 5 * FINGERPRINT_BYTES)
+    rows = [row(SOON + n, Subject=str(n)) for n in range(12)]
+    accept(Ledger(FolderStorage(tmp_path)), rows)
+    parts = sorted(bucket_files(tmp_path), key=lambda path: (len(path.name), path.name))
+    parts[0].unlink()
+    parts[2].write_bytes(parts[2].read_bytes()[: FINGERPRINT_BYTES + 3])
+    ledger = Ledger(FolderStorage(tmp_path))
+    assert accept(ledger, rows) == rows[:5] + rows[11:]
+    assert accept(Ledger(FolderStorage(tmp_path)), rows) == []
 
 
 def test_buckets_that_nothing_will_read_are_removed_but_not_their_neighbours(
