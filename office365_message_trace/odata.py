@@ -50,6 +50,7 @@ _TOO_LARGE = re.compile(
     r"|exceeds? the (?:maximum|limit)|(?:narrow|reduce|shorten) the",
     re.IGNORECASE,
 )
+_NO_ROW = (ValueError, KeyError, TypeError, AttributeError)
 _MAY_BE_TOO_LARGE = (400, 500)  # other statuses say what they mean by themselves
 
 
@@ -150,7 +151,7 @@ class ODataClient(ABC):
     def received(self, fields: Fields) -> tuple[int, Fields]:
         """When the row was received, in milliseconds since 1970, and the row in its usual form.
 
-        Raises ValueError, KeyError, TypeError or AttributeError if ``fields`` do not tell.
+        Raises one of `_NO_ROW` if ``fields`` do not tell.
         """
 
     @abstractmethod
@@ -187,14 +188,15 @@ class ODataClient(ABC):
     def _dated(self, listed: list[Fields]) -> list[Row]:
         """The rows with their receive times. Single ones without a usable time are `UNDATED`: they
         and their neighbours are forwarded. Where all are so, it is no page of rows."""
-        rows, undated = [], []
+        try:
+            return [self.row(*self.received(fields)) for fields in listed]
+        except _NO_ROW:
+            rows, undated = [], []
         for fields in listed:
             try:
                 rows.append(self.row(*self.received(fields)))
-            except (ValueError, KeyError, TypeError, AttributeError):
+            except _NO_ROW:
                 undated.append(fields)
-        if not undated:
-            return rows
         if not rows or not all(isinstance(fields, dict) for fields in undated):
             raise Unavailable("rows without a usable receive time")
         self._log(
@@ -250,9 +252,10 @@ class ODataClient(ABC):
         )
 
     def _notice_strays(self, rows: list[Row], window: Window) -> None:
+        received = [row.received for row in rows if row.received != UNDATED]
         earliest = milliseconds(window.start - _LEEWAY)
         latest = milliseconds(window.end + _LEEWAY)
-        if any(not earliest <= row.received <= latest and row.received != UNDATED for row in rows):
+        if received and not earliest <= min(received) <= max(received) <= latest:
             self._log(
                 f"{self.name} returned rows from outside the time that was asked for; they are "
                 "forwarded like the others.",

@@ -86,8 +86,7 @@ class ReportingClient(ODataClient):
 
     def received(self, fields: Fields) -> tuple[int, Fields]:
         """Rows of the light form get the dates of the verbose one, which the platform reads."""
-        match = _VERBOSE_DATE.fullmatch(fields["Received"])
-        if match is not None:
+        if match := _VERBOSE_DATE.fullmatch(fields["Received"]):
             return int(match[1]), fields
         dates = {name: received_at(fields[name]) for name in _DATES if fields.get(name)}
         return dates["Received"], fields | {name: f"/Date({at})/" for name, at in dates.items()}

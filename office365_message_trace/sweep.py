@@ -31,8 +31,9 @@ class Sweep:
             received.insert(0, self._last)
         else:
             self._first = received[0]
-        self._rising = self._rising and received == sorted(received)
-        self._falling = self._falling and received == sorted(received, reverse=True)
+        in_order = sorted(received)
+        self._rising = self._rising and received == in_order
+        self._falling = self._falling and received[::-1] == in_order
         self._last = received[-1]
         self._pages += 1
         self.rows += len(rows)

@@ -27,6 +27,7 @@ LONGEST_RETRY_AFTER = 600.0  # seconds; a server that asks for more is asked aga
 SLOW_DOWN = 30.0  # seconds after a 429 that does not say how long; others wait 30 to 60
 
 _SAY_EVERY = 60.0  # seconds
+_PIECE = 64 * 1024  # bytes of a body that are read at once
 _Parsed = TypeVar("_Parsed")
 
 
@@ -159,13 +160,16 @@ class RequestsHttp:
                 data=request.body,
                 auth=self._auth,
                 allow_redirects=False,
+                stream=True,  # requests would read the body in pieces of 10 KiB
             )
+            with response:
+                body = b"".join(response.iter_content(_PIECE))
         except BucketFullException as full:
             raise Paced(float(full.meta_info["remaining_time"])) from full
         except (requests.RequestException, OSError) as error:
             raise Unavailable("no answer", _reason(error)) from error
         headers = {name.lower(): value for name, value in response.headers.items()}
-        return Answer(response.status_code, headers, response.content)
+        return Answer(response.status_code, headers, body)
 
 
 class Transport:
