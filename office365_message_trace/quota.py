@@ -77,6 +77,8 @@ class RequestBudget(Limiter):
                 raise BucketFullException(identities[0], rate, wait)
             self._attempts.append(_Attempt(now, background))
             self._record()
+            # writing may have had to wait for the storage; the request is made only now
+            self._attempts[-1] = _Attempt(self._clock.monotonic(), background)
 
     def throttled(self) -> None:
         """Learn that a request was one too many: others spend of the same quota."""

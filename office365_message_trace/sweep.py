@@ -40,12 +40,16 @@ class Sweep:
 
     @property
     def covered(self) -> Window | None:
-        """The part that need not be read again if no more pages come; whole seconds, None if none."""
+        """The part that need not be read again if no more pages come; whole seconds, None if none.
+
+        Rows of the same instant as the last one may be to come, and a service may leave the bounds of
+        a window out, so the rest begins before or ends after that instant.
+        """
         if self._pages < 2 or self._first == self._last:
             return None
         edge = instant(self._last).replace(microsecond=0)
         if self._falling and self._window.start < (upper := edge + _SECOND) < self._window.end:
             return Window(upper, self._window.end)
-        if self._rising and self._window.start < edge < self._window.end:
-            return Window(self._window.start, edge)
+        if self._rising and self._window.start < (lower := edge - _SECOND) < self._window.end:
+            return Window(self._window.start, lower)
         return None

@@ -32,7 +32,7 @@ def seconds(start: float, end: float) -> Window:
     [
         pytest.param([[3500, 3000], [2000, 1000.5]], seconds(1001, 3600), id="newest first"),
         pytest.param([[3500, 3000], [], [2000, 1000]], seconds(1001, 3600), id="an empty page"),
-        pytest.param([[5, 9], [9, 700.2]], seconds(0, 700), id="oldest first"),
+        pytest.param([[5, 9], [9, 700.2]], seconds(0, 699), id="oldest first"),
         pytest.param([[3500, 1000]], None, id="one page proves no order"),
         pytest.param([[3500, 3000], [3200, 1000]], None, id="pages that overlap"),
         pytest.param([[3000, 3500], [2000, 1000]], None, id="a page in disorder"),
@@ -68,5 +68,5 @@ def test_no_row_of_a_page_to_come_lies_in_it(
     to_come = [each for page in pages[given_pages:] for each in page]
     if sweep.covered is not None:
         inside = sweep.covered
-        assert not any(inside.start < each < inside.end for each in to_come)
+        assert not any(inside.start <= each <= inside.end for each in to_come)
         assert sweep.rows == given_pages * size
