@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from dataclasses import dataclass, field
 
-import orjson
-
-from sandbox.rows import FIELDS
-
-Identity = tuple[object, ...]
-"""An event without what echoes the query: the values of the documented fields."""
+from sandbox.simulation.events import Events, Identity
 
 Interval = tuple[int, int]
 """Milliseconds since 1970, both inside."""
@@ -23,24 +17,13 @@ SPELL_RECOVERY = 45
 """Minutes after a fault that lasted until everything is caught up with."""
 
 
-def identity(text: str) -> Identity:
-    """What makes two events the same."""
-    try:
-        event = orjson.loads(text)
-    except (
-        orjson.JSONDecodeError
-    ):  # half of a surrogate pair, which only the standard library takes
-        event = json.loads(text)
-    return tuple(event[name] for name in FIELDS)
-
-
 @dataclass
 class Life:
     """One process, from its start to its end. Times are milliseconds since 1970."""
 
     began: int
     microsoft: list[int] = field(default_factory=list)
-    """When it sent a request to the Reporting Web Service."""
+    """When it sent a request to the message trace service."""
     refused: list[int] = field(default_factory=list)
     """When it was refused for good, by whomever: not because a token had run out."""
 
@@ -49,6 +32,7 @@ class Life:
 class Witness:
     """Collects. Nothing here comes from the collector itself."""
 
+    events: Events
     lives: list[Life] = field(default_factory=list)
     accepted: list[tuple[str, int]] = field(default_factory=list)
     """What the intake took, and when (true time)."""
@@ -61,12 +45,19 @@ class Witness:
     recorded_quarters: list[tuple[int, frozenset[int]]] = field(default_factory=list)
     """(From when on, quarters of an hour since 1970): what was received in others may come again
     once, because it was off the record when the whole state was lost."""
+    strays_after_ms: int | None = None
+    """Older events may come again at any time, because the service gives them without being asked,
+    when they are off the record; None: it does not."""
     lost_records: int = 0
     """Records of acceptance that a fault destroyed: as many repeats are explained."""
     gaps: list[tuple[int, Interval]] = field(default_factory=list)
     """Gaps that the state declared, and when."""
     faults: Counter[str] = field(default_factory=Counter)
     violations: list[str] = field(default_factory=list)
+    over_quota: list[int] = field(default_factory=list)
+    """When the service said that the tenant had spent its quota."""
+    budget_lost: list[int] = field(default_factory=list)
+    """When the storage lost, or could not take, the record of what was spent."""
     kills: int = 0
     stops: int = 0
     saved_first: int | None = None
@@ -117,7 +108,7 @@ class Witness:
             self._unrecorded += events
             self._extended = False
         else:
-            self.excused.update(identity(text) for text in events)
+            self.excused.update(self.events.of(text) for text in events)
 
     def recorded(self) -> None:
         """The collector's record of acceptance grew."""
@@ -126,11 +117,11 @@ class Witness:
     def ended(self, *, killed: bool) -> None:
         """The process ended; a kill, or a fault before the stop, explains what was not recorded."""
         if killed or self._hindered:
-            self.excused.update(identity(text) for text in self._unrecorded)
+            self.excused.update(self.events.of(text) for text in self._unrecorded)
         self._unrecorded.clear()
         self._extended = self._hindered = False
 
     def held(self) -> None:
         """A refusal made the collector leave a batch that was accepted in part."""
-        self.excused.update(identity(text) for text in self._unrecorded)
+        self.excused.update(self.events.of(text) for text in self._unrecorded)
         self._unrecorded.clear()
