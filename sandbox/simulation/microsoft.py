@@ -69,7 +69,7 @@ class MicrosoftHttp:
             authorization = self._credentials.authorization()
             self._budget.try_acquire(BACKGROUND if request.background else LIVE)
         except BucketFullException as full:
-            self._witness.fault(self._clock.ms, "paced", recovery_minutes=15)
+            self._witness.paced(self._clock.ms, background=request.background)
             raise Paced(float(full.meta_info["remaining_time"])) from full
         self._strike("before asking Microsoft")
         began = self._clock.ms

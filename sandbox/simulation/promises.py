@@ -84,6 +84,7 @@ class Promises:
         self._right_from_ms = scenario.clock_steps[-1][0] if scenario.clock_steps else 0
         self._longest_delay_ms = max(each.delay_ms for _, each in history)
         self._disturbances = _merged(witness.disturbances)
+        self._busy = _merged(witness.busy)
         self._gaps = [gap for _, gap in witness.gaps]
         first_start = min(since for since, _ in history)
         self._fresh_from_ms = max(owed_from_ms, first_start)
@@ -128,7 +129,9 @@ class Promises:
         else:
             return
         deadline = shown.received_ms + bound + SLACK_MS + (CROWDED_MS if self._crowded else 0)
-        if shown.until_ms <= deadline or self._disturbed(shown.received_ms, deadline):
+        if shown.until_ms <= deadline or _touches(self._disturbances, shown.received_ms, deadline):
+            return
+        if not on_time and _touches(self._busy, shown.received_ms, deadline):
             return
         outcome.judged_delays += 1
         if arrival is None:
@@ -155,9 +158,10 @@ class Promises:
         outcome.lost += 1
         outcome.violations.append(f"{how}: {shown}")
 
-    def _disturbed(self, first_ms: int, last_ms: int) -> bool:
-        before = bisect_right(self._disturbances, (last_ms, _NEVER))
-        return before > 0 and self._disturbances[before - 1][1] >= first_ms
+
+def _touches(intervals: list[Interval], first_ms: int, last_ms: int) -> bool:
+    before = bisect_right(intervals, (last_ms, _NEVER))
+    return before > 0 and intervals[before - 1][1] >= first_ms
 
 
 def _merged(intervals: list[Interval]) -> list[Interval]:

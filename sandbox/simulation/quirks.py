@@ -34,6 +34,8 @@ def draw_reporting(rng: Random, groups: frozenset[str]) -> ReportingOptions:
 def draw_graph(rng: Random, groups: frozenset[str], start_ms: int) -> GraphOptions:
     """Microsoft Graph."""
     page_size = rng.choice((10, 40, 200, None)) if groups else rng.choice((40, 200, None))
+    if "throttling" in groups:
+        page_size = rng.choice((10, 10, page_size))  # so that the quota is soon spent
     principal_ms = start_ms + int(rng.choice((0, 0, 0.5, 4)) * HOUR_MS * rng.random())
     patience = rng.choice((None, None, 10, 2))
     return GraphOptions(

@@ -13,6 +13,8 @@ Interval = tuple[int, int]
 
 MINUTE_MS = 60_000
 
+_CATCHING_UP_MS = 15 * MINUTE_MS
+
 SPELL_RECOVERY = 45
 """Minutes after a fault that lasted until everything is caught up with."""
 
@@ -38,6 +40,9 @@ class Witness:
     """What the intake took, and when (true time)."""
     disturbances: list[Interval] = field(default_factory=list)
     """When something was wrong, and the time that recovery is granted afterwards."""
+    busy: list[Interval] = field(default_factory=list)
+    """When the request budget made windows of the past wait, and the time to catch up: fresh mail
+    has no excuse then."""
     excused: Counter[Identity] = field(default_factory=Counter)
     """How often an event may be repeated."""
     excused_before: list[Interval] = field(default_factory=list)
@@ -84,6 +89,15 @@ class Witness:
         self.disturbed(now_ms, now_ms + recovery_minutes * MINUTE_MS)
         self.note(now_ms, name)
         self._hindered = True
+
+    def paced(self, now_ms: int, *, background: bool) -> None:
+        """The request budget did not allow a request."""
+        if background:
+            self.faults["paced"] += 1
+            self.note(now_ms, "paced")
+            self.busy.append((now_ms, now_ms + _CATCHING_UP_MS))
+        else:
+            self.fault(now_ms, "fresh mail paced", recovery_minutes=15)
 
     def disturbed(self, from_ms: int, to_ms: int) -> None:
         """No delay is judged that touches this time."""
