@@ -127,11 +127,13 @@ class ODataClient(ABC):
             if following and not too_many:
                 request = replace(request, url=following)
                 pending = self._transport.begin(request)
-            yield Page(rows)
+            count, page = len(rows), [Page(rows)]
+            del rows
+            yield page.pop()  # only whoever uses the page holds it
             if too_many:
                 raise WindowTooLarge("more pages than are good to read again")
-            if following is None and len(rows) >= self.page_size:
-                raise AnswerTruncated("a full page without a next link", f"{len(rows)} rows")
+            if following is None and count >= self.page_size:
+                raise AnswerTruncated("a full page without a next link", f"{count} rows")
             if following is None:
                 return
 
