@@ -37,6 +37,7 @@ from office365_message_trace.transport import (
     Paced,
     Pending,
     Request,
+    StillUnderWay,
     Transport,
     check_available,
 )
@@ -106,19 +107,22 @@ class ODataClient(ABC):
         return self._following(first, self._transport.begin(first), window, most)
 
     def _following(
-        self, request: Request, pending: Pending | None, window: Window, most: int | None
+        self, request: Request, pending: Pending, window: Window, most: int | None
     ) -> Iterator[Page | Pause]:
         visited: set[str] = set()
         failures = 0
         while True:
             try:
                 rows, following = self._page(request, pending, visited)
+            except StillUnderWay:
+                yield Pause(0.0)
+                continue
             except Paced as paced:
-                pending = None
                 failures += paced.failure is not None
                 if paced.failure and failures >= _ATTEMPTS:
                     raise paced.failure from None
                 yield Pause(paced.seconds)
+                pending = self._transport.begin(request)
                 continue
             failures = 0
             visited.add(request.url)
@@ -161,7 +165,7 @@ class ODataClient(ABC):
         """What an answer means that only this service gives, or None."""
 
     def _page(
-        self, request: Request, pending: Pending | None, visited: set[str]
+        self, request: Request, pending: Pending, visited: set[str]
     ) -> tuple[list[Row], str | None]:
         url = request.url
 
