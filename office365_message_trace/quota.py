@@ -44,6 +44,8 @@ class RequestBudget(Limiter):
         self._limit = MOST_REQUESTS
         self._cut_at = self._grown_at = clock.monotonic()
         self._attempts: deque[_Attempt] = deque()
+        self.granted = 0
+        """Requests that were granted here, those of earlier processes left out."""
         self._lock = Lock()
         self._restore()
 
@@ -76,6 +78,7 @@ class RequestBudget(Limiter):
                 rate = RequestRate(self._limit, PERIOD)
                 raise BucketFullException(identities[0], rate, wait)
             self._attempts.append(_Attempt(now, background))
+            self.granted += 1
             self._record()
 
     def throttled(self) -> None:
