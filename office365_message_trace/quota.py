@@ -14,6 +14,7 @@ import orjson
 from pyrate_limiter import BucketFullException, Limiter, RequestRate
 
 from office365_message_trace.clock import Clock
+from office365_message_trace.errors import StorageFailed
 from office365_message_trace.model import instant, milliseconds
 from office365_message_trace.storage import Storage
 
@@ -116,16 +117,15 @@ class RequestBudget(Limiter):
 
     def _restore(self) -> None:
         """Take over what a process before this one spent; without a usable record, nothing."""
-        record = self._storage.read(_RECORD) or b"{}"
         now, moment = self._clock.now(), self._clock.monotonic()
         try:
-            document = orjson.loads(record)
+            document = orjson.loads(self._storage.read(_RECORD) or b"{}")
             limit = int(document.get("limit", MOST_REQUESTS))
             ages = [
                 ((now - instant(at)).total_seconds(), bool(background))
                 for at, background in document.get("attempts", ())
             ]
-        except (ValueError, TypeError, AttributeError, OverflowError):
+        except (StorageFailed, ValueError, TypeError, AttributeError, OverflowError):
             return
         self._limit = min(max(limit, FEWEST_REQUESTS), MOST_REQUESTS)
         recent = sorted((max(age, 0.0), kind) for age, kind in ages if age < PERIOD)
