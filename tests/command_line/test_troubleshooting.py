@@ -176,7 +176,9 @@ def test_a_permission_that_the_token_lacks_is_named_with_the_place_to_add_it(
     desk.world.app.roles = {"Mail.Read"}
     said = desk.run("check", trigger=trigger)
     line = said.lines("failure")[0]
-    assert line.startswith(f"token: The token lacks the permission {permission} (it has Mail.Read).")
+    assert line.startswith(
+        f"token: The token lacks the permission {permission} (it has Mail.Read)."
+    )
     assert f"adds {resource} > Application permissions > {permission}" in line
     assert "API permissions, and presses Grant admin consent" in line
 
