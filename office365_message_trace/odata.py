@@ -83,6 +83,8 @@ class ODataClient(ABC):
     name: ClassVar[str]
     trace_id: ClassVar[str]  # the field that holds it
     echo: ClassVar[tuple[str, ...]] = ()  # fields that repeat the query
+    permission: ClassVar[str]  # the application permission that the service wants
+    resource: ClassVar[str]  # whose permission it is, as Azure portal calls it
     page_size: int
     headers: ClassVar[dict[str, str]] = {"Accept": "application/json"}
 
@@ -140,6 +142,24 @@ class ODataClient(ABC):
                 raise AnswerTruncated("a full page without a next link", f"{count} rows")
             if following is None:
                 return
+
+    def glance(self, window: Window) -> tuple[Page, bool]:
+        """The first page of ``window`` and whether another follows, asked for once.
+
+        Nothing is waited out: raises as `pages` does, and `Unavailable` after the first failure or
+        if the request budget is used up.
+        """
+        request = Request("GET", self.first_url(window), self.headers, background=True)
+        pending = self._transport.begin(request)
+        while True:
+            try:
+                rows, following = self._page(request, pending, set())
+            except StillUnderWay:
+                continue
+            except Paced as paced:
+                used_up = Unavailable("the request budget is used up", retry_after=paced.seconds)
+                raise paced.failure or used_up from None
+            return Page(rows), following is not None
 
     def render(self, row: Row) -> str:
         """The event of ``row``: exactly the row, one JSON line."""
