@@ -1,5 +1,6 @@
 """Puts the objects together that a configuration asks for, for a trigger or for the command line."""
 
+from functools import cached_property
 from pathlib import Path
 
 from office365_message_trace.auth import BasicAuth, EntraAuth, Signer
@@ -9,7 +10,7 @@ from office365_message_trace.graph import GraphClient
 from office365_message_trace.model import Log
 from office365_message_trace.odata import ODataClient
 from office365_message_trace.pusher import BatchPusher, Deliveries
-from office365_message_trace.quota import RequestBudget
+from office365_message_trace.quota import LIVE, RequestBudget
 from office365_message_trace.reporting import ReportingClient
 from office365_message_trace.settings import (
     BasicSettings,
@@ -17,8 +18,14 @@ from office365_message_trace.settings import (
     MessageTraceSettings,
     OAuthSettings,
 )
-from office365_message_trace.storage import PatientStorage, storage_at
+from office365_message_trace.storage import (
+    PatientStorage,
+    SpectatorStorage,
+    Storage,
+    storage_at,
+)
 from office365_message_trace.transport import (
+    PacedSession,
     RequestsHttp,
     TimeoutSession,
     Transport,
@@ -32,7 +39,8 @@ class Assembly:
     """What works for ``settings``, with its state below ``data_path``.
 
     ``storage`` is the trigger's own; ``shared_storage`` is the one that all triggers of the playbook
-    have in common.
+    have in common. A ``spectator`` works beside a running trigger: it sees what that has spent of the
+    request budget and has recorded, writes nothing of it, and is told at once when a storage fails.
     """
 
     def __init__(
@@ -42,11 +50,13 @@ class Assembly:
         data_path: Path,
         clock: Clock,
         log: Log,
+        spectator: bool = False,
     ) -> None:
         self._settings = settings
         self._endpoints = endpoints
         self._clock = clock
         self._log = log
+        self._spectator = spectator
         self.shared_storage = self._storage(data_path)
         self.storage = self._storage(data_path / settings.state_folder)
 
@@ -56,11 +66,25 @@ class Assembly:
             case GraphSettings():
                 return self._graph(self._settings)
             case OAuthSettings():
-                auth = self._entra(self._settings, self._endpoints.reporting_scope)
-                return self._reporting(auth)
+                return self._reporting()
+        return self._reporting(basic=True)
+
+    @cached_property
+    def signer(self) -> Signer:
+        """What signs the requests to Microsoft."""
+        match self._settings:
+            case GraphSettings():
+                return self._entra(self._settings, self._endpoints.graph_scope)
+            case OAuthSettings():
+                return self._entra(self._settings, self._endpoints.reporting_scope)
             case BasicSettings(account_name=name, account_password=password):
-                return self._reporting(BasicAuth(name, password.get_secret_value()), basic=True)
-        raise TypeError(f"no service for {type(self._settings).__name__}")
+                return BasicAuth(name, password.get_secret_value())
+        raise TypeError(f"no credentials for {type(self._settings).__name__}")
+
+    @cached_property
+    def budget(self) -> RequestBudget:
+        """What grants the requests to Microsoft's message trace."""
+        return RequestBudget(self.storage, self._clock, self._settings.policy.frequency)
 
     def pusher(self, intake_server: str, deliveries: Deliveries) -> BatchPusher:
         """The way to the intake at ``intake_server``."""
@@ -76,21 +100,22 @@ class Assembly:
         )
 
     def _graph(self, settings: GraphSettings) -> GraphClient:
-        auth = self._entra(settings, self._endpoints.graph_scope)
-        transport = self._transport(GraphClient.name, auth)
+        transport = self._transport(GraphClient.name)
         reporting_format = settings.event_format == "reporting"
         return GraphClient(
             self._endpoints.graph, transport, self._clock, self._log, reporting_format
         )
 
-    def _reporting(self, auth: Signer, basic: bool = False) -> ReportingClient:
-        transport = self._transport(ReportingClient.name, auth)
+    def _reporting(self, basic: bool = False) -> ReportingClient:
+        transport = self._transport(ReportingClient.name)
         return ReportingClient(self._endpoints.reporting, transport, self._clock, self._log, basic)
 
-    def _transport(self, service: str, auth: Signer) -> Transport:
-        budget = RequestBudget(self.storage, self._clock, self._settings.policy.frequency)
-        http = microsoft_http(auth, budget)
-        return Transport(http, service, self._clock, self._log, credentials=auth)
+    def _transport(self, service: str) -> Transport:
+        if self._spectator:  # a person waits, so none of its requests stands back for others
+            http = RequestsHttp(PacedSession(self.budget, LIVE), self.signer)
+        else:
+            http = microsoft_http(self.signer, self.budget)
+        return Transport(http, service, self._clock, self._log, credentials=self.signer)
 
     def _entra(self, settings: OAuthSettings, scope: str) -> EntraAuth:
         return EntraAuth(
@@ -101,5 +126,8 @@ class Assembly:
             scope,
         )
 
-    def _storage(self, root: Path) -> PatientStorage:
-        return PatientStorage(storage_at(root), self._clock, self._log)
+    def _storage(self, root: Path) -> Storage:
+        storage = storage_at(root)
+        if self._spectator:
+            return SpectatorStorage(storage)
+        return PatientStorage(storage, self._clock, self._log)

@@ -3,12 +3,12 @@
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from threading import Event
+from threading import Event, Lock
 from typing import Protocol
 
 from office365_message_trace.errors import Stopped
 
-_LONGEST_NAP = 1.0  # seconds; so that a stepped or resumed system clock is noticed soon
+_LONGEST_NAP = 0.25  # seconds; so that a stepped or resumed system clock is noticed soon
 
 
 class Clock(Protocol):
@@ -18,7 +18,7 @@ class Clock(Protocol):
         """The instant, aware UTC."""
 
     def monotonic(self) -> float:
-        """Seconds since some fixed instant; never steps."""
+        """Seconds since some fixed instant; never steps back."""
 
     def wait(self, seconds: float) -> None:
         """Let ``seconds`` pass; with 0, only look for a stop."""
@@ -29,28 +29,46 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's clocks; naps end at once when ``stop`` is set, and each one calls ``alive``."""
+    """The machine's clocks; naps end at once when ``stop`` is set, and each one calls ``alive``.
 
-    def __init__(self, stop: Event, alive: Callable[[], None]) -> None:
+    How much time has passed is taken from whichever clock went further, ``time_of_day`` or ``ticks``
+    (seconds): the first may be set back, and the second stands still while the machine sleeps.
+    """
+
+    def __init__(
+        self,
+        stop: Event,
+        alive: Callable[[], None],
+        time_of_day: Callable[[], float] = time.time,
+        ticks: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._stop = stop
         self._alive = alive
+        self._time_of_day = time_of_day
+        self._ticks = ticks
+        self._read = (time_of_day(), ticks())
+        self._passed = 0.0
+        self._lock = Lock()
 
     def now(self) -> datetime:
-        return datetime.fromtimestamp(time.time(), UTC)
+        return datetime.fromtimestamp(self._time_of_day(), UTC)
 
     def monotonic(self) -> float:
-        return time.monotonic()
+        with self._lock:
+            before, self._read = self._read, (self._time_of_day(), self._ticks())
+            self._passed += max(self._read[0] - before[0], self._read[1] - before[1])
+            return self._passed
 
     def wait(self, seconds: float) -> None:
-        deadline = time.monotonic() + seconds
+        deadline = self.monotonic() + seconds
         self._nap(0)
-        while (left := deadline - time.monotonic()) > 0:
+        while (left := deadline - self.monotonic()) > 0:
             self._nap(left)
 
     def wait_until(self, instant: datetime) -> None:
         self._nap(0)
-        deadline = time.monotonic() + (instant - self.now()).total_seconds()
-        while (left := (instant - self.now()).total_seconds()) > 0 and time.monotonic() < deadline:
+        deadline = self.monotonic() + (instant - self.now()).total_seconds()
+        while (left := (instant - self.now()).total_seconds()) > 0 and self.monotonic() < deadline:
             self._nap(left)
 
     def _nap(self, seconds: float) -> None:

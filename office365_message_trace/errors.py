@@ -15,7 +15,9 @@
     Stopped                       not an error: the platform asked to stop
 """
 
+import traceback
 from collections.abc import Sequence
+from pathlib import Path
 
 
 class MessageTraceError(Exception):
@@ -84,3 +86,10 @@ class ConfigurationMistakes(MessageTraceError):
 
 class Stopped(Exception):
     """Raised by every wait once the platform has asked to stop; it unwinds and changes nothing."""
+
+
+def origin(error: BaseException) -> str:
+    """What was raised where, without the text of the error, which may hold a part of a row."""
+    frames = traceback.extract_tb(error.__traceback__)[-3:]
+    places = " < ".join(f"{Path(f.filename).name}:{f.lineno}" for f in reversed(frames))
+    return f"{type(error).__name__} at {places}"

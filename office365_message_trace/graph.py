@@ -47,6 +47,8 @@ class GraphClient(ODataClient):
 
     name = "Microsoft Graph"
     trace_id = "id"
+    permission = "ExchangeMessageTrace.Read.All"
+    resource = "Microsoft Graph"
     page_size = LARGEST_PAGE
     headers = {  # noqa: RUF012  # a constant of the class
         "Accept": "application/json",

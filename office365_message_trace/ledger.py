@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 
 from office365_message_trace.model import MILLISECOND, Row, Window, instant, milliseconds
-from office365_message_trace.storage import Storage
+from office365_message_trace.storage import SizedStorage, Storage
 
 FINGERPRINT_BYTES = 16
 BUCKET_SPAN = timedelta(minutes=15)
@@ -154,6 +154,18 @@ class _Bucket:
     def put(self, number: int, part: bytes) -> None:
         """Make ``part`` what is held there; the next new part has the next number."""
         self._parts[number:] = [part]
+
+
+def stored_volume(storage: SizedStorage) -> tuple[int, int]:
+    """How many buckets and rows the ledger in ``storage`` holds; no record of it is read."""
+    buckets: set[str] = set()
+    rows = 0
+    for key in filter(_KEY.fullmatch, storage.names(_FOLDER)):
+        for name, size in storage.sizes(f"{_FOLDER}/{key}").items():
+            if match := _PART.fullmatch(name):
+                buckets.add(match[1])
+                rows += size // FINGERPRINT_BYTES
+    return len(buckets), rows
 
 
 def _number(received: int) -> int:

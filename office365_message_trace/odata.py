@@ -37,6 +37,7 @@ from office365_message_trace.transport import (
     Paced,
     Pending,
     Request,
+    StillUnderWay,
     Transport,
     check_available,
 )
@@ -82,6 +83,8 @@ class ODataClient(ABC):
     name: ClassVar[str]
     trace_id: ClassVar[str]  # the field that holds it
     echo: ClassVar[tuple[str, ...]] = ()  # fields that repeat the query
+    permission: ClassVar[str]  # the application permission that the service wants
+    resource: ClassVar[str]  # whose permission it is, as Azure portal calls it
     page_size: int
     headers: ClassVar[dict[str, str]] = {"Accept": "application/json"}
 
@@ -106,19 +109,22 @@ class ODataClient(ABC):
         return self._following(first, self._transport.begin(first), window, most)
 
     def _following(
-        self, request: Request, pending: Pending | None, window: Window, most: int | None
+        self, request: Request, pending: Pending, window: Window, most: int | None
     ) -> Iterator[Page | Pause]:
         visited: set[str] = set()
         failures = 0
         while True:
             try:
                 rows, following = self._page(request, pending, visited)
+            except StillUnderWay:
+                yield Pause(0.0)
+                continue
             except Paced as paced:
-                pending = None
                 failures += paced.failure is not None
                 if paced.failure and failures >= _ATTEMPTS:
                     raise paced.failure from None
                 yield Pause(paced.seconds)
+                pending = self._transport.begin(request)
                 continue
             failures = 0
             visited.add(request.url)
@@ -127,13 +133,33 @@ class ODataClient(ABC):
             if following and not too_many:
                 request = replace(request, url=following)
                 pending = self._transport.begin(request)
-            yield Page(rows)
+            count, page = len(rows), [Page(rows)]
+            del rows
+            yield page.pop()  # only whoever uses the page holds it
             if too_many:
                 raise WindowTooLarge("more pages than are good to read again")
-            if following is None and len(rows) >= self.page_size:
-                raise AnswerTruncated("a full page without a next link", f"{len(rows)} rows")
+            if following is None and count >= self.page_size:
+                raise AnswerTruncated("a full page without a next link", f"{count} rows")
             if following is None:
                 return
+
+    def glance(self, window: Window) -> tuple[Page, bool]:
+        """The first page of ``window`` and whether another follows, asked for once.
+
+        Nothing is waited out: raises as `pages` does, and `Unavailable` after the first failure or
+        if the request budget is used up.
+        """
+        request = Request("GET", self.first_url(window), self.headers, background=True)
+        pending = self._transport.begin(request)
+        while True:
+            try:
+                rows, following = self._page(request, pending, set())
+            except StillUnderWay:
+                continue
+            except Paced as paced:
+                used_up = Unavailable("the request budget is used up", retry_after=paced.seconds)
+                raise paced.failure or used_up from None
+            return Page(rows), following is not None
 
     def render(self, row: Row) -> str:
         """The event of ``row``: exactly the row, one JSON line."""
@@ -159,7 +185,7 @@ class ODataClient(ABC):
         """What an answer means that only this service gives, or None."""
 
     def _page(
-        self, request: Request, pending: Pending | None, visited: set[str]
+        self, request: Request, pending: Pending, visited: set[str]
     ) -> tuple[list[Row], str | None]:
         url = request.url
 

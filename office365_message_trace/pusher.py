@@ -23,11 +23,11 @@ _SECOND_THOUGHT = (
 _REFUSALS = 32  # of parts of a batch of which nothing was accepted, before giving up
 _GZIP_LEVEL = 1  # rows repeat themselves: higher levels cost more CPU than the bytes are worth
 
-_KEY_REFUSED = (
+KEY_REFUSED = (
     "The Sekoia.io intake refuses the intake key. Compare intake_key with the key on Sekoia.io > "
     "Intakes > your Microsoft 365 Message Trace intake, and check that the intake is still there."
 )
-_ALL_REFUSED = (
+ALL_REFUSED = (
     "The Sekoia.io intake accepts none of the events. Compare intake_key and intake_server with "
     "the intake on Sekoia.io; if they are right, report this to Sekoia.io's support with the text "
     "in brackets. The events are held and sent again."
@@ -117,7 +117,7 @@ class BatchPusher:
                 unacceptable += part
             if not accepted and refusals >= _REFUSALS:
                 self._trusted = False
-                raise Refused(_ALL_REFUSED, verdict.reason)
+                raise Refused(ALL_REFUSED, verdict.reason)
         if unacceptable and accepted:
             self._clock.wait(_SECOND_THOUGHT)
             unacceptable = [event for event in unacceptable if not self._post([event]).ids]
@@ -133,7 +133,7 @@ class BatchPusher:
         self._trusted = bool(accepted)
         if not (accepted or oversized or convicted):
             self._suspects |= suspects
-            raise Refused(_ALL_REFUSED, f"{len(unacceptable)} events refused, none accepted")
+            raise Refused(ALL_REFUSED, f"{len(unacceptable)} events refused, none accepted")
         self._suspects -= suspects
         self._deliveries.discarded(len(unacceptable))
         for event in unacceptable:
@@ -157,12 +157,12 @@ class BatchPusher:
         """Raises `Misconfigured` for a refused key and `Unavailable` for what is no verdict."""
         detail = f"status {answer.status}"
         if answer.status in (401, 403, 404):
-            raise Misconfigured(_KEY_REFUSED, detail)
+            raise Misconfigured(KEY_REFUSED, detail)
         check_available(answer, self._clock.now())
         if answer.status in (400, 413, 422):
             return _Verdict(0, detail)
         if not 200 <= answer.status < 300:
-            raise Refused(_ALL_REFUSED, detail)
+            raise Refused(ALL_REFUSED, detail)
         try:
             ids = codec.decode(answer.body)["event_ids"]
         except (ValueError, KeyError, TypeError) as error:

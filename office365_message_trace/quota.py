@@ -14,6 +14,7 @@ import orjson
 from pyrate_limiter import BucketFullException, Limiter, RequestRate
 
 from office365_message_trace.clock import Clock
+from office365_message_trace.errors import StorageFailed
 from office365_message_trace.model import instant, milliseconds
 from office365_message_trace.storage import Storage
 
@@ -44,6 +45,8 @@ class RequestBudget(Limiter):
         self._limit = MOST_REQUESTS
         self._cut_at = self._grown_at = clock.monotonic()
         self._attempts: deque[_Attempt] = deque()
+        self.granted = 0
+        """Requests that were granted here, those of earlier processes left out."""
         self._lock = Lock()
         self._restore()
 
@@ -76,6 +79,7 @@ class RequestBudget(Limiter):
                 rate = RequestRate(self._limit, PERIOD)
                 raise BucketFullException(identities[0], rate, wait)
             self._attempts.append(_Attempt(now, background))
+            self.granted += 1
             self._record()
             # writing may have had to wait for the storage; the request is made only now
             self._attempts[-1] = _Attempt(self._clock.monotonic(), background)
@@ -115,16 +119,15 @@ class RequestBudget(Limiter):
 
     def _restore(self) -> None:
         """Take over what a process before this one spent; without a usable record, nothing."""
-        record = self._storage.read(_RECORD) or b"{}"
         now, moment = self._clock.now(), self._clock.monotonic()
         try:
-            document = orjson.loads(record)
+            document = orjson.loads(self._storage.read(_RECORD) or b"{}")
             limit = int(document.get("limit", MOST_REQUESTS))
             ages = [
                 ((now - instant(at)).total_seconds(), bool(background))
                 for at, background in document.get("attempts", ())
             ]
-        except (ValueError, TypeError, AttributeError, OverflowError):
+        except (StorageFailed, ValueError, TypeError, AttributeError, OverflowError):
             return
         self._limit = min(max(limit, FEWEST_REQUESTS), MOST_REQUESTS)
         recent = sorted((max(age, 0.0), kind) for age, kind in ages if age < PERIOD)

@@ -58,6 +58,8 @@ class ReportingClient(ODataClient):
 
     name = "The Reporting Web Service"
     trace_id = "MessageTraceId"
+    permission = "ReportingWebService.Read.All"
+    resource = "Office 365 Exchange Online"
     echo = ("__metadata", "Index", "StartDate", "EndDate")
     page_size = FULL_PAGE
 

@@ -5,6 +5,7 @@ counts. Falling back to the older one costs a few reads: the ledger knows what w
 """
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,11 +25,17 @@ _PREDECESSOR_EDGE = "most_recent_date_requested"
 
 
 class StateStore:
-    """Loads and saves the coverage; what it finds amiss goes to ``log`` as a warning."""
+    """Loads and saves the coverage; what it finds amiss goes to ``log`` as a warning.
 
-    def __init__(self, storage: Storage, log: Log) -> None:
+    ``saved`` is told of each coverage once it is durable.
+    """
+
+    def __init__(
+        self, storage: Storage, log: Log, saved: Callable[[Coverage], None] | None = None
+    ) -> None:
         self._storage = storage
         self._log = log
+        self._saved = saved
         self._sequence = 0
 
     def load(self) -> Coverage | None:
@@ -56,6 +63,8 @@ class StateStore:
             sequence = self._sequence + 1
             self._storage.write(COPIES[sequence % 2], _encoded(sequence, coverage))
             self._sequence = sequence
+        if self._saved:
+            self._saved(coverage)
 
     def _read(self, name: str) -> "_Copy | None":
         data = self._storage.read(name)

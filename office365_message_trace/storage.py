@@ -40,7 +40,14 @@ class Storage(Protocol):
         """The names directly in ``folder``, sorted; a folder that does not exist is empty."""
 
 
-def storage_at(root: Path) -> Storage:
+class SizedStorage(Storage, Protocol):
+    """A storage that tells how large its blobs are without reading them."""
+
+    def sizes(self, folder: str) -> dict[str, int]:
+        """The bytes of each blob directly in ``folder``, by name; folders in it have no size."""
+
+
+def storage_at(root: Path) -> SizedStorage:
     """The storage below ``root``, the SDK's ``data_path``: a local folder or an ``S3Path``."""
     return S3Storage(root) if isinstance(root, S3Path) else FolderStorage(root)
 
@@ -83,9 +90,13 @@ class FolderStorage:
         _guarded("remove", name, lambda: (self._root / name).unlink(missing_ok=True))
 
     def names(self, folder: str) -> list[str]:
-        def listing() -> list[str]:
+        return sorted(self.sizes(folder))
+
+    def sizes(self, folder: str) -> dict[str, int]:
+        def listing() -> dict[str, int]:
             path = self._root / folder
-            return sorted(p.name for p in path.iterdir()) if path.is_dir() else []
+            found = path.iterdir() if path.is_dir() else ()
+            return {p.name: p.stat().st_size if p.is_file() else 0 for p in found}
 
         return _guarded("list", folder, listing)
 
@@ -129,17 +140,20 @@ class S3Storage:
         _guarded("remove", name, delete)
 
     def names(self, folder: str) -> list[str]:
+        return sorted(self.sizes(folder))
+
+    def sizes(self, folder: str) -> dict[str, int]:
         prefix = self._key(folder) + "/"
 
-        def listing() -> list[str]:
-            found: list[str] = []
+        def listing() -> dict[str, int]:
+            found: dict[str, int] = {}
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._bucket, Prefix=prefix, Delimiter="/"
             )
             for page in pages:
-                found += [each["Key"] for each in page.get("Contents", ())]
-                found += [each["Prefix"].rstrip("/") for each in page.get("CommonPrefixes", ())]
-            return sorted(key.removeprefix(prefix) for key in found)
+                found |= {each["Key"]: each["Size"] for each in page.get("Contents", ())}
+                found |= {each["Prefix"].rstrip("/"): 0 for each in page.get("CommonPrefixes", ())}
+            return {key.removeprefix(prefix): size for key, size in found.items()}
 
         return _guarded("list", folder, listing)
 
@@ -179,6 +193,31 @@ class PatientStorage:
                 self._log(str(failure), "error")
                 self._clock.wait(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+class SpectatorStorage:
+    """What a running trigger keeps, for somebody beside it: writes stay in memory and are read back
+    from there, so that nothing of the trigger's is touched."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._own: dict[str, bytes | None] = {}
+
+    def read(self, name: str) -> bytes | None:
+        return self._own[name] if name in self._own else self._storage.read(name)
+
+    def write(self, name: str, data: bytes) -> None:
+        self._own[name] = data
+
+    def extend(self, name: str, known: bytes, added: bytes) -> None:
+        self._own[name] = known + added
+
+    def delete(self, name: str) -> None:
+        self._own[name] = None
+
+    def names(self, folder: str) -> list[str]:
+        """The trigger's own names: what was written here is not listed."""
+        return self._storage.names(folder)
 
 
 def _guarded(verb: str, name: str, action: Callable[[], _T]) -> _T:

@@ -3,9 +3,10 @@
 import random
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from itertools import count
 from threading import Thread
 from typing import Any, Protocol, TypeVar
 
@@ -22,6 +23,7 @@ from office365_message_trace.quota import BACKGROUND, LIVE, RequestBudget
 CONNECT_TIMEOUT = 10.0  # seconds
 READ_TIMEOUT = 120.0  # seconds between two bytes of an answer
 TOTAL_TIMEOUT = 300.0  # seconds for a whole answer, however steadily it drips
+PATIENCE = 5.0  # seconds that fresh mail waits for an answer to a background request
 LONGEST_WAIT = 60.0  # seconds, of the exponential series
 LONGEST_RETRY_AFTER = 600.0  # seconds; a server that asks for more is asked again after these
 SLOW_DOWN = 30.0  # seconds after a 429 that does not say how long; others wait 30 to 60
@@ -60,9 +62,14 @@ class Paced(Exception):
         self.failure = failure
 
 
+class StillUnderWay(Exception):
+    """A background request has no answer after `PATIENCE`: others may go first, then wait again."""
+
+
 Pending = Callable[[], Answer]
-"""A request under way: waits for the answer. Raises `Unavailable` if no whole one came, or `Paced`
-if it was too early to ask."""
+"""A request under way: waits for the answer. Raises `Unavailable` if no whole one came, `Paced` if it
+was too early to ask, and for background requests `StillUnderWay`, after which it may be called again.
+"""
 
 
 class Http(Protocol):
@@ -141,11 +148,15 @@ class RequestsHttp:
                 answer.set_exception(error)
 
         Thread(target=work, name="request", daemon=True).start()
+        turns = count(1)
 
         def wait() -> Answer:
+            patience = PATIENCE if request.background else TOTAL_TIMEOUT
             try:
-                return answer.result(TOTAL_TIMEOUT)
+                return answer.result(patience)
             except TimeoutError as error:
+                if next(turns) * patience < TOTAL_TIMEOUT:
+                    raise StillUnderWay from None
                 raise Unavailable("no answer", "not whole in time") from error
 
         return wait
@@ -215,7 +226,7 @@ class Transport:
         ``judge`` raises `Unavailable` for an answer that should be asked for again; its other errors
         pass through. After ``attempts`` failures (None: never) the last `Unavailable` is raised; a
         wait follows it all the same, so that whoever asks next does so in time. Background requests
-        raise `Paced` instead of any wait: others need not wait for them.
+        raise `Paced` or `StillUnderWay` instead of a longer wait: others need not wait for them.
         """
         tried = 0
         while True:
@@ -256,7 +267,7 @@ class Transport:
         if self._credentials is None:
             return answer
         if answer.status == 401 and self._credentials.renew():
-            answer = self._http.begin(request)()
+            answer = self._http.begin(replace(request, background=False))()
         if answer.status == 403:
             self._credentials.renew()
         if answer.status < 400:

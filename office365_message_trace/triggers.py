@@ -1,27 +1,23 @@
 """The SDK classes: they build the objects, run them, and report to the platform; nothing else."""
 
 import gc
-import traceback
 from collections.abc import Mapping
-from pathlib import Path
+from datetime import datetime
 from threading import Lock, Thread
 from typing import Any, ClassVar, cast
 
 import requests
-from sekoia_automation.configuration.exception import MissingConfigurationError
 from sekoia_automation.module import LogLevelStr
 from sekoia_automation.trigger import Trigger
 
 from office365_message_trace.assembly import Assembly
 from office365_message_trace.clock import SystemClock
 from office365_message_trace.collector import Collector
-from office365_message_trace.endpoints import UNSAFE_URL, Endpoints, is_safe_url
-from office365_message_trace.errors import (
-    ConfigurationMistakes,
-    MessageTraceError,
-    Stopped,
-)
+from office365_message_trace.endpoints import Endpoints
+from office365_message_trace.errors import MessageTraceError, Stopped, origin
+from office365_message_trace.journal import Journal
 from office365_message_trace.ledger import Ledger
+from office365_message_trace.provided import intake_server, trigger_values
 from office365_message_trace.resume import opening_coverage
 from office365_message_trace.settings import (
     BasicSettings,
@@ -32,6 +28,7 @@ from office365_message_trace.settings import (
     unknown_fields,
 )
 from office365_message_trace.state import StateStore
+from office365_message_trace.storage import storage_at
 from office365_message_trace.telemetry import Telemetry
 
 STOP_GRACE = 0.3  # seconds for a request under way to end; what it did not confirm is done again
@@ -42,7 +39,6 @@ _UNEXPECTED = (
     "An unexpected fault stopped the collection; it continues in a minute from where it was, and "
     "nothing is lost. Report this to the maintainers of this module with the text in brackets."
 )
-_CONFIGURATIONS = ("trigger_configuration", "connector_configuration")
 
 
 class MessageTraceTrigger(Trigger):
@@ -59,12 +55,13 @@ class MessageTraceTrigger(Trigger):
         super().__init__(*args, **kwargs)
         self._sending_logs = Lock()
         self._log_sender = Thread()
+        self._journal: Journal | None = None
 
     @property
     def configuration(self) -> MessageTraceSettings:
         """The checked settings, node secrets included. Raises `ConfigurationMistakes`."""
         if self._configuration is None:
-            self.configuration = self._configured_values()
+            self.configuration = trigger_values(self.module.load_config, self._node_secrets)
         return cast(MessageTraceSettings, self._configuration)
 
     @configuration.setter
@@ -74,17 +71,6 @@ class MessageTraceTrigger(Trigger):
                 self.log(f"The configuration has a field that is not known: {name}.", "warning")
             values = parse(self.settings_model, values)
         self._configuration = values
-
-    def _configured_values(self) -> dict[str, Any]:
-        for name in _CONFIGURATIONS:
-            try:
-                values = self.module.load_config(name, "json")
-            except MissingConfigurationError:
-                continue
-            return {**values, **{k: v for k, v in self._node_secrets.items() if v is not None}}
-        raise ConfigurationMistakes(
-            ["the platform gave neither trigger_configuration nor connector_configuration."]
-        )
 
     def _apply_node_secrets(self) -> None:
         """Nothing: secrets are merged before the check, which so sees the whole configuration."""
@@ -123,7 +109,7 @@ class MessageTraceTrigger(Trigger):
             self._configuration = None
             self.log(str(error), "critical")
         except Exception as error:  # the SDK would call again at once, and log what it holds
-            self.log(f"{_UNEXPECTED} [{_origin(error)}]", "error")
+            self._say(f"{_UNEXPECTED} [{origin(error)}]", "error")
             self._stop_event.wait(_PAUSE_AFTER_UNEXPECTED)
 
     def _collect(self) -> None:
@@ -131,10 +117,13 @@ class MessageTraceTrigger(Trigger):
         for doubt in settings.doubts():
             self.log(doubt, "warning")
         clock = SystemClock(self._stop_event, self.heartbeat)
-        telemetry = Telemetry(settings.intake_key.get_secret_value())
-        intake_server = self._intake_server(settings)
+        intake = intake_server(settings, self.module.load_config)
+        journal = Journal(storage_at(self.data_path / settings.state_folder), clock)
+        self._journal = journal
+        observers = _Observers(Telemetry(settings.intake_key.get_secret_value()), journal)
         parts = Assembly(settings, Endpoints.from_environment(), self.data_path, clock, self._say)
-        store, ledger = StateStore(parts.storage, self._say), Ledger(parts.storage)
+        store = StateStore(parts.storage, self._say, journal.saved)
+        ledger = Ledger(parts.storage)
         coverage = opening_coverage(
             store,
             ledger,
@@ -147,28 +136,19 @@ class MessageTraceTrigger(Trigger):
         spare_the_garbage_collector()
         Collector(
             parts.source(),
-            parts.pusher(intake_server, telemetry),
+            parts.pusher(intake, observers),
             ledger,
             store,
             settings.policy,
             clock,
             self._say,
-            telemetry,
+            observers,
         ).run(coverage)
-
-    def _intake_server(self, settings: MessageTraceSettings) -> str:
-        try:
-            url = settings.intake_server or str(self.intake_url)
-        except MissingConfigurationError:
-            raise ConfigurationMistakes(
-                ["intake_server is missing, and the platform names no intake; enter its address."]
-            ) from None
-        if not is_safe_url(url):
-            raise ConfigurationMistakes([f"intake_server {UNSAFE_URL}"])
-        return url
 
     def _say(self, text: str, level: str) -> None:
         self.log(text, cast(LogLevelStr, level))
+        if self._journal:
+            self._journal.note(text, level)
 
     def _send_logs_to_api(self) -> None:  # type: ignore[override]  # the base is decorated
         """Send what is waiting without waiting for it: the SDK would retry for minutes.
@@ -216,8 +196,19 @@ def spare_the_garbage_collector() -> None:
     gc.set_threshold(50_000, 20, 100)
 
 
-def _origin(error: Exception) -> str:
-    """What was raised where, without the text of the error, which may hold a part of a row."""
-    frames = traceback.extract_tb(error.__traceback__)[-3:]
-    places = " < ".join(f"{Path(f.filename).name}:{f.lineno}" for f in reversed(frames))
-    return f"{type(error).__name__} at {places}"
+class _Observers:
+    """`Deliveries` and `Progress` for both who want to know: the metrics and the journal."""
+
+    def __init__(self, telemetry: Telemetry, journal: Journal) -> None:
+        self._telemetry = telemetry
+        self._journal = journal
+
+    def accepted(self, events: int, seconds: float) -> None:
+        self._telemetry.accepted(events, seconds)
+        self._journal.accepted(events)
+
+    def discarded(self, events: int) -> None:
+        self._telemetry.discarded(events)
+
+    def lag(self, live_edge: datetime, now: datetime) -> None:
+        self._telemetry.lag(live_edge, now)

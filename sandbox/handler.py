@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 import threading
+from email.utils import format_datetime
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import Any, Protocol, cast
@@ -128,6 +129,7 @@ class Handler(BaseHTTPRequestHandler):
         reason = HTTPStatus(response.status).phrase if response.status in _KNOWN else "Unknown"
         head = [
             f"HTTP/1.1 {response.status} {reason}",
+            f"Date: {format_datetime(self.host.now(), usegmt=True)}",
             f"Content-Type: {response.content_type}",
             f"Content-Length: {len(response.body)}",
             *(f"{name}: {value}" for name, value in response.headers.items()),

@@ -57,6 +57,6 @@ def test_every_message_of_the_troubleshooting_table_is_one_that_the_code_can_say
 
 def test_every_module_has_its_layer_in_the_architecture_document() -> None:
     text = (ROOT / "docs" / "architecture.md").read_text().split("## Layers")[1]
-    modules = {path.stem for path in (ROOT / "office365_message_trace").glob("*.py")}
+    modules = {path.stem for path in (ROOT / "office365_message_trace").rglob("*.py")}
     named = set(re.findall(r"`(\w+)`", text.split("### Why")[0]))
     assert modules - {"__init__", "__main__"} <= named

@@ -8,7 +8,14 @@ from pyrate_limiter import BucketFullException
 
 from office365_message_trace.errors import MessageTraceError, Unavailable
 from office365_message_trace.quota import BACKGROUND, LIVE, RequestBudget
-from office365_message_trace.transport import Answer, Paced, Pending, Request
+from office365_message_trace.transport import (
+    PATIENCE,
+    Answer,
+    Paced,
+    Pending,
+    Request,
+    StillUnderWay,
+)
 from sandbox.simulation.clock import VirtualClock
 from sandbox.simulation.credentials import SimulatedCredentials
 from sandbox.simulation.faulty import bare_status, no_answer, not_json, slow_down
@@ -45,6 +52,9 @@ class MicrosoftHttp:
         outcome, arrives_ms = self._clock.deferring(lambda: self._outcome(request))
 
         def wait() -> Answer:
+            if request.background and arrives_ms > self._clock.ms + PATIENCE * 1000:
+                self._clock.elapse(PATIENCE)
+                raise StillUnderWay
             self._clock.skip_to(arrives_ms)
             self._strike("after asking Microsoft")
             if isinstance(outcome, Answer):

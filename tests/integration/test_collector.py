@@ -14,6 +14,7 @@ from urllib.parse import unquote
 import pytest
 
 from office365_message_trace import reporting as reporting_module
+from office365_message_trace import transport
 from office365_message_trace.auth import EntraAuth
 from office365_message_trace.collector import Collector
 from office365_message_trace.coverage import Coverage, Policy
@@ -31,7 +32,17 @@ from office365_message_trace.transport import (
     Transport,
     microsoft_http,
 )
-from sandbox import Answer, EntraError, MailFlowOptions, Report, Rule, Sandbox, delays, make_row
+from sandbox import (
+    Answer,
+    EntraError,
+    Hang,
+    MailFlowOptions,
+    Report,
+    Rule,
+    Sandbox,
+    delays,
+    make_row,
+)
 from tests.integration.conftest import SCOPE
 from tests.support import NOON, Logbook, TurnedClock
 
@@ -525,6 +536,19 @@ def test_a_window_of_the_past_that_fails_does_not_hold_up_fresh_mail(
     arrivals = [(each.event, each.arrived) for each in site.world.intake.accepted]
     assert max(delay for _, delay in delays(fresh, arrivals)) <= ON_TIME
     assert 4 < bad.struck < 80, "it is tried now and then"
+
+
+@pytest.mark.parametrize("mail", [punctual(0.5, NOON - 20 * HOUR, NOON + HOUR)], ids=["a day"])
+def test_a_hanging_answer_for_the_past_does_not_hold_up_fresh_mail(
+    site: Site, mail: MailFlowOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "PATIENCE", 0.05)
+    hanging = Rule(Hang(2.0), "reporting", path="datetime'2026-06-14", times=2)
+    site.world.faults.add(hanging)
+    site.collect(until=NOON + HOUR, start=NOON - 20 * HOUR)
+    report = site.report(NOON - 20 * HOUR, NOON + HOUR)
+    assert report.ok, str(report)
+    assert hanging.struck == 2
 
 
 @steady

@@ -1,0 +1,1 @@
+"""The command line: finding out what is wrong, how far the trigger is, and what Microsoft has."""

@@ -1,0 +1,95 @@
+"""``check``: goes the way that rows go, from the settings to the intake, and says what is amiss."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import requests
+
+from office365_message_trace.assembly import Assembly
+from office365_message_trace.clock import Clock
+from office365_message_trace.commands.access import access_findings
+from office365_message_trace.commands.findings import Finding, failure, ok, warning
+from office365_message_trace.commands.intake import event_of_check, intake_finding
+from office365_message_trace.commands.keeping import storage_findings
+from office365_message_trace.commands.network import clock_finding, reach_all
+from office365_message_trace.commands.setup import Setup
+from office365_message_trace.commands.token import claims_of, token_finding
+from office365_message_trace.errors import MessageTraceError
+from office365_message_trace.graph import GraphClient
+from office365_message_trace.reporting import ReportingClient
+from office365_message_trace.settings import BasicSettings, GraphSettings
+from office365_message_trace.transport import RequestsHttp, TimeoutSession
+
+_ENTRA = "Entra ID"
+_INTAKE = "the intake"
+_SIGN_IN = "sign-in"
+
+
+def examine(
+    setup: Setup, data_path: Path, clock: Clock, send_test_event: bool
+) -> Iterator[Finding]:
+    """Everything that can be found out, in the order of the way.
+
+    What cannot work because of an earlier failure is not tried: it would only say the same again.
+    Makes fewer than ten requests, and touches nothing of a trigger that runs.
+    """
+    yield from _configuration(setup)
+    parts = Assembly(setup.settings, setup.endpoints, data_path, clock, _unsaid, spectator=True)
+    graph = isinstance(setup.settings, GraphSettings)
+    source = parts.source()
+    service = setup.endpoints.graph if graph else setup.endpoints.reporting
+    ways = [(source.name, service), (_INTAKE, setup.intake_server)]
+    if not isinstance(setup.settings, BasicSettings):
+        ways.insert(0, (_ENTRA, setup.endpoints.login))
+    reached = reach_all(ways, clock)
+    yield from (each.finding() for each in reached)
+    if skew := clock_finding(reached):
+        yield skew
+    unreachable = {each.service for each in reached if each.trouble}
+
+    signed_in = _ENTRA not in unreachable
+    if signed_in and not isinstance(setup.settings, BasicSettings):
+        token = _token(parts, setup)
+        signed_in = token.subject != _SIGN_IN
+        yield token
+    if signed_in and source.name not in unreachable:
+        yield from access_findings(source, clock.now())
+    if _INTAKE not in unreachable:
+        yield _intake(setup, clock, send_test_event)
+    yield from storage_findings(data_path, setup.settings.state_folder, clock.now())
+
+
+def _configuration(setup: Setup) -> Iterator[Finding]:
+    subject = "configuration"
+    for doubt in setup.doubts:
+        yield warning(subject, doubt)
+    yield ok(subject, f'complete, for the trigger "{setup.trigger.title}"')
+
+
+def _token(parts: Assembly, setup: Setup) -> Finding:
+    """What the token says that signs a request; the request itself is not sent."""
+    graph = isinstance(setup.settings, GraphSettings)
+    client = GraphClient if graph else ReportingClient
+    scope = setup.endpoints.graph_scope if graph else setup.endpoints.reporting_scope
+    audience = scope.removesuffix("/.default")
+    try:
+        signed = parts.signer(requests.Request("GET", audience).prepare())
+    except MessageTraceError as problem:
+        return failure(_SIGN_IN, str(problem))
+    token = signed.headers["Authorization"].removeprefix("Bearer ")
+    return token_finding(claims_of(token), client.permission, client.resource, audience)
+
+
+def _intake(setup: Setup, clock: Clock, send_test_event: bool) -> Finding:
+    settings = setup.settings
+    event = None
+    if send_test_event:
+        graph_rows = isinstance(settings, GraphSettings) and settings.event_format == "graph"
+        event = event_of_check(clock.now(), reporting_format=not graph_rows)
+    http = RequestsHttp(TimeoutSession())
+    key = settings.intake_key.get_secret_value()
+    return intake_finding(http, setup.intake_server, key, event)
+
+
+def _unsaid(_text: str, _level: str) -> None:
+    """Nothing: what the clients say while they try is what the findings say."""

@@ -1,0 +1,43 @@
+"""What a check found out: values, told apart from how they are shown."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Level(Enum):
+    """How good or bad a finding is; ``status`` is what the process exits with."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILURE = "failure"
+
+    @property
+    def status(self) -> int:
+        return list(Level).index(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line: what was looked at, and what it is like. A failure says who does what where."""
+
+    level: Level
+    subject: str
+    text: str
+
+
+def ok(subject: str, text: str) -> Finding:
+    return Finding(Level.OK, subject, text)
+
+
+def warning(subject: str, text: str) -> Finding:
+    return Finding(Level.WARNING, subject, text)
+
+
+def failure(subject: str, text: str) -> Finding:
+    return Finding(Level.FAILURE, subject, text)
+
+
+def exit_status(findings: Iterable[Finding]) -> int:
+    """0 if all is well, 1 with warnings, 2 with failures."""
+    return max((each.level.status for each in findings), default=0)

@@ -1,0 +1,101 @@
+"""Whether the intake accepts the key, found out without an event, or with one that says what it is."""
+
+import gzip
+from datetime import datetime
+
+import orjson
+
+from office365_message_trace import codec
+from office365_message_trace.commands.findings import Finding, failure, ok, warning
+from office365_message_trace.errors import Unavailable
+from office365_message_trace.model import milliseconds
+from office365_message_trace.pusher import ALL_REFUSED, KEY_REFUSED
+from office365_message_trace.transport import Answer, Http, Request
+
+_SUBJECT = "intake"
+
+
+def intake_finding(
+    http: Http, intake_server: str, intake_key: str, test_event: str | None
+) -> Finding:
+    """The verdict of the intake on an empty batch, or on one with ``test_event``."""
+    events = [test_event] if test_event else []
+    body = orjson.dumps({"intake_key": intake_key, "jsons": events})
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    url = intake_server.rstrip("/") + "/batch"
+    try:
+        answer = http.begin(Request("POST", url, headers, gzip.compress(body)))()
+    except Unavailable as problem:
+        return failure(_SUBJECT, f"The Sekoia.io intake gives no answer. [{problem.detail}]")
+    return verdict(answer, bool(test_event))
+
+
+def verdict(answer: Answer, with_event: bool) -> Finding:
+    """What ``answer`` says of the key. How the intake takes an empty batch is not documented, so a
+    refusal of the batch itself says nothing of the key."""
+    detail = f"[status {answer.status}]"
+    if answer.status in (401, 403, 404):
+        return failure(_SUBJECT, f"{KEY_REFUSED} {detail}")
+    if answer.status in (400, 413, 422):
+        if with_event:
+            return failure(_SUBJECT, f"{ALL_REFUSED} {detail}")
+        return warning(
+            _SUBJECT,
+            "reachable, but it does not take an empty batch, so the key was not verified. Run check "
+            f"with --send-test-event to verify it with one event. {detail}",
+        )
+    if not 200 <= answer.status < 300:
+        return failure(
+            _SUBJECT,
+            "The Sekoia.io intake does not answer as it should. The trigger holds the events and "
+            f"tries again; if it lasts, see Sekoia.io's status page. {detail}",
+        )
+    if not with_event:
+        return ok(_SUBJECT, "accepts the key (asked with an empty batch, no event was sent)")
+    if not _ids(answer):
+        return failure(_SUBJECT, f"{ALL_REFUSED} {detail}")
+    return ok(_SUBJECT, 'accepted the test event: look for the subject "Test event of check"')
+
+
+def event_of_check(now: datetime, reporting_format: bool) -> str:
+    """An event that nobody can take for mail: addresses that cannot exist, a nil trace id."""
+    nil = "00000000-0000-0000-0000-000000000000"
+    sender, recipient = "check@message-trace.invalid", "nobody@message-trace.invalid"
+    subject = "Test event of check"
+    if reporting_format:
+        return codec.encode(
+            {
+                "Organization": "message-trace.invalid",
+                "MessageId": "<check@message-trace.invalid>",
+                "Received": f"/Date({milliseconds(now)})/",
+                "SenderAddress": sender,
+                "RecipientAddress": recipient,
+                "Subject": subject,
+                "Status": "None",
+                "ToIP": None,
+                "FromIP": None,
+                "Size": 0,
+                "MessageTraceId": nil,
+            }
+        )
+    return codec.encode(
+        {
+            "id": nil,
+            "senderAddress": sender,
+            "recipientAddress": recipient,
+            "messageId": "<check@message-trace.invalid>",
+            "receivedDateTime": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "subject": subject,
+            "size": 0,
+            "fromIP": "",
+            "toIP": "",
+            "status": "gettingStatus",
+        }
+    )
+
+
+def _ids(answer: Answer) -> bool:
+    try:
+        return bool(codec.decode(answer.body)["event_ids"])
+    except (ValueError, KeyError, TypeError):
+        return False

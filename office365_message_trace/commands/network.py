@@ -1,0 +1,154 @@
+"""Whether a host can be reached: name, proxy, connection and certificate, by one request without
+credentials."""
+
+import socket
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from statistics import median_low
+from urllib.parse import urlsplit
+
+import requests
+from requests.utils import get_environ_proxies, select_proxy
+
+from office365_message_trace.clock import Clock
+from office365_message_trace.commands.findings import Finding, failure, ok, warning
+from office365_message_trace.commands.words import span
+
+_TIMEOUTS = (5.0, 10.0)  # seconds to connect, and to answer
+_NOTICEABLE, _HARMFUL = timedelta(minutes=1), timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """How a host was reached or why not (``trouble``); ``ahead`` is how far this machine's clock
+    seems to be ahead of the host's."""
+
+    service: str
+    host: str
+    route: str
+    trouble: str | None = None
+    ahead: timedelta | None = None
+
+    def finding(self) -> Finding:
+        subject = f"network to {self.service}"
+        if self.trouble:
+            return failure(subject, self.trouble)
+        return ok(subject, f"{self.host} answers ({self.route}); its certificate is trusted")
+
+
+def reach_all(services: Sequence[tuple[str, str]], clock: Clock) -> list[Reached]:
+    """Reach each service (name, address) at the same time."""
+    with ThreadPoolExecutor(len(services)) as pool:
+        return list(pool.map(lambda each: reach(each[0], each[1], clock), services))
+
+
+def reach(service: str, url: str, clock: Clock) -> Reached:
+    """Ask ``url`` for its head; any answer will do."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    proxy = select_proxy(url, get_environ_proxies(url))
+    shown = _without_credentials(proxy) if proxy else ""
+    route = f"through the proxy {shown}" if proxy else "directly, no proxy"
+    unknown = _unknown_name(urlsplit(proxy).hostname or "" if proxy else host)
+    if unknown and proxy:
+        return Reached(service, host, route, _PROXY.format(shown, "its name is not known", host))
+    if unknown:
+        return Reached(service, host, route, _NAME.format(host))
+    before = clock.now()
+    try:
+        with requests.Session() as session:
+            answer = session.head(url, timeout=_TIMEOUTS, allow_redirects=False)
+    except (requests.RequestException, OSError) as error:
+        return Reached(service, host, route, _trouble(error, host, parts.port or 443, shown))
+    middle = before + (clock.now() - before) / 2
+    date = _date(answer.headers.get("Date", ""))
+    return Reached(service, host, route, ahead=middle - date if date else None)
+
+
+def clock_finding(reached: Sequence[Reached]) -> Finding | None:
+    """How this machine's clock compares with those of the hosts; None if no host told the time."""
+    differences = [each.ahead for each in reached if each.ahead is not None]
+    if not differences:
+        return None
+    ahead = median_low(differences)
+    where = "ahead of" if ahead > timedelta(0) else "behind"
+    text = f"This machine's clock is {span(ahead)} {where} the services' clocks."
+    if abs(ahead) <= _NOTICEABLE:
+        return ok("clock", "agrees with the services' clocks")
+    advice = f"{text} Have it set by a time service (NTP) on the machine that runs the container."
+    if abs(ahead) <= _HARMFUL:
+        return warning("clock", advice)
+    return failure(
+        "clock", f"{advice} Tokens can be refused, and fresh mail is read too early or late."
+    )
+
+
+_NAME = (
+    "The name {0} is not known (DNS). Check the DNS servers of this machine; if it has no direct way "
+    "to the internet, set HTTPS_PROXY."
+)
+_PROXY = (
+    "The proxy {0} cannot be used: {1}. Correct HTTPS_PROXY, have the proxy allow {2}, or add {2} to "
+    "NO_PROXY if it can be reached directly."
+)
+_CERTIFICATE = (
+    "The certificate of {0} is not trusted ({1}). If a proxy inspects TLS, set REQUESTS_CA_BUNDLE to "
+    "a file (PEM) with its certificate authority; else something pretends to be {0}."
+)
+_BUNDLE = "REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names a file that is not there; correct it."
+_BLOCKED = (
+    "{0} cannot be reached on port {1} ({2}). Have the firewall allow outgoing connections to it, or "
+    "set HTTPS_PROXY."
+)
+
+
+def _trouble(error: Exception, host: str, port: int, proxy: str) -> str:
+    """What went wrong on the way, by what requests makes of it."""
+    if isinstance(error, requests.exceptions.ProxyError):
+        return _PROXY.format(proxy, _cause(error), host)
+    if isinstance(error, requests.exceptions.SSLError):
+        return _CERTIFICATE.format(host, _cause(error))
+    if not isinstance(error, requests.RequestException):
+        return _BUNDLE
+    return _BLOCKED.format(host, port, _cause(error))
+
+
+def _cause(error: BaseException) -> str:
+    """The innermost cause in a few words; none of it comes from an answer's body."""
+    if isinstance(error, requests.exceptions.Timeout):
+        return "no answer in time"
+    while True:
+        inner = getattr(error, "reason", None)
+        inner = inner if isinstance(inner, BaseException) else error.__cause__ or error.__context__
+        told = isinstance(error, OSError) and error.errno and error.strerror
+        if inner is None or told:
+            break
+        error = inner
+    known = getattr(error, "verify_message", "") or getattr(error, "strerror", None)
+    if isinstance(known, str) and known:
+        return known
+    return str(error) if "Tunnel connection failed" in str(error) else type(error).__name__
+
+
+def _unknown_name(host: str) -> bool:
+    try:
+        socket.getaddrinfo(host, None)
+    except (OSError, UnicodeError):
+        return True
+    return False
+
+
+def _without_credentials(proxy: str) -> str:
+    parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+    return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
+
+
+def _date(value: str) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(value)
+    except (ValueError, OverflowError):
+        return None
+    return date if date.tzinfo else date.replace(tzinfo=UTC)

@@ -1,0 +1,180 @@
+"""``status``: how far a trigger is, from its state alone."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from rich.text import Text
+
+from office365_message_trace.clock import Clock
+from office365_message_trace.commands.screen import line
+from office365_message_trace.commands.words import count, moment, span
+from office365_message_trace.coverage import Coverage
+from office365_message_trace.journal import Diary, Progress, read_diary
+from office365_message_trace.ledger import FINGERPRINT_BYTES, stored_volume
+from office365_message_trace.model import Window
+from office365_message_trace.quota import RequestBudget
+from office365_message_trace.state import StateStore
+from office365_message_trace.storage import SpectatorStorage, storage_at
+
+_FREQUENCY = timedelta(minutes=1)  # of live reads; what has been spent does not depend on it
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What the first pass still has to catch up with; ``done`` is a share from 0 to 1, ``left`` how
+    long the rest takes at the pace so far. Both are None as long as they cannot be told."""
+
+    windows: tuple[Window, ...]
+    done: float | None
+    left: timedelta | None
+
+    @property
+    def length(self) -> timedelta:
+        return sum((window.span for window in self.windows), timedelta())
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Everything that is known of a trigger at ``now``; ``doubts`` are faults of its state."""
+
+    now: datetime
+    coverage: Coverage | None
+    doubts: tuple[str, ...]
+    diary: Diary
+    buckets: int
+    rows: int
+    spent: int
+    limit: int
+
+    @property
+    def backlog(self) -> Backlog:
+        windows = self.coverage.backlog if self.coverage else ()
+        length = sum((window.span for window in windows), timedelta()).total_seconds()
+        done, left = backlog_pace(self.diary.progress, length, self.now)
+        return Backlog(windows, done, left)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For machines: times in ISO 8601, spans in seconds."""
+        coverage, progress, backlog = self.coverage, self.diary.progress, self.backlog
+        return {
+            "at": self.now,
+            "live_edge": coverage.live if coverage else None,
+            "lag_seconds": (self.now - coverage.live).total_seconds() if coverage else None,
+            "complete_up_to": coverage.oldest if coverage else None,
+            "backlog": {
+                "seconds": backlog.length.total_seconds(),
+                "windows": [_pair(window) for window in backlog.windows],
+                "done": backlog.done,
+                "seconds_left": backlog.left.total_seconds() if backlog.left is not None else None,
+            },
+            "rereads": [
+                {"trail_seconds": each.trail.total_seconds(), "edge": each.edge}
+                for each in (coverage.passes[1:] if coverage else ())
+            ],
+            "gaps": [_pair(window) for window in (coverage.gaps if coverage else ())],
+            "ledger": {"buckets": self.buckets, "rows": self.rows},
+            "requests": {"spent": self.spent, "limit": self.limit},
+            "forwarded_since_start": progress.forwarded if progress else None,
+            "started": progress.started if progress else None,
+            "problems": [
+                {"at": each.at, "level": each.level, "text": each.text, "times": each.times}
+                for each in self.diary.problems
+            ],
+            "doubts": list(self.doubts),
+        }
+
+    def lines(self) -> Iterator[Text]:
+        """For a person."""
+        yield from (line("warning", "state", doubt) for doubt in self.doubts)
+        if self.coverage is None:
+            yield line("info", "state", "none: the trigger has not run here, or its state is lost.")
+        else:
+            yield from self._reading(self.coverage)
+        size = count(self.rows * FINGERPRINT_BYTES, "byte")
+        yield line(
+            "", "ledger", f"{count(self.rows, 'row')} in {count(self.buckets, 'bucket')}, {size}"
+        )
+        yield line("", "requests", f"{self.spent} of {self.limit} spent in the last five minutes")
+        if progress := self.diary.progress:
+            yield line(
+                "",
+                "forwarded",
+                f"{count(progress.forwarded, 'event')} since the start at {moment(progress.started)}; "
+                f"noted {span(self.now - progress.at)} ago",
+            )
+        if not self.diary.problems:
+            yield line("", "problems", "none noted")
+        for each in self.diary.problems:
+            times = f" ({each.times} times)" if each.times > 1 else ""
+            yield line(each.level, moment(each.at), f"{each.text}{times}")
+
+    def _reading(self, coverage: Coverage) -> Iterator[Text]:
+        lag = span(self.now - coverage.live)
+        yield line("", "live edge", f"{moment(coverage.live)}, {lag} behind now")
+        yield line("", "backlog", self._backlog_text())
+        for each in coverage.passes[1:]:
+            text = f"after {span(each.trail)}: done up to {moment(each.edge)}"
+            if each.behind:
+                text += f", but for {count(len(each.behind), 'window')} before"
+            yield line("", "re-read", text)
+        yield line(
+            "",
+            "complete",
+            f"up to {moment(coverage.oldest)}: what was received before will not be read again",
+        )
+        if not coverage.gaps:
+            yield line("", "gaps", "none")
+        for gap in coverage.gaps:
+            yield line("warning", "gap", f"{gap}: rows of this time may be missing for good")
+
+    def _backlog_text(self) -> str:
+        backlog = self.backlog
+        if not backlog.windows:
+            return "none"
+        text = f"{span(backlog.length)} of receive time left, from {moment(backlog.windows[0].start)} on"
+        if backlog.done is not None:
+            text += f"; {backlog.done:.0%} done"
+        return text + (f", about {span(backlog.left)} to go" if backlog.left is not None else "")
+
+
+def read_status(folder: Path, clock: Clock) -> Status:
+    """What the state in ``folder`` tells. Raises `StorageFailed`, or `Refused` for a newer state."""
+    stored = storage_at(folder)
+    storage = SpectatorStorage(stored)
+    doubts: list[str] = []
+    coverage = StateStore(storage, lambda text, _level: doubts.append(text)).load()
+    buckets, rows = stored_volume(stored)
+    budget = RequestBudget(storage, clock, _FREQUENCY)
+    return Status(
+        now=clock.now(),
+        coverage=coverage,
+        doubts=tuple(doubts),
+        diary=read_diary(storage),
+        buckets=buckets,
+        rows=rows,
+        spent=budget.limit - budget.left,
+        limit=budget.limit,
+    )
+
+
+def backlog_pace(
+    progress: Progress | None, backlog: float, now: datetime
+) -> tuple[float | None, timedelta | None]:
+    """The share of the backlog that is done, and how long the rest takes at the pace so far.
+
+    ``backlog`` is what is left, in seconds of receive time. The pace is that since it was longest.
+    """
+    if progress is None or progress.longest_at is None or not 0 < backlog <= progress.longest:
+        return None, None
+    caught_up = progress.longest - backlog
+    if caught_up <= 0 or now <= progress.longest_at:
+        return 0.0, None
+    left = (now - progress.longest_at) * (backlog / caught_up)
+    return caught_up / progress.longest, left
+
+
+def _pair(window: Window) -> list[str]:
+    return [window.start.isoformat(), window.end.isoformat()]

@@ -1,0 +1,104 @@
+"""A desk at which somebody types commands: a sandbox, a storage, and what the commands print."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import pytest
+from sekoia_automation import constants
+from sekoia_automation.storage import get_data_path
+
+from office365_message_trace.commands.line import main
+from sandbox import MailFlowOptions, Sandbox, SandboxOptions
+
+
+class Said(NamedTuple):
+    """How a command ended: its exit status, its results, and what it said beside them."""
+
+    status: int
+    out: str
+    err: str
+
+    def lines(self, level: str) -> list[str]:
+        """What follows the mark ``level`` in the results."""
+        mark = f"{level:<8}"
+        return [text.removeprefix(mark) for text in self.out.splitlines() if text.startswith(mark)]
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+class Desk:
+    """Runs commands against ``world`` as the platform would let them: by environment variables."""
+
+    def __init__(
+        self,
+        world: Sandbox,
+        data: Path,
+        patch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        self.world = world
+        self.data = data
+        self.patch = patch
+        self._capsys = capsys
+
+    def run(
+        self,
+        command: str,
+        *arguments: str,
+        trigger: Literal["oauth", "basic", "graph"] = "oauth",
+        variables: dict[str, str] | None = None,
+        **settings: Any,
+    ) -> Said:
+        """The command with ``--trigger``; ``settings`` join the configuration."""
+        environment = self.world.environment(trigger, **settings)
+        for name, value in {**environment, **(variables or {})}.items():
+            self.patch.setenv(name, value)
+        return self.type(command, "--trigger", trigger, *arguments)
+
+    def type(self, *arguments: str) -> Said:
+        """The command as it is typed, in the environment as it is."""
+        get_data_path.cache_clear()
+        self.patch.setattr(constants, "DATA_STORAGE", str(self.data))
+        self.patch.setattr(sys, "argv", ["office365_message_trace", *arguments])
+        self._capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = self._capsys.readouterr()
+        return Said(int(ended.value.code or 0), out, err)
+
+    @property
+    def requests(self) -> int:
+        """Made of anybody since the world began."""
+        return self.world.journal.count()
+
+
+@pytest.fixture
+def options() -> SandboxOptions:
+    """What the world is like; tests override it."""
+    return SandboxOptions(mail=MailFlowOptions(messages_per_minute=2))
+
+
+@pytest.fixture
+def desk(
+    options: SandboxOptions,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Iterator[Desk]:
+    """A desk with an empty storage, whatever the machine's own settings are."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    data = tmp_path / "data"
+    data.mkdir()
+    with Sandbox(options) as world:
+        yield Desk(world, data, monkeypatch, capsys)
+    get_data_path.cache_clear()
+    assert world.failures == []

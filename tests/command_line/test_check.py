@@ -1,0 +1,323 @@
+"""What ``check`` says when all is well, and of the machine that it runs on."""
+
+from __future__ import annotations
+
+import os
+import resource
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from office365_message_trace.commands.keeping import goes_with_container
+from office365_message_trace.coverage import Coverage
+from office365_message_trace.settings import OAuthSettings
+from office365_message_trace.state import COPIES, StateStore
+from office365_message_trace.storage import FolderStorage
+from sandbox import Answer, MailFlowOptions, Rule, SandboxOptions
+from sandbox.clock import wall_clock
+from tests.command_line.conftest import Desk
+from tests.support import Logbook
+
+TRIGGERS: list[Literal["oauth", "basic", "graph"]] = ["oauth", "basic", "graph"]
+QUICK = 5.0  # seconds
+
+
+def saved_state(desk: Desk) -> FolderStorage:
+    """The storage of a trigger that has read up to ten minutes ago."""
+    storage = FolderStorage(desk.data / "message_trace")
+    store = StateStore(storage, Logbook())
+    policy = OAuthSettings(
+        tenant_id="t", client_id="c", client_secret="s", intake_key="k"  # type: ignore[arg-type]
+    ).policy
+    store.save(Coverage.starting(wall_clock() - timedelta(minutes=10), policy))
+    return storage
+
+
+@pytest.mark.parametrize("trigger", TRIGGERS)
+def test_in_good_health_every_line_is_ok_and_it_is_quick_and_makes_few_requests(
+    desk: Desk, trigger: Literal["oauth", "basic", "graph"]
+) -> None:
+    desk.world.reporting.options.basic_auth = trigger == "basic"
+    began = time.monotonic()
+    said = desk.run("check", trigger=trigger)
+    assert time.monotonic() - began < QUICK
+    assert said.status == 0
+    assert said.lines("ok") == [line[8:] for line in said.out.splitlines()]
+    assert desk.requests < 10
+    assert desk.world.intake.counts.events == 0
+
+
+def test_in_good_health_it_tells_what_it_found(desk: Desk) -> None:
+    found = "\n".join(desk.run("check").lines("ok"))
+    who = desk.world.identity
+    assert 'complete, for the trigger "Office 365 Message Trace OAuth"' in found
+    assert "network to Entra ID: 127.0.0.1 answers (directly, no proxy)" in found
+    assert "clock: agrees with the services' clocks" in found
+    assert f"application {who.client_id} in tenant {who.tenant_id}" in found
+    assert "with ReportingWebService.Read.All, valid until" in found
+    assert "rows in the last hour; the newest was received" in found
+    assert "accepts the key (asked with an empty batch, no event was sent)" in found
+    assert "none yet: the trigger has not run here" in found
+
+
+def test_json_holds_the_same_findings_and_the_exit_status(desk: Desk) -> None:
+    plain, machine = desk.run("check"), desk.run("check", "--json")
+    subjects = [line.partition(":")[0] for line in plain.lines("ok")]
+    assert machine.json["status"] == machine.status == 0
+    assert [each["subject"] for each in machine.json["findings"]] == subjects
+    assert {each["level"] for each in machine.json["findings"]} == {"ok"}
+
+
+def test_a_test_event_is_sent_only_when_it_is_asked_for_and_says_what_it_is(desk: Desk) -> None:
+    said = desk.run("check", "--send-test-event")
+    (event,) = desk.world.intake.events
+    assert "Test event of check" in event
+    assert "message-trace.invalid" in event
+    assert any("accepted the test event" in line for line in said.lines("ok"))
+
+
+def test_more_rows_than_a_page_are_counted_as_at_least(desk: Desk) -> None:
+    desk.world.reporting.options.page_size = 10
+    found = "\n".join(desk.run("check").lines("ok"))
+    assert "fresh mail: at least 10 rows in the last hour" in found
+
+
+class TestWithoutMail:
+    @pytest.fixture
+    def options(self) -> SandboxOptions:
+        return SandboxOptions(mail=MailFlowOptions(messages_per_minute=0))
+
+    def test_a_day_without_a_row_is_a_warning_that_names_the_likely_mistake(
+        self, desk: Desk
+    ) -> None:
+        said = desk.run("check")
+        assert said.status == 1
+        (warning,) = said.lines("warning")
+        assert "No row in the last 24 hours" in warning
+        assert "compare tenant_id" in warning
+        assert desk.requests < 10
+
+
+class TestWithAnotherTime:
+    @pytest.fixture(params=[(3, 1, "warning"), (-10, 2, "failure")])
+    def skew(self, request: pytest.FixtureRequest) -> tuple[int, int, str]:
+        skew: tuple[int, int, str] = request.param
+        return skew
+
+    @pytest.fixture
+    def options(self, skew: tuple[int, int, str]) -> SandboxOptions:
+        return SandboxOptions(now=lambda: wall_clock() + timedelta(minutes=skew[0]))
+
+    def test_a_clock_that_is_off_is_told_with_its_direction_and_what_to_do(
+        self, desk: Desk, skew: tuple[int, int, str]
+    ) -> None:
+        minutes, status, level = skew
+        said = desk.run("check")
+        assert said.status == status
+        (line,) = (line for line in said.lines(level) if line.startswith("clock: "))
+        assert ("behind" if minutes > 0 else "ahead of") in line
+        assert "time service (NTP)" in line
+
+
+def test_a_proxy_that_does_not_work_is_named_without_its_password(desk: Desk) -> None:
+    proxy = {"HTTPS_PROXY": "http://user:hidden@127.0.0.1:9", "NO_PROXY": "", "no_proxy": ""}
+    said = desk.run("check", variables=proxy)
+    assert said.status == 2
+    lines = [line for line in said.lines("failure") if line.startswith("network")]
+    assert len(lines) == 3
+    for line in lines:
+        assert "The proxy http://127.0.0.1:9 cannot be used" in line
+        assert "Correct HTTPS_PROXY" in line
+    assert "hidden" not in said.out + said.err
+
+
+@pytest.mark.parametrize(
+    ("variables", "text"),
+    [
+        (
+            {"MESSAGE_TRACE_LOGIN_URL": "https://no.such.name.invalid"},
+            "network to Entra ID: The name no.such.name.invalid is not known (DNS).",
+        ),
+        (
+            {"MESSAGE_TRACE_REPORTING_URL": "https://127.0.0.1:9"},
+            "network to The Reporting Web Service: 127.0.0.1 cannot be reached on port 9 "
+            "(Connection refused). Have the firewall allow outgoing connections",
+        ),
+        ({"REQUESTS_CA_BUNDLE": ""}, "The certificate of 127.0.0.1 is not trusted"),
+        ({"REQUESTS_CA_BUNDLE": "/nowhere"}, "names a file that is not there; correct it."),
+    ],
+    ids=["name", "port", "certificate", "bundle"],
+)
+def test_a_host_that_is_not_reached_is_told_once_with_the_cause(
+    desk: Desk, variables: dict[str, str], text: str
+) -> None:
+    said = desk.run("check", variables=variables)
+    assert said.status == 2
+    failures = said.lines("failure")
+    assert any(text in line for line in failures)
+    assert all(line.startswith("network to") for line in failures)
+
+
+def test_a_state_is_told_by_how_far_it_has_come(desk: Desk) -> None:
+    saved_state(desk)
+    said = desk.run("check")
+    assert said.status == 0
+    assert any("state: mail is read up to" in line for line in said.lines("ok"))
+
+
+def test_one_damaged_copy_of_the_state_is_a_warning(desk: Desk) -> None:
+    saved_state(desk).write(COPIES[0], b"{")
+    said = desk.run("check")
+    assert said.status == 1
+    assert any("One of the two copies" in line for line in said.lines("warning"))
+
+
+def test_two_damaged_copies_of_the_state_are_told_with_what_follows(desk: Desk) -> None:
+    storage = saved_state(desk)
+    for name in COPIES:
+        storage.write(name, b"\0")
+    said = desk.run("check")
+    assert said.status == 1
+    assert any("No copy of the state is usable" in line for line in said.lines("warning"))
+
+
+def test_a_missing_folder_is_a_warning_that_says_where_it_matters(desk: Desk) -> None:
+    desk.data = desk.data / "missing"
+    said = desk.run("check")
+    assert said.status == 1
+    assert any("mount a volume there" in line for line in said.lines("warning"))
+    assert not desk.data.exists()
+
+
+def test_check_leaves_nothing_behind_in_the_storage(desk: Desk) -> None:
+    storage = saved_state(desk)
+    before = storage.sizes("")
+    desk.run("check")
+    assert storage.sizes("") == before
+
+
+def test_a_storage_without_room_is_a_failure_that_says_what_to_check(desk: Desk) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        said = desk.run("check")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert said.status == 2
+    (line,) = said.lines("failure")
+    assert "Cannot write the trigger's own state" in line
+    assert "writable and not full. [check.probe: File too large]" in line
+
+
+def test_a_storage_that_is_no_folder_is_a_failure(desk: Desk) -> None:
+    (desk.data / "message_trace").write_text("")
+    said = desk.run("check")
+    assert said.status == 2
+    assert any("Cannot write the trigger's own state" in line for line in said.lines("failure"))
+
+
+def test_a_folder_without_a_volume_goes_with_its_container(tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    mark.touch()
+    here = Path(__file__).parent
+    assert goes_with_container(here, root=here, marks=(str(mark),))
+    assert not goes_with_container(here, root=here, marks=(str(tmp_path / "none"),))
+    assert not goes_with_container(here, root=Path("/proc"), marks=(str(mark),))
+
+
+def test_settings_without_effect_and_likely_mistakes_are_warnings(desk: Desk) -> None:
+    said = desk.run("check", tenantid="x", client_id="reader")
+    assert said.status == 2  # the application is not known
+    warnings = said.lines("warning")
+    assert "configuration: The configuration has a field that is not known: tenantid." in warnings
+    assert any("client_id is not a GUID" in line for line in warnings)
+
+
+def test_without_a_configuration_it_says_how_to_give_one(desk: Desk) -> None:
+    said = desk.type("check")
+    assert said.status == 2
+    (line,) = said.lines("failure")
+    assert "neither trigger_configuration nor connector_configuration" in line
+    assert "see --help" in line
+
+
+def test_settings_come_from_a_file_as_well(desk: Desk, tmp_path: Path) -> None:
+    environment = desk.world.environment("oauth", intake_server=desk.world.url("intake"))
+    file = tmp_path / "settings.json"
+    file.write_text(environment.pop("TRIGGER_CONFIGURATION"))
+    for name in ("REQUESTS_CA_BUNDLE", "MESSAGE_TRACE_LOGIN_URL", "MESSAGE_TRACE_REPORTING_URL"):
+        desk.patch.setenv(name, environment[name])
+    said = desk.type("check", "--config", str(file), "--trigger", "oauth")
+    assert said.status == 0
+    assert desk.world.journal.count("playbook") == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [(None, "cannot be read (No such file or directory)"), ("[1", "is not a JSON object")],
+)
+def test_a_file_that_holds_no_settings_is_told(
+    desk: Desk, tmp_path: Path, content: str | None, text: str
+) -> None:
+    file = tmp_path / "settings.json"
+    if content is not None:
+        file.write_text(content)
+    said = desk.type("check", "--config", str(file))
+    assert said.status == 2
+    assert text in said.out
+
+
+def test_the_trigger_is_guessed_where_the_settings_tell_and_asked_for_where_not(desk: Desk) -> None:
+    for name, value in desk.world.environment("graph", event_format="graph").items():
+        desk.patch.setenv(name, value)
+    assert 'for the trigger "Office 365 Message Trace (Graph API)"' in desk.type("check").out
+    for name, value in desk.world.environment("basic").items():
+        desk.patch.setenv(name, value)
+    assert 'for the trigger "Message Trace"' in desk.type("check").out
+    for name, value in desk.world.environment("oauth").items():
+        desk.patch.setenv(name, value)
+    said = desk.type("check")
+    assert said.status == 2
+    assert "add --trigger oauth" in said.out
+    assert "or --trigger graph" in said.out
+
+
+class TestWithSecretsOfTheNode:
+    @pytest.fixture
+    def options(self) -> SandboxOptions:
+        return SandboxOptions(secrets_by_node=True)
+
+    def test_secrets_that_the_platform_keeps_apart_are_fetched(self, desk: Desk) -> None:
+        assert desk.run("check").status == 0
+
+    def test_secrets_that_cannot_be_fetched_are_told(self, desk: Desk) -> None:
+        desk.world.faults.add(Rule(Answer(500), "playbook", times=None))
+        said = desk.run("check")
+        assert said.status == 2
+        assert any("client_secret is missing" in line for line in said.lines("failure"))
+        assert any(
+            "playbook API does not give the secrets" in line for line in said.lines("failure")
+        )
+
+
+def test_a_running_triggers_budget_is_respected_and_left_as_it_is(desk: Desk) -> None:
+    storage = FolderStorage(desk.data / "message_trace")
+    now = int(time.time() * 1000)
+    record = b'{"limit":90,"attempts":[%s]}' % b",".join([b"[%d,true]" % now] * 90)
+    storage.write("quota.json", record)
+    said = desk.run("check")
+    assert said.status == 1
+    (line,) = said.lines("warning")
+    assert "The tenant's requests are spent" in line
+    assert desk.world.journal.count("reporting") == 1  # without credentials, for the network
+    assert storage.read("quota.json") == record
+
+
+def test_the_exit_status_of_a_read_only_storage_is_2_unless_root(desk: Desk) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("root may write everywhere")
+    desk.data.chmod(0o500)
+    assert desk.run("check").status == 2

@@ -1,0 +1,142 @@
+"""The journal that a trigger keeps for ``status``."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from office365_message_trace.coverage import Coverage, Policy
+from office365_message_trace.errors import StorageFailed
+from office365_message_trace.journal import MOST_PROBLEMS, Diary, Journal, read_diary
+from office365_message_trace.storage import FolderStorage
+from tests.support import NOON, TurnedClock
+
+POLICY = Policy(timedelta(minutes=5), timedelta(minutes=1), timedelta(hours=24))
+
+
+class CountedStorage(FolderStorage):
+    """A folder that counts how often it is written, and fails while it is ``full``."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.writes = 0
+        self.full = False
+
+    def write(self, name: str, data: bytes) -> None:
+        if self.full:
+            raise StorageFailed("full")
+        self.writes += 1
+        super().write(name, data)
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> CountedStorage:
+    return CountedStorage(tmp_path)
+
+
+@pytest.fixture
+def clock() -> TurnedClock:
+    return TurnedClock()
+
+
+def behind(hours: float) -> Coverage:
+    """A coverage with so many hours of backlog."""
+    start = NOON - timedelta(hours=hours)
+    return Coverage.starting(start, POLICY).with_outage_behind(NOON + timedelta(minutes=6), POLICY)
+
+
+def test_a_new_problem_is_written_at_once(storage: CountedStorage, clock: TurnedClock) -> None:
+    Journal(storage, clock).note("It is broken.", "error")
+    (problem,) = read_diary(storage).problems
+    assert (problem.at, problem.level, problem.text, problem.times) == (
+        NOON,
+        "error",
+        "It is broken.",
+        1,
+    )
+
+
+def test_what_is_said_again_is_counted_and_written_once_a_minute(
+    storage: CountedStorage, clock: TurnedClock
+) -> None:
+    journal = Journal(storage, clock)
+    for _ in range(120):
+        journal.note("It is broken.", "warning")
+        clock.wait(1)
+    assert storage.writes == 2
+    (problem,) = read_diary(storage).problems
+    assert problem.times == 61
+
+
+def test_what_is_no_problem_is_not_kept(storage: CountedStorage, clock: TurnedClock) -> None:
+    journal = Journal(storage, clock)
+    journal.note("All is well.", "info")
+    journal.note("Very well.", "debug")
+    assert storage.writes == 0
+    assert read_diary(storage) == Diary()
+
+
+def test_the_latest_problems_are_kept_over_restarts_the_latest_last(
+    storage: CountedStorage, clock: TurnedClock
+) -> None:
+    for number in range(MOST_PROBLEMS + 5):
+        Journal(storage, clock).note(f"problem {number}", "error")
+    kept = [each.text for each in read_diary(storage).problems]
+    assert kept == [f"problem {number}" for number in range(5, MOST_PROBLEMS + 5)]
+
+
+def test_progress_is_written_once_a_minute_at_most(
+    storage: CountedStorage, clock: TurnedClock
+) -> None:
+    journal = Journal(storage, clock)
+    for _ in range(180):
+        journal.accepted(10)
+        journal.saved(behind(2))
+        clock.wait(1)
+    assert storage.writes == 3
+    progress = read_diary(storage).progress
+    assert progress is not None
+    assert progress.started == NOON
+    assert progress.forwarded == 1210
+    assert progress.at == NOON + timedelta(minutes=2)
+
+
+def test_the_longest_backlog_is_remembered_until_there_is_none(
+    storage: CountedStorage, clock: TurnedClock
+) -> None:
+    journal = Journal(storage, clock)
+    seen = []
+    for hours in (4, 10, 6, 3, 0, 2):
+        journal.saved(behind(hours))
+        progress = read_diary(storage).progress
+        assert progress is not None
+        seen.append((round(progress.backlog / 3600), round(progress.longest / 3600)))
+        clock.wait(60)
+    assert seen == [(4, 4), (10, 10), (6, 10), (3, 10), (0, 0), (2, 2)]
+
+
+def test_a_storage_that_fails_hinders_nobody_and_the_next_write_holds_everything(
+    storage: CountedStorage, clock: TurnedClock
+) -> None:
+    journal = Journal(storage, clock)
+    storage.full = True
+    journal.note("first", "error")
+    assert read_diary(storage) == Diary()
+    storage.full = False
+    journal.note("second", "error")
+    assert [each.text for each in read_diary(storage).problems] == ["first", "second"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"{", b"[]", b"7", b'{"problems": 7}', b'{"problems": [{}]}', b'{"progress": {"at": "x"}}'],
+)
+def test_a_damaged_journal_is_ignored_and_written_anew(
+    storage: CountedStorage, clock: TurnedClock, content: bytes
+) -> None:
+    storage.write("journal.json", content)
+    assert read_diary(storage) == Diary()
+    Journal(storage, clock).note("anew", "error")
+    assert [each.text for each in read_diary(storage).problems] == ["anew"]

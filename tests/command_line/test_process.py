@@ -1,0 +1,87 @@
+"""The command as a process of its own, started as a person starts it."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from sandbox import Sandbox
+from sandbox.process import ROOT, VOLUME
+
+COMMAND = [sys.executable, "-m", "office365_message_trace"]
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[Sandbox]:
+    with Sandbox() as running:
+        yield running
+    assert running.failures == []
+
+
+def environment(world: Sandbox, data: Path) -> dict[str, str]:
+    path = os.pathsep.join(filter(None, [str(VOLUME), os.environ.get("PYTHONPATH", "")]))
+    added = {"PYTHONPATH": path, "SANDBOX_DATA_FOLDER": str(data)}
+    return {**os.environ, **world.environment("oauth"), **added}
+
+
+def test_check_works_as_a_process(world: Sandbox, tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [*COMMAND, "check", "--trigger", "oauth", "--json"],
+        cwd=ROOT,
+        env=environment(world, tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0
+    assert ended.stderr == ""
+    assert json.loads(ended.stdout)["status"] == 0
+
+
+def test_a_missing_secret_is_asked_for_on_a_terminal_and_not_shown(
+    world: Sandbox, tmp_path: Path
+) -> None:
+    variables = environment(world, tmp_path)
+    values = json.loads(variables.pop("TRIGGER_CONFIGURATION"))
+    secret = values.pop("client_secret")
+    values["intake_server"] = world.url("intake")
+    file = tmp_path / "settings.json"
+    file.write_text(json.dumps(values))
+    keyboard, terminal = pty.openpty()
+    with subprocess.Popen(
+        [*COMMAND, "check", "--trigger", "oauth", "--config", str(file)],
+        cwd=ROOT,
+        env={**variables, "TERM": "dumb"},
+        stdin=terminal,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        while process.poll() is None:  # what is typed before the question is thrown away
+            os.write(keyboard, f"{secret}\n".encode())
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(0.3)
+        out, err = process.communicate()
+    os.close(keyboard)
+    os.close(terminal)
+    assert process.returncode == 0, out + err
+    assert "client_secret (not shown)" in err
+    assert "sign-in" not in out
+    assert secret not in out + err
+
+
+@pytest.mark.parametrize("command", ["check", "status", "peek", "replay"])
+def test_help_teaches_with_an_example(command: str) -> None:
+    ended = subprocess.run(
+        [*COMMAND, command, "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert f"Example: {command}" in ended.stdout

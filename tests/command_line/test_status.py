@@ -1,0 +1,159 @@
+"""What ``status`` tells of a trigger from its state alone."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from office365_message_trace.commands.status import backlog_pace
+from office365_message_trace.coverage import Coverage, Policy
+from office365_message_trace.journal import Journal, Progress
+from office365_message_trace.ledger import Ledger, stored_volume
+from office365_message_trace.model import Window, milliseconds
+from office365_message_trace.state import COPIES, StateStore
+from office365_message_trace.storage import FolderStorage, SpectatorStorage
+from sandbox.clock import wall_clock
+from sandbox.process import TriggerProcess
+from tests.command_line.conftest import Desk
+from tests.support import NOON, Logbook, TurnedClock, row
+
+POLICY = Policy(timedelta(minutes=5), timedelta(minutes=1), timedelta(hours=24))
+
+
+def written_state(desk: Desk) -> FolderStorage:
+    """A trigger that came two hours' backlog and a gap far, with a problem and three rows."""
+    storage = FolderStorage(desk.data / "message_trace")
+    now = wall_clock().replace(microsecond=0)
+    coverage = Coverage.starting(now - timedelta(hours=2), POLICY).with_outage_behind(now, POLICY)
+    lost = Window(now - timedelta(days=31), now - timedelta(days=30))
+    journal = Journal(storage, TurnedClock(now - timedelta(minutes=2)))
+    StateStore(storage, Logbook(), journal.saved).save(coverage.with_gap(lost))
+    journal.note("The client secret has expired.", "critical")
+    received = milliseconds(now)
+    rows = [row(received, MessageTraceId=str(number)) for number in range(3)]
+    ledger = Ledger(storage)
+    ledger.record((each.received, print_) for print_, each in ledger.unseen(rows).items())
+    return storage
+
+
+def test_a_trigger_that_never_ran_is_told_as_such(desk: Desk) -> None:
+    said = desk.run("status")
+    assert said.status == 0
+    assert "state: none: the trigger has not run here" in said.out
+    assert "ledger: 0 rows in 0 buckets" in said.out
+    assert desk.requests == 0
+
+
+def test_a_state_is_told_line_by_line(desk: Desk) -> None:
+    written_state(desk)
+    said = desk.run("status")
+    assert said.status == 0
+    for text in (
+        "live edge: ",
+        "6 minutes behind now",
+        "backlog: 1.9 hours of receive time left, from ",
+        "re-read: after 10 minutes: done up to ",
+        "re-read: after 1 day: done up to ",
+        "complete: up to ",
+        "ledger: 3 rows in 1 bucket, 48 bytes",
+        "requests: 0 of 90 spent in the last five minutes",
+        "forwarded: 0 events since the start at ",
+    ):
+        assert text in said.out
+    assert any("The client secret has expired." in line for line in said.lines("critical"))
+    assert any(
+        "rows of this time may be missing for good" in line for line in said.lines("warning")
+    )
+    assert desk.requests == 0
+
+
+def test_json_holds_the_same_in_numbers(desk: Desk) -> None:
+    written_state(desk)
+    told = desk.run("status", "--json").json
+    assert told["ledger"] == {"buckets": 1, "rows": 3}
+    assert told["backlog"]["seconds"] == pytest.approx(114 * 60)
+    assert told["lag_seconds"] == pytest.approx(360, abs=30)
+    assert datetime.fromisoformat(told["live_edge"]).tzinfo is not None
+    assert [each["trail_seconds"] for each in told["rereads"]][0::7] == [600.0, 86400.0]
+    assert len(told["gaps"]) == 1
+    assert told["problems"][0]["text"] == "The client secret has expired."
+    assert told["requests"] == {"spent": 0, "limit": 90}
+
+
+def test_a_damaged_copy_is_said_and_the_other_one_told(desk: Desk) -> None:
+    written_state(desk).write(COPIES[0], b"{")
+    said = desk.run("status")
+    assert any("One of the two copies" in line for line in said.lines("warning"))
+    assert "live edge: " in said.out
+
+
+def test_the_state_of_a_newer_version_is_one_failure(desk: Desk) -> None:
+    written_state(desk).write(COPIES[0], b'{"schema": 99}')
+    said = desk.run("status")
+    assert said.status == 2
+    assert "was written by a newer version" in said.err
+
+
+def test_status_writes_nothing(desk: Desk) -> None:
+    written_state(desk)
+    before = {file: file.read_bytes() for file in desk.data.rglob("*") if file.is_file()}
+    desk.run("status")
+    assert {file: file.read_bytes() for file in desk.data.rglob("*") if file.is_file()} == before
+
+
+def test_status_of_a_trigger_that_really_runs(desk: Desk, tmp_path: Path) -> None:
+    with TriggerProcess(desk.world, tmp_path / "process", start_time=2, timedelta=0) as process:
+        process.start()
+        process.wait_until(lambda: desk.world.intake.counts.events)
+        process.wait_until_quiet()
+        desk.data = process.data
+        told = desk.run("status", "--json").json
+        process.stop()
+    assert told["ledger"]["rows"] == desk.world.intake.counts.events
+    assert told["requests"]["spent"] == desk.world.journal.count("reporting")
+    assert told["started"] is not None
+    assert told["problems"] == []
+
+
+@pytest.mark.parametrize(
+    ("minutes", "left", "expected"),
+    [
+        (60, 1800.0, (0.5, timedelta(hours=1))),
+        (60, 900.0, (0.75, timedelta(minutes=20))),
+        (60, 3600.0, (0.0, None)),
+        (0, 1800.0, (0.0, None)),
+        (60, 7200.0, (None, None)),
+        (60, 0.0, (None, None)),
+    ],
+    ids=["half", "most", "nothing yet", "just begun", "longer than noted", "none"],
+)
+def test_the_pace_of_a_backlog_follows_from_when_it_was_longest(
+    minutes: float, left: float, expected: tuple[float | None, timedelta | None]
+) -> None:
+    progress = Progress(NOON, NOON, backlog=3600, longest=3600, longest_at=NOON)
+    assert backlog_pace(progress, left, NOON + timedelta(minutes=minutes)) == expected
+    assert backlog_pace(None, left, NOON) == (None, None)
+
+
+def test_the_ledger_is_measured_without_reading_it(tmp_path: Path) -> None:
+    storage = FolderStorage(tmp_path)
+    assert stored_volume(storage) == (0, 0)
+    ledger = Ledger(storage)
+    rows = [row(milliseconds(NOON) + n * 3_600_000) for n in range(5)]
+    ledger.record((each.received, mark) for mark, each in ledger.unseen(rows).items())
+    assert stored_volume(storage) == (5, 5)
+
+
+def test_a_spectator_sees_what_it_wrote_and_the_storage_does_not(tmp_path: Path) -> None:
+    storage = FolderStorage(tmp_path)
+    storage.write("a", b"1")
+    spectator = SpectatorStorage(storage)
+    spectator.write("a", b"2")
+    spectator.extend("b", b"x", b"y")
+    assert (spectator.read("a"), spectator.read("b")) == (b"2", b"xy")
+    spectator.delete("a")
+    assert spectator.read("a") is None
+    assert storage.read("a") == b"1"
+    assert storage.names("") == spectator.names("") == ["a"]

@@ -1,0 +1,239 @@
+"""What README says that goes wrong is found by ``check``, in the words of README."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import pytest
+
+from office365_message_trace.auth import ENTRA_SENTENCES
+from office365_message_trace.graph import FIRST_PARTY_APP
+from sandbox import Answer, Rule
+from sandbox.clock import wall_clock
+from sandbox.entra_errors import TABLE, EntraError
+from tests.command_line.conftest import Desk
+from tests.command_line.test_check import saved_state
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
+SECTION = README.split("## When something is wrong")[1].split("\n## ")[0]
+MESSAGES = re.findall(r"^\| `([^`]+)` \|", SECTION, re.MULTILINE)
+
+Which = Literal["oauth", "basic", "graph"]
+
+
+class Case(NamedTuple):
+    """How to bring a trouble about: with which trigger, in which world, with which options."""
+
+    trigger: Which = "oauth"
+    trouble: Callable[[Desk], object] = lambda desk: None
+    options: tuple[str, ...] = ()
+    settings: dict[str, Any] = {}  # noqa: RUF012  # a constant
+
+
+def entra(number: int) -> Callable[[Desk], object]:
+    def refuse(desk: Desk) -> None:
+        desk.world.entra.forced = EntraError(number)
+
+    return refuse
+
+
+def answer(service: str, status: int, method: str = "GET") -> Callable[[Desk], object]:
+    rule = Rule(Answer(status, b"{}"), service, method, times=None)
+    return lambda desk: desk.world.faults.add(rule)
+
+
+def no_roles(desk: Desk) -> None:
+    desk.world.app.roles.clear()
+
+
+def no_directory_role(desk: Desk) -> None:
+    desk.world.app.directory_roles.clear()
+
+
+def retired(desk: Desk) -> None:
+    desk.world.reporting.options.retired = "404"
+
+
+def no_principal(desk: Desk) -> None:
+    desk.world.graph.options.principal_from = wall_clock() + timedelta(days=1)
+
+
+def no_key(desk: Desk) -> None:
+    desk.world.intake.keys.clear()
+
+
+def takes_nothing(desk: Desk) -> None:
+    desk.world.intake.options.max_event = 1
+
+
+def no_folder(desk: Desk) -> None:
+    (desk.data / "message_trace").write_text("")
+
+
+def one_copy(desk: Desk) -> None:
+    saved_state(desk).delete("state-1.json")
+
+
+def newer_state(desk: Desk) -> None:
+    saved_state(desk).write("state-1.json", b'{"schema": 99}')
+
+
+CASES = {
+    "The configuration cannot be used": Case(settings={"client_secret": ""}),
+    "The configuration has a field that is not known": Case(settings={"tenantid": "x"}),
+    "The client secret is wrong.": Case(trouble=entra(7000215)),
+    "The client secret has expired.": Case(trouble=entra(7000222)),
+    "Entra ID does not know the application in this tenant.": Case(trouble=entra(700016)),
+    "Entra ID does not know the tenant.": Case(trouble=entra(90002)),
+    "A Conditional Access policy blocks the application.": Case(trouble=entra(53003)),
+    "Entra ID refuses a token.": Case(trouble=entra(70011)),
+    "Microsoft 365 does not accept the application's token.": Case(
+        trouble=answer("reporting", 401)
+    ),
+    "Microsoft 365 refuses the report": Case(trouble=no_directory_role),
+    "Microsoft 365 refuses account_name and account_password.": Case("basic"),
+    "The Reporting Web Service has no message trace here.": Case(trouble=retired),
+    "Microsoft Graph has no message trace in this tenant yet": Case("graph", no_principal),
+    "Microsoft Graph refuses the message trace": Case("graph", no_roles),
+    "Microsoft Graph does not accept the application's token.": Case("graph", answer("graph", 401)),
+    "The Sekoia.io intake refuses the intake key.": Case(trouble=no_key),
+    "The Sekoia.io intake accepts none of the events.": Case(
+        trouble=takes_nothing, options=("--send-test-event",)
+    ),
+    "… does not answer as it should": Case(trouble=answer("reporting", 500)),
+    "… does not accept the request.": Case(trouble=answer("reporting", 400)),
+    "Cannot … the trigger's own state": Case(trouble=no_folder),
+    "… copies of the trigger's state is missing or damaged": Case(trouble=one_copy),
+    "The trigger's state was written by a newer version": Case(trouble=newer_state),
+}
+ONLY_A_RUNNING_TRIGGER_KNOWS = {
+    "The intake does not accept one event",
+    "Pausing for …: the request budget is used up.",
+    "Message traces from before … are lost",
+    "Rows may be missing at …",
+    "An unexpected fault stopped the collection",
+    "The system clock was set back",
+}
+
+
+def told(message: str) -> str:
+    """A message of the table as it is looked for."""
+    return message.removesuffix(": …")
+
+
+def test_every_message_of_the_table_is_reproduced_here_or_known_to_a_running_trigger_only() -> None:
+    assert {told(message) for message in MESSAGES} == {*CASES, *ONLY_A_RUNNING_TRIGGER_KNOWS}
+
+
+@pytest.mark.parametrize("message", CASES)
+def test_check_finds_what_the_table_explains(desk: Desk, message: str) -> None:
+    case = CASES[message]
+    case.trouble(desk)
+    said = desk.run("check", *case.options, trigger=case.trigger, **case.settings)
+    found = "\n".join(said.lines("failure") + said.lines("warning"))
+    assert said.status > 0
+    if message == "The configuration cannot be used":  # each mistake is a finding of its own
+        assert "configuration: client_secret is empty; enter a value." in found
+        return
+    for part in message.split("…"):
+        assert part.strip() in found
+
+
+@pytest.mark.parametrize("number", ENTRA_SENTENCES)
+def test_every_refusal_of_entra_that_is_known_is_told_with_its_sentence(
+    desk: Desk, number: int
+) -> None:
+    desk.world.entra.forced = EntraError(number)
+    said = desk.run("check")
+    (line,) = said.lines("failure")
+    assert line.startswith(f"sign-in: {ENTRA_SENTENCES[number]}")
+    assert f"AADSTS{number}]" in line
+    assert said.status == 2
+    assert desk.world.journal.count("reporting") == 1, "nothing is asked of the service in vain"
+
+
+@pytest.mark.parametrize("number", [n for n, (status, _, _) in TABLE.items() if status >= 429])
+def test_what_passes_at_entra_is_told_as_such(desk: Desk, number: int) -> None:
+    desk.world.entra.forced = EntraError(number)
+    (line,) = desk.run("check").lines("failure")
+    assert "Entra ID gives no token at the moment" in line
+
+
+@pytest.mark.parametrize(
+    ("trigger", "permission", "resource"),
+    [
+        ("oauth", "ReportingWebService.Read.All", "Office 365 Exchange Online"),
+        ("graph", "ExchangeMessageTrace.Read.All", "Microsoft Graph"),
+    ],
+)
+def test_a_permission_that_the_token_lacks_is_named_with_the_place_to_add_it(
+    desk: Desk, trigger: Which, permission: str, resource: str
+) -> None:
+    desk.world.app.roles = {"Mail.Read"}
+    said = desk.run("check", trigger=trigger)
+    line = said.lines("failure")[0]
+    assert line.startswith(
+        f"token: The token lacks the permission {permission} (it has Mail.Read)."
+    )
+    assert f"adds {resource} > Application permissions > {permission}" in line
+    assert "API permissions, and presses Grant admin consent" in line
+
+
+def test_a_missing_directory_role_is_told_apart_from_a_missing_permission(desk: Desk) -> None:
+    no_directory_role(desk)
+    said = desk.run("check")
+    (line,) = said.lines("failure")
+    assert "Assign Global Reader" in line
+    assert any(line.startswith("token: application") for line in said.lines("ok"))
+
+
+def test_a_missing_service_principal_is_told_with_the_command_to_paste_until_it_is_there(
+    desk: Desk,
+) -> None:
+    no_principal(desk)
+    (line,) = desk.run("check", trigger="graph").lines("failure")
+    assert f"New-MgServicePrincipal -AppId {FIRST_PARTY_APP} ." in line
+    assert "Provisioning takes several hours" in line
+    desk.world.graph.options.principal_from = wall_clock()
+    assert desk.run("check", trigger="graph").status == 0
+
+
+def test_a_retired_service_that_answers_with_a_page_is_no_message_trace(desk: Desk) -> None:
+    desk.world.reporting.options.retired = "html"
+    (line,) = desk.run("check").lines("failure")
+    assert "an answer that is not JSON" in line
+    assert "a tenant that has lost the service may get such answers too" in line
+
+
+def test_a_tenant_whose_requests_are_spent_is_a_warning_with_the_wait(desk: Desk) -> None:
+    desk.world.graph.spend(100)
+    said = desk.run("check", trigger="graph")
+    assert said.status == 1
+    (line,) = said.lines("warning")
+    assert "it asks to slow down" in line
+    assert re.search(r"run check again in [\d.]+ (minutes|seconds)", line)
+
+
+@pytest.mark.parametrize("status", [400, 422])
+def test_an_intake_that_takes_no_empty_batch_leaves_the_key_unverified(
+    desk: Desk, status: int
+) -> None:
+    answer("intake", status, "POST")(desk)
+    said = desk.run("check")
+    assert said.status == 1
+    (line,) = said.lines("warning")
+    assert "so the key was not verified" in line
+    assert "--send-test-event" in line
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_refused_intake_key_is_a_failure_whatever_the_status(desk: Desk, status: int) -> None:
+    desk.world.intake.keys.clear()
+    desk.world.intake.options.unknown_key_status = status
+    (line,) = desk.run("check").lines("failure")
+    assert "compare intake_key" in line.lower()
+    assert f"[status {status}]" in line

@@ -1,0 +1,233 @@
+"""``peek`` and ``replay``: windows that a person asks for."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import time
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from office365_message_trace.commands import replay
+from sandbox import Answer, MailFlowOptions, Rule, SandboxOptions, make_row
+from sandbox.clock import wall_clock
+from sandbox.process import TriggerProcess
+from tests.command_line.conftest import Desk
+
+
+@pytest.fixture
+def options() -> SandboxOptions:
+    return SandboxOptions(mail=MailFlowOptions(messages_per_minute=0))
+
+
+def delivered(
+    desk: Desk, minutes: float, subject: str = "Hello", status: str = "Delivered"
+) -> None:
+    """Add a row that was received so many minutes ago."""
+    received = wall_clock() - timedelta(minutes=minutes)
+    desk.world.tenant.add(make_row(received, Subject=subject, Status=status))
+
+
+def test_peek_shows_rows_and_counts_by_status_and_sends_nothing(desk: Desk) -> None:
+    delivered(desk, 10, "Quarterly figures")
+    delivered(desk, 20, "Invoice", "Quarantined")
+    delivered(desk, 90, "Too old")
+    said = desk.run("peek", "--from", "1h ago")
+    assert said.status == 0
+    assert "Quarterly figures" in said.out
+    assert "Invoice" in said.out
+    assert "Too old" not in said.out
+    assert "2 rows received" in said.out
+    assert "1 Delivered, 1 Quarantined" in said.out
+    assert "0 forwarded by the trigger, 2 not (yet); 1 request made." in said.out
+    assert desk.world.intake.counts.requests == 0
+
+
+def test_peek_of_an_empty_window_says_so(desk: Desk) -> None:
+    assert "0 rows received" in desk.run("peek", "--from", "1h ago").out
+
+
+@pytest.mark.parametrize("trigger", ["oauth", "graph"])
+def test_peek_as_csv_has_the_same_columns_for_both_services(
+    desk: Desk, trigger: Literal["oauth", "graph"]
+) -> None:
+    delivered(desk, 10, "Hello, world")
+    said = desk.run("peek", "--from", "1h ago", "--csv", trigger=trigger)
+    (line,) = csv.DictReader(io.StringIO(said.out))
+    assert line["Subject"] == "Hello, world"
+    assert line["Status"].lower() == "delivered"
+    assert line["Forwarded"] == "no"
+    assert "@" in line["From"]
+    assert "@" in line["To"]
+    assert line["Trace id"].count("-") == 4
+    assert datetime.fromisoformat(line["Received (UTC)"])
+
+
+def test_a_spreadsheet_runs_no_subject_as_a_formula(desk: Desk) -> None:
+    delivered(desk, 10, '=HYPERLINK("https://evil.example")')
+    said = desk.run("peek", "--from", "1h ago", "--csv")
+    (line,) = csv.DictReader(io.StringIO(said.out))
+    assert line["Subject"].startswith("'=HYPERLINK")
+
+
+def test_a_terminal_obeys_no_subject(desk: Desk) -> None:
+    delivered(desk, 10, "before\x1b[2Jafter [red]not markup[/red] \ud83d")
+    said = desk.run("peek", "--from", "1h ago")
+    assert "\x1b" not in said.out
+    assert "before\N{REPLACEMENT CHARACTER}[2Jafter [red]not markup[/red]" in said.out
+
+
+def test_peek_as_json_holds_the_rows_as_microsoft_sent_them(desk: Desk) -> None:
+    delivered(desk, 10, "half \ud83d")
+    told = desk.run("peek", "--from", "1h ago", "--json").json
+    assert told["shown"][0]["row"]["Subject"] == "half \ud83d"
+    assert told["statuses"] == {"Delivered": 1}
+    assert (told["rows"], told["forwarded"], told["requests"]) == (1, 0, 1)
+
+
+def test_a_limit_keeps_the_table_short_and_the_counts_whole(desk: Desk) -> None:
+    for minutes in range(1, 31):
+        delivered(desk, minutes)
+    assert len(desk.run("peek", "--from", "1h ago", "--json").json["shown"]) == 20
+    said = desk.run("peek", "--from", "1h ago", "--limit", "3")
+    assert "30 rows received" in said.out
+    assert ", 3 shown: 30 Delivered" in said.out
+    everything = desk.run("peek", "--from", "1h ago", "--limit", "0", "--json")
+    assert len(everything.json["shown"]) == 30
+
+
+def test_peek_tells_which_rows_the_trigger_has_forwarded_and_touches_nothing(
+    desk: Desk, tmp_path: Path
+) -> None:
+    delivered(desk, 30, "forwarded before")
+    with TriggerProcess(desk.world, tmp_path / "process", start_time=2, timedelta=0) as process:
+        process.start()
+        process.wait_until(lambda: desk.world.intake.counts.events)
+        process.wait_until_quiet()
+        process.stop()
+    desk.data = process.data
+    delivered(desk, 5, "not forwarded")
+    before = {file: file.read_bytes() for file in desk.data.rglob("*") if file.is_file()}
+    told = desk.run("peek", "--from", "1h ago", "--json").json
+    forwarded = {each["row"]["Subject"]: each["forwarded"] for each in told["shown"]}
+    assert forwarded == {"forwarded before": True, "not forwarded": False}
+    assert {file: file.read_bytes() for file in desk.data.rglob("*") if file.is_file()} == before
+
+
+def test_a_window_that_the_service_gives_in_parts_only_is_read_in_parts_each_row_once(
+    desk: Desk,
+) -> None:
+    for minutes in range(1, 31):
+        delivered(desk, minutes)
+    desk.world.reporting.options.refuse_above_rows = 10
+    told = desk.run("peek", "--from", "1h ago", "--json").json
+    assert told["rows"] == 30
+    assert told["requests"] > 3
+
+
+def test_a_window_beyond_the_history_is_refused_with_a_hint(desk: Desk) -> None:
+    said = desk.run("peek", "--from", "20 days ago", "--to", "19 days ago")
+    assert said.status == 2
+    assert "keeps rows for 10 days only; choose a later --from" in said.err
+
+
+def test_a_refusal_is_one_line_without_a_trace(desk: Desk) -> None:
+    desk.world.app.directory_roles.clear()
+    said = desk.run("peek", "--from", "1h ago")
+    assert said.status == 2
+    assert said.err.startswith("failure Microsoft 365 refuses the report")
+    assert "Traceback" not in said.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--from", "soon"], "is not a time that is understood here"),
+        (["--from", "1h ago", "--to", "2h ago"], "--from has to be before --to"),
+        (["--from", "2100-01-01"], "--from has to be before --to, and in the past"),
+        (["--from", "1h ago", "--json", "--csv"], "choose one of --json and --csv"),
+    ],
+)
+def test_what_cannot_be_meant_is_answered_with_what_can(
+    desk: Desk, arguments: list[str], text: str
+) -> None:
+    said = desk.run("peek", *arguments)
+    assert said.status == 2
+    assert text in " ".join(said.err.replace("│", " ").split())
+    assert desk.requests == 0
+
+
+def test_replay_sends_a_window_again_and_records_nothing(desk: Desk) -> None:
+    for minutes in (10, 20, 30):
+        delivered(desk, minutes)
+    said = desk.run("replay", "--from", "1h ago", "--to", "15m ago", "--yes", chunk_size=1)
+    assert said.status == 0
+    assert "2 rows received" in said.err
+    assert "in 2 batches; 1 request made so far" in said.err
+    assert "a replay is not recorded in its ledger" in " ".join(said.err.split())
+    assert "2 of 2 events accepted." in said.out
+    assert desk.world.intake.counts.events == 2
+    assert list(desk.data.rglob("*")) == []
+
+
+def test_replay_sends_the_events_that_the_trigger_sends(desk: Desk) -> None:
+    delivered(desk, 10, "as it is")
+    desk.run("replay", "--from", "1h ago", "--to", "now", "--yes", trigger="oauth")
+    desk.run(
+        "replay", "--from", "1h ago", "--to", "now", "--yes", trigger="graph", event_format="graph"
+    )
+    reporting, graph = map(json.loads, desk.world.intake.events)
+    assert reporting["Subject"] == graph["subject"] == "as it is"
+
+
+def test_replay_of_nothing_asks_and_sends_nothing(desk: Desk) -> None:
+    said = desk.run("replay", "--from", "1h ago", "--to", "now")
+    assert said.status == 0
+    assert "0 rows received" in said.err
+    assert desk.world.intake.counts.requests == 0
+
+
+def test_replay_sends_nothing_where_nobody_can_confirm(desk: Desk) -> None:
+    delivered(desk, 10)
+    said = desk.run("replay", "--from", "1h ago", "--to", "now")
+    assert said.status == 2
+    assert "there is nobody to confirm: add --yes" in said.err
+    assert desk.world.intake.counts.requests == 0
+
+
+def test_replay_tells_how_much_was_sent_before_the_intake_refused(desk: Desk) -> None:
+    for minutes in (10, 20, 30):
+        delivered(desk, minutes)
+    desk.world.faults.add(Rule(Answer(403), "intake", nth=3, times=None))
+    said = desk.run("replay", "--from", "1h ago", "--to", "now", "--yes", chunk_size=1)
+    assert said.status == 2
+    assert "2 of 3 events accepted." in said.err
+    assert "The Sekoia.io intake refuses the intake key." in said.err
+
+
+def test_replay_refuses_a_window_that_would_not_fit_in_memory(desk: Desk) -> None:
+    for minutes in (10, 20, 30):
+        delivered(desk, minutes)
+    desk.patch.setattr(replay, "MOST_ROWS", 2)
+    said = desk.run("replay", "--from", "1h ago", "--to", "now", "--yes")
+    assert said.status == 2
+    assert "choose a shorter one" in said.err
+    assert desk.world.intake.counts.requests == 0
+
+
+def test_a_pause_for_the_budget_is_told_and_waited_for(desk: Desk) -> None:
+    delivered(desk, 10)
+    folder = desk.data / "message_trace"
+    folder.mkdir()
+    soon = int(time.time() * 1000) - 298_500  # forgotten a second and a half from now
+    attempts = ",".join([f"[{soon},true]"] * 90)
+    (folder / "quota.json").write_text(f'{{"limit":90,"attempts":[{attempts}]}}')
+    said = desk.run("peek", "--from", "1h ago")
+    assert said.status == 0
+    assert "the request budget is used up" in said.err
+    assert "Waiting" in said.err
+    assert "1 row received" in said.out
