@@ -61,9 +61,10 @@ class SimulatedGraph(Service):
     def client(self, transport: Transport, clock: Clock, log: Log) -> GraphClient:
         """As the base says."""
         client = GraphClient(self.base_url, transport, clock, log, self._reporting_format)
-        size = self._graph.options.page_size
+        options = self._graph.options
         # A last page that happens to be full is no page cut short. With real pages it never happens.
-        client.page_size = _REAL_PAGE if size is None else size + 1
+        fullest = (options.page_size or _REAL_PAGE) + 2 * options.stray_rows
+        client.page_size = _REAL_PAGE if options.page_size is None else fullest + 1
         return client
 
     def answer(self, request: Request, authorization: str) -> Answer:

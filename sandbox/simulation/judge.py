@@ -115,7 +115,7 @@ def _may_be_forgotten(
     witness: Witness, event: Identity, at_ms: int, used: set[tuple[Identity, int]]
 ) -> bool:
     received = witness.events.received_ms(event)
-    if witness.strays_after_ms is not None and received <= at_ms - witness.strays_after_ms:
+    if witness.strays and received <= max(at_ms - witness.strays[0], witness.strays[1]):
         return True
     explained = [since <= at_ms and received <= to for since, to in witness.excused_before]
     explained += [

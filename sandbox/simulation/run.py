@@ -43,7 +43,7 @@ class Run:
             settings = self._interlude(settings)
         self._explain_clock_steps()
         if self.scenario.strays:
-            self.world.witness.strays_after_ms = self._shortest_reach_ms()
+            self.world.witness.strays = self._shortest_reach_ms(), self.owed_from_ms
         return judge(self.world, self.history, self.owed_from_ms)
 
     def _lives_on(self, settings: Settings) -> bool:

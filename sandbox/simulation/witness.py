@@ -50,9 +50,9 @@ class Witness:
     recorded_quarters: list[tuple[int, frozenset[int]]] = field(default_factory=list)
     """(From when on, quarters of an hour since 1970): what was received in others may come again
     once, because it was off the record when the whole state was lost."""
-    strays_after_ms: int | None = None
-    """Older events may come again at any time, because the service gives them without being asked,
-    when they are off the record; None: it does not."""
+    strays: tuple[int, int] | None = None
+    """Events of at least that age, or received before that instant, may come again at any time: the
+    service gives them without being asked, and they are off the record. None: it does not."""
     lost_records: int = 0
     """Records of acceptance that a fault destroyed: as many repeats are explained."""
     gaps: list[tuple[int, Interval]] = field(default_factory=list)
