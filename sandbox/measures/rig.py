@@ -37,7 +37,8 @@ from sandbox.tenant import Tenant
 PAGE_SECONDS = 3.0
 """Observed: a page of 5000 rows takes 2 to 4 seconds."""
 
-_START = datetime.fromisoformat("2026-03-02T12:00:00Z")
+START = datetime.fromisoformat("2026-03-02T12:00:00Z")
+"""When the collector is started."""
 _BATCH = 1000  # events of a push, the default of chunk_size
 _PUSH_SECONDS = 0.2
 
@@ -81,7 +82,7 @@ class Rig:
     ) -> None:
         self.figures = Figures()
         self._refused_before = 0
-        self.clock = VirtualClock(to_ms(_START), Perils(()))
+        self.clock = VirtualClock(to_ms(START), Perils(()))
         self.storage = CountingStorage()
         witness = Witness(Events(GraphForm()), lives=[Life(self.clock.ms)])
         troubles = Troubles((), {}, 0, lambda: self.clock.ms, Random(1))
@@ -118,7 +119,7 @@ class Rig:
         )
         self._http = http
         transport = Transport(http, "Microsoft", self.clock, _unsaid, credentials)
-        self._coverage = Coverage.starting(_START - backlog, self._policy)
+        self._coverage = Coverage.starting(START - backlog, self._policy)
         self._counting_from_ms: int | None = None
         self.watch: Callable[[], None] = lambda: None
         """Called when the collector holds the most: while it delivers."""
