@@ -215,6 +215,15 @@ def test_pages_can_be_in_disorder(world: Sandbox, graph: GraphClient) -> None:
     assert [sorted(keys([page])) for page in pages] == [sorted(keys([page])) for page in usual]
 
 
+def test_rows_can_be_scattered_over_the_pages(world: Sandbox, graph: GraphClient) -> None:
+    usual = graph.pages(START, END, top=3)
+    world.graph.options.order = "scattered"
+    pages = graph.pages(START, END, top=3)
+    assert [len(page) for page in pages] == [len(page) for page in usual]
+    assert sorted(keys(pages)) == sorted(keys(usual))
+    assert [sorted(keys([page])) for page in pages] != [sorted(keys([page])) for page in usual]
+
+
 def test_rows_from_outside_the_window_can_stray_in(world: Sandbox, graph: GraphClient) -> None:
     world.graph.options.stray_rows = 1
     first = NOW - timedelta(hours=1)
