@@ -128,12 +128,12 @@ class MessageTraceTrigger(Trigger):
 
     def _collect(self) -> None:
         settings = self.configuration
-        for doubt in settings.doubts():
-            self.log(doubt, "warning")
         clock = SystemClock(self._stop_event, self.heartbeat)
+        for doubt in settings.doubts(clock.now()):
+            self.log(doubt, "warning")
         telemetry = Telemetry(settings.intake_key.get_secret_value())
         intake_server = self._intake_server(settings)
-        parts = Assembly(settings, Endpoints.from_environment(), self.data_path, clock, self._say)
+        parts = Assembly(settings, Endpoints.of(settings.cloud), self.data_path, clock, self._say)
         store, ledger = StateStore(parts.storage, self._say), Ledger(parts.storage)
         coverage = opening_coverage(
             store,
