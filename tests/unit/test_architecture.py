@@ -12,7 +12,7 @@ MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))
 LAYERS = [
     {"errors"},
     {"model", "pace", "sweep"},
-    {"clock", "codec", "coverage", "storage"},
+    {"clock", "codec", "coverage", "credentials", "entra", "storage"},
     {"endpoints", "ledger", "quota", "state", "transport"},
     {
         "auth",
