@@ -122,7 +122,7 @@ class Assembly:
             self._endpoints.login,
             settings.tenant_id,
             settings.client_id,
-            settings.client_secret.get_secret_value(),
+            settings.credential,
             scope,
         )
 

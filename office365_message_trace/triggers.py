@@ -114,14 +114,14 @@ class MessageTraceTrigger(Trigger):
 
     def _collect(self) -> None:
         settings = self.configuration
-        for doubt in settings.doubts():
-            self.log(doubt, "warning")
         clock = SystemClock(self._stop_event, self.heartbeat)
+        for doubt in settings.doubts(clock.now()):
+            self.log(doubt, "warning")
         intake = intake_server(settings, self.module.load_config)
         journal = Journal(storage_at(self.data_path / settings.state_folder), clock)
         self._journal = journal
         observers = _Observers(Telemetry(settings.intake_key.get_secret_value()), journal)
-        parts = Assembly(settings, Endpoints.from_environment(), self.data_path, clock, self._say)
+        parts = Assembly(settings, Endpoints.of(settings.cloud), self.data_path, clock, self._say)
         store = StateStore(parts.storage, self._say, journal.saved)
         ledger = Ledger(parts.storage)
         coverage = opening_coverage(

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 import pytest
 
-from office365_message_trace.auth import ENTRA_SENTENCES
+from office365_message_trace.entra import REFUSALS
 from office365_message_trace.graph import FIRST_PARTY_APP
 from sandbox import Answer, Rule
 from sandbox.clock import wall_clock
@@ -143,14 +143,14 @@ def test_check_finds_what_the_table_explains(desk: Desk, message: str) -> None:
         assert part.strip() in found
 
 
-@pytest.mark.parametrize("number", ENTRA_SENTENCES)
+@pytest.mark.parametrize("number", REFUSALS)
 def test_every_refusal_of_entra_that_is_known_is_told_with_its_sentence(
     desk: Desk, number: int
 ) -> None:
     desk.world.entra.forced = EntraError(number)
     said = desk.run("check")
     (line,) = said.lines("failure")
-    assert line.startswith(f"sign-in: {ENTRA_SENTENCES[number]}")
+    assert line.startswith(f"sign-in: {REFUSALS[number][1]}")
     assert f"AADSTS{number}]" in line
     assert said.status == 2
     assert desk.world.journal.count("reporting") == 1, "nothing is asked of the service in vain"

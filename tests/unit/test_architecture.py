@@ -14,7 +14,7 @@ MODULES = sorted(
 LAYERS = [
     {"errors", "commands.findings", "commands.times", "commands.words"},
     {"model", "pace", "sweep"},
-    {"clock", "codec", "coverage", "storage"},
+    {"clock", "codec", "coverage", "credentials", "entra", "storage"},
     {"endpoints", "ledger", "quota", "state", "transport"},
     {"journal"},
     {
