@@ -1,6 +1,7 @@
 """Credentials as requests auth objects: an Entra ID application, or an account and password."""
 
 import logging
+from collections.abc import Callable
 from threading import Lock
 from typing import Any
 
@@ -39,16 +40,23 @@ class EntraAuth(Signer):
 
     ``credential`` is what msal takes: the value of a secret, or what `credentials` makes. The token is
     kept and renewed five minutes before it expires, by msal. Getting one may raise `Misconfigured`,
-    `Refused` or `Unavailable`.
+    `Refused` or `Unavailable`. ``answered`` is told the status of each answer.
     """
 
     def __init__(
-        self, login_url: str, tenant_id: str, client_id: str, credential: Any, scope: str
+        self,
+        login_url: str,
+        tenant_id: str,
+        client_id: str,
+        credential: Any,
+        scope: str,
+        answered: Callable[[int], None] = lambda status: None,
     ) -> None:
         self._authority = f"{login_url}/{tenant_id}"
         self._client_id = client_id
         self._credential = credential
         self._scope = scope
+        self._answered = answered
         self._http = TimeoutSession()
         self._http.hooks["response"].append(self._remember)
         self._last: requests.Response | None = None  # msal's errors do not carry the answer
@@ -93,6 +101,7 @@ class EntraAuth(Signer):
 
     def _remember(self, response: requests.Response, **_options: Any) -> None:
         self._last = response
+        self._answered(response.status_code)
 
     def _opened(self) -> msal.ConfidentialClientApplication:
         """The msal application, made at the first need because making it asks Entra ID."""
