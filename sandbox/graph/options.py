@@ -13,8 +13,9 @@ class GraphOptions:
 
     page_size: int | None = None
     """Never more rows on a page than this, whatever `$top` asks for; None: as many as asked for."""
-    order: Literal["descending", "ascending", "shuffled"] = "descending"
-    """Newest first (observed). Shuffled: the pages as when descending, each in disorder."""
+    order: Literal["descending", "ascending", "shuffled", "scattered"] = "descending"
+    """Newest first (observed). Shuffled: the pages as when descending, each in disorder. Scattered:
+    any row on any page."""
     strict_cursor: bool = False
     """A page begins after the time and recipient of the last row (inferred), so that a second row
     with the same two is lost at the edge; otherwise the id keeps them apart."""

@@ -9,7 +9,7 @@ from random import Random
 
 from sandbox.clock import from_ms, to_ms
 from sandbox.graph import skiptoken
-from sandbox.graph.cursor import Span, position, rows_after
+from sandbox.graph.cursor import Span, position, rows_after, scattered_after
 from sandbox.graph.options import GraphOptions
 from sandbox.graph.query import Query
 from sandbox.graph.render import graph_row, render
@@ -81,9 +81,13 @@ class Pages:
         after = None
         if begin.received_ms is not None:
             after = (begin.received_ms, begin.recipient, begin.id)
+        span = Span(begin.start_ms, begin.end_ms, to_ms(now))
+        if self.options.order == "scattered":
+            wanted = self._wanted(question.query)
+            return scattered_after(self.tenant, span, after, limit, wanted=wanted)
         return rows_after(
             self.tenant,
-            Span(begin.start_ms, begin.end_ms, to_ms(now)),
+            span,
             after,
             limit,
             ascending=self.options.order == "ascending",

@@ -33,6 +33,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add("--seed", type=int, help="the first seed (default: 1); alone, the only one")
     add("--seeds", type=int, help=f"how many seeds (default: {MANY}, or 1 after --seed)")
     add("--faults", choices=("all", "none", *GROUPS), default="all", help="what goes wrong")
+    add(
+        "--service",
+        choices=("reporting", "graph", "both"),
+        default="both",
+        help="which of Microsoft's services; both: each seed has one of them",
+    )
     add("--jobs", type=int, default=os.cpu_count() or 1, help="processes to run in")
     parser.set_defaults(run=run)
 
@@ -45,12 +51,13 @@ def run(arguments: argparse.Namespace) -> int:
     began = time.monotonic()
     total = Outcome()
     for seed, outcome in _watched(
-        outcomes(seeds, arguments.days, arguments.faults, arguments.jobs), count
+        outcomes(seeds, arguments.days, arguments.faults, arguments.service, arguments.jobs), count
     ):
         total.add(outcome)
         if outcome.violations:
             told = "\n".join(f"  {text}" for text in outcome.violations[:_TOLD])
             again = f"--days {arguments.days} --seed {seed} --faults {arguments.faults}"
+            again += f" --service {arguments.service}"
             print(f"seed {seed}: python -m sandbox simulate {again}\n{told}", flush=True)
     print("\n".join(total.lines()))
     print(f"{time.monotonic() - began:.0f} s; violations: {len(total.violations)}")
@@ -58,10 +65,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def outcomes(
-    seeds: Iterable[int], days: int = 1, faults: str = "all", jobs: int = 2
+    seeds: Iterable[int],
+    days: int = 1,
+    faults: str = "all",
+    service: str = "both",
+    jobs: int = 2,
 ) -> Iterator[tuple[int, Outcome]]:
     """The outcome of each seed, as they come; with one job, in this process and in order."""
-    job = partial(_numbered, days=days, faults=faults)
+    job = partial(_numbered, days=days, faults=faults, service=service)
     if jobs == 1:
         yield from map(job, seeds)
         return
@@ -69,8 +80,8 @@ def outcomes(
         yield from pool.imap_unordered(job, seeds)
 
 
-def _numbered(seed: int, days: int, faults: str) -> tuple[int, Outcome]:
-    return seed, simulate(seed, days, faults)
+def _numbered(seed: int, days: int, faults: str, service: str) -> tuple[int, Outcome]:
+    return seed, simulate(seed, days, faults, service)
 
 
 def _watched(results: Iterator[tuple[int, Outcome]], count: int) -> Iterator[tuple[int, Outcome]]:

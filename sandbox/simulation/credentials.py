@@ -11,7 +11,6 @@ from sandbox.simulation.troubles import Troubles
 from sandbox.simulation.witness import SPELL_RECOVERY, Witness
 
 TENANT = "9c4ab6f2-62a0-4e1c-9a3d-5d1c1f0c7a11"
-SCOPE = "https://outlook.office365.com/.default"
 APP = App("0f6a2c0e-58c8-4b0a-8d26-5a4c5f2f6b01", {"a secret of the simulation": None})
 _LIFETIME = timedelta(seconds=3599)
 _EARLY_MS = 300_000
@@ -19,7 +18,6 @@ _FORM = {
     "grant_type": "client_credentials",
     "client_id": APP.client_id,
     "client_secret": "a secret of the simulation",
-    "scope": SCOPE,
 }
 
 
@@ -27,8 +25,14 @@ class SimulatedCredentials:
     """Implements `office365_message_trace.transport.Credentials`, and signs."""
 
     def __init__(
-        self, entra: Entra, clock: VirtualClock, troubles: Troubles, witness: Witness
+        self,
+        entra: Entra,
+        resource: str,
+        clock: VirtualClock,
+        troubles: Troubles,
+        witness: Witness,
     ) -> None:
+        self._form = {**_FORM, "scope": f"{resource}/.default"}
         self._entra, self._clock = entra, clock
         self._troubles, self._witness = troubles, witness
         self._token = ""
@@ -67,7 +71,7 @@ class SimulatedCredentials:
             self._witness.fault(now, "no token", SPELL_RECOVERY)
             raise Unavailable("Entra ID gives no token at the moment", "status 503")
         self._clock.elapse(0.3)
-        return str(self._entra.authenticate(TENANT, _FORM)["access_token"])
+        return str(self._entra.authenticate(TENANT, self._form)["access_token"])
 
 
 def directory(clock: VirtualClock, seed: int) -> Entra:

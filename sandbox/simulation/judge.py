@@ -11,13 +11,12 @@ from collections.abc import Collection
 from itertools import islice
 
 from sandbox.clock import from_ms
-from sandbox.rows import FIELDS
 from sandbox.simulation import limits
+from sandbox.simulation.events import POISON_ID, Identity
 from sandbox.simulation.outcome import Outcome
 from sandbox.simulation.promises import Promises, Shown, shown_versions
-from sandbox.simulation.receiver import POISON_ID
 from sandbox.simulation.settings import HOUR_MS, Settings
-from sandbox.simulation.witness import Identity, Witness, identity
+from sandbox.simulation.witness import Witness
 from sandbox.simulation.world import World
 
 _BEFORE_MS = 36 * HOUR_MS  # a clock set back may have more read than was asked for
@@ -49,37 +48,49 @@ def judge(world: World, history: list[tuple[int, Settings]], owed_from_ms: int) 
             world.clock.true(),
         )
     )
-    arrivals = [(identity(text), at_ms) for text, at_ms in witness.accepted]
+    arrivals = [(witness.events.of(text), at_ms) for text, at_ms in witness.accepted]
     arrived: dict[Identity, int] = {}
     for event, at_ms in arrivals:
         arrived.setdefault(event, at_ms)
     promises = Promises(scenario, witness, history, owed_from_ms)
     by_row: dict[tuple[str, str], list[Shown]] = {}
     unknown = set(arrived)
-    for shown in shown_versions(everything):
+    for shown in shown_versions(everything, witness.events):
         unknown.discard(shown.identity)
         by_row.setdefault(shown.row, []).append(shown)
+    twins = (
+        _twins(by_row) if scenario.service == "graph" and scenario.graph.strict_cursor else set()
+    )
     for row, versions in by_row.items():
+        if row in twins:
+            continue
         if owed_from_ms < versions[0].received_ms < scenario.mail_until_ms:
             outcome.rows += 1
             outcome.versions += len(versions)
             if "intake" not in scenario.groups or not row[0].startswith(POISON_ID):
                 promises.judge_row(versions, arrived, outcome)
-    outcome.pages_needed = -(-outcome.rows // scenario.reporting.page_size)
+    outcome.pages_needed = -(-outcome.rows // scenario.page_size)
     if unknown:
         _violated(outcome, "events that no row explains", unknown)
     _judge_repeats(witness, arrivals, outcome)
-    limits.judge_requests(witness, outcome)
+    limits.judge_requests(scenario, witness, outcome)
     limits.judge_gaps(scenario, witness, outcome)
     if not scenario.groups:
         limits.judge_reads(world, outcome)
     return outcome
 
 
+def _twins(by_row: dict[tuple[str, str], list[Shown]]) -> set[tuple[str, str]]:
+    """Rows of the same time and recipient: a strict cursor loses one of them between two pages."""
+    places = Counter((versions[0].received_ms, row[1]) for row, versions in by_row.items())
+    return {row for row, versions in by_row.items() if places[versions[0].received_ms, row[1]] > 1}
+
+
 def _judge_repeats(
     witness: Witness, arrivals: list[tuple[Identity, int]], outcome: Outcome
 ) -> None:
-    """Every repeat wants an explanation: a crash, a lost answer, a lost record, a clock set back."""
+    """Every repeat wants an explanation: a crash, a lost answer, a lost record, a clock set
+    back, a stray from before the look-back."""
     times = Counter[Identity]()
     unexplained: list[Identity] = []
     spare = Counter(witness.excused)
@@ -103,7 +114,9 @@ def _judge_repeats(
 def _may_be_forgotten(
     witness: Witness, event: Identity, at_ms: int, used: set[tuple[Identity, int]]
 ) -> bool:
-    received = _received_ms(event)
+    received = witness.events.received_ms(event)
+    if witness.strays and received <= max(at_ms - witness.strays[0], witness.strays[1]):
+        return True
     explained = [since <= at_ms and received <= to for since, to in witness.excused_before]
     explained += [
         since <= at_ms and received // _QUARTER_MS not in quarters
@@ -114,11 +127,6 @@ def _may_be_forgotten(
             used.add((event, number))
             return True
     return False
-
-
-def _received_ms(event: Identity) -> int:
-    text = str(event[FIELDS.index("Received")])
-    return int(text.removeprefix("/Date(").removesuffix(")/"))
 
 
 def _violated(outcome: Outcome, what: str, events: Collection[Identity]) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from itertools import pairwise
+
 from sandbox.clock import from_ms
 from sandbox.simulation.outcome import Outcome
 from sandbox.simulation.scenario import DAY_MS, Scenario
@@ -13,22 +16,35 @@ BUDGET, BUDGET_MS = 90, 300_000
 REFUSALS, REFUSALS_MS = 10, 10 * MINUTE_MS
 MOST_READS = 10
 
-_WHOLE_PAGE = 2000
 
-
-def judge_requests(witness: Witness, outcome: Outcome) -> None:
-    """No process may exceed the budget, or insist where it is refused."""
+def judge_requests(scenario: Scenario, witness: Witness, outcome: Outcome) -> None:
+    """The budget holds for all processes together, unless the storage lost it or the clock stepped;
+    and no process may exceed it, or insist where it is refused."""
     for life in witness.lives:
-        if (most := _most_within(life.microsoft, BUDGET_MS)) > BUDGET:
-            outcome.violations.append(f"{most} requests to Microsoft in five minutes")
+        _judge_budget(life.microsoft, outcome)
         if (most := _most_within(life.refused, REFUSALS_MS)) > REFUSALS:
             outcome.violations.append(f"{most} refused requests in ten minutes")
+    lost = sorted([*witness.budget_lost, *(at for at, _ in scenario.clock_steps)])
+    together = sorted(instant for life in witness.lives for instant in life.microsoft)
+    ends = [bisect_right(together, instant) for instant in lost]
+    for first, last in pairwise([0, *ends, len(together)]):
+        _judge_budget(together[first:last], outcome)
+    if not scenario.crowded:
+        for instant in witness.over_quota:
+            number = bisect_right(lost, instant)
+            if not number or lost[number - 1] < instant - 2 * BUDGET_MS:
+                outcome.violations.append(f"over the quota, alone, at {from_ms(instant):%d. %H:%M}")
+
+
+def _judge_budget(instants: list[int], outcome: Outcome) -> None:
+    if (most := _most_within(instants, BUDGET_MS)) > BUDGET:
+        outcome.violations.append(f"{most} requests to Microsoft in five minutes")
 
 
 def judge_gaps(scenario: Scenario, witness: Witness, outcome: Outcome) -> None:
     """Only what the service no longer keeps may be given up."""
     for at_ms, (first_ms, last_ms) in witness.gaps:
-        days = scenario.reporting.history_days
+        days = scenario.history_days
         kept_from_ms = at_ms - (days or 0) * DAY_MS + scenario.furthest_offset_ms + HOUR_MS
         if days is None or last_ms > kept_from_ms:
             outcome.violations.append(
@@ -40,9 +56,11 @@ def judge_gaps(scenario: Scenario, witness: Witness, outcome: Outcome) -> None:
 def judge_reads(world: World, outcome: Outcome) -> None:
     """Where nothing failed, no row is read more often than there are passes.
 
-    With small pages, a burst makes windows too large, and they are begun again: nothing is claimed.
+    With small pages, a burst makes windows too large, and they are begun again, and strays come
+    with every window: nothing is claimed.
     """
-    if world.scenario.reporting.page_size < _WHOLE_PAGE:
+    scenario = world.scenario
+    if not scenario.real_pages or scenario.strays:
         return
     outcome.most_reads = max(world.tenant.reads.values(), default=0)
     if outcome.most_reads > MOST_READS:

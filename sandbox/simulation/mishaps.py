@@ -7,7 +7,6 @@ from random import Random
 
 from sandbox.simulation.settings import Settings
 from sandbox.simulation.storage import RECORD_BYTES, STATE
-from sandbox.simulation.witness import identity
 from sandbox.simulation.world import World
 
 
@@ -77,9 +76,10 @@ class Mishaps:
             return
         self._say("a backup restored")
         witness = self.world.witness
+        witness.budget_lost.append(self.world.clock.ms)
         self.world.storage.blobs = dict(self._backup)
         witness.excused.update(
-            identity(text) for text, _ in witness.accepted[self._accepted_then :]
+            witness.events.of(text) for text, _ in witness.accepted[self._accepted_then :]
         )
 
     def _ledger(self, used: list[Settings]) -> None:

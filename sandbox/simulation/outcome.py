@@ -20,7 +20,7 @@ class Outcome:
     versions: int = 0
     events: int = 0
     requests: int = 0
-    """To the Reporting Web Service."""
+    """To the message trace service."""
     pages_needed: int = 0
     """Rows in pages: what one reading of everything takes at least."""
     kills: int = 0
@@ -36,6 +36,8 @@ class Outcome:
     """Largest (forwarded - received) / lateness of rows shown ten minutes late or more."""
     worst_slack: float = -inf
     """Seconds by which a row came later than its bound at worst; negative if none did."""
+    worst_crowded_slack: float = -inf
+    """The same while another client spends of the quota."""
     most_reads: int = 0
     faults: Counter[str] = field(default_factory=Counter)
     violations: list[str] = field(default_factory=list)
@@ -66,5 +68,6 @@ class Outcome:
             f"repeated with reason {self.repeats}, without {self.unexplained}",
             f"{self.judged_delays} delays judged, worst (forwarded - received) / lateness "
             f"{self.worst_ratio:.2f}, worst {self.worst_slack:+.1f} s from the bound",
+            f"with another client spending of the quota: worst {self.worst_crowded_slack:+.1f} s",
             f"a row was read {self.most_reads} times at most where nothing failed",
         ]

@@ -7,15 +7,18 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from sandbox.clock import from_ms, to_ms
-from sandbox.rows import FIELDS, Version
+from sandbox.rows import Version
+from sandbox.simulation.events import Events, Identity
 from sandbox.simulation.outcome import Outcome
 from sandbox.simulation.scenario import Scenario
 from sandbox.simulation.settings import HOUR_MS, MINUTE_MS, Settings
-from sandbox.simulation.witness import Identity, Interval, Witness
+from sandbox.simulation.witness import Interval, Witness
 
 LEAST_LATENESS_MS = 10 * MINUTE_MS
 SLACK_MS = 60_000
 """One read: pages of a request each, and their delivery."""
+CROWDED_MS = 15 * MINUTE_MS
+"""How much later mail may come while another client spends of the quota."""
 
 _NEVER = 1 << 60
 
@@ -42,26 +45,25 @@ class Shown:
         )
 
 
-def shown_versions(versions: Iterable[Version]) -> Iterator[Shown]:
+def shown_versions(versions: Iterable[Version], events: Events) -> Iterator[Shown]:
     """The same versions, each with the time until which it was shown."""
     earlier: Version | None = None
     for version in versions:
         if earlier is not None:
             same = earlier.row == version.row and not earlier.last
-            yield _shown(earlier, to_ms(version.visible_at) if same else _NEVER)
+            yield _shown(earlier, to_ms(version.visible_at) if same else _NEVER, events)
         earlier = version
     if earlier is not None:
-        yield _shown(earlier, _NEVER)
+        yield _shown(earlier, _NEVER, events)
 
 
-def _shown(version: Version, until_ms: int) -> Shown:
-    content = {**version.content, "Received": f"/Date({version.content['Received']})/"}
+def _shown(version: Version, until_ms: int, events: Events) -> Shown:
     return Shown(
         version.row,
         to_ms(version.received),
         to_ms(version.visible_at),
         until_ms,
-        tuple(content[name] for name in FIELDS),
+        events.expected(version.content),
     )
 
 
@@ -76,11 +78,13 @@ class Promises:
         owed_from_ms: int,
     ) -> None:
         self._history = history
+        self._crowded = scenario.crowded
         self._starts = [since for since, _ in history]
         self._furthest_ms = scenario.furthest_offset_ms
         self._right_from_ms = scenario.clock_steps[-1][0] if scenario.clock_steps else 0
         self._longest_delay_ms = max(each.delay_ms for _, each in history)
         self._disturbances = _merged(witness.disturbances)
+        self._busy = _merged(witness.busy)
         self._gaps = [gap for _, gap in witness.gaps]
         first_start = min(since for since, _ in history)
         self._fresh_from_ms = max(owed_from_ms, first_start)
@@ -124,16 +128,22 @@ class Promises:
             bound = 3 * max(shown.lateness_ms, LEAST_LATENESS_MS)
         else:
             return
-        deadline = shown.received_ms + bound + SLACK_MS
-        if shown.until_ms <= deadline or self._disturbed(shown.received_ms, deadline):
+        deadline = shown.received_ms + bound + SLACK_MS + (CROWDED_MS if self._crowded else 0)
+        if shown.until_ms <= deadline or _touches(self._disturbances, shown.received_ms, deadline):
+            return
+        if not on_time and _touches(self._busy, shown.received_ms, deadline):
             return
         outcome.judged_delays += 1
         if arrival is None:
             self._lost(shown, "not forwarded in time, nor ever", outcome)
             return
         delay = arrival - shown.received_ms
-        outcome.worst_slack = max(outcome.worst_slack, (delay - bound) / 1000)
-        if not on_time and shown.lateness_ms >= LEAST_LATENESS_MS:
+        slack = (delay - bound) / 1000
+        if self._crowded:
+            outcome.worst_crowded_slack = max(outcome.worst_crowded_slack, slack)
+        else:
+            outcome.worst_slack = max(outcome.worst_slack, slack)
+        if not self._crowded and not on_time and shown.lateness_ms >= LEAST_LATENESS_MS:
             outcome.worst_ratio = max(outcome.worst_ratio, delay / shown.lateness_ms)
         if arrival > deadline:
             outcome.violations.append(
@@ -148,9 +158,10 @@ class Promises:
         outcome.lost += 1
         outcome.violations.append(f"{how}: {shown}")
 
-    def _disturbed(self, first_ms: int, last_ms: int) -> bool:
-        before = bisect_right(self._disturbances, (last_ms, _NEVER))
-        return before > 0 and self._disturbances[before - 1][1] >= first_ms
+
+def _touches(intervals: list[Interval], first_ms: int, last_ms: int) -> bool:
+    before = bisect_right(intervals, (last_ms, _NEVER))
+    return before > 0 and intervals[before - 1][1] >= first_ms
 
 
 def _merged(intervals: list[Interval]) -> list[Interval]:

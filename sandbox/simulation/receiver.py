@@ -18,9 +18,6 @@ from sandbox.simulation.witness import SPELL_RECOVERY, Witness
 
 URL = "https://intake.example"
 KEY = "an intake key of the simulation"
-POISON_ID = "ab"
-"""Rows whose trace id begins so cannot be read by an intake that has trouble."""
-POISON = f'"MessageTraceId":"{POISON_ID}'
 
 
 class IntakeHttp:

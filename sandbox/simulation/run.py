@@ -17,9 +17,9 @@ from sandbox.simulation.world import World
 _RECOVERY_MS = HOUR_MS
 
 
-def simulate(seed: int, days: int = 1, faults: str = "all") -> Outcome:
+def simulate(seed: int, days: int = 1, faults: str = "all", service: str = "both") -> Outcome:
     """Run the scenario of `seed` (see `draw`) and judge it. The same words, the same outcome."""
-    return Run(draw(seed, days, faults)).outcome()
+    return Run(draw(seed, days, faults, service)).outcome()
 
 
 class Run:
@@ -42,6 +42,8 @@ class Run:
         while self._lives_on(settings):
             settings = self._interlude(settings)
         self._explain_clock_steps()
+        if self.scenario.strays:
+            self.world.witness.strays = self._shortest_reach_ms(), self.owed_from_ms
         return judge(self.world, self.history, self.owed_from_ms)
 
     def _lives_on(self, settings: Settings) -> bool:
@@ -89,11 +91,15 @@ class Run:
         steps, witness = self.scenario.clock_steps, self.world.witness
         if steps:
             witness.disturbed(steps[0][0], steps[-1][0] + 2 * _RECOVERY_MS)
-        reach = min(max(each.lookback_ms, each.delay_ms) for _, each in self.history)
+        reach = self._shortest_reach_ms()
         for at_ms, _ in steps:
             witness.faults["clock steps"] += 1
             furthest_ms = at_ms + self.scenario.furthest_offset_ms
             witness.excused_before.append((at_ms, furthest_ms - reach))
+
+    def _shortest_reach_ms(self) -> int:
+        """Up to what age rows are looked for, whatever the settings of the moment."""
+        return min(max(each.lookback_ms, each.delay_ms) for _, each in self.history)
 
     def _first_owed(self, settings: Settings) -> int:
         """From when on rows are owed, if the life that begins now is the first to leave a trace."""

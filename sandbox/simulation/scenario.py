@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import Random
+from typing import Literal
 
 from sandbox.clock import from_ms, to_ms
+from sandbox.graph import GraphOptions
 from sandbox.mailflow import Burst, MailFlowOptions
 from sandbox.reporting import ReportingOptions
 from sandbox.simulation.perils import Kill, draw_kills
+from sandbox.simulation.quirks import draw_graph, draw_other_client, draw_reporting
 from sandbox.simulation.settings import HOUR_MS, Settings, draw_settings
 from sandbox.simulation.troubles import Spell, draw_odds, draw_spells
 
@@ -26,9 +29,12 @@ GROUPS = (
 )
 """What `--faults` can name: one group of faults each. `restarts` come with changed settings."""
 
+ServiceName = Literal["reporting", "graph"]
+
 DAY_MS = 24 * HOUR_MS
 _FIRST_DAY = datetime(2026, 3, 2, tzinfo=UTC)
 _UNTROUBLED = 0.15  # of the runs with all faults: so that delays are judged strictly, too
+_REPORTING_PAGE, _GRAPH_PAGE = 2000, 5000  # documented
 _LONGEST_LOOKBACK_MS = 8 * HOUR_MS
 
 
@@ -43,6 +49,7 @@ class Scenario:
     seed: int
     days: int
     groups: frozenset[str]
+    service: ServiceName
     start_ms: int
     mail_until_ms: int
     faults_until_ms: int
@@ -50,6 +57,11 @@ class Scenario:
     settings: Settings
     mail: MailFlowOptions
     reporting: ReportingOptions
+    graph: GraphOptions
+    reporting_format: bool
+    """Whether rows of Graph are converted (`event_format`)."""
+    other_client: tuple[int, int] | None
+    """Requests of another client of Graph at once, and every how many seconds."""
     latency: float
     """The longest that an ordinary request takes, seconds."""
     token_step: int
@@ -69,15 +81,48 @@ class Scenario:
         return Random(f"{self.seed}/{purpose}")
 
     @property
+    def page_size(self) -> int:
+        """Rows on a page of the service."""
+        return (
+            self.reporting.page_size
+            if self.service == "reporting"
+            else self.graph.page_size or _GRAPH_PAGE
+        )
+
+    @property
+    def real_pages(self) -> bool:
+        """Whether pages are as large as the real service's."""
+        return self.page_size == (_REPORTING_PAGE if self.service == "reporting" else _GRAPH_PAGE)
+
+    @property
+    def history_days(self) -> int | None:
+        """Whole days before today for which the service keeps rows; None: for ever."""
+        if self.service == "reporting":
+            return self.reporting.history_days
+        return self.graph.history_days
+
+    @property
+    def crowded(self) -> bool:
+        """Whether another client spends of the same quota."""
+        return self.service == "graph" and self.other_client is not None
+
+    @property
+    def strays(self) -> bool:
+        """Whether the service gives rows from outside the time that is asked for."""
+        return self.service == "graph" and self.graph.stray_rows > 0
+
+    @property
     def furthest_offset_ms(self) -> int:
         """The most that the collector's clock is wrong by."""
         return max((abs(offset) for _, offset in self.clock_steps), default=0)
 
 
-def draw(seed: int, days: int, faults: str) -> Scenario:
+def draw(seed: int, days: int, faults: str, service: str = "both") -> Scenario:
     """The scenario of a seed.
 
     `faults`: "all" (a few of the groups, now and then none), "none", or the name of a group.
+    `service`: "reporting", "graph", or "both", which leaves it to the seed. Mail, settings and
+    faults are the same for either.
     """
     rng = Random(f"{seed}/scenario")
     some = frozenset(group for group in GROUPS if rng.random() < 0.4)
@@ -101,17 +146,22 @@ def draw(seed: int, days: int, faults: str) -> Scenario:
     ends = Random(f"{seed}/ends")
     kills = ends.choice((1, 3, 10, 30)) * days if "crashes" in groups else 0
     stops = ends.choice((1, 3, 8)) * days if roaming else 0
+    ways = Random(f"{seed}/graph")
     return Scenario(
         seed=seed,
         days=days,
         groups=groups,
+        service=_service(seed, service),
         start_ms=start_ms,
         mail_until_ms=mail_until_ms,
         faults_until_ms=faults_until_ms,
         end_ms=end_ms,
         settings=settings,
         mail=_mail(rng, seed, start_ms, mail_until_ms, lookback_ms),
-        reporting=_reporting(rng, groups),
+        reporting=draw_reporting(rng, groups),
+        graph=draw_graph(ways, groups, start_ms),
+        reporting_format=ways.random() < 0.4,
+        other_client=draw_other_client(ways, groups),
         latency=rng.choice((0.3, 0.5, 2.0)) if groups else 0.5,
         token_step=rng.choice((0, 2000, 2000, 90_000)),
         whole_seconds=rng.random() < 0.3,
@@ -122,6 +172,12 @@ def draw(seed: int, days: int, faults: str) -> Scenario:
         clock_steps=_clock_steps(rng, start_ms, faults_until_ms) if "clock" in groups else (),
         predecessor_hours=rng.choice((None, None, None, 2, 60)),
     )
+
+
+def _service(seed: int, wanted: str) -> ServiceName:
+    drawn: ServiceName = Random(f"{seed}/service").choice(("reporting", "graph"))
+    named: dict[str, ServiceName] = {"reporting": "reporting", "graph": "graph"}
+    return named.get(wanted, drawn)
 
 
 def _mail(
@@ -152,26 +208,6 @@ def _mail(
         settle_within=timedelta(minutes=rng.choice((10, 60))),
         slow_fraction=0.03,
         lone_surrogates=rng.random() < 0.1,
-    )
-
-
-def _reporting(rng: Random, groups: frozenset[str]) -> ReportingOptions:
-    """The service's ways that are not known for certain, each drawn."""
-    return ReportingOptions(
-        dialect=rng.choice(("auto", "verbose", "light")),
-        times_with_z=rng.random() < 0.5,
-        next_link=rng.choice(("auto", "relative", "absolute")),
-        next_link_key=rng.choice(("odata.nextLink", "@odata.nextLink")),
-        next_link_keeps_format=rng.random() < 0.7,
-        page_size=rng.choice((10, 40, 200, 2000)) if groups else rng.choice((40, 200, 2000)),
-        token_rule=rng.choice(("key", "offset")),
-        order=rng.choice(("ascending", "descending")),
-        bounds=rng.choice(("[]", "[)", "()")),
-        empty_pages=rng.choice(("never", "never", "never", "never", "first", "every")),
-        history_days=rng.choice((2, 3)) if "history" in groups else None,
-        history_status=rng.choice((400, 500)),
-        refuse_above_rows=rng.choice((None, None, None, None, 300)),
-        refuse_status=rng.choice((400, 413, 500)),
     )
 
 

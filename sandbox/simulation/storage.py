@@ -18,6 +18,7 @@ RECORD_BYTES = 16
 """Documented in the architecture: the length of one record of acceptance."""
 
 STATE = ("state-0.json", "state-1.json")
+BUDGET = "quota.json"
 _NO_GAP = b'"gaps": []'
 
 
@@ -44,7 +45,12 @@ class MemoryStorage:
     def write(self, name: str, data: bytes) -> None:
         """Replace the blob; a kill inside leaves the old or the new one."""
         self._before()
-        self._may_fail("write")
+        try:
+            self._may_fail("write")
+        except StorageFailed:
+            if name == BUDGET:
+                self._witness.budget_lost.append(self._clock.ms)
+            raise
         if self._struck("inside a write"):
             if self._rng.random() < 0.5:
                 self._keep(name, data)

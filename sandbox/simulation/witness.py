@@ -3,35 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from dataclasses import dataclass, field
 
-import orjson
-
-from sandbox.rows import FIELDS
-
-Identity = tuple[object, ...]
-"""An event without what echoes the query: the values of the documented fields."""
+from sandbox.simulation.events import Events, Identity
 
 Interval = tuple[int, int]
 """Milliseconds since 1970, both inside."""
 
 MINUTE_MS = 60_000
 
+_CATCHING_UP_MS = 15 * MINUTE_MS
+
 SPELL_RECOVERY = 45
 """Minutes after a fault that lasted until everything is caught up with."""
-
-
-def identity(text: str) -> Identity:
-    """What makes two events the same."""
-    try:
-        event = orjson.loads(text)
-    except (
-        orjson.JSONDecodeError
-    ):  # half of a surrogate pair, which only the standard library takes
-        event = json.loads(text)
-    return tuple(event[name] for name in FIELDS)
 
 
 @dataclass
@@ -40,7 +25,7 @@ class Life:
 
     began: int
     microsoft: list[int] = field(default_factory=list)
-    """When it sent a request to the Reporting Web Service."""
+    """When it sent a request to the message trace service."""
     refused: list[int] = field(default_factory=list)
     """When it was refused for good, by whomever: not because a token had run out."""
 
@@ -49,11 +34,15 @@ class Life:
 class Witness:
     """Collects. Nothing here comes from the collector itself."""
 
+    events: Events
     lives: list[Life] = field(default_factory=list)
     accepted: list[tuple[str, int]] = field(default_factory=list)
     """What the intake took, and when (true time)."""
     disturbances: list[Interval] = field(default_factory=list)
     """When something was wrong, and the time that recovery is granted afterwards."""
+    busy: list[Interval] = field(default_factory=list)
+    """When the request budget made windows of the past wait, and the time to catch up: fresh mail
+    has no excuse then."""
     excused: Counter[Identity] = field(default_factory=Counter)
     """How often an event may be repeated."""
     excused_before: list[Interval] = field(default_factory=list)
@@ -61,12 +50,19 @@ class Witness:
     recorded_quarters: list[tuple[int, frozenset[int]]] = field(default_factory=list)
     """(From when on, quarters of an hour since 1970): what was received in others may come again
     once, because it was off the record when the whole state was lost."""
+    strays: tuple[int, int] | None = None
+    """Events of at least that age, or received before that instant, may come again at any time: the
+    service gives them without being asked, and they are off the record. None: it does not."""
     lost_records: int = 0
     """Records of acceptance that a fault destroyed: as many repeats are explained."""
     gaps: list[tuple[int, Interval]] = field(default_factory=list)
     """Gaps that the state declared, and when."""
     faults: Counter[str] = field(default_factory=Counter)
     violations: list[str] = field(default_factory=list)
+    over_quota: list[int] = field(default_factory=list)
+    """When the service said that the tenant had spent its quota."""
+    budget_lost: list[int] = field(default_factory=list)
+    """When the storage lost, or could not take, the record of what was spent."""
     kills: int = 0
     stops: int = 0
     saved_first: int | None = None
@@ -94,6 +90,15 @@ class Witness:
         self.note(now_ms, name)
         self._hindered = True
 
+    def paced(self, now_ms: int, *, background: bool) -> None:
+        """The request budget did not allow a request."""
+        if background:
+            self.faults["paced"] += 1
+            self.note(now_ms, "paced")
+            self.busy.append((now_ms, now_ms + _CATCHING_UP_MS))
+        else:
+            self.fault(now_ms, "fresh mail paced", recovery_minutes=15)
+
     def disturbed(self, from_ms: int, to_ms: int) -> None:
         """No delay is judged that touches this time."""
         if self.disturbances and from_ms <= self.disturbances[-1][1]:
@@ -117,7 +122,7 @@ class Witness:
             self._unrecorded += events
             self._extended = False
         else:
-            self.excused.update(identity(text) for text in events)
+            self.excused.update(self.events.of(text) for text in events)
 
     def recorded(self) -> None:
         """The collector's record of acceptance grew."""
@@ -126,11 +131,11 @@ class Witness:
     def ended(self, *, killed: bool) -> None:
         """The process ended; a kill, or a fault before the stop, explains what was not recorded."""
         if killed or self._hindered:
-            self.excused.update(identity(text) for text in self._unrecorded)
+            self.excused.update(self.events.of(text) for text in self._unrecorded)
         self._unrecorded.clear()
         self._extended = self._hindered = False
 
     def held(self) -> None:
         """A refusal made the collector leave a batch that was accepted in part."""
-        self.excused.update(identity(text) for text in self._unrecorded)
+        self.excused.update(self.events.of(text) for text in self._unrecorded)
         self._unrecorded.clear()

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from office365_message_trace.collector import Collector
-from office365_message_trace.coverage import Coverage, Kind
+from office365_message_trace.coverage import Coverage, Kind, Policy
 from office365_message_trace.ledger import Ledger
 from office365_message_trace.model import Event
+from office365_message_trace.odata import ODataClient
 from office365_message_trace.pusher import BatchPusher
 from office365_message_trace.quota import RequestBudget
-from office365_message_trace.reporting import ReportingClient
 from office365_message_trace.resume import opening_coverage
 from office365_message_trace.state import StateStore
 from office365_message_trace.storage import PatientStorage, Storage
 from office365_message_trace.transport import Transport
+from sandbox.graph import GraphService
 from sandbox.intake import Intake, IntakeOptions
 from sandbox.mailflow import MailFlow
 from sandbox.reporting import ReportingService
 from sandbox.simulation.clock import VirtualClock
 from sandbox.simulation.credentials import SimulatedCredentials, directory
-from sandbox.simulation.microsoft import BASE_URL, MicrosoftHttp, Service
+from sandbox.simulation.events import events_of
+from sandbox.simulation.graph import OtherClient, SimulatedGraph
+from sandbox.simulation.microsoft import MicrosoftHttp
 from sandbox.simulation.perils import Perils
-from sandbox.simulation.receiver import KEY, POISON, URL, IntakeHttp
+from sandbox.simulation.receiver import KEY, URL, IntakeHttp
+from sandbox.simulation.reporting import SimulatedReporting
 from sandbox.simulation.scenario import Scenario
+from sandbox.simulation.service import Service
 from sandbox.simulation.settings import Settings
 from sandbox.simulation.storage import MemoryStorage
 from sandbox.simulation.tenant import SimulatedMail, WatchedTenant
@@ -37,7 +43,7 @@ class World:
     def __init__(self, scenario: Scenario) -> None:
         chance = scenario.random
         self.scenario = scenario
-        self.witness = Witness()
+        self.witness = Witness(events_of(scenario))
         self.perils = Perils(scenario.kills)
         self.clock = VirtualClock(scenario.start_ms, self.perils, scenario.clock_steps)
         self.troubles = Troubles(
@@ -52,9 +58,8 @@ class World:
         )
         self.tenant = WatchedTenant(SimulatedMail(MailFlow(scenario.mail), scenario.whole_seconds))
         self._entra = directory(self.clock, scenario.seed)
-        reporting = ReportingService(self.tenant, self._entra, self.clock.true, scenario.reporting)
-        self._service = Service(reporting, scenario.token_step)
-        poison = POISON if "intake" in scenario.groups else None
+        self._service = self._serving(scenario)
+        poison = self.witness.events.poison if "intake" in scenario.groups else None
         self._intake = Intake({KEY}, self.clock.true, IntakeOptions(poison=poison))
         self._microsoft_chance = chance("microsoft answers")
         self._intake_chance = chance("intake answers")
@@ -69,21 +74,22 @@ class World:
         witness.lives.append(Life(clock.ms))
         storage = PatientStorage(self.storage, clock, self._log)
         store, ledger = StateStore(storage, self._log), Ledger(storage)
+        policy = replace(settings.policy, history=self._service.history)
         coverage = opening_coverage(
             store,
             ledger,
             storage,
-            settings.policy,
+            policy,
             settings.first_start,
             clock.now(),
             self._log,
         )
         Collector(
-            self._source(storage, settings),
+            self._source(storage, policy),
             self._pusher(settings),
             ledger,
             store,
-            settings.policy,
+            policy,
             clock,
             self._log,
             self,
@@ -105,8 +111,26 @@ class World:
         """Told by the pusher."""
         self.witness.faults["events discarded"] += events
 
-    def _source(self, storage: Storage, settings: Settings) -> ReportingClient:
-        credentials = SimulatedCredentials(self._entra, self.clock, self.troubles, self.witness)
+    def _serving(self, scenario: Scenario) -> Service:
+        tenant, entra, now = self.tenant, self._entra, self.clock.true
+        if scenario.service == "reporting":
+            reporting = ReportingService(tenant, entra, now, scenario.reporting)
+            return SimulatedReporting(reporting, scenario.token_step, scenario.latency)
+        graph = GraphService(tenant, entra, now, scenario.graph)
+        other = OtherClient(*scenario.other_client) if scenario.other_client else None
+        return SimulatedGraph(
+            graph,
+            other,
+            self.clock,
+            self.witness,
+            scenario.latency,
+            reporting_format=scenario.reporting_format,
+        )
+
+    def _source(self, storage: Storage, policy: Policy) -> ODataClient:
+        credentials = SimulatedCredentials(
+            self._entra, self._service.resource, self.clock, self.troubles, self.witness
+        )
         http = MicrosoftHttp(
             self._service,
             credentials,
@@ -115,17 +139,12 @@ class World:
             self.troubles,
             self.witness,
             self._microsoft_chance,
-            self.scenario.latency,
-            RequestBudget(storage, self.clock, settings.policy.frequency),
+            RequestBudget(storage, self.clock, policy.frequency),
         )
         transport = Transport(
             http, "Microsoft", self.clock, self._log, credentials, self._jitter.random
         )
-        client = ReportingClient(BASE_URL, transport, self.clock, self._log)
-        size = self.scenario.reporting.page_size
-        # A last page that happens to be full is no page cut short. With real pages it never happens.
-        client.page_size = size if size == ReportingClient.page_size else size + 1
-        return client
+        return self._service.client(transport, self.clock, self._log)
 
     def _pusher(self, settings: Settings) -> BatchPusher:
         http = IntakeHttp(
