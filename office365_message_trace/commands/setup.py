@@ -14,7 +14,7 @@ from sekoia_automation.configuration import get_configuration
 from sekoia_automation.configuration.exception import MissingConfigurationError
 from sekoia_automation.storage import get_data_path
 
-from office365_message_trace.endpoints import Endpoints
+from office365_message_trace.endpoints import CLOUDS, Endpoints
 from office365_message_trace.errors import ConfigurationMistakes, StorageFailed, origin
 from office365_message_trace.provided import Provided, intake_server, trigger_values
 from office365_message_trace.settings import (
@@ -26,6 +26,8 @@ from office365_message_trace.settings import (
     unknown_fields,
 )
 from office365_message_trace.transport import TimeoutSession
+
+_CLOUDS_WITHOUT_GRAPH = CLOUDS.keys() - {"global"}
 
 Ask = Callable[[str], str]
 """Asks the user for a secret by its name, without showing it."""
@@ -74,8 +76,8 @@ def load_setup(
 ) -> Setup:
     """The setup from the file ``config``, else from what the platform provides.
 
-    Its doubts are those at ``now``. Secrets that are missing are asked for if there is somebody to ``ask``. Raises
-    `ConfigurationMistakes`.
+    Its doubts are those at ``now``. Secrets that are missing are asked for if there is somebody to
+    ``ask``. Raises `ConfigurationMistakes`.
     """
     provided = get_configuration().load
     secrets, trouble = ({}, []) if config else _node_secrets(provided)
@@ -108,6 +110,8 @@ def guessed_trigger(values: Mapping[str, Any]) -> Trigger:
         return Trigger.BASIC
     if "event_format" in fields:
         return Trigger.GRAPH
+    if values.get("cloud") in _CLOUDS_WITHOUT_GRAPH:
+        return Trigger.OAUTH
     raise ConfigurationMistakes(
         [
             "these settings fit more than one trigger: add --trigger oauth for "

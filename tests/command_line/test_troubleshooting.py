@@ -83,7 +83,7 @@ def newer_state(desk: Desk) -> None:
 
 
 CASES = {
-    "The configuration cannot be used": Case(settings={"client_secret": ""}),
+    "The configuration cannot be used": Case(settings={"intake_key": ""}),
     "The configuration has a field that is not known": Case(settings={"tenantid": "x"}),
     "The client secret is wrong.": Case(trouble=entra(7000215)),
     "The client secret has expired.": Case(trouble=entra(7000222)),
@@ -137,7 +137,7 @@ def test_check_finds_what_the_table_explains(desk: Desk, message: str) -> None:
     found = "\n".join(said.lines("failure") + said.lines("warning"))
     assert said.status > 0
     if message == "The configuration cannot be used":  # each mistake is a finding of its own
-        assert "configuration: client_secret is empty; enter a value." in found
+        assert "configuration: intake_key is empty; enter a value." in found
         return
     for part in message.split("…"):
         assert part.strip() in found
