@@ -7,9 +7,10 @@ import sys
 from collections.abc import Callable
 
 from sandbox import demo, serve
+from sandbox.measures import command as measure
 from sandbox.simulation import command as simulate
 
-COMMANDS = (demo, serve, simulate)
+COMMANDS = (demo, serve, simulate, measure)
 
 
 def main(words: list[str] | None = None) -> int:

@@ -14,6 +14,8 @@ from sandbox.simulation.world import World
 
 BUDGET, BUDGET_MS = 90, 300_000
 REFUSALS, REFUSALS_MS = 10, 10 * MINUTE_MS
+OVER_QUOTA, OVER_QUOTA_MS = 30, 60 * MINUTE_MS
+"""Requests that may find the quota spent by another client, and in what time."""
 MOST_READS = 10
 
 
@@ -29,7 +31,10 @@ def judge_requests(scenario: Scenario, witness: Witness, outcome: Outcome) -> No
     ends = [bisect_right(together, instant) for instant in lost]
     for first, last in pairwise([0, *ends, len(together)]):
         _judge_budget(together[first:last], outcome)
-    if not scenario.crowded:
+    if scenario.crowded:
+        if (most := _most_within(witness.over_quota, OVER_QUOTA_MS)) > OVER_QUOTA:
+            outcome.violations.append(f"{most} requests over the shared quota in an hour")
+    else:
         for instant in witness.over_quota:
             number = bisect_right(lost, instant)
             if not number or lost[number - 1] < instant - 2 * BUDGET_MS:

@@ -13,6 +13,7 @@ import pytest
 from office365_message_trace.entra import REFUSALS
 from office365_message_trace.graph import FIRST_PARTY_APP
 from sandbox import Answer, Rule
+from sandbox.certificates import KeyPair
 from sandbox.clock import wall_clock
 from sandbox.entra_errors import TABLE, EntraError
 from tests.command_line.conftest import Desk
@@ -82,11 +83,32 @@ def newer_state(desk: Desk) -> None:
     saved_state(desk).write("state-1.json", b'{"schema": 99}')
 
 
+def certified(begins: timedelta, lasting: timedelta = timedelta(days=365)) -> Case:
+    """Signing in with a certificate that nobody registered."""
+    pair = KeyPair.made(wall_clock() + begins, lasting)
+    return Case(settings={"client_secret": "", "client_certificate": pair.pem})
+
+
+def federated(path: str) -> Case:
+    return Case(settings={"client_secret": "", "federated_token_file": path})
+
+
+DAY = timedelta(days=1)
 CASES = {
     "The configuration cannot be used": Case(settings={"intake_key": ""}),
     "The configuration has a field that is not known": Case(settings={"tenantid": "x"}),
     "The client secret is wrong.": Case(trouble=entra(7000215)),
     "The client secret has expired.": Case(trouble=entra(7000222)),
+    "Entra ID does not accept the certificate": certified(-DAY),
+    "client_certificate has expired on": certified(-9 * DAY, 8 * DAY),
+    "client_certificate expires on": certified(-DAY, 11 * DAY),
+    "client_certificate is not valid before": certified(DAY),
+    "The application's proof of identity is out of its time.": Case(trouble=entra(700024)),
+    "The file of federated_token_file cannot be read.": federated("/nowhere/token"),
+    "The file of federated_token_file holds no token.": federated(__file__),
+    "Entra ID does not trust the token in federated_token_file": Case(trouble=entra(700213)),
+    "The tenant does not allow workload identity federation.": Case(trouble=entra(700223)),
+    "The tenant lives in another cloud of Microsoft.": Case(trouble=entra(90038)),
     "Entra ID does not know the application in this tenant.": Case(trouble=entra(700016)),
     "Entra ID does not know the tenant.": Case(trouble=entra(90002)),
     "A Conditional Access policy blocks the application.": Case(trouble=entra(53003)),

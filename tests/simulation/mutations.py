@@ -2,59 +2,161 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from urllib.parse import unquote, urljoin
 
 import pytest
 
 from office365_message_trace import pusher, reporting
-from office365_message_trace.collector import Collector
+from office365_message_trace.collector import Collector, _Reading
 from office365_message_trace.coverage import Coverage, Policy, Read
-from office365_message_trace.errors import Unavailable
+from office365_message_trace.errors import MessageTraceError, Unavailable
+from office365_message_trace.graph import FIRST_PARTY_APP, GraphClient
 from office365_message_trace.ledger import FINGERPRINT_BYTES, Ledger, _Bucket
-from office365_message_trace.model import Page, Row, Window
+from office365_message_trace.model import Page, Pause, Row, Window
+from office365_message_trace.odata import Failure, ODataClient
 from office365_message_trace.pusher import BatchPusher
-from office365_message_trace.reporting import ReportingClient
+from office365_message_trace.quota import RequestBudget
+from office365_message_trace.sweep import Sweep
 from office365_message_trace.transport import Answer
 from sandbox.simulation import Scenario
+from sandbox.simulation.perils import Kill
+from sandbox.simulation.settings import HOUR_MS, MINUTE_MS
+from sandbox.simulation.troubles import Spell
 
-Pages = Iterator[Page | None]
+Pages = Iterator[Page | Pause]
 
 
 def commit_before_push(patch: pytest.MonkeyPatch) -> None:
     """The window counts as read before it was."""
-    original = Collector._read
+    original = Collector._begin
 
-    def read(self: Collector, what: Read) -> None:
-        self._commit(self._coverage.completed(what))
-        original(self, what)
+    def begin(self: Collector, read: Read) -> _Reading:
+        self._commit(self._coverage.completed(read))
+        return original(self, read)
 
-    patch.setattr(Collector, "_read", read)
+    patch.setattr(Collector, "_begin", begin)
+
+
+def partial_coverage_before_delivery(patch: pytest.MonkeyPatch) -> None:
+    """A page counts as covered as soon as it came."""
+    fetch, add = Collector._next_page, Sweep.add
+
+    def next_page(self: Collector, reading: _Reading) -> Page | Pause | None:
+        page = fetch(self, reading)
+        if isinstance(page, Page):
+            add(reading.sweep, page.rows)
+        return page
+
+    patch.setattr(Collector, "_next_page", next_page)
+    patch.setattr(Sweep, "add", lambda self, rows: None)
+
+
+def any_order_believed(patch: pytest.MonkeyPatch) -> None:
+    """Whatever order the rows of an unfinished window come in, all beyond the last one is covered."""
+    original = Sweep.add
+
+    def add(self: Sweep, rows: list[Row]) -> None:
+        original(self, rows)
+        self._rising = self._first < self._last
+        self._falling = not self._rising
+
+    patch.setattr(Sweep, "add", add)
 
 
 def no_paging(patch: pytest.MonkeyPatch) -> None:
-    """What the next link leads to is never asked for."""
-    original = ReportingClient.pages
+    """What the next link leads to is never used."""
+    original = ODataClient.pages
 
-    def pages(self: ReportingClient, window: Window, background: bool = False) -> Pages:
-        for page in original(self, window, background):
+    def pages(
+        self: ODataClient, window: Window, background: bool = False, most: int | None = None
+    ) -> Pages:
+        for page in original(self, window, background, most):
             yield page
-            if page is not None:
+            if isinstance(page, Page):
                 return
 
-    patch.setattr(ReportingClient, "pages", pages)
+    patch.setattr(ODataClient, "pages", pages)
+
+
+def empty_page_taken_for_the_end(patch: pytest.MonkeyPatch) -> None:
+    """A page without rows ends the window, though it has a next link."""
+    original = ODataClient.pages
+
+    def pages(
+        self: ODataClient, window: Window, background: bool = False, most: int | None = None
+    ) -> Pages:
+        for page in original(self, window, background, most):
+            yield page
+            if isinstance(page, Page) and not page.rows:
+                return
+
+    patch.setattr(ODataClient, "pages", pages)
+
+
+def next_link_decoded(patch: pytest.MonkeyPatch) -> None:
+    """The next link is taken for text, not for an address."""
+    original = ODataClient._same_origin
+
+    def same_origin(self: ODataClient, url: str, following: str) -> str:
+        return unquote(original(self, url, following)).replace(" ", "%20")
+
+    patch.setattr(ODataClient, "_same_origin", same_origin)
+
+
+def next_link_followed_anywhere(patch: pytest.MonkeyPatch) -> None:
+    """The token goes to whatever host the next link names."""
+
+    def anywhere(self: ODataClient, url: str, following: str) -> str:
+        return urljoin(url, following)
+
+    patch.setattr(ODataClient, "_same_origin", anywhere)
 
 
 def trace_id_alone_as_key(patch: pytest.MonkeyPatch) -> None:
     """All recipients of a message, and all of its statuses, count as one row."""
-    original = ReportingClient.row
+    original = ODataClient.row
 
-    def row(self: ReportingClient, fields: dict[str, object]) -> Row:
-        read = original(self, fields)
+    def row(self: ODataClient, received: int, fields: dict[str, object]) -> Row:
+        read = original(self, received, fields)
         return read._replace(content=read.trace_id.encode())
 
-    patch.setattr(ReportingClient, "row", row)
+    patch.setattr(ODataClient, "row", row)
+
+
+def status_left_out_of_the_key(patch: pytest.MonkeyPatch) -> None:
+    """A row of Graph that changed its status counts as known."""
+    original = GraphClient.row
+
+    def row(self: GraphClient, received: int, fields: dict[str, object]) -> Row:
+        read = original(self, received, fields)
+        return read._replace(content=f"{read.trace_id} {fields['recipientAddress']}".encode())
+
+    patch.setattr(GraphClient, "row", row)
+
+
+def missing_principal_taken_for_a_fault(patch: pytest.MonkeyPatch) -> None:
+    """What only an administrator of the tenant can mend is tried again like a fault that passes."""
+    original = GraphClient.refusal
+
+    def refusal(self: GraphClient, failure: Failure) -> MessageTraceError | None:
+        if FIRST_PARTY_APP in failure.text:
+            return Unavailable("a fault on its side", failure.detail)
+        return original(self, failure)
+
+    patch.setattr(GraphClient, "refusal", refusal)
+
+
+def budget_forgotten_at_a_restart(patch: pytest.MonkeyPatch) -> None:
+    """A new process does not know what the one before it spent."""
+    patch.setattr(RequestBudget, "_restore", lambda self: None)
+
+
+def throttling_teaches_nothing(patch: pytest.MonkeyPatch) -> None:
+    """After a 429 as many requests are made as before."""
+    patch.setattr(RequestBudget, "throttled", lambda self: None)
 
 
 def no_reread(patch: pytest.MonkeyPatch) -> None:
@@ -69,15 +171,17 @@ def no_record(patch: pytest.MonkeyPatch) -> None:
 
 def swallowed_error(patch: pytest.MonkeyPatch) -> None:
     """A failure looks like the end of the pages."""
-    original = ReportingClient.pages
+    original = ODataClient.pages
 
-    def pages(self: ReportingClient, window: Window, background: bool = False) -> Pages:
+    def pages(
+        self: ODataClient, window: Window, background: bool = False, most: int | None = None
+    ) -> Pages:
         try:
-            yield from original(self, window, background)
+            yield from original(self, window, background, most)
         except Unavailable:
             return
 
-    patch.setattr(ReportingClient, "pages", pages)
+    patch.setattr(ODataClient, "pages", pages)
 
 
 def unchecked_acknowledgement(patch: pytest.MonkeyPatch) -> None:
@@ -92,12 +196,16 @@ def unchecked_acknowledgement(patch: pytest.MonkeyPatch) -> None:
 def torn_record_kept(patch: pytest.MonkeyPatch) -> None:
     """Half a record at the end of a bucket shifts all that follow."""
 
-    def bucket(self: _Bucket, blob: bytes) -> None:
-        self.blob = bytearray(blob)
+    def bucket(self: _Bucket, parts: Iterable[bytes]) -> None:
+        self._parts = list(parts)
+
+    def among(self: _Bucket, wanted: dict[bytes, Row]) -> list[bytes]:
+        blob = b"".join(self._parts)
         starts = range(0, len(blob), FINGERPRINT_BYTES)
-        self.fingerprints = {blob[at : at + FINGERPRINT_BYTES] for at in starts}
+        return [blob[at : at + FINGERPRINT_BYTES] for at in starts]
 
     patch.setattr(_Bucket, "__init__", bucket)
+    patch.setattr(_Bucket, "among", among)
 
 
 def bounds_taken_for_inside(patch: pytest.MonkeyPatch) -> None:
@@ -116,11 +224,14 @@ def clock_set_back_unnoticed(patch: pytest.MonkeyPatch) -> None:
 
 @dataclass(frozen=True)
 class Mutation:
-    """A safeguard turned off, the faults under which that matters, and the scenarios fit for it."""
+    """A safeguard turned off, the faults under which that matters, and the scenarios fit for it,
+    which `adapt` may make to measure."""
 
     turn_off: Callable[[pytest.MonkeyPatch], None]
     faults: str
+    service: str = "both"
     fit: Callable[[Scenario], bool] = lambda scenario: True
+    adapt: Callable[[Scenario], Scenario] = lambda scenario: scenario
 
 
 def _bounds_matter(scenario: Scenario) -> bool:
@@ -129,19 +240,86 @@ def _bounds_matter(scenario: Scenario) -> bool:
 
 
 def _clock_far_ahead(scenario: Scenario) -> bool:
-    ahead = max(offset for _, offset in scenario.clock_steps) / 3_600_000
+    ahead = max(offset for _, offset in scenario.clock_steps) / HOUR_MS
     return ahead > scenario.settings.lookback + 1
+
+
+def _many_small_pages(scenario: Scenario) -> bool:
+    return scenario.page_size == 10 and scenario.mail.messages_per_minute > 0.2
+
+
+def _many_scattered_pages(scenario: Scenario) -> bool:
+    return _many_small_pages(scenario) and scenario.graph.order == "scattered"
+
+
+def _many_falling_pages(scenario: Scenario) -> bool:
+    return _many_small_pages(scenario) and scenario.graph.order == "descending"
+
+
+def _empty_pages(scenario: Scenario) -> bool:
+    return scenario.graph.empty_pages in ("first", "every")
+
+
+def _crowded(scenario: Scenario) -> bool:
+    return _many_small_pages(scenario) and scenario.crowded
+
+
+def _principal_missing(scenario: Scenario) -> bool:
+    since = scenario.graph.principal_from
+    return since is not None and since.timestamp() * 1000 > scenario.start_ms + 20 * MINUTE_MS
+
+
+def _with_backlog(scenario: Scenario) -> Scenario:
+    """A day of mail to read at first, each row once."""
+    settings = replace(scenario.settings, start_time=24, lookback=0, frequency=600)
+    return replace(scenario, settings=settings, predecessor_hours=None)
+
+
+def _key_refused_in_backlog(scenario: Scenario) -> Scenario:
+    begin = scenario.start_ms + 20_000
+    spell = Spell("key refused", begin, begin + HOUR_MS)
+    return replace(_with_backlog(scenario), spells=(spell,), odds={})
+
+
+def _links_refused_in_backlog(scenario: Scenario) -> Scenario:
+    return replace(_with_backlog(scenario), spells=(), odds={"next link": 0.1})
+
+
+def _killed_in_backlog(scenario: Scenario) -> Scenario:
+    instants = range(scenario.start_ms, scenario.start_ms + HOUR_MS, MINUTE_MS)
+    kills = tuple(Kill(instant, "waiting", 0) for instant in instants)
+    return replace(_with_backlog(scenario), kills=kills)
 
 
 MUTATIONS = (
     Mutation(commit_before_push, "crashes"),
+    Mutation(
+        partial_coverage_before_delivery,
+        "intake",
+        "graph",
+        _many_falling_pages,
+        _key_refused_in_backlog,
+    ),
+    Mutation(
+        any_order_believed, "microsoft", "graph", _many_scattered_pages, _links_refused_in_backlog
+    ),
     Mutation(no_paging, "none"),
-    Mutation(trace_id_alone_as_key, "none"),
+    Mutation(empty_page_taken_for_the_end, "none", "graph", _empty_pages),
+    Mutation(next_link_decoded, "none", "graph"),
+    Mutation(next_link_followed_anywhere, "microsoft", "graph", _many_small_pages),
+    Mutation(trace_id_alone_as_key, "none", "reporting"),
+    Mutation(trace_id_alone_as_key, "none", "graph"),
+    Mutation(status_left_out_of_the_key, "none", "graph"),
+    Mutation(missing_principal_taken_for_a_fault, "credentials", "graph", _principal_missing),
+    Mutation(
+        budget_forgotten_at_a_restart, "crashes", "graph", _many_small_pages, _killed_in_backlog
+    ),
+    Mutation(throttling_teaches_nothing, "throttling", "graph", _crowded, _with_backlog),
     Mutation(no_reread, "none"),
     Mutation(no_record, "none"),
     Mutation(swallowed_error, "microsoft"),
     Mutation(unchecked_acknowledgement, "intake"),
     Mutation(torn_record_kept, "crashes"),
-    Mutation(bounds_taken_for_inside, "none", _bounds_matter),
-    Mutation(clock_set_back_unnoticed, "clock", _clock_far_ahead),
+    Mutation(bounds_taken_for_inside, "none", "reporting", _bounds_matter),
+    Mutation(clock_set_back_unnoticed, "clock", fit=_clock_far_ahead),
 )

@@ -12,6 +12,7 @@ from office365_message_trace.errors import Stopped, StorageFailed
 from sandbox.clock import from_ms
 from sandbox.mailflow import MailFlow, MailFlowOptions
 from sandbox.simulation.clock import Livelock, VirtualClock
+from sandbox.simulation.events import Events, VerboseForm
 from sandbox.simulation.perils import Kill, Killed, Perils
 from sandbox.simulation.promises import shown_versions
 from sandbox.simulation.storage import MemoryStorage
@@ -28,7 +29,7 @@ def clock(*kills: Kill, steps: tuple[tuple[int, int], ...] = ()) -> VirtualClock
 
 
 def storage(*kills: Kill, spells: tuple[Spell, ...] = (), seed: int = 1) -> MemoryStorage:
-    perils, witness = Perils(kills), Witness()
+    perils, witness = Perils(kills), Witness(Events(VerboseForm()))
     time = VirtualClock(START, perils)
     troubles = Troubles(spells, {}, START + HOUR, lambda: time.ms, Random(seed))
     return MemoryStorage(time, perils, troubles, witness, Random(seed))
@@ -120,11 +121,11 @@ def test_a_spell_fails_writes_and_ends(kind: str) -> None:
 
 
 def test_a_repeat_is_excused_only_for_what_was_not_recorded() -> None:
-    row = '{"Organization":0,"MessageId":0,"Received":0,"SenderAddress":0,"RecipientAddress":0,'
+    row = '{"Organization":0,"MessageId":0,"Received":"/Date(0)/","SenderAddress":0,"RecipientAddress":0,'
     text = row + '"Subject":0,"Status":0,"ToIP":0,"FromIP":0,"Size":0,"MessageTraceId":%d}'
 
     def excuses(*steps: Callable[[Witness], None]) -> int:
-        witness = Witness()
+        witness = Witness(Events(VerboseForm()))
         for step in steps:
             step(witness)
         return witness.excused.total()
@@ -143,7 +144,7 @@ def test_every_version_knows_until_when_it_was_shown() -> None:
     versions = WatchedTenant(mail).versions(
         from_ms(START), from_ms(START + HOUR), from_ms(START + 48 * HOUR)
     )
-    shown = list(shown_versions(versions))
+    shown = list(shown_versions(versions, Events(VerboseForm())))
     assert all(each.from_ms < each.until_ms for each in shown)
     assert all(each.received_ms % 1000 == 0 for each in shown)
     for earlier, later in pairwise(shown):
