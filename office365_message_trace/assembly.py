@@ -7,6 +7,7 @@ from office365_message_trace.auth import BasicAuth, EntraAuth, Signer
 from office365_message_trace.clock import Clock
 from office365_message_trace.endpoints import Endpoints
 from office365_message_trace.graph import GraphClient
+from office365_message_trace.metering import Meter, MeteredHttp, MeteredStorage, outcome
 from office365_message_trace.model import Log
 from office365_message_trace.odata import ODataClient
 from office365_message_trace.pusher import BatchPusher, Deliveries
@@ -25,6 +26,7 @@ from office365_message_trace.storage import (
     storage_at,
 )
 from office365_message_trace.transport import (
+    Http,
     PacedSession,
     RequestsHttp,
     TimeoutSession,
@@ -51,12 +53,14 @@ class Assembly:
         clock: Clock,
         log: Log,
         spectator: bool = False,
+        meter: Meter | None = None,
     ) -> None:
         self._settings = settings
         self._endpoints = endpoints
         self._clock = clock
         self._log = log
         self._spectator = spectator
+        self._meter = meter
         self.shared_storage = self._storage(data_path)
         self.storage = self._storage(data_path / settings.state_folder)
 
@@ -88,7 +92,8 @@ class Assembly:
 
     def pusher(self, intake_server: str, deliveries: Deliveries) -> BatchPusher:
         """The way to the intake at ``intake_server``."""
-        transport = Transport(RequestsHttp(TimeoutSession()), _INTAKE, self._clock, self._log)
+        http = self._metered(RequestsHttp(TimeoutSession()), "intake")
+        transport = Transport(http, _INTAKE, self._clock, self._log)
         return BatchPusher(
             intake_server,
             self._settings.intake_key.get_secret_value(),
@@ -100,34 +105,42 @@ class Assembly:
         )
 
     def _graph(self, settings: GraphSettings) -> GraphClient:
-        transport = self._transport(GraphClient.name)
+        transport = self._transport(GraphClient.name, "graph")
         reporting_format = settings.event_format == "reporting"
         return GraphClient(
             self._endpoints.graph, transport, self._clock, self._log, reporting_format
         )
 
     def _reporting(self, basic: bool = False) -> ReportingClient:
-        transport = self._transport(ReportingClient.name)
+        transport = self._transport(ReportingClient.name, "reporting")
         return ReportingClient(self._endpoints.reporting, transport, self._clock, self._log, basic)
 
-    def _transport(self, service: str) -> Transport:
+    def _transport(self, service: str, api: str) -> Transport:
         if self._spectator:  # a person waits, so none of its requests stands back for others
-            http = RequestsHttp(PacedSession(self.budget, LIVE), self.signer)
+            http: Http = RequestsHttp(PacedSession(self.budget, LIVE), self.signer)
         else:
             http = microsoft_http(self.signer, self.budget)
+        http = self._metered(http, api)
         return Transport(http, service, self._clock, self._log, credentials=self.signer)
 
     def _entra(self, settings: OAuthSettings, scope: str) -> EntraAuth:
+        meter = self._meter
         return EntraAuth(
             self._endpoints.login,
             settings.tenant_id,
             settings.client_id,
-            settings.client_secret.get_secret_value(),
+            settings.credential,
             scope,
+            answered=lambda status: meter.request("entra", outcome(status)) if meter else None,
         )
 
+    def _metered(self, http: Http, api: str) -> Http:
+        return MeteredHttp(http, api, self._meter) if self._meter else http
+
     def _storage(self, root: Path) -> Storage:
-        storage = storage_at(root)
+        storage: Storage = storage_at(root)
         if self._spectator:
             return SpectatorStorage(storage)
+        if self._meter:
+            storage = MeteredStorage(storage, self._meter)
         return PatientStorage(storage, self._clock, self._log)

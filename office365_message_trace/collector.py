@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from office365_message_trace.catchup import CatchUp
 from office365_message_trace.clock import Clock
 from office365_message_trace.coverage import Coverage, Kind, Policy, Read, Wait, plan
 from office365_message_trace.errors import (
@@ -65,9 +66,16 @@ class Pusher(Protocol):
 
 
 class Progress(Protocol):
-    """Who is told how far the first read has come."""
+    """Who is told how it goes."""
 
-    def lag(self, live_edge: datetime, now: datetime) -> None: ...
+    def covered(self, coverage: Coverage, now: datetime) -> None:
+        """What has been read at ``now``."""
+
+    def page(self, kind: Kind, rows: int, forwarded: list[Event], now: datetime) -> None:
+        """A page of ``rows`` was delivered by ``now``; ``forwarded`` of them were not known."""
+
+    def refused(self, kind: Kind, refused: bool) -> None:
+        """Whether windows of ``kind`` are refused, by whomever."""
 
 
 class _Reading:
@@ -114,6 +122,7 @@ class Collector:
         self._aside: list[tuple[Window, float]] = []
         self._past: dict[Kind, _Reading] = {}
         self._forwarded = 0
+        self._catch_up = CatchUp()
         self._reported_at = self._tidied_at = clock.now()
 
     def run(self, coverage: Coverage) -> None:
@@ -126,7 +135,7 @@ class Collector:
     def _step(self) -> None:
         now = self._clock.now()
         self._report(now)
-        self._progress.lag(self._coverage.live, now)
+        self._progress.covered(self._coverage, now)
         self._observe(now)
         live = self._plan(now, [Kind.LIVE], Kind.LIVE)
         if isinstance(live, Read):
@@ -186,7 +195,7 @@ class Collector:
         try:
             page = self._next_page(reading)
             if isinstance(page, Page):
-                self._deliver(page)
+                self._deliver(page, read.kind)
                 reading.sweep.add(page.rows)
         except WindowTooLarge as problem:
             if not self._kept(reading):
@@ -228,7 +237,7 @@ class Collector:
         self._commit_read(replace(reading.read, window=covered))
         return True
 
-    def _deliver(self, page: Page) -> None:
+    def _deliver(self, page: Page, kind: Kind) -> None:
         """Push what the ledger does not know, and record each batch before the next is pushed."""
         fresh = self._ledger.unseen(page.rows)
         events = [
@@ -238,6 +247,7 @@ class Collector:
         for batch in self._pusher.push(events):
             self._ledger.record((event.received, event.fingerprint) for event in batch)
             self._forwarded += len(batch)
+        self._progress.page(kind, len(page.rows), events, self._clock.now())
         self._clock.wait(0)
 
     def _completed(self, read: Read, rows: int) -> None:
@@ -245,6 +255,7 @@ class Collector:
         self._probe(read.kind).reset()
         if read.kind in self._refused:
             self._refused.remove(read.kind)
+            self._progress.refused(read.kind, False)
             self._aside.clear()
             self._log("Collecting again.", "info")
         if read.kind is Kind.LIVE:
@@ -316,6 +327,7 @@ class Collector:
         likely all of them would be refused.
         """
         self._refused.add(read.kind)
+        self._progress.refused(read.kind, True)
         level = "critical" if isinstance(refusal, Misconfigured) else "error"
         self._log(str(refusal), level)
         pause = self._probe(read.kind).failed(self._clock.monotonic())
@@ -334,11 +346,17 @@ class Collector:
         if now - self._reported_at < _MINUTE:
             return
         backlog = sum((window.span for window in self._coverage.backlog), timedelta())
-        self._log(
-            f"Read up to {self._coverage.live:%Y-%m-%d %H:%M:%S} UTC; {self._forwarded} events "
-            f"forwarded since the last line"
-            + (f"; {backlog / timedelta(hours=1):.1f} hours of backlog left." if backlog else "."),
-            "info",
+        self._catch_up = self._catch_up.at(now, backlog.total_seconds())
+        behind = (now - self._coverage.live) / _MINUTE
+        text = (
+            f"Read up to {self._coverage.live:%Y-%m-%d %H:%M:%S} UTC, {behind:.0f} minutes ago; "
+            f"{self._forwarded} events forwarded since the last line"
         )
+        if backlog:
+            text += f"; {backlog / timedelta(hours=1):.1f} hours of backlog left"
+            text += f", {self._catch_up.done:.0%} done"
+            if (left := self._catch_up.left(now)) is not None:
+                text += f", about {left / _MINUTE:.0f} minutes to go"
+        self._log(f"{text}.", "info")
         self._forwarded = 0
         self._reported_at = now

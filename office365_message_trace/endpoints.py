@@ -2,16 +2,19 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
+from typing import Literal
 from urllib.parse import urlsplit
 
 from office365_message_trace.errors import ConfigurationMistakes
 
+Cloud = Literal["global", "gcc_high", "china"]
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """Base addresses of the services, and the scopes of tokens for them."""
+    """Base addresses of the services, and the scopes of tokens for them, in the global cloud."""
 
     login: str = "https://login.microsoftonline.com"
     reporting: str = "https://reports.office365.com"
@@ -20,10 +23,10 @@ class Endpoints:
     graph_scope: str = "https://graph.microsoft.com/.default"
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Endpoints":
-        """The real services, unless ``MESSAGE_TRACE_LOGIN_URL``, ``MESSAGE_TRACE_REPORTING_URL`` or
-        ``MESSAGE_TRACE_GRAPH_URL`` name others, as a local sandbox does. Raises
-        `ConfigurationMistakes` for an unsafe one."""
+    def of(cls, cloud: Cloud, environment: Mapping[str, str] = os.environ) -> "Endpoints":
+        """The services of ``cloud``, unless ``MESSAGE_TRACE_LOGIN_URL``,
+        ``MESSAGE_TRACE_REPORTING_URL`` or ``MESSAGE_TRACE_GRAPH_URL`` name others, as a local sandbox
+        does. Raises `ConfigurationMistakes` for an unsafe one."""
         chosen = {
             name: environment.get(f"MESSAGE_TRACE_{name.upper()}_URL")
             for name in ("login", "reporting", "graph")
@@ -35,8 +38,24 @@ class Endpoints:
         ]
         if mistakes:
             raise ConfigurationMistakes(mistakes)
-        return cls(**{name: url.rstrip("/") for name, url in chosen.items() if url})
+        return replace(CLOUDS[cloud], **{n: url.rstrip("/") for n, url in chosen.items() if url})
 
+
+CLOUDS: dict[Cloud, Endpoints] = {
+    "global": Endpoints(),
+    "gcc_high": Endpoints(
+        login="https://login.microsoftonline.us",
+        reporting="https://outlook.office365.us",
+        reporting_scope="https://outlook.office365.us/.default",
+    ),
+    "china": Endpoints(
+        login="https://login.chinacloudapi.cn",
+        reporting="https://partner.outlook.cn",
+        reporting_scope="https://partner.outlook.cn/.default",
+    ),
+}
+"""The clouds whose Reporting Web Service has been seen at work; Graph has message trace in the global
+one only. Login hosts: learn.microsoft.com/graph/deployments. docs/clouds.md tells what is certain."""
 
 UNSAFE_URL = "must be an https address (plain http is accepted for this machine only)."
 

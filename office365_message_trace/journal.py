@@ -6,13 +6,14 @@ a storage that fails makes nobody wait here: what could not be written is writte
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from threading import Lock
 from typing import Any
 
 import orjson
 
+from office365_message_trace.catchup import CatchUp
 from office365_message_trace.clock import Clock
 from office365_message_trace.coverage import Coverage
 from office365_message_trace.errors import StorageFailed
@@ -37,26 +38,12 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a trigger that started at ``started`` had come at ``at``.
-
-    ``longest`` is the most backlog, in seconds, since there was none, and ``longest_at`` when it was
-    that long: from the two follow the share that is done and how fast it goes.
-    """
+    """How far a trigger that started at ``started`` had come at ``at``."""
 
     at: datetime
     started: datetime
     forwarded: int = 0
-    backlog: float = 0.0
-    longest: float = 0.0
-    longest_at: datetime | None = None
-
-    def with_backlog(self, seconds: float, now: datetime) -> "Progress":
-        """The same progress with a backlog of ``seconds`` at ``now``."""
-        if not seconds:
-            return replace(self, at=now, backlog=0.0, longest=0.0, longest_at=None)
-        if seconds > self.longest:
-            return replace(self, at=now, backlog=seconds, longest=seconds, longest_at=now)
-        return replace(self, at=now, backlog=seconds)
+    catch_up: CatchUp = field(default_factory=CatchUp)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +97,8 @@ class Journal:
         backlog = sum((window.span for window in coverage.backlog), timedelta())
         with self._lock:
             now = self._clock.now()
-            self._progress = self._progress.with_backlog(backlog.total_seconds(), now)
+            catch_up = self._progress.catch_up.at(now, backlog.total_seconds())
+            self._progress = replace(self._progress, at=now, catch_up=catch_up)
             self._write()
 
     def _write(self, at_once: bool = False) -> None:
@@ -144,12 +132,15 @@ def _problem(entry: Mapping[str, Any]) -> Problem:
 
 
 def _progress(entry: Mapping[str, Any]) -> Progress:
-    longest_at = entry["longest_at"]
+    catch_up = entry["catch_up"]
+    longest_at = catch_up["longest_at"]
     return Progress(
         at=datetime.fromisoformat(entry["at"]),
         started=datetime.fromisoformat(entry["started"]),
         forwarded=int(entry["forwarded"]),
-        backlog=float(entry["backlog"]),
-        longest=float(entry["longest"]),
-        longest_at=datetime.fromisoformat(longest_at) if longest_at else None,
+        catch_up=CatchUp(
+            float(catch_up["backlog"]),
+            float(catch_up["longest"]),
+            datetime.fromisoformat(longest_at) if longest_at else None,
+        ),
     )

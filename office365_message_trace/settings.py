@@ -5,13 +5,16 @@ The models mirror the ``arguments`` of the manifests; a test holds the two toget
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from datetime import timedelta as duration
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from office365_message_trace.coverage import Policy
-from office365_message_trace.endpoints import UNSAFE_URL, is_safe_url
+from office365_message_trace.credentials import ClientCertificate, FederatedToken
+from office365_message_trace.endpoints import UNSAFE_URL, Cloud, is_safe_url
 from office365_message_trace.errors import ConfigurationMistakes
 from office365_message_trace.graph import HISTORY_DAYS
 
@@ -39,6 +42,18 @@ def _filled_secret(value: SecretStr) -> SecretStr:
     return SecretStr(_filled(value.get_secret_value()))
 
 
+def _certificate(value: SecretStr) -> SecretStr:
+    ClientCertificate.of(value.get_secret_value())
+    return value
+
+
+def _absolute(value: str) -> str:
+    value = _filled(value)
+    if not Path(value).is_absolute():
+        raise ValueError("is not an absolute path; enter one such as /var/run/secrets/token.")
+    return value
+
+
 def _safe_url(value: str) -> str:
     if not is_safe_url(value):
         raise ValueError(UNSAFE_URL)
@@ -48,6 +63,8 @@ def _safe_url(value: str) -> str:
 Text = Annotated[str, AfterValidator(_filled)]
 Identifier = Annotated[str, AfterValidator(_identifier)]
 Secret = Annotated[SecretStr, AfterValidator(_filled_secret)]
+Certificate = Annotated[SecretStr, AfterValidator(_certificate)]
+AbsolutePath = Annotated[str, AfterValidator(_absolute)]
 Url = Annotated[str, AfterValidator(_safe_url)]
 
 
@@ -66,6 +83,12 @@ class MessageTraceSettings(BaseModel):
     frequency: int = Field(default=60, ge=10, le=3600)
     lookback: int = Field(default=24, ge=0, le=72)
     chunk_size: int = Field(default=1000, ge=1, le=10000)
+    cloud: Cloud = "global"
+
+    @classmethod
+    def conflicts(cls, given: Mapping[str, Any]) -> list[str]:
+        """What is wrong with ``given``, the values that are not empty, taken together."""
+        return []
 
     @property
     def policy(self) -> Policy:
@@ -82,37 +105,83 @@ class MessageTraceSettings(BaseModel):
         """How far back the very first read begins."""
         return duration(hours=self.start_time)
 
-    def doubts(self) -> list[str]:
-        """What is possible but most likely a mistake."""
+    def doubts(self, now: datetime) -> list[str]:
+        """What is possible but most likely a mistake, or will soon be one."""
         return []
 
 
 class OAuthSettings(MessageTraceSettings):
-    """Office 365 Message Trace OAuth: an Entra ID application with a client secret."""
+    """Office 365 Message Trace OAuth: an Entra ID application with exactly one credential."""
+
+    credentials: ClassVar[tuple[str, ...]] = (
+        "client_secret",
+        "client_certificate",
+        "federated_token_file",
+    )
 
     tenant_id: Identifier
     client_id: Identifier
-    client_secret: Secret
+    client_secret: Secret | None = None
+    client_certificate: Certificate | None = None
+    federated_token_file: AbsolutePath | None = None
 
-    def doubts(self) -> list[str]:
+    @classmethod
+    def conflicts(cls, given: Mapping[str, Any]) -> list[str]:
+        chosen = [name for name in cls.credentials if name in given]
+        if not chosen:
+            return [
+                "client_secret is missing; enter the value of a client secret, or instead of it a "
+                "client_certificate or a federated_token_file."
+            ]
+        if len(chosen) > 1:
+            return [f"{' and '.join(chosen)} are entered; keep one of them and clear the others."]
+        return []
+
+    @property
+    def credential(self) -> Any:
+        """The application's credential in the form that msal takes."""
+        if self.client_certificate is not None:
+            return ClientCertificate.of(self.client_certificate.get_secret_value()).credential
+        if self.federated_token_file is not None:
+            return FederatedToken(Path(self.federated_token_file)).credential
+        return self._secret
+
+    def doubts(self, now: datetime) -> list[str]:
         found = []
         if not _GUID.fullmatch(self.tenant_id) and "." not in self.tenant_id:
             found.append("tenant_id is neither a GUID nor a domain name such as contoso.com.")
         if not _GUID.fullmatch(self.client_id):
             found.append("client_id is not a GUID: enter the Application (client) ID.")
-        if _GUID.fullmatch(self.client_secret.get_secret_value()):
+        if _GUID.fullmatch(self._secret):
             found.append("client_secret looks like the ID of a secret: enter the secret's Value.")
+        if self.client_certificate is not None:
+            certificate = ClientCertificate.of(self.client_certificate.get_secret_value())
+            found += certificate.doubts(now)
         return found
+
+    @property
+    def _secret(self) -> str:
+        return self.client_secret.get_secret_value() if self.client_secret is not None else ""
 
 
 class GraphSettings(OAuthSettings):
-    """Office 365 Message Trace (Graph API): an Entra ID application with a client secret."""
+    """Office 365 Message Trace (Graph API): the same application, in the global cloud only."""
 
     state_folder: ClassVar[str] = "message_trace_graph"  # what one sent, the other has not
     history: ClassVar[duration] = duration(days=HISTORY_DAYS)
 
     start_time: int = Field(default=1, ge=0, le=24 * HISTORY_DAYS)
     event_format: Literal["graph", "reporting"] = "graph"
+
+    @classmethod
+    def conflicts(cls, given: Mapping[str, Any]) -> list[str]:
+        found = super().conflicts(given)
+        if given.get("cloud", "global") in set(get_args(Cloud)) - {"global"}:
+            found.append(
+                "cloud must be global for this trigger: Microsoft offers message trace in Graph in "
+                'the global service only; use the trigger "Office 365 Message Trace OAuth" instead.'
+            )
+        return found
 
 
 class BasicSettings(MessageTraceSettings):
@@ -130,16 +199,27 @@ def parse(model: type[Settings], values: Mapping[str, Any]) -> Settings:
 
     Raises `ConfigurationMistakes` with every mistake, none of which shows a value.
     """
-    given = {name: value for name, value in values.items() if value is not None}
     given = {
         name: value
-        for name, value in given.items()
-        if value != "" or name not in model.model_fields or model.model_fields[name].is_required()
+        for name, value in values.items()
+        if value is not None and (not _is_blank(value) or _is_required(model, name))
     }
+    mistakes = model.conflicts(given)
     try:
-        return model.model_validate(given)
+        settings = model.model_validate(given)
     except ValidationError as error:
-        raise ConfigurationMistakes([_explained(each) for each in error.errors()]) from None
+        mistakes = [*map(_explained, error.errors()), *mistakes]
+    if mistakes:
+        raise ConfigurationMistakes(mistakes)
+    return settings
+
+
+def _is_blank(value: object) -> bool:
+    return isinstance(value, str) and not value.strip()
+
+
+def _is_required(model: type[MessageTraceSettings], name: str) -> bool:
+    return name in model.model_fields and model.model_fields[name].is_required()
 
 
 def unknown_fields(model: type[MessageTraceSettings], values: Mapping[str, Any]) -> list[str]:

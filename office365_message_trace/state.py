@@ -37,6 +37,8 @@ class StateStore:
         self._log = log
         self._saved = saved
         self._sequence = 0
+        self.damaged = False
+        """Whether a copy was missing or damaged when the state was loaded."""
 
     def load(self) -> Coverage | None:
         """The newest whole copy, or None if there is none.
@@ -47,9 +49,10 @@ class StateStore:
         whole = [copy for copy in copies if copy is not None]
         if not whole:
             return None
+        self.damaged = len(whole) < len(COPIES)
         newest = max(whole, key=lambda copy: copy.sequence)
         self._sequence = newest.sequence
-        if len(whole) < len(COPIES):
+        if self.damaged:
             self._log(
                 "One of the two copies of the trigger's state is missing or damaged; the other one "
                 "is used. Nothing is lost: what it does not know is read again.",

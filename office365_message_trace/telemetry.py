@@ -1,28 +1,148 @@
-"""Metrics, under the names that the platform's dashboards know from the SDK."""
+"""Metrics: those that the platform's dashboards know from the SDK, and our own. See docs/metrics.md."""
 
-from datetime import datetime
+from bisect import bisect_left
+from collections import Counter as Tally
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 from hashlib import blake2b
+from itertools import accumulate
+from threading import Lock
 
+from prometheus_client import REGISTRY, Counter, Gauge
+from prometheus_client.core import HistogramMetricFamily
+from prometheus_client.registry import Collector as MetricCollector
 from sekoia_automation.connector.metrics import MetricsMixin
 
-_METRICS = MetricsMixin()  # one a process: Prometheus registers each name once
+from office365_message_trace.coverage import Coverage, Kind
+from office365_message_trace.model import Event, milliseconds
+from office365_message_trace.quota import RequestBudget
+
+AGES = (60, 120, 300, 600, 1200, 2700, 5400, 10800, 21600, 43200, 86400, 259200)
+"""Upper bounds of the histogram of events' ages, in seconds: from a minute to three days."""
+
+
+class _Ages(MetricCollector):
+    """A histogram that takes a page at a time: one event by one would cost more than all the rest."""
+
+    def __init__(self, name: str, documentation: str) -> None:
+        self._name, self._documentation = name, documentation
+        self._counts = [0] * (len(AGES) + 1)
+        self._sum = 0.0
+        self._lock = Lock()
+        REGISTRY.register(self)
+
+    def observe(self, ages: Sequence[float]) -> None:
+        with self._lock:
+            for bucket, count in Tally(bisect_left(AGES, age) for age in ages).items():
+                self._counts[bucket] += count
+            self._sum += sum(ages)
+
+    def collect(self) -> Iterable[HistogramMetricFamily]:
+        with self._lock:
+            counts = list(accumulate(self._counts))
+            total = self._sum
+        bounds = [*map(str, map(float, AGES)), "+Inf"]
+        yield HistogramMetricFamily(
+            self._name, self._documentation, list(zip(bounds, counts, strict=True)), total
+        )
+
+
+# One a process: Prometheus registers each name once.
+_SDK = MetricsMixin()
+_REQUESTS = Counter("message_trace_requests", "Requests by what came of them.", ["api", "outcome"])
+_PAGES = Counter("message_trace_pages", "Pages of rows that were delivered.", ["pass"])
+_ROWS = Counter("message_trace_rows_read", "Rows on those pages.", ["pass"])
+_KNOWN = Counter(
+    "message_trace_rows_known", "Rows on those pages that had been forwarded before.", ["pass"]
+)
+_FORWARDED = Counter(
+    "message_trace_events_forwarded",
+    "Events that the intake accepted; on a re-read: of rows that are new or changed.",
+    ["pass"],
+)
+_AGE = _Ages(
+    "message_trace_event_age_seconds", "Age of events when they were forwarded, since receive time."
+)
+_QUOTA_LEFT = Gauge("message_trace_quota_left", "Requests that could be made at once.")
+_QUOTA_LIMIT = Gauge("message_trace_quota_limit", "Requests that are allowed in five minutes.")
+_BEHIND = Gauge("message_trace_live_edge_behind_seconds", "How far the first read is behind now.")
+_FINAL = Gauge(
+    "message_trace_final_timestamp_seconds", "Everything received before this was read for good."
+)
+_BACKLOG = Gauge(
+    "message_trace_backlog_seconds", "Receive time still to be read for the first time."
+)
+_GAPS = Gauge("message_trace_gap_seconds", "Receive time that can no longer be read.")
+_REFUSED = Gauge(
+    "message_trace_refused", "1 while somebody has to act before it goes on.", ["pass"]
+)
+_DELIVERED = Gauge("message_trace_last_read_timestamp_seconds", "When a window was last completed.")
+_WRITES = Counter("message_trace_state_writes", "Writes to the trigger's storage.")
+_FAILURES = Counter("message_trace_state_failures", "Failures of the trigger's storage.")
+_REPAIRS = Counter("message_trace_state_repairs", "Damaged or lost states that were made up for.")
 
 
 class Telemetry:
-    """Counts what was delivered. The intake key is a credential: its label shows a digest of it."""
+    """Counts what happens; it is the pusher's `Deliveries`, the collector's `Progress` and a `Meter`.
+
+    The intake key is a credential: the label of the SDK's metrics shows a digest of it.
+    """
 
     def __init__(self, intake_key: str) -> None:
         self._label = blake2b(intake_key.encode(), digest_size=4).hexdigest()
+        for kind in Kind:
+            _REFUSED.labels(kind.value).set(0)
 
     def accepted(self, events: int, seconds: float) -> None:
         """``events`` were accepted by the intake, which took ``seconds``."""
-        _METRICS.put_forwarded_events(self._label, events)
-        _METRICS.put_forward_events_duration(self._label, seconds)
+        _SDK.put_forwarded_events(self._label, events)
+        _SDK.put_forward_events_duration(self._label, seconds)
 
     def discarded(self, events: int) -> None:
         """``events`` were left out because the intake does not accept them."""
-        _METRICS.put_discarded_events(self._label, events)
+        _SDK.put_discarded_events(self._label, events)
 
-    def lag(self, live_edge: datetime, now: datetime) -> None:
-        """How far the first read is behind."""
-        _METRICS.put_events_lag(self._label, (now - live_edge).total_seconds())
+    def covered(self, coverage: Coverage, now: datetime) -> None:
+        """What has been read at ``now``."""
+        behind = (now - coverage.live).total_seconds()
+        _SDK.put_events_lag(self._label, behind)
+        _BEHIND.set(behind)
+        _FINAL.set(coverage.oldest.timestamp())
+        _BACKLOG.set(_seconds(window.span for window in coverage.backlog))
+        _GAPS.set(_seconds(window.span for window in coverage.gaps))
+        _DELIVERED.set(coverage.read_at.timestamp())
+
+    def page(self, kind: Kind, rows: int, forwarded: Sequence[Event], now: datetime) -> None:
+        """A page of ``rows`` was delivered by ``now``; ``forwarded`` of them were not known."""
+        _PAGES.labels(kind.value).inc()
+        _ROWS.labels(kind.value).inc(rows)
+        _KNOWN.labels(kind.value).inc(rows - len(forwarded))
+        _FORWARDED.labels(kind.value).inc(len(forwarded))
+        moment = milliseconds(now)
+        _AGE.observe([max(moment - event.received, 0) / 1000 for event in forwarded])
+
+    def refused(self, kind: Kind, refused: bool) -> None:
+        """Whether windows of ``kind`` are refused, by whomever."""
+        _REFUSED.labels(kind.value).set(refused)
+
+    def repaired(self) -> None:
+        """A damaged or lost state was made up for."""
+        _REPAIRS.inc()
+
+    def request(self, api: str, outcome: str) -> None:
+        """A request to ``api`` ended in ``outcome``."""
+        _REQUESTS.labels(api, outcome).inc()
+
+    def stored(self, writes: int = 0, failures: int = 0) -> None:
+        """The storage took ``writes`` or failed ``failures`` times."""
+        _WRITES.inc(writes)
+        _FAILURES.inc(failures)
+
+    def watch(self, budget: RequestBudget) -> None:
+        """Show the request budget as it is whenever it is asked for."""
+        _QUOTA_LEFT.set_function(lambda: budget.left)
+        _QUOTA_LIMIT.set_function(lambda: budget.limit)
+
+
+def _seconds(spans: Iterable[timedelta]) -> float:
+    return sum(spans, timedelta()).total_seconds()

@@ -2,7 +2,6 @@
 
 import gc
 from collections.abc import Mapping
-from datetime import datetime
 from threading import Lock, Thread
 from typing import Any, ClassVar, cast
 
@@ -114,14 +113,15 @@ class MessageTraceTrigger(Trigger):
 
     def _collect(self) -> None:
         settings = self.configuration
-        for doubt in settings.doubts():
-            self.log(doubt, "warning")
         clock = SystemClock(self._stop_event, self.heartbeat)
+        for doubt in settings.doubts(clock.now()):
+            self.log(doubt, "warning")
         intake = intake_server(settings, self.module.load_config)
         journal = Journal(storage_at(self.data_path / settings.state_folder), clock)
         self._journal = journal
-        observers = _Observers(Telemetry(settings.intake_key.get_secret_value()), journal)
-        parts = Assembly(settings, Endpoints.from_environment(), self.data_path, clock, self._say)
+        observer = _Observer(settings.intake_key.get_secret_value(), journal)
+        endpoints = Endpoints.of(settings.cloud)
+        parts = Assembly(settings, endpoints, self.data_path, clock, self._say, meter=observer)
         store = StateStore(parts.storage, self._say, journal.saved)
         ledger = Ledger(parts.storage)
         coverage = opening_coverage(
@@ -133,16 +133,19 @@ class MessageTraceTrigger(Trigger):
             clock.now(),
             self._say,
         )
+        if store.damaged:
+            observer.repaired()
+        observer.watch(parts.budget)
         spare_the_garbage_collector()
         Collector(
             parts.source(),
-            parts.pusher(intake, observers),
+            parts.pusher(intake, observer),
             ledger,
             store,
             settings.policy,
             clock,
             self._say,
-            observers,
+            observer,
         ).run(coverage)
 
     def _say(self, text: str, level: str) -> None:
@@ -196,19 +199,13 @@ def spare_the_garbage_collector() -> None:
     gc.set_threshold(50_000, 20, 100)
 
 
-class _Observers:
-    """`Deliveries` and `Progress` for both who want to know: the metrics and the journal."""
+class _Observer(Telemetry):
+    """Tells the journal, too, what was accepted."""
 
-    def __init__(self, telemetry: Telemetry, journal: Journal) -> None:
-        self._telemetry = telemetry
+    def __init__(self, intake_key: str, journal: Journal) -> None:
+        super().__init__(intake_key)
         self._journal = journal
 
     def accepted(self, events: int, seconds: float) -> None:
-        self._telemetry.accepted(events, seconds)
+        super().accepted(events, seconds)
         self._journal.accepted(events)
-
-    def discarded(self, events: int) -> None:
-        self._telemetry.discarded(events)
-
-    def lag(self, live_edge: datetime, now: datetime) -> None:
-        self._telemetry.lag(live_edge, now)

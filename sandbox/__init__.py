@@ -1,5 +1,6 @@
 """A local Microsoft 365 and a local Sekoia to run the module against. Not part of the image."""
 
+from sandbox.certificates import KeyPair
 from sandbox.checker import Report, check, delays
 from sandbox.clock import Clock, ManualClock, wall_clock
 from sandbox.entra import App, Entra
@@ -27,6 +28,7 @@ from sandbox.playbook import Playbook
 from sandbox.reporting import ReportingOptions, ReportingService
 from sandbox.rows import Content, Row, Version, make_row
 from sandbox.tenant import Tenant
+from sandbox.workload import Federated, Issuer, project
 from sandbox.world import Sandbox, SandboxOptions
 
 __all__ = [
@@ -46,6 +48,7 @@ __all__ = [
     "Entry",
     "Fault",
     "FaultPlan",
+    "Federated",
     "Form",
     "GraphForm",
     "GraphOptions",
@@ -54,7 +57,9 @@ __all__ = [
     "Identity",
     "Intake",
     "IntakeOptions",
+    "Issuer",
     "Journal",
+    "KeyPair",
     "LoseAnswer",
     "MailFlow",
     "MailFlowOptions",
@@ -74,5 +79,6 @@ __all__ = [
     "delays",
     "html_page",
     "make_row",
+    "project",
     "wall_clock",
 ]

@@ -10,10 +10,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from cryptography import x509
+
+from sandbox.assertions import ASSERTION_TYPE, Assertion, check_certificate, check_federated
 from sandbox.clock import Clock
 from sandbox.entra_errors import EntraError
 from sandbox.tokens import Tokens
 from sandbox.wire import HTML, Request, Response, json_response
+from sandbox.workload import Federated
 
 EXCHANGE = "https://outlook.office365.com"
 """Resource of the Reporting Web Service (observed)."""
@@ -36,6 +40,10 @@ class App:
     client_id: str
     secrets: dict[str, datetime | None]
     """Secret value to the instant it expires; None never does."""
+    certificates: list[x509.Certificate] = field(default_factory=list)
+    """Certificates uploaded to the registration."""
+    federated: list[Federated] = field(default_factory=list)
+    """Federated credentials of the registration."""
     roles: set[str] = field(default_factory=lambda: {READ_REPORTS, READ_TRACES})
     """App permissions with admin consent."""
     directory_roles: set[str] = field(default_factory=lambda: {GLOBAL_READER})
@@ -66,6 +74,8 @@ class Entra:
         self.resources = {EXCHANGE, GRAPH}
         self.forced: EntraError | None = None
         self.base_url = "https://login.microsoftonline.com"
+        self.assertions: list[str] = []
+        """Every client assertion received, in order."""
         self._tokens = Tokens(seed)
 
     @property
@@ -100,7 +110,7 @@ class Entra:
         if self.forced is not None:
             raise self.forced
         self._check_tenant(tenant)
-        for name in ("grant_type", "client_id", "scope", "client_secret"):
+        for name in ("grant_type", "client_id", "scope"):
             if not form.get(name):
                 raise EntraError(900144, tenant=tenant, name=name)
         if form["grant_type"] != "client_credentials":
@@ -112,14 +122,35 @@ class Entra:
         app = self.apps.get(client_id)
         if app is None:
             raise EntraError(700016, tenant=tenant, app=client_id)
-        if form["client_secret"] not in app.secrets:
-            raise EntraError(7000215, tenant=tenant, app=client_id)
-        expires = app.secrets[form["client_secret"]]
-        if expires is not None and expires <= self.now():
-            raise EntraError(7000222, tenant=tenant, app=client_id)
+        if "client_assertion" in form:
+            self._check_assertion(tenant, app, form)
+        else:
+            self._check_secret(app, form.get("client_secret", ""))
         if resource not in self.resources:
             raise EntraError(500011, tenant=tenant, scope=resource)
         return self._give(app, resource)
+
+    def _check_secret(self, app: App, secret: str) -> None:
+        if not secret:
+            raise EntraError(7000218)
+        if secret not in app.secrets:
+            raise EntraError(7000215, app=app.client_id)
+        expires = app.secrets[secret]
+        if expires is not None and expires <= self.now():
+            raise EntraError(7000222, app=app.client_id)
+
+    def _check_assertion(self, tenant: str, app: App, form: dict[str, str]) -> None:
+        self.assertions.append(form["client_assertion"])
+        if form.get("client_assertion_type") != ASSERTION_TYPE:
+            raise EntraError(900144, tenant=tenant, name="client_assertion_type")
+        assertion = Assertion.of(form["client_assertion"])
+        if app.client_id in (assertion.claims.get("iss"), assertion.claims.get("sub")):
+            endpoints = {
+                f"{self.base_url}/{name}/oauth2/v2.0/token" for name in (tenant, self.tenant_id)
+            }
+            check_certificate(assertion, app.client_id, app.certificates, endpoints, self.now())
+        else:
+            check_federated(assertion, app.federated, self.now())
 
     def _give(self, app: App, resource: str) -> dict[str, Any]:
         now = self.now()

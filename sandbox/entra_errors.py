@@ -13,6 +13,8 @@ from uuid import UUID
 
 from sandbox.wire import Response, json_response
 
+NO_RECORD = "No matching federated identity record found for presented assertion"
+
 TABLE: dict[int, tuple[int, str, str]] = {
     700016: (
         400,
@@ -81,6 +83,11 @@ TABLE: dict[int, tuple[int, str, str]] = {
         "invalid_request",
         "Confidential Client isn't supported in Cross Cloud request.",
     ),
+    900432: (
+        400,
+        "invalid_request",
+        "Confidential Client isn't supported in Cross Cloud request.",
+    ),
     700024: (
         401,
         "invalid_client",
@@ -89,8 +96,34 @@ TABLE: dict[int, tuple[int, str, str]] = {
     700027: (
         401,
         "invalid_client",
-        "Client assertion contains an invalid signature. [Reason - The key was not found.]",
+        "Client assertion contains an invalid signature. [Reason - {field}]",
     ),
+    700021: (
+        401,
+        "invalid_client",
+        "Client assertion application identifier doesn't match 'client_id' parameter.",
+    ),
+    700023: (401, "invalid_client", "Client assertion audience claim doesn't match Realm issuer."),
+    50027: (401, "invalid_client", "JWT token is invalid or malformed."),
+    7000218: (
+        401,
+        "invalid_client",
+        "The request body must contain the following parameter: 'client_assertion' or "
+        "'client_secret'.",
+    ),
+    70021: (400, "invalid_request", NO_RECORD + "."),
+    70025: (400, "invalid_client", "The client has no configured federated identity credentials."),
+    700211: (401, "invalid_client", NO_RECORD + " issuer '{field}'."),
+    700212: (401, "invalid_client", NO_RECORD + " audience '{field}'."),
+    700213: (401, "invalid_client", NO_RECORD + " subject '{field}'."),
+    7002121: (401, "invalid_client", NO_RECORD + " audience '{field}'."),
+    7002138: (
+        401,
+        "invalid_client",
+        NO_RECORD + " subject '{field}'. The match is case sensitive.",
+    ),
+    700223: (400, "unauthorized_client", "Workload identity federation is disabled."),
+    700238: (400, "unauthorized_client", "Workload identity federation is disabled."),
     90006: (503, "temporarily_unavailable", "The service is temporarily unavailable."),
     90012: (504, "temporarily_unavailable", "The request has timed out."),
     90024: (503, "temporarily_unavailable", "A transient error has occurred. Please try again."),

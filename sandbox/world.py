@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
+from sandbox.certificates import KeyPair
 from sandbox.checker import Report, check
 from sandbox.clock import Clock, wall_clock
 from sandbox.entra import App, Entra
@@ -27,6 +28,7 @@ from sandbox.reporting import ReportingOptions, ReportingService
 from sandbox.server import TlsServer, free_ports
 from sandbox.tenant import Tenant
 from sandbox.tls import make_context
+from sandbox.workload import Federated, Issuer, project
 
 NO_PROXY = "127.0.0.1,localhost"
 
@@ -42,6 +44,8 @@ class SandboxOptions:
     intake: IntakeOptions = field(default_factory=IntakeOptions)
     identity: Identity | None = None
     """Derived from the seed when not given."""
+    credential: Literal["secret", "certificate", "federated"] = "secret"
+    """What the application signs in with; it has no other."""
     token_lifetime: timedelta = timedelta(seconds=3599)
     secrets_by_node: bool = False
     """Keep secrets out of the configuration; GET /secrets gives them as `node_value`."""
@@ -63,7 +67,9 @@ class Sandbox:
         self.tenant = Tenant(MailFlow(mail))
         self.faults = FaultPlan(now)
         self.journal = Journal()
-        self.app = App(who.client_id, {who.client_secret: None})
+        self.app = App(who.client_id, {})
+        self.key_pair: KeyPair | None = None
+        self.issuer: Issuer | None = None
         self.entra = Entra(
             who.tenant_id,
             [self.app],
@@ -84,6 +90,7 @@ class Sandbox:
         """Make the certificate authority and start the five services."""
         self._directory = tempfile.TemporaryDirectory(prefix="sandbox-")
         context = make_context(self.ca_file)
+        self._register()
         microsoft: tuple[Service, ...] = (self.entra, self.reporting, self.graph)
         for service in (*microsoft, self.intake, self.playbook):
             server = TlsServer(service, context, self.faults, self.journal, self.now)
@@ -110,9 +117,12 @@ class Sandbox:
     @property
     def ca_file(self) -> Path:
         """The authority's certificate (PEM), to verify the services with."""
-        if self._directory is None:
-            raise RuntimeError("the sandbox is not started")
-        return Path(self._directory.name) / "ca.pem"
+        return self._folder / "ca.pem"
+
+    @property
+    def token_file(self) -> Path:
+        """What the workload's platform keeps its token in, if the credential is federated."""
+        return self._folder / "token"
 
     @property
     def failures(self) -> list[BaseException]:
@@ -144,12 +154,7 @@ class Sandbox:
         the call. With `secrets_by_node`, the playbook API serves the trigger's secrets from now on.
         """
         who = self.identity
-        if trigger == "basic":
-            public = {"account_name": who.account_name}
-            secret = {"account_password": who.account_password}
-        else:
-            public = {"tenant_id": who.tenant_id, "client_id": who.client_id}
-            secret = {"client_secret": who.client_secret}
+        public, secret = self._account() if trigger == "basic" else self._application()
         configuration: dict[str, Any] = {**public, "intake_key": who.intake_key}
         if self.options.secrets_by_node:
             self.playbook.node_secrets = dict(secret)
@@ -175,3 +180,37 @@ class Sandbox:
             "NO_PROXY": NO_PROXY,
             "no_proxy": NO_PROXY,
         }
+
+    @property
+    def _folder(self) -> Path:
+        if self._directory is None:
+            raise RuntimeError("the sandbox is not started")
+        return Path(self._directory.name)
+
+    def _register(self) -> None:
+        """Give the application its credential."""
+        match self.options.credential:
+            case "secret":
+                self.app.secrets[self.identity.client_secret] = None
+            case "certificate":
+                self.key_pair = KeyPair.made(self.now() - timedelta(days=1))
+                self.app.certificates.append(self.key_pair.certificate)
+            case "federated":
+                self.issuer = Issuer()
+                self.app.federated.append(Federated(self.issuer))
+                project(self.issuer.token(self.now()), self.token_file)
+
+    def _account(self) -> tuple[dict[str, str], dict[str, str]]:
+        """The settings of the account that anyone may see, and the secret ones."""
+        who = self.identity
+        return {"account_name": who.account_name}, {"account_password": who.account_password}
+
+    def _application(self) -> tuple[dict[str, str], dict[str, str]]:
+        """The settings of the application that anyone may see, and the secret ones."""
+        who = self.identity
+        public = {"tenant_id": who.tenant_id, "client_id": who.client_id}
+        if self.key_pair is not None:
+            return public, {"client_certificate": self.key_pair.pem}
+        if self.issuer is not None:
+            return {**public, "federated_token_file": str(self.token_file)}, {}
+        return public, {"client_secret": who.client_secret}

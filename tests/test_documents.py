@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -27,7 +28,10 @@ def test_the_settings_table_lists_every_argument_with_its_default_and_bounds() -
         default, text = table[name]
         if "default" in argument:
             assert default == str(argument["default"])
+        if "minimum" in argument:
             assert f"({argument['minimum']} to {argument['maximum']})" in text
+        for choice in cast(list[str], argument.get("enum", [])):
+            assert f"`{choice}`" in text
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

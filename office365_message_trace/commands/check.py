@@ -1,6 +1,7 @@
 """``check``: goes the way that rows go, from the settings to the intake, and says what is amiss."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import requests
@@ -14,10 +15,12 @@ from office365_message_trace.commands.keeping import storage_findings
 from office365_message_trace.commands.network import clock_finding, reach_all
 from office365_message_trace.commands.setup import Setup
 from office365_message_trace.commands.token import claims_of, token_finding
+from office365_message_trace.commands.words import moment
+from office365_message_trace.credentials import ClientCertificate
 from office365_message_trace.errors import MessageTraceError
 from office365_message_trace.graph import GraphClient
 from office365_message_trace.reporting import ReportingClient
-from office365_message_trace.settings import BasicSettings, GraphSettings
+from office365_message_trace.settings import BasicSettings, GraphSettings, OAuthSettings
 from office365_message_trace.transport import RequestsHttp, TimeoutSession
 
 _ENTRA = "Entra ID"
@@ -34,6 +37,9 @@ def examine(
     Makes fewer than ten requests, and touches nothing of a trigger that runs.
     """
     yield from _configuration(setup)
+    if isinstance(setup.settings, OAuthSettings) and setup.settings.client_certificate:
+        text = setup.settings.client_certificate.get_secret_value()
+        yield from _certificate(ClientCertificate.of(text), clock.now())
     parts = Assembly(setup.settings, setup.endpoints, data_path, clock, _unsaid, spectator=True)
     graph = isinstance(setup.settings, GraphSettings)
     source = parts.source()
@@ -64,6 +70,13 @@ def _configuration(setup: Setup) -> Iterator[Finding]:
     for doubt in setup.doubts:
         yield warning(subject, doubt)
     yield ok(subject, f'complete, for the trigger "{setup.trigger.title}"')
+
+
+def _certificate(certificate: ClientCertificate, now: datetime) -> Iterator[Finding]:
+    """Until when it is valid; what is wrong with that is one of the settings' doubts already."""
+    if not certificate.doubts(now):
+        ends = certificate.certificate.not_valid_after_utc
+        yield ok("certificate", f"valid until {moment(ends)}")
 
 
 def _token(parts: Assembly, setup: Setup) -> Finding:

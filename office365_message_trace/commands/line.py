@@ -218,7 +218,7 @@ def say(text: str, level: str) -> None:
 
 
 def _setup(config: Path | None, trigger: Trigger | None) -> Setup:
-    return load_setup(config, trigger, _ask if _interactive() else None)
+    return load_setup(config, trigger, _ask if _interactive() else None, _clock().now())
 
 
 def _ask(name: str) -> str:

@@ -28,6 +28,15 @@ _COLUMNS = {
     "Trace id": "MessageTraceId",
 }
 """What is shown, and the field of the Reporting Web Service that holds it."""
+_WIDTHS = {
+    "Received (UTC)": (19, 19),
+    "Forwarded": (9, 9),
+    "Status": (13, 14),
+    "From": (9, 40),
+    "To": (9, 40),
+    "Subject": (9, 60),
+}
+"""Least and most letters of the table's columns; the trace id is in JSON and CSV only."""
 _GRAPH_NAMES = {"MessageTraceId": "id"}  # the others differ in their first letter's case only
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -62,10 +71,11 @@ class View:
         """A table, and the sums below it."""
         if self.seen:
             table = Table(box=None, pad_edge=False)
-            for name in _header():
-                table.add_column(name, no_wrap=True)
+            for name, (least, most) in _WIDTHS.items():
+                table.add_column(name, no_wrap=True, min_width=least, max_width=most)
             for each in self.seen:
-                table.add_row(*(Text(printable(cell)) for cell in each.cells()))
+                cells = dict(zip(_header(), each.cells(), strict=True))
+                table.add_row(*(Text(printable(cells[name])) for name in _WIDTHS))
             console.print(table)
         for text in self.summary():
             console.print(Text(text))

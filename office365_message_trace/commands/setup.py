@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from sekoia_automation.configuration import get_configuration
 from sekoia_automation.configuration.exception import MissingConfigurationError
 from sekoia_automation.storage import get_data_path
 
-from office365_message_trace.endpoints import Endpoints
+from office365_message_trace.endpoints import CLOUDS, Endpoints
 from office365_message_trace.errors import ConfigurationMistakes, StorageFailed, origin
 from office365_message_trace.provided import Provided, intake_server, trigger_values
 from office365_message_trace.settings import (
@@ -25,6 +26,8 @@ from office365_message_trace.settings import (
     unknown_fields,
 )
 from office365_message_trace.transport import TimeoutSession
+
+_CLOUDS_WITHOUT_GRAPH = CLOUDS.keys() - {"global"}
 
 Ask = Callable[[str], str]
 """Asks the user for a secret by its name, without showing it."""
@@ -68,11 +71,13 @@ class Setup:
     doubts: list[str]
 
 
-def load_setup(config: Path | None, trigger: Trigger | None, ask: Ask | None) -> Setup:
+def load_setup(
+    config: Path | None, trigger: Trigger | None, ask: Ask | None, now: datetime
+) -> Setup:
     """The setup from the file ``config``, else from what the platform provides.
 
-    Secrets that are missing are asked for if there is somebody to ``ask``. Raises
-    `ConfigurationMistakes`.
+    Its doubts are those at ``now``. Secrets that are missing are asked for if there is somebody to
+    ``ask``. Raises `ConfigurationMistakes`.
     """
     provided = get_configuration().load
     secrets, trouble = ({}, []) if config else _node_secrets(provided)
@@ -80,8 +85,7 @@ def load_setup(config: Path | None, trigger: Trigger | None, ask: Ask | None) ->
     trigger = trigger or guessed_trigger(values)
     model = trigger.model
     if ask:
-        missing = [name for name in _secrets(model) if not values.get(name)]
-        values = {**values, **{name: ask(name) for name in missing}}
+        values = {**values, **{name: ask(name) for name in _missing_secrets(model, values)}}
     try:
         settings = parse(model, values)
     except ConfigurationMistakes as found:
@@ -93,9 +97,9 @@ def load_setup(config: Path | None, trigger: Trigger | None, ask: Ask | None) ->
     return Setup(
         trigger,
         settings,
-        Endpoints.from_environment(),
+        Endpoints.of(settings.cloud),
         intake_server(settings, provided),
-        [*trouble, *unknown, *settings.doubts()],
+        [*trouble, *unknown, *settings.doubts(now)],
     )
 
 
@@ -106,6 +110,8 @@ def guessed_trigger(values: Mapping[str, Any]) -> Trigger:
         return Trigger.BASIC
     if "event_format" in fields:
         return Trigger.GRAPH
+    if values.get("cloud") in _CLOUDS_WITHOUT_GRAPH:
+        return Trigger.OAUTH
     raise ConfigurationMistakes(
         [
             "these settings fit more than one trigger: add --trigger oauth for "
@@ -131,10 +137,14 @@ def data_path() -> Path:
         ) from None
 
 
-def _secrets(model: type[MessageTraceSettings]) -> list[str]:
-    """The required fields of ``model`` that are secrets."""
+def _missing_secrets(model: type[MessageTraceSettings], values: Mapping[str, Any]) -> list[str]:
+    """The secrets that ``model`` cannot do without and ``values`` lack."""
     fields = model.model_fields.items()
-    return [name for name, field in fields if field.is_required() and field.annotation is SecretStr]
+    needed = [n for n, field in fields if field.is_required() and field.annotation is SecretStr]
+    missing = [name for name in needed if not values.get(name)]
+    if issubclass(model, OAuthSettings) and not any(map(values.get, model.credentials)):
+        missing.insert(0, model.credentials[0])
+    return missing
 
 
 def _platform_values(node_secrets: Mapping[str, Any]) -> dict[str, Any]:

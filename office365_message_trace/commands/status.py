@@ -12,7 +12,7 @@ from office365_message_trace.clock import Clock
 from office365_message_trace.commands.screen import line
 from office365_message_trace.commands.words import count, moment, span
 from office365_message_trace.coverage import Coverage
-from office365_message_trace.journal import Diary, Progress, read_diary
+from office365_message_trace.journal import Diary, read_diary
 from office365_message_trace.ledger import FINGERPRINT_BYTES, stored_volume
 from office365_message_trace.model import Window
 from office365_message_trace.quota import RequestBudget
@@ -53,8 +53,10 @@ class Status:
     def backlog(self) -> Backlog:
         windows = self.coverage.backlog if self.coverage else ()
         length = sum((window.span for window in windows), timedelta()).total_seconds()
-        done, left = backlog_pace(self.diary.progress, length, self.now)
-        return Backlog(windows, done, left)
+        if self.diary.progress is None:
+            return Backlog(windows, None, None)
+        catch_up = self.diary.progress.catch_up.at(self.now, length)
+        return Backlog(windows, catch_up.done, catch_up.left(self.now))
 
     def as_dict(self) -> dict[str, Any]:
         """For machines: times in ISO 8601, spans in seconds."""
@@ -158,22 +160,6 @@ def read_status(folder: Path, clock: Clock) -> Status:
         spent=budget.limit - budget.left,
         limit=budget.limit,
     )
-
-
-def backlog_pace(
-    progress: Progress | None, backlog: float, now: datetime
-) -> tuple[float | None, timedelta | None]:
-    """The share of the backlog that is done, and how long the rest takes at the pace so far.
-
-    ``backlog`` is what is left, in seconds of receive time. The pace is that since it was longest.
-    """
-    if progress is None or progress.longest_at is None or not 0 < backlog <= progress.longest:
-        return None, None
-    caught_up = progress.longest - backlog
-    if caught_up <= 0 or now <= progress.longest_at:
-        return 0.0, None
-    left = (now - progress.longest_at) * (backlog / caught_up)
-    return caught_up / progress.longest, left
 
 
 def _pair(window: Window) -> list[str]:

@@ -6,8 +6,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from office365_message_trace.collector import Collector
-from office365_message_trace.coverage import Policy
+from office365_message_trace.coverage import Coverage, Kind, Policy
 from office365_message_trace.ledger import Ledger
+from office365_message_trace.model import Event
 from office365_message_trace.odata import ODataClient
 from office365_message_trace.pusher import BatchPusher
 from office365_message_trace.quota import RequestBudget
@@ -94,8 +95,14 @@ class World:
             self,
         ).run(coverage)
 
-    def lag(self, live_edge: datetime, now: datetime) -> None:
+    def covered(self, coverage: Coverage, now: datetime) -> None:
         """Told by the collector; the judge does not listen to it."""
+
+    def page(self, kind: Kind, rows: int, forwarded: list[Event], now: datetime) -> None:
+        """Told by the collector."""
+
+    def refused(self, kind: Kind, refused: bool) -> None:
+        """Told by the collector."""
 
     def accepted(self, events: int, seconds: float) -> None:
         """Told by the pusher; the judge does not listen to it."""

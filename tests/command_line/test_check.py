@@ -16,7 +16,7 @@ from office365_message_trace.coverage import Coverage
 from office365_message_trace.settings import OAuthSettings
 from office365_message_trace.state import COPIES, StateStore
 from office365_message_trace.storage import FolderStorage
-from sandbox import Answer, MailFlowOptions, Rule, SandboxOptions
+from sandbox import Answer, KeyPair, MailFlowOptions, Rule, SandboxOptions
 from sandbox.clock import wall_clock
 from tests.command_line.conftest import Desk
 from tests.support import Logbook
@@ -274,6 +274,9 @@ def test_the_trigger_is_guessed_where_the_settings_tell_and_asked_for_where_not(
     for name, value in desk.world.environment("graph", event_format="graph").items():
         desk.patch.setenv(name, value)
     assert 'for the trigger "Office 365 Message Trace (Graph API)"' in desk.type("check").out
+    for name, value in desk.world.environment("oauth", cloud="china").items():
+        desk.patch.setenv(name, value)
+    assert 'for the trigger "Office 365 Message Trace OAuth"' in desk.type("check").out
     for name, value in desk.world.environment("basic").items():
         desk.patch.setenv(name, value)
     assert 'for the trigger "Message Trace"' in desk.type("check").out
@@ -283,6 +286,43 @@ def test_the_trigger_is_guessed_where_the_settings_tell_and_asked_for_where_not(
     assert said.status == 2
     assert "add --trigger oauth" in said.out
     assert "or --trigger graph" in said.out
+
+
+class TestWithACertificate:
+    @pytest.fixture
+    def options(self) -> SandboxOptions:
+        return SandboxOptions(credential="certificate")
+
+    def test_the_end_of_its_validity_is_told(self, desk: Desk) -> None:
+        said = desk.run("check")
+        assert said.status == 0
+        assert desk.world.key_pair is not None
+        ends = desk.world.key_pair.certificate.not_valid_after_utc
+        assert f"certificate: valid until {ends:%Y-%m-%d %H:%M:%S} UTC" in said.lines("ok")
+
+    def test_an_end_that_is_near_is_a_warning(self, desk: Desk) -> None:
+        now = wall_clock()
+        pair = KeyPair.made(now - timedelta(days=300), timedelta(days=307))
+        desk.world.app.certificates.append(pair.certificate)
+        said = desk.run("check", client_certificate=pair.pem)
+        assert said.status == 1
+        assert any("client_certificate expires on" in line for line in said.lines("warning"))
+        assert not any(line.startswith("certificate: ") for line in said.lines("ok"))
+
+
+class TestWithAFederatedToken:
+    @pytest.fixture
+    def options(self) -> SandboxOptions:
+        return SandboxOptions(credential="federated")
+
+    def test_it_is_in_good_health_with_a_token_and_told_without_its_file(
+        self, desk: Desk, tmp_path: Path
+    ) -> None:
+        assert desk.run("check").status == 0
+        said = desk.run("check", federated_token_file=str(tmp_path / "none"))
+        assert said.status == 2
+        (line,) = said.lines("failure")
+        assert line.startswith("sign-in: The file of federated_token_file cannot be read.")
 
 
 class TestWithSecretsOfTheNode:

@@ -112,7 +112,9 @@ def test_the_longest_backlog_is_remembered_until_there_is_none(
         journal.saved(behind(hours))
         progress = read_diary(storage).progress
         assert progress is not None
-        seen.append((round(progress.backlog / 3600), round(progress.longest / 3600)))
+        seen.append(
+            (round(progress.catch_up.backlog / 3600), round(progress.catch_up.longest / 3600))
+        )
         clock.wait(60)
     assert seen == [(4, 4), (10, 10), (6, 10), (3, 10), (0, 0), (2, 2)]
 

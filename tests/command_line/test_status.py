@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from office365_message_trace.commands.status import backlog_pace
 from office365_message_trace.coverage import Coverage, Policy
-from office365_message_trace.journal import Journal, Progress
+from office365_message_trace.journal import Journal
 from office365_message_trace.ledger import Ledger, stored_volume
 from office365_message_trace.model import Window, milliseconds
 from office365_message_trace.state import COPIES, StateStore
@@ -115,26 +114,6 @@ def test_status_of_a_trigger_that_really_runs(desk: Desk, tmp_path: Path) -> Non
     assert told["requests"]["spent"] == desk.world.journal.count("reporting")
     assert told["started"] is not None
     assert told["problems"] == []
-
-
-@pytest.mark.parametrize(
-    ("minutes", "left", "expected"),
-    [
-        (60, 1800.0, (0.5, timedelta(hours=1))),
-        (60, 900.0, (0.75, timedelta(minutes=20))),
-        (60, 3600.0, (0.0, None)),
-        (0, 1800.0, (0.0, None)),
-        (60, 7200.0, (None, None)),
-        (60, 0.0, (None, None)),
-    ],
-    ids=["half", "most", "nothing yet", "just begun", "longer than noted", "none"],
-)
-def test_the_pace_of_a_backlog_follows_from_when_it_was_longest(
-    minutes: float, left: float, expected: tuple[float | None, timedelta | None]
-) -> None:
-    progress = Progress(NOON, NOON, backlog=3600, longest=3600, longest_at=NOON)
-    assert backlog_pace(progress, left, NOON + timedelta(minutes=minutes)) == expected
-    assert backlog_pace(None, left, NOON) == (None, None)
 
 
 def test_the_ledger_is_measured_without_reading_it(tmp_path: Path) -> None:

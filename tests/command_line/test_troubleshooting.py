@@ -10,9 +10,10 @@ from typing import Any, Literal, NamedTuple
 
 import pytest
 
-from office365_message_trace.auth import ENTRA_SENTENCES
+from office365_message_trace.entra import REFUSALS
 from office365_message_trace.graph import FIRST_PARTY_APP
 from sandbox import Answer, Rule
+from sandbox.certificates import KeyPair
 from sandbox.clock import wall_clock
 from sandbox.entra_errors import TABLE, EntraError
 from tests.command_line.conftest import Desk
@@ -82,11 +83,32 @@ def newer_state(desk: Desk) -> None:
     saved_state(desk).write("state-1.json", b'{"schema": 99}')
 
 
+def certified(begins: timedelta, lasting: timedelta = timedelta(days=365)) -> Case:
+    """Signing in with a certificate that nobody registered."""
+    pair = KeyPair.made(wall_clock() + begins, lasting)
+    return Case(settings={"client_secret": "", "client_certificate": pair.pem})
+
+
+def federated(path: str) -> Case:
+    return Case(settings={"client_secret": "", "federated_token_file": path})
+
+
+DAY = timedelta(days=1)
 CASES = {
-    "The configuration cannot be used": Case(settings={"client_secret": ""}),
+    "The configuration cannot be used": Case(settings={"intake_key": ""}),
     "The configuration has a field that is not known": Case(settings={"tenantid": "x"}),
     "The client secret is wrong.": Case(trouble=entra(7000215)),
     "The client secret has expired.": Case(trouble=entra(7000222)),
+    "Entra ID does not accept the certificate": certified(-DAY),
+    "client_certificate has expired on": certified(-9 * DAY, 8 * DAY),
+    "client_certificate expires on": certified(-DAY, 11 * DAY),
+    "client_certificate is not valid before": certified(DAY),
+    "The application's proof of identity is out of its time.": Case(trouble=entra(700024)),
+    "The file of federated_token_file cannot be read.": federated("/nowhere/token"),
+    "The file of federated_token_file holds no token.": federated(__file__),
+    "Entra ID does not trust the token in federated_token_file": Case(trouble=entra(700213)),
+    "The tenant does not allow workload identity federation.": Case(trouble=entra(700223)),
+    "The tenant lives in another cloud of Microsoft.": Case(trouble=entra(90038)),
     "Entra ID does not know the application in this tenant.": Case(trouble=entra(700016)),
     "Entra ID does not know the tenant.": Case(trouble=entra(90002)),
     "A Conditional Access policy blocks the application.": Case(trouble=entra(53003)),
@@ -137,20 +159,20 @@ def test_check_finds_what_the_table_explains(desk: Desk, message: str) -> None:
     found = "\n".join(said.lines("failure") + said.lines("warning"))
     assert said.status > 0
     if message == "The configuration cannot be used":  # each mistake is a finding of its own
-        assert "configuration: client_secret is empty; enter a value." in found
+        assert "configuration: intake_key is empty; enter a value." in found
         return
     for part in message.split("…"):
         assert part.strip() in found
 
 
-@pytest.mark.parametrize("number", ENTRA_SENTENCES)
+@pytest.mark.parametrize("number", REFUSALS)
 def test_every_refusal_of_entra_that_is_known_is_told_with_its_sentence(
     desk: Desk, number: int
 ) -> None:
     desk.world.entra.forced = EntraError(number)
     said = desk.run("check")
     (line,) = said.lines("failure")
-    assert line.startswith(f"sign-in: {ENTRA_SENTENCES[number]}")
+    assert line.startswith(f"sign-in: {REFUSALS[number][1]}")
     assert f"AADSTS{number}]" in line
     assert said.status == 2
     assert desk.world.journal.count("reporting") == 1, "nothing is asked of the service in vain"

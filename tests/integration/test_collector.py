@@ -17,10 +17,10 @@ from office365_message_trace import reporting as reporting_module
 from office365_message_trace import transport
 from office365_message_trace.auth import EntraAuth
 from office365_message_trace.collector import Collector
-from office365_message_trace.coverage import Coverage, Policy
+from office365_message_trace.coverage import Coverage, Kind, Policy
 from office365_message_trace.errors import Stopped, StorageFailed
 from office365_message_trace.ledger import FINGERPRINT_BYTES, Ledger
-from office365_message_trace.model import MILLISECOND, Window
+from office365_message_trace.model import MILLISECOND, Event, Window
 from office365_message_trace.pusher import BatchPusher
 from office365_message_trace.quota import MOST_REQUESTS, PERIOD, RequestBudget
 from office365_message_trace.reporting import ReportingClient
@@ -76,7 +76,8 @@ class Tally:
     """`Deliveries` and `Progress` that are kept."""
 
     def __init__(self) -> None:
-        self.events = self.left_out = 0
+        self.events = self.left_out = self.known = 0
+        self.refusals: list[bool] = []
         self.lags: list[timedelta] = []
 
     def accepted(self, events: int, seconds: float) -> None:
@@ -85,8 +86,14 @@ class Tally:
     def discarded(self, events: int) -> None:
         self.left_out += events
 
-    def lag(self, live_edge: datetime, now: datetime) -> None:
-        self.lags.append(now - live_edge)
+    def covered(self, coverage: Coverage, now: datetime) -> None:
+        self.lags.append(now - coverage.live)
+
+    def page(self, kind: Kind, rows: int, forwarded: list[Event], now: datetime) -> None:
+        self.known += rows - len(forwarded)
+
+    def refused(self, kind: Kind, refused: bool) -> None:
+        self.refusals.append(refused)
 
 
 PLAIN = Policy(delay=5 * MINUTE, frequency=2 * MINUTE, lookback=timedelta(0))
@@ -767,4 +774,4 @@ def test_a_backlog_is_part_of_that_line(site: Site) -> None:
     away = Rule(Answer(503), "reporting", path="datetime'2026-06-14", times=None)
     site.world.faults.add(away)
     site.collect(until=NOON + 10 * MINUTE, start=NOON - 14 * HOUR)
-    assert any("hours of backlog left." in text for text in site.log.texts("info"))
+    assert any("hours of backlog left, 0% done" in text for text in site.log.texts("info"))

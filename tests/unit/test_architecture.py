@@ -13,10 +13,10 @@ MODULES = sorted(
 # What each module may import of the package; who is not listed here fails the test.
 LAYERS = [
     {"errors", "commands.findings", "commands.times", "commands.words"},
-    {"model", "pace", "sweep"},
-    {"clock", "codec", "coverage", "storage"},
+    {"catchup", "model", "pace", "sweep"},
+    {"clock", "codec", "coverage", "credentials", "entra", "storage"},
     {"endpoints", "ledger", "quota", "state", "transport"},
-    {"journal"},
+    {"journal", "metering"},
     {
         "auth",
         "pusher",
@@ -49,6 +49,7 @@ PURE = {
     "model",
     "coverage",
     "pace",
+    "catchup",
     "codec",
     "sweep",
     "commands.findings",
@@ -118,6 +119,7 @@ def test_the_collector_knows_no_http_and_no_sdk() -> None:
         "errors",
         "ledger",
         "model",
+        "catchup",
         "pace",
         "state",
         "sweep",

@@ -13,15 +13,17 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from office365_message_trace import triggers
-from office365_message_trace.endpoints import Endpoints, is_safe_url
+from office365_message_trace.endpoints import CLOUDS, Cloud, Endpoints, is_safe_url
 from office365_message_trace.errors import ConfigurationMistakes
 from office365_message_trace.settings import (
     BasicSettings,
+    GraphSettings,
     MessageTraceSettings,
     OAuthSettings,
     parse,
     unknown_fields,
 )
+from tests.support import NOON
 
 ROOT = Path(__file__).parent.parent.parent
 GUID = "0bbccd15-3f8e-4c04-b425-094646be5e38"
@@ -56,7 +58,11 @@ def arguments(path: Path) -> tuple[dict[str, Any], type[MessageTraceSettings]]:
 
 
 def is_secret(field: FieldInfo) -> bool:
-    return SecretStr in (field.annotation, *get_args(field.annotation))
+    """Also where it may be left out."""
+    kinds = [field.annotation]
+    for kind in kinds:
+        kinds += get_args(kind)
+    return SecretStr in kinds
 
 
 def as_argument(field: FieldInfo) -> dict[str, Any]:
@@ -142,17 +148,27 @@ def test_required_values_are_enough(
     assert settings.intake_server is None
 
 
-OPTIONAL = ["intake_server", "timedelta", "start_time", "frequency", "lookback", "chunk_size"]
+OPTIONAL = [
+    "intake_server",
+    "timedelta",
+    "start_time",
+    "frequency",
+    "lookback",
+    "chunk_size",
+    "cloud",
+    "client_certificate",
+    "federated_token_file",
+]
 
 
-@pytest.mark.parametrize("empty", [None, ""], ids=["null", "empty text"])
+@pytest.mark.parametrize("empty", [None, "", " \t"], ids=["null", "empty text", "blanks"])
 @pytest.mark.parametrize("field", OPTIONAL)
 def test_what_the_form_left_empty_takes_its_default(field: str, empty: str | None) -> None:
     assert parse(OAuthSettings, {**OAUTH, field: empty}) == parse(OAuthSettings, OAUTH)
 
 
 @pytest.mark.parametrize("empty", [None, "", " \t"], ids=["null", "empty text", "blanks"])
-@pytest.mark.parametrize("field", sorted({*OAUTH, *BASIC}))
+@pytest.mark.parametrize("field", sorted({*OAUTH, *BASIC} - {"client_secret"}))
 def test_a_required_value_cannot_be_empty(field: str, empty: str | None) -> None:
     model, good = (OAuthSettings, OAUTH) if field in OAUTH else (BasicSettings, BASIC)
     (mistake,) = mistakes(model, {**good, field: empty})
@@ -284,13 +300,13 @@ def test_fields_that_are_not_known_are_named_and_do_no_harm() -> None:
     ],
 )
 def test_what_is_likely_a_mistake_is_doubted(changes: dict[str, str], named: list[str]) -> None:
-    doubts = parse(OAuthSettings, {**OAUTH, **changes}).doubts()
+    doubts = parse(OAuthSettings, {**OAUTH, **changes}).doubts(NOON)
     assert [doubt.split()[0] for doubt in doubts] == named
     assert all(doubt.endswith(".") for doubt in doubts)
 
 
 def test_an_account_is_not_doubted() -> None:
-    assert parse(BasicSettings, BASIC).doubts() == []
+    assert parse(BasicSettings, BASIC).doubts(NOON) == []
 
 
 # Addresses
@@ -338,12 +354,45 @@ def test_credentials_travel_over_https_or_stay_on_this_machine(url: str, safe: b
         assert mistake.startswith("intake_server must be an https address")
 
 
-def test_without_overrides_microsoft_is_where_it_is() -> None:
-    endpoints = Endpoints.from_environment({"PATH": "/bin"})
-    assert endpoints == Endpoints()
-    assert endpoints.login == "https://login.microsoftonline.com"
-    assert endpoints.reporting == "https://reports.office365.com"
-    assert endpoints.reporting_scope == "https://outlook.office365.com/.default"
+@pytest.mark.parametrize(
+    ("cloud", "login", "reporting", "scope"),
+    [
+        ("global", "login.microsoftonline.com", "reports.office365.com", "outlook.office365.com"),
+        ("gcc_high", "login.microsoftonline.us", "outlook.office365.us", "outlook.office365.us"),
+        ("china", "login.chinacloudapi.cn", "partner.outlook.cn", "partner.outlook.cn"),
+    ],
+)
+def test_without_overrides_a_cloud_is_where_it_is(
+    cloud: Cloud, login: str, reporting: str, scope: str
+) -> None:
+    endpoints = Endpoints.of(cloud, {"PATH": "/bin"})
+    assert endpoints.login == f"https://{login}"
+    assert endpoints.reporting == f"https://{reporting}"
+    assert endpoints.reporting_scope == f"https://{scope}/.default"
+
+
+def test_every_cloud_that_can_be_chosen_is_known() -> None:
+    assert set(CLOUDS) == set(get_args(Cloud))
+
+
+@pytest.mark.parametrize("cloud", get_args(Cloud))
+def test_an_address_is_replaced_in_every_cloud_and_the_scope_is_kept(cloud: Cloud) -> None:
+    variable = {"MESSAGE_TRACE_REPORTING_URL": "https://127.0.0.1:1"}
+    expected = replace(CLOUDS[cloud], reporting="https://127.0.0.1:1")
+    assert Endpoints.of(cloud, variable) == expected
+
+
+def test_a_cloud_that_is_not_known_is_a_mistake_that_names_the_choices() -> None:
+    (mistake,) = mistakes(OAuthSettings, {**OAUTH, "cloud": "CANARY"})
+    assert mistake == "cloud is none of its choices; enter 'global', 'gcc_high' or 'china'."
+
+
+@pytest.mark.parametrize("cloud", ["gcc_high", "china"])
+def test_the_graph_trigger_refuses_other_clouds_and_names_the_one_to_use(cloud: str) -> None:
+    (mistake,) = mistakes(GraphSettings, {**OAUTH, "cloud": cloud})
+    assert mistake.startswith("cloud must be global for this trigger")
+    assert '"Office 365 Message Trace OAuth"' in mistake
+    assert parse(GraphSettings, {**OAUTH, "cloud": "global"}).cloud == "global"
 
 
 @pytest.mark.parametrize(
@@ -352,18 +401,18 @@ def test_without_overrides_microsoft_is_where_it_is() -> None:
 )
 @pytest.mark.parametrize("url", ["https://127.0.0.1:1234/", "http://localhost:1", "https://a.us"])
 def test_an_address_of_microsoft_can_be_replaced(variable: str, field: str, url: str) -> None:
-    endpoints = Endpoints.from_environment({variable: url})
+    endpoints = Endpoints.of("global", {variable: url})
     assert getattr(endpoints, field) == url.rstrip("/")
     assert replace(endpoints, **{field: getattr(Endpoints(), field)}) == Endpoints()
 
 
 def test_an_empty_override_is_none() -> None:
-    assert Endpoints.from_environment({"MESSAGE_TRACE_LOGIN_URL": ""}) == Endpoints()
+    assert Endpoints.of("global", {"MESSAGE_TRACE_LOGIN_URL": ""}) == Endpoints()
 
 
 def test_unsafe_overrides_are_all_named_but_not_shown() -> None:
     names = ("MESSAGE_TRACE_LOGIN_URL", "MESSAGE_TRACE_REPORTING_URL")
     with pytest.raises(ConfigurationMistakes) as caught:
-        Endpoints.from_environment(dict.fromkeys(names, "http://CANARY.example"))
+        Endpoints.of("global", dict.fromkeys(names, "http://CANARY.example"))
     assert [mistake.split()[0] for mistake in caught.value.mistakes] == list(names)
     assert "CANARY" not in str(caught.value)

@@ -1,0 +1,264 @@
+"""Prints the Grafana dashboard: `python deploy/grafana_dashboard.py > deploy/grafana-dashboard.json`.
+
+The file is made, so that its panels stay alike; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+_WIDTH = 24  # columns of Grafana's grid
+_HEIGHT = 7
+_SOURCE = {"type": "prometheus", "uid": "${datasource}"}
+_CHOSEN = '{job=~"$job", instance=~"$instance"}'
+
+
+def main() -> None:
+    print(json.dumps(dashboard(), indent=2))
+
+
+def dashboard() -> dict[str, Any]:
+    """The whole dashboard, in the model that Grafana 9 and later read."""
+    rows = (
+        ("Health", HEALTH),
+        ("Flow", FLOW),
+        ("Microsoft", MICROSOFT),
+        ("Sekoia.io intake and state", DELIVERY),
+    )
+    panels: list[dict[str, Any]] = []
+    top = 0
+    for title, row in rows:
+        panels.append(
+            {
+                "id": len(panels) + 1,
+                "type": "row",
+                "title": title,
+                "collapsed": False,
+                "gridPos": {"x": 0, "y": top, "w": _WIDTH, "h": 1},
+                "panels": [],
+            }
+        )
+        width = _WIDTH // len(row)
+        for column, panel in enumerate(row):
+            position = {"x": column * width, "y": top + 1, "w": width, "h": _HEIGHT}
+            panels.append({"id": len(panels) + 1, "gridPos": position, **panel})
+        top += _HEIGHT + 1
+    return {
+        "title": "Microsoft 365 message trace",
+        "uid": "message-trace",
+        "description": "One instance is one trigger. docs/metrics.md explains each metric.",
+        "tags": ["sekoia.io", "microsoft-365"],
+        "schemaVersion": 39,
+        "version": 1,
+        "editable": True,
+        "timezone": "utc",
+        "refresh": "1m",
+        "time": {"from": "now-24h", "to": "now"},
+        "templating": {
+            "list": [
+                {"name": "datasource", "type": "datasource", "query": "prometheus"},
+                _choice("job", "label_values(message_trace_live_edge_behind_seconds, job)"),
+                _choice(
+                    "instance",
+                    'label_values(message_trace_live_edge_behind_seconds{job=~"$job"}, instance)',
+                ),
+            ]
+        },
+        "annotations": {"list": []},
+        "panels": panels,
+    }
+
+
+def _choice(name: str, query: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "type": "query",
+        "datasource": _SOURCE,
+        "query": {"query": query, "refId": name},
+        "refresh": 2,
+        "multi": True,
+        "includeAll": True,
+        "current": {"text": "All", "value": "$__all"},
+    }
+
+
+def _panel(
+    kind: str, title: str, unit: str, *queries: tuple[str, str], **options: Any
+) -> dict[str, Any]:
+    """A panel of `queries`, each an expression (CHOSEN stands for the selection) and its legend."""
+    form = "heatmap" if kind == "heatmap" else "time_series"
+    return {
+        "type": kind,
+        "title": title,
+        "datasource": _SOURCE,
+        "targets": [
+            {
+                "refId": chr(ord("A") + number),
+                "datasource": _SOURCE,
+                "expr": expression.replace("CHOSEN", _CHOSEN),
+                "legendFormat": legend,
+                "format": form,
+            }
+            for number, (expression, legend) in enumerate(queries)
+        ],
+        "fieldConfig": {"defaults": {"unit": unit, **options}, "overrides": []},
+        "options": {},
+    }
+
+
+def _steps(*limits: tuple[float | None, str]) -> dict[str, Any]:
+    """Thresholds: from which value on which colour holds."""
+    return {"mode": "absolute", "steps": [{"value": v, "color": color} for v, color in limits]}
+
+
+HEALTH = (
+    _panel(
+        "stat",
+        "Fresh mail is read after",
+        "s",
+        ("message_trace_live_edge_behind_secondsCHOSEN", "{{instance}}"),
+        thresholds=_steps((None, "green"), (1800, "yellow"), (3600, "red")),
+    ),
+    _panel(
+        "stat",
+        "Complete up to",
+        "dateTimeAsIso",
+        ("message_trace_final_timestamp_secondsCHOSEN * 1000", "{{instance}}"),
+    ),
+    _panel(
+        "stat",
+        "Backlog",
+        "s",
+        ("message_trace_backlog_secondsCHOSEN", "{{instance}}"),
+        thresholds=_steps((None, "green"), (3600, "yellow")),
+    ),
+    _panel(
+        "stat",
+        "Declared gaps",
+        "s",
+        ("message_trace_gap_secondsCHOSEN", "{{instance}}"),
+        thresholds=_steps((None, "green"), (0.001, "red")),
+    ),
+    _panel(
+        "stat",
+        "Refused",
+        "none",
+        ("max without (pass) (message_trace_refusedCHOSEN)", "{{instance}}"),
+        thresholds=_steps((None, "green"), (1, "red")),
+    ),
+    _panel(
+        "stat",
+        "Last window read",
+        "s",
+        ("time() - message_trace_last_read_timestamp_secondsCHOSEN", "{{instance}}"),
+        thresholds=_steps((None, "green"), (1800, "red")),
+    ),
+)
+
+FLOW = (
+    _panel(
+        "timeseries",
+        "Events forwarded, by pass",
+        "cpm",
+        (
+            "sum by (pass) (rate(message_trace_events_forwarded_totalCHOSEN[$__rate_interval]) * 60)",
+            "{{pass}}",
+        ),
+    ),
+    _panel(
+        "timeseries",
+        "Rows read, and of them known",
+        "cpm",
+        (
+            "sum(rate(message_trace_rows_read_totalCHOSEN[$__rate_interval]) * 60)",
+            "read",
+        ),
+        (
+            "sum(rate(message_trace_rows_known_totalCHOSEN[$__rate_interval]) * 60)",
+            "known",
+        ),
+    ),
+    _panel(
+        "heatmap",
+        "Age of events when they were forwarded",
+        "s",
+        (
+            "sum by (le) (increase(message_trace_event_age_seconds_bucketCHOSEN[$__rate_interval]))",
+            "{{le}}",
+        ),
+    ),
+    _panel(
+        "timeseries",
+        "Behind, and backlog",
+        "s",
+        ("message_trace_live_edge_behind_secondsCHOSEN", "behind {{instance}}"),
+        ("message_trace_backlog_secondsCHOSEN", "backlog {{instance}}"),
+    ),
+)
+
+MICROSOFT = (
+    _panel(
+        "timeseries",
+        "Requests in five minutes, by outcome",
+        "none",
+        (
+            "sum by (api, outcome) (increase(message_trace_requests_total"
+            '{job=~"$job", instance=~"$instance", api!="intake"}[5m]))',
+            "{{api}} {{outcome}}",
+        ),
+    ),
+    _panel(
+        "timeseries",
+        "Request budget",
+        "none",
+        ("message_trace_quota_limitCHOSEN", "limit {{instance}}"),
+        ("message_trace_quota_leftCHOSEN", "left {{instance}}"),
+    ),
+    _panel(
+        "timeseries",
+        "Pages, by pass",
+        "cpm",
+        (
+            "sum by (pass) (rate(message_trace_pages_totalCHOSEN[$__rate_interval]) * 60)",
+            "{{pass}}",
+        ),
+    ),
+)
+
+DELIVERY = (
+    _panel(
+        "timeseries",
+        "Batches, by outcome",
+        "cpm",
+        (
+            "sum by (outcome) (rate(message_trace_requests_total"
+            '{job=~"$job", instance=~"$instance", api="intake"}[$__rate_interval]) * 60)',
+            "{{outcome}}",
+        ),
+    ),
+    _panel(
+        "timeseries",
+        "Writes to the storage",
+        "cpm",
+        (
+            "sum(rate(message_trace_state_writes_totalCHOSEN[$__rate_interval]) * 60)",
+            "writes",
+        ),
+        (
+            "sum(rate(message_trace_state_failures_totalCHOSEN[$__rate_interval]) * 60)",
+            "failures",
+        ),
+    ),
+    _panel(
+        "stat",
+        "States repaired",
+        "none",
+        ("sum(message_trace_state_repairs_totalCHOSEN)", "repairs"),
+        thresholds=_steps((None, "green"), (1, "yellow")),
+    ),
+)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+"""How a backlog shrinks: pure, so that the log, the journal and the command line tell the same."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class CatchUp:
+    """``backlog`` is what is left, in seconds of receive time; ``longest`` the most of it since there
+    was none, and ``longest_at`` when it was that long. The pace is that since then."""
+
+    backlog: float = 0.0
+    longest: float = 0.0
+    longest_at: datetime | None = None
+
+    def at(self, now: datetime, backlog: float) -> "CatchUp":
+        """The same with so many seconds of ``backlog`` at ``now``."""
+        if not backlog:
+            return CatchUp()
+        if self.longest_at is None or backlog > self.longest:
+            return CatchUp(backlog, backlog, now)
+        return CatchUp(backlog, self.longest, self.longest_at)
+
+    @property
+    def done(self) -> float | None:
+        """The share that is caught up with, from 0 to 1; None without a backlog."""
+        return 1 - self.backlog / self.longest if self.backlog else None
+
+    def left(self, now: datetime) -> timedelta | None:
+        """How long the rest takes at the pace so far; None as long as that cannot be told."""
+        caught_up = self.longest - self.backlog
+        if not self.backlog or self.longest_at is None or caught_up <= 0 or now <= self.longest_at:
+            return None
+        return (now - self.longest_at) * (self.backlog / caught_up)

@@ -1,0 +1,105 @@
+"""The real process's metrics, compared with what the services saw."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from sandbox import Answer, Drop, Rule
+from tests.end_to_end.conftest import OpenScene
+from tests.end_to_end.scene import Scene
+
+Samples = dict[tuple[str, str], float]
+
+
+def scraped(scene: Scene) -> Samples:
+    """Each sample by its name and its own label, the SDK's and the process's left out."""
+    samples: Samples = {}
+    for family in text_string_to_metric_families(scene.metrics()):
+        for sample in family.samples:
+            if sample.name.startswith("message_trace_"):
+                samples[sample.name, ",".join(sample.labels.values())] = sample.value
+    return samples
+
+
+def total(samples: Samples, name: str) -> float:
+    return sum(value for (each, _), value in samples.items() if each == name)
+
+
+@pytest.fixture(scope="module")
+def scene(open_scene: OpenScene) -> Scene:
+    """A scene in which everything was delivered, with some faults on the way."""
+    scene = open_scene()
+    add = scene.world.faults.add
+    add(Rule(Answer(503, headers={"Retry-After": "1"}), "reporting", nth=2))
+    add(Rule(Answer(429, headers={"Retry-After": "1"}), "reporting", nth=4))
+    add(Rule(Drop(), "intake", nth=2))
+    scene.start()
+    scene.wait_until_delivered()
+    return scene
+
+
+@pytest.fixture(scope="module")
+def samples(scene: Scene) -> Samples:
+    return scraped(scene)
+
+
+def test_every_request_is_counted_by_what_came_of_it(scene: Scene, samples: Samples) -> None:
+    journal = scene.world.journal
+    name = "message_trace_requests_total"
+    assert samples[name, "reporting,ok"] == journal.count("reporting", 200)
+    assert samples[name, "reporting,failed"] == journal.count("reporting", 503) == 1
+    assert samples[name, "reporting,throttled"] == journal.count("reporting", 429) == 1
+    assert samples[name, "intake,no_answer"] == 1
+    assert samples[name, "intake,ok"] == journal.count("intake", 200)
+    assert samples[name, "entra,ok"] == journal.count("entra", 200)
+    assert total(samples, name) == sum(map(journal.count, ("entra", "reporting", "intake")))
+
+
+def test_rows_are_known_or_forwarded_and_forwarded_is_what_the_intake_has(
+    scene: Scene, samples: Samples
+) -> None:
+    forwarded = total(samples, "message_trace_events_forwarded_total")
+    assert forwarded == scene.world.intake.counts.events == scene.rows
+    rows = total(samples, "message_trace_rows_read_total")
+    assert rows == forwarded + total(samples, "message_trace_rows_known_total")
+    assert total(samples, "message_trace_pages_total") >= rows / 200
+
+
+def test_the_age_of_events_is_a_histogram(scene: Scene, samples: Samples) -> None:
+    name = "message_trace_event_age_seconds"
+    assert samples[name + "_count", ""] == scene.rows
+    assert samples[name + "_bucket", "+Inf"] == scene.rows
+    assert samples[name + "_bucket", "600.0"] == 0, "all mail of the scene is older"
+    assert samples[name + "_bucket", "10800.0"] == scene.rows
+    assert 600 < samples[name + "_sum", ""] / scene.rows < 10800
+
+
+def test_how_far_it_is_shows_in_gauges(scene: Scene, samples: Samples) -> None:
+    now = scene.world.now().timestamp()
+    assert 0 <= samples["message_trace_live_edge_behind_seconds", ""] < 120
+    assert samples["message_trace_backlog_seconds", ""] == 0
+    assert samples["message_trace_gap_seconds", ""] == 0
+    assert now - 300 < samples["message_trace_last_read_timestamp_seconds", ""] <= now
+    day = timedelta(days=1.3).total_seconds()
+    assert now - day < samples["message_trace_final_timestamp_seconds", ""] < now
+    assert (
+        0 < samples["message_trace_quota_left", ""] < samples["message_trace_quota_limit", ""] < 90
+    )
+    refused = {value for (name, _), value in samples.items() if name == "message_trace_refused"}
+    assert refused == {0.0}
+    assert samples["message_trace_state_writes_total", ""] > 5
+    assert samples["message_trace_state_failures_total", ""] == 0
+
+
+def test_after_a_restart_with_a_damaged_copy_nothing_is_forwarded_again(scene: Scene) -> None:
+    scene.process.stop()
+    (copy,) = scene.process.data.rglob("state-1.json")
+    copy.write_bytes(b"{")
+    scene.world.intake.keys.clear()
+    scene.start()
+    scene.wait_until_started()
+    scene.process.wait_until(lambda: scraped(scene)["message_trace_state_repairs_total", ""] == 1)
+    assert total(scraped(scene), "message_trace_events_forwarded_total") == 0
