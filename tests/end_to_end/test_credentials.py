@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
@@ -40,7 +40,7 @@ def world(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
     assert running.failures == []
 
 
-def started(world: Sandbox, folder: Path, bytecode: Path, **settings: str) -> TriggerProcess:
+def started(world: Sandbox, folder: Path, bytecode: Path, **settings: Any) -> TriggerProcess:
     process = TriggerProcess(world, folder, timedelta=0, start_time=2, **settings)
     process.environment |= compiled_in(bytecode)
     process.start()

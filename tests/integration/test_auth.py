@@ -34,7 +34,7 @@ def signed(auth: requests.auth.AuthBase) -> str:
 def applied(world: Sandbox, **changes: str) -> EntraAuth:
     """The sandbox's application with changes."""
     who = world.identity
-    values = {
+    values: dict[str, Any] = {
         "login_url": world.url("entra"),
         "tenant_id": who.tenant_id,
         "client_id": who.client_id,

@@ -149,7 +149,7 @@ def test_a_federated_token_that_expired_is_refused_until_it_is_renewed(
     ids=["subject", "audience"],
 )
 def test_a_workload_that_is_not_trusted_is_refused(
-    federated: Sandbox, token: dict[str, str], code: int
+    federated: Sandbox, token: dict[str, Any], code: int
 ) -> None:
     project(issuer_of(federated).token(wall_clock(), **token), federated.token_file)
     refused(with_token(federated), federated, code)
