@@ -152,12 +152,6 @@ class Rig:
             self.figures.rows += len(batch)
             yield batch
 
-    def page(self, kind: Kind, rows: int, forwarded: list[Event], now: datetime) -> None:
-        """Told by the collector."""
-
-    def refused(self, kind: Kind, refused: bool) -> None:
-        """Told by the collector."""
-
     def covered(self, coverage: Coverage, now: datetime) -> None:
         """Told by the collector before each step."""
         if self._counting_from_ms is None:
@@ -168,6 +162,12 @@ class Rig:
             self._refused_before = len(self._witness.over_quota)
             self.figures = self._http.figures = Figures()
             self.storage.traffic = self.figures.traffic
+
+    def page(self, kind: Kind, rows: int, forwarded: list[Event], now: datetime) -> None:
+        """Told by the collector; rows are counted where they arrive."""
+
+    def refused(self, kind: Kind, refused: bool) -> None:
+        """Told by the collector; nothing is refused here."""
 
 
 class _Http(MicrosoftHttp):
