@@ -16,6 +16,7 @@ import kubernetes_validate
 import pytest
 import requests
 import yaml
+from sekoia_automation.configuration.filesystem import FileSystemConfiguration
 from sekoia_automation.module import Module, ModuleItem
 from sekoia_automation.trigger import Trigger
 
@@ -90,9 +91,10 @@ def test_no_object_names_a_namespace() -> None:
 
 
 def test_kustomization_takes_every_object_but_the_example() -> None:
-    assert {*KUSTOMIZATION["resources"]} == {
-        path.name for path in KUBERNETES.glob("*.yaml")
-    } - {"kustomization.yaml", "secret.example.yaml"}
+    assert {*KUSTOMIZATION["resources"]} == {path.name for path in KUBERNETES.glob("*.yaml")} - {
+        "kustomization.yaml",
+        "secret.example.yaml",
+    }
     (generator,) = KUSTOMIZATION["configMapGenerator"]
     assert generator["files"] == [STAND_IN.name]
     (image,) = KUSTOMIZATION["images"]
@@ -192,7 +194,7 @@ def test_the_trigger_is_given_what_the_sdk_asks_for_and_nothing_else() -> None:
 
 def test_settings_are_files_where_the_sdk_looks_for_them() -> None:
     (mount,) = [each for each in TRIGGER["volumeMounts"] if each["name"] == "settings"]
-    folder = Module()._config.VOLUME_PATH  # type: ignore[no-untyped-call]
+    folder = FileSystemConfiguration.VOLUME_PATH
     assert mount["mountPath"] == folder
     (secret,) = SERVICES["trigger"]["secrets"]
     assert secret["target"] == f"{folder}/{Trigger.TRIGGER_CONFIGURATION_FILE_NAME}"
@@ -282,7 +284,7 @@ def test_what_the_manifests_give_is_enough_to_collect_on_s3(tmp_path: Path) -> N
         stand_in() as (_, url),
     ):
         environment = scene.process.environment
-        for name in {"MODULE_CONFIGURATION", "TOKEN", "URL_CALLBACK", "URL_LOGS", "URL_SECRETS"}:
+        for name in ("MODULE_CONFIGURATION", "TOKEN", "URL_CALLBACK", "URL_LOGS", "URL_SECRETS"):
             del environment[name]
         given = {name.upper() for name in {*CONFIG_MAP["data"], *SECRET["stringData"]}}
         constants = {name: CONFIG_MAP["data"][name] for name in ("MODULE_CONFIGURATION", "TOKEN")}
