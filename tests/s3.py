@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import boto3
+import requests
 from moto.server import ThreadedMotoServer
 
 BUCKET = "message-traces"
@@ -11,7 +12,10 @@ BUCKET = "message-traces"
 
 @contextmanager
 def s3_server() -> Iterator[dict[str, str]]:
-    """Serve an empty bucket; yields the environment that the SDK configures its storage by."""
+    """Serve an empty bucket; yields the environment that the SDK configures its storage by.
+
+    All servers of a process share their content, so it is thrown away first.
+    """
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -25,6 +29,7 @@ def s3_server() -> Iterator[dict[str, str]]:
         "AWS_S3_ENDPOINT_URL": f"http://{host}:{port}",
     }
     try:
+        requests.post(environment["AWS_S3_ENDPOINT_URL"] + "/moto-api/reset", timeout=10)
         boto3.client(
             "s3",
             endpoint_url=environment["AWS_S3_ENDPOINT_URL"],
