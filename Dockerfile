@@ -2,7 +2,8 @@ FROM python:3.11-slim
 
 WORKDIR /app
 
-ENV PYTHONUNBUFFERED=1
+# The root file system may be read-only.
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 
 # Every dependency comes as a wheel, so the image needs no compiler; the hashes pin what is installed.
 COPY requirements.txt ./

@@ -9,7 +9,8 @@ NARROWEST = MILLISECOND
 
 _FIRST_GUESS = timedelta(hours=6)
 _WIDEST = timedelta(days=10)  # what Graph accepts at most, and the Reporting Web Service's history
-_STEP = 4
+_CUT = 4
+_GROWTH = 16
 _SECOND = timedelta(seconds=1)
 _PROBES = (60.0, 180.0, 540.0, 600.0)  # seconds
 
@@ -31,7 +32,7 @@ class WindowWidth:
         if fitting < self.now:
             self.now = fitting
         elif span >= self.now:
-            self.now = min(fitting, self.now * _STEP, _WIDEST)
+            self.now = min(fitting, self.now * _GROWTH, _WIDEST)
         self._observed = True
 
     def expect(self, span: timedelta, rows: int) -> None:
@@ -41,7 +42,7 @@ class WindowWidth:
 
     def narrow(self, span: timedelta, at_least: timedelta = NARROWEST) -> None:
         """After a window of ``span`` that could not be read to its end."""
-        self.now = max(_rounded(min(self.now, span) / _STEP), at_least)
+        self.now = max(_rounded(min(self.now, span) / _CUT), at_least)
         self._observed = True
 
     def _fitting(self, span: timedelta, rows: int) -> timedelta:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from random import Random
 
 from office365_message_trace.collector import Collector
-from office365_message_trace.coverage import Coverage, Policy
+from office365_message_trace.coverage import Coverage, Kind, Policy
 from office365_message_trace.errors import Stopped
 from office365_message_trace.ledger import Ledger
 from office365_message_trace.model import Event
@@ -152,16 +152,22 @@ class Rig:
             self.figures.rows += len(batch)
             yield batch
 
-    def lag(self, live_edge: datetime, now: datetime) -> None:
+    def covered(self, coverage: Coverage, now: datetime) -> None:
         """Told by the collector before each step."""
         if self._counting_from_ms is None:
-            late = now - live_edge - self._policy.delay - self._policy.frequency
+            late = now - coverage.live - self._policy.delay - self._policy.frequency
             self.figures.worst_lag = max(self.figures.worst_lag, late.total_seconds())
         elif self.clock.ms >= self._counting_from_ms:
             self._counting_from_ms = None
             self._refused_before = len(self._witness.over_quota)
             self.figures = self._http.figures = Figures()
             self.storage.traffic = self.figures.traffic
+
+    def page(self, kind: Kind, rows: int, forwarded: list[Event], now: datetime) -> None:
+        """Told by the collector; rows are counted where they arrive."""
+
+    def refused(self, kind: Kind, refused: bool) -> None:
+        """Told by the collector; nothing is refused here."""
 
 
 class _Http(MicrosoftHttp):

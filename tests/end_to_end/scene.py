@@ -14,6 +14,8 @@ import requests
 from sandbox import MailFlowOptions, Report, ReportingOptions, Sandbox, SandboxOptions
 from sandbox.process import TriggerProcess
 
+Credential = Literal["secret", "certificate", "federated"]
+
 START_TIME_HOURS = 2
 MAIL_LASTS = timedelta(minutes=40)
 MAIL_ENDED = timedelta(minutes=12)
@@ -31,6 +33,7 @@ class Scene:
         messages_per_minute: float = 20.0,
         page_size: int = 200,
         secrets_by_node: bool = False,
+        credential: Credential = "secret",
         **settings: Any,
     ) -> None:
         self.trigger = trigger
@@ -47,6 +50,7 @@ class Scene:
                 ),
                 reporting=ReportingOptions(page_size=page_size, basic_auth=trigger == "basic"),
                 secrets_by_node=secrets_by_node,
+                credential=credential,
             )
         )
         self._folder = folder
@@ -150,6 +154,7 @@ class OpenScene(Protocol):
         messages_per_minute: float = 20.0,
         page_size: int = 200,
         secrets_by_node: bool = False,
+        credential: Credential = "secret",
         **settings: Any,
     ) -> Scene: ...
 

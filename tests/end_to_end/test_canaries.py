@@ -12,7 +12,7 @@ import pytest
 
 from sandbox import Answer, Drop, Rule, Truncate, html_page, make_row
 from sandbox.entra import EXCHANGE
-from tests.end_to_end.scene import OpenScene, Reach, Scene
+from tests.end_to_end.scene import Credential, OpenScene, Reach, Scene
 
 MESSAGE: dict[str, Any] = {
     "Subject": "canary subject of the merger",
@@ -35,8 +35,26 @@ def canaries(scene: Scene) -> dict[str, str]:
         "account and password": f"{who.account_name}:{who.account_password}",
         "access token": token_of(scene).partition(".")[0],
         "too long": TOO_LONG[:30],
+        **proofs(scene),
         **MESSAGE,
     }
+
+
+def proofs(scene: Scene) -> dict[str, str]:
+    """What the application proves its identity with, where it has no secret."""
+    world = scene.world
+    found = {f"assertion {n}": signature(text) for n, text in enumerate(world.entra.assertions)}
+    if world.key_pair is not None:
+        lines = world.key_pair.key_pem.splitlines()[1:-1]
+        found |= {f"line {n} of the key": line for n, line in enumerate(lines)}
+    if world.issuer is not None:
+        found["federated token"] = signature(world.token_file.read_text())
+    return found
+
+
+def signature(token: str) -> str:
+    """The part of a signed token that no other one has."""
+    return token.strip().rpartition(".")[2]
 
 
 def token_of(scene: Scene) -> str:
@@ -78,7 +96,8 @@ def echo(scene: Scene, status: int, service: str, **when: Any) -> None:
     basic = base64.b64encode(f"{who.account_name}:{who.account_password}".encode()).decode()
     said = (
         f"Authorization: Bearer {token_of(scene)}; Authorization: Basic {basic}; "
-        f"client_secret={who.client_secret}; intake_key: {who.intake_key}"
+        f"client_secret={who.client_secret}; intake_key: {who.intake_key}; "
+        f"client_assertion={'; '.join(proofs(scene).values())}"
     )
     body = {
         "error": {"code": "", "message": {"lang": "en-US", "value": said}},
@@ -158,9 +177,24 @@ CASES: dict[str, tuple[Literal["oauth", "basic"], Reach, Reach]] = {
         damaged_token,
         until_all_but_one_is_delivered,
     ),
+    "a certificate that is refused": ("oauth", refused_secret, until_error),
+    "a federated token that is refused": ("oauth", refused_secret, until_error),
+    "a certificate that is accepted": ("oauth", troubles_that_pass, until_all_but_one_is_delivered),
+    "a federated token that is accepted": (
+        "oauth",
+        troubles_that_pass,
+        until_all_but_one_is_delivered,
+    ),
     "an intake key that is refused": ("oauth", refused_key, until_error),
     "logs that are refused": ("basic", refused_by_platform, until_log_is_refused),
 }
+
+
+def credential_of(case: str) -> Credential:
+    """What the application of a case signs in with."""
+    if "certificate" in case:
+        return "certificate"
+    return "federated" if "federated" in case else "secret"
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +202,9 @@ def scenes(open_scene: OpenScene) -> dict[str, Scene]:
     """One running process for each case, each with messages that hold canaries."""
     opened = {}
     for name, (trigger, trouble, _) in CASES.items():
-        scene = opened[name] = open_scene(trigger)
+        scene = opened[name] = open_scene(trigger, credential=credential_of(name))
+        # `token_of` signs in with the secret, whatever the process does.
+        scene.world.app.secrets[scene.world.identity.client_secret] = None
         received = scene.world.now() - timedelta(minutes=20)
         scene.world.tenant.add(make_row(received, **MESSAGE))
         scene.world.tenant.add(make_row(received, **{**MESSAGE, "Subject": TOO_LONG}))
@@ -204,3 +240,16 @@ def test_the_search_finds_what_is_there(scenes: dict[str, Scene]) -> None:
     who = scene.world.identity
     login = base64.b64encode(f"{who.account_name}:{who.account_password}".encode())
     assert "account and password" in shown_in(b"Basic " + login, scene)
+
+
+@pytest.mark.parametrize("kind", ["certificate", "federated token"])
+def test_a_proof_of_identity_was_sent_and_would_be_found(
+    scenes: dict[str, Scene], kind: str
+) -> None:
+    scene = scenes[f"a {kind} that is accepted"]
+    if scene.process.running:
+        until_all_but_one_is_delivered(scene)
+    sent = scene.world.entra.assertions[-1]
+    assert "assertion 0" in shown_in(json.dumps({"client_assertion": sent}).encode(), scene)
+    settings = scene.process.environment["TRIGGER_CONFIGURATION"].encode()
+    assert ("line 0 of the key" in shown_in(settings, scene)) == (kind == "certificate")

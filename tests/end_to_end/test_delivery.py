@@ -25,6 +25,7 @@ def scenes(open_scene: OpenScene) -> dict[str, Scene]:
         "oauth": open_scene("oauth"),
         "basic": open_scene("basic"),
         "connector": open_scene("oauth"),
+        "certificate by node": open_scene("oauth", secrets_by_node=True, credential="certificate"),
         "basic account by node": open_scene("basic", secrets_by_node=True),
         **{
             name: open_scene("oauth", secrets_by_node=True, **given)
@@ -68,6 +69,13 @@ def test_the_secret_of_the_node_counts_whatever_the_configuration_holds_in_its_p
     assert_exactly_once(scene)
     configuration = json.loads(scene.process.environment["TRIGGER_CONFIGURATION"])
     assert configuration.get("client_secret") != scene.world.identity.client_secret
+
+
+def test_a_certificate_may_be_a_secret_of_the_node(scenes: dict[str, Scene]) -> None:
+    scene = scenes["certificate by node"]
+    assert_exactly_once(scene)
+    assert "client_certificate" not in scene.process.environment["TRIGGER_CONFIGURATION"]
+    assert scene.world.playbook.messages("warning", "error", "critical") == []
 
 
 def test_the_password_of_an_account_may_be_a_secret_of_the_node(scenes: dict[str, Scene]) -> None:

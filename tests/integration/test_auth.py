@@ -34,14 +34,13 @@ def signed(auth: requests.auth.AuthBase) -> str:
 def applied(world: Sandbox, **changes: str) -> EntraAuth:
     """The sandbox's application with changes."""
     who = world.identity
-    values = {
-        "login_url": world.url("entra"),
-        "tenant_id": who.tenant_id,
-        "client_id": who.client_id,
-        "credential": who.client_secret,
-        "scope": SCOPE,
-    }
-    return EntraAuth(**{**values, **changes})
+    return EntraAuth(
+        changes.get("login_url", world.url("entra")),
+        changes.get("tenant_id", who.tenant_id),
+        changes.get("client_id", who.client_id),
+        changes.get("credential", who.client_secret),
+        SCOPE,
+    )
 
 
 def client(

@@ -11,7 +11,9 @@ from sandbox.__main__ import main
 from sandbox.simulation import Outcome, draw, simulate
 from sandbox.simulation.command import outcomes
 
-pytestmark = pytest.mark.timeout(1800)  # seconds; the seeds take about two minutes on two idle cores
+pytestmark = pytest.mark.timeout(
+    1800
+)  # seconds; the seeds take about two minutes on two idle cores
 
 SEEDS = range(1, 241)
 ALL_FAULTS = {
