@@ -7,16 +7,29 @@ from typing import cast
 
 import pytest
 
+from tests.command_line.test_document import options_of
+
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 README = (ROOT / "README.md").read_text()
 TRIGGERS = ["trigger_message_trace_oauth.json", "trigger_message_trace_basic.json"]
+GRAPH_TRIGGER = "trigger_message_trace_graph.json"
 SETTING = re.compile(r"^\| `(\w+)` \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
 
 
-def arguments() -> dict[str, dict[str, object]]:
+COMMAND = re.compile(r"-m office365_message_trace (\w+)((?:[^`\n]|\\\n)*)")
+FENCED = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+OTHER_WORDS = {
+    "most_recent_date_requested",  # the former module's
+    "no_answer",  # an outcome, in the metrics
+    "push_events_to_intakes",  # the SDK's
+}
+"""Words that look like settings and are none."""
+
+
+def arguments(*names: str) -> dict[str, dict[str, object]]:
     merged: dict[str, dict[str, object]] = {}
-    for name in TRIGGERS:
+    for name in names or TRIGGERS:
         merged |= json.loads((ROOT / name).read_text())["arguments"]["properties"]
     return merged
 
@@ -64,3 +77,53 @@ def test_every_module_has_its_layer_in_the_architecture_document() -> None:
     modules = {path.stem for path in (ROOT / "office365_message_trace").rglob("*.py")}
     named = set(re.findall(r"`(\w+)`", text.split("### Why")[0]))
     assert modules - {"__init__", "__main__"} <= named
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_setting_that_a_document_names_is_one_of_a_trigger(document: Path) -> None:
+    prose = FENCED.sub("", document.read_text())
+    metric_or_module = "message_trace|symphony_module"
+    named = set(re.findall(rf"`((?!{metric_or_module})[a-z]+(?:_[a-z0-9]+)+)`", prose))
+    settings = arguments(*TRIGGERS, GRAPH_TRIGGER)
+    choices = {
+        choice for each in settings.values() for choice in cast(list[str], each.get("enum", []))
+    }
+    assert named - choices - OTHER_WORDS <= set(settings)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_json_example_parses_and_names_settings_that_exist(document: Path) -> None:
+    settings = set(arguments(*TRIGGERS, GRAPH_TRIGGER))
+    for language, example in FENCED.findall(document.read_text()):
+        if language == "json":
+            names = set(json.loads(example))
+            assert not names & settings or names <= settings
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_command_in_the_documents_exists_with_its_options(document: Path) -> None:
+    for command, rest in COMMAND.findall(document.read_text()):
+        assert set(re.findall(r"--[a-z-]+", rest)) <= options_of(command)
+
+
+def test_the_guide_shows_every_command() -> None:
+    shown = {name for document in DOCUMENTS for name, _ in COMMAND.findall(document.read_text())}
+    assert shown == {"check", "status", "peek", "replay"}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_link_to_a_section_leads_to_its_heading(document: Path) -> None:
+    for file, anchor in re.findall(r"\]\((?!https?://)([^)#]*)#([^)]+)\)", document.read_text()):
+        target = (document.parent / file) if file else document
+        assert anchor in anchors(target.read_text()), anchor
+
+
+def anchors(text: str) -> set[str]:
+    """Of the headings, as GitHub names them."""
+    headings = re.findall(r"^#+ (.+)$", FENCED.sub("", text), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_the_readme_links_every_document() -> None:
+    links = set(re.findall(r"\]\(docs/([\w-]+\.md)", README))
+    assert links == {path.name for path in DOCUMENTS[1:]}
