@@ -19,6 +19,7 @@ from office365_message_trace.settings import (
     MessageTraceSettings,
     OAuthSettings,
 )
+from office365_message_trace.state import COPIES
 from office365_message_trace.storage import (
     PatientStorage,
     SpectatorStorage,
@@ -63,6 +64,15 @@ class Assembly:
         self._meter = meter
         self.shared_storage = self._storage(data_path)
         self.storage = self._storage(data_path / settings.state_folder)
+
+    def predecessor(self) -> Storage | None:
+        """Where the cursor of the library's former module may lie, which is taken over at a first
+        start; None if a trigger for the Reporting Web Service has taken over here before."""
+        reporting = MessageTraceSettings.state_folder
+        taken_over = set(COPIES) & set(self.shared_storage.names(reporting))
+        return (
+            None if taken_over and self._settings.state_folder != reporting else self.shared_storage
+        )
 
     def source(self) -> ODataClient:
         """The client of the service that the settings are for."""

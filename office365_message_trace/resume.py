@@ -12,7 +12,7 @@ from office365_message_trace.storage import Storage
 def opening_coverage(
     store: StateStore,
     ledger: Ledger,
-    predecessor: Storage,
+    predecessor: Storage | None,
     policy: Policy,
     start_time: timedelta,
     now: datetime,
@@ -21,8 +21,9 @@ def opening_coverage(
     """The coverage to continue from: saved, reconstructed, taken over, or new.
 
     Without a usable state, the ledger still tells how far back reading had been going on, at least
-    as far as the slowest pass may trail; its rows are dropped again when they are met. Without that either, the cursor that the library's
-    former module left in ``predecessor`` counts, and at a first start ``start_time`` before ``now``.
+    as far as the slowest pass may trail; its rows are dropped again when they are met. Without that
+    either, the cursor that the library's former module left in ``predecessor`` counts, and at a first
+    start ``start_time`` before ``now``.
     """
     coverage = store.load()
     if coverage is not None:
@@ -36,7 +37,7 @@ def opening_coverage(
             "warning",
         )
         return Coverage.starting(oldest, policy)
-    edge = predecessor_edge(predecessor, log)
+    edge = predecessor_edge(predecessor, log) if predecessor else None
     if edge is not None and edge < now:
         log(f"Continuing from {edge:%Y-%m-%d %H:%M} UTC, where the former module stopped.", "info")
         return Coverage.starting(edge, policy)

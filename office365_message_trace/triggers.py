@@ -127,7 +127,7 @@ class MessageTraceTrigger(Trigger):
         coverage = opening_coverage(
             store,
             ledger,
-            parts.shared_storage,
+            parts.predecessor(),
             settings.policy,
             settings.first_start,
             clock.now(),
