@@ -6,7 +6,12 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from jsonschema import Draft7Validator
 
+from office365_message_trace import codec
+from office365_message_trace.graph import as_reporting_row
+from office365_message_trace.model import Row
+from office365_message_trace.odata import received_at
 from tests.command_line.test_document import options_of
 
 ROOT = Path(__file__).parents[1]
@@ -32,6 +37,11 @@ def arguments(*names: str) -> dict[str, dict[str, object]]:
     for name in names or TRIGGERS:
         merged |= json.loads((ROOT / name).read_text())["arguments"]["properties"]
     return merged
+
+
+def fenced(document: Path, language: str) -> list[str]:
+    """The fenced examples in a language."""
+    return [text for found, text in FENCED.findall(document.read_text()) if found == language]
 
 
 def test_the_settings_table_lists_every_argument_with_its_default_and_bounds() -> None:
@@ -92,12 +102,29 @@ def test_every_setting_that_a_document_names_is_one_of_a_trigger(document: Path)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_every_json_example_parses_and_names_settings_that_exist(document: Path) -> None:
-    settings = set(arguments(*TRIGGERS, GRAPH_TRIGGER))
-    for language, example in FENCED.findall(document.read_text()):
-        if language == "json":
-            names = set(json.loads(example))
-            assert not names & settings or names <= settings
+def test_every_json_example_parses_and_gives_settings_values_that_they_take(
+    document: Path,
+) -> None:
+    settings = arguments(*TRIGGERS, GRAPH_TRIGGER)
+    form = {"properties": settings, "additionalProperties": False}
+    for example in (json.loads(text) for text in fenced(document, "json")):
+        if set(example) & set(settings):
+            Draft7Validator(form).validate(example)
+
+
+def test_the_two_forms_of_a_graph_row_are_what_the_trigger_makes_of_one_row() -> None:
+    graph, reporting = map(json.loads, fenced(ROOT / "docs" / "migration.md", "json"))
+    received = received_at(graph["receivedDateTime"])
+    row = Row(received, graph["id"], codec.canonical(graph), graph)
+    assert as_reporting_row(row) == reporting
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_file_that_a_command_in_the_documents_names_exists(document: Path) -> None:
+    made_by_the_reader = (ROOT / "deploy" / ".gitignore").read_text().splitlines()
+    for example in fenced(document, ""):
+        for name in re.findall(r"\bdeploy/[\w./-]+", example):
+            assert (ROOT / name).exists() or Path(name).name in made_by_the_reader, name
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
