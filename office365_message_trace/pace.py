@@ -8,6 +8,7 @@ NARROWEST = MILLISECOND
 """Receive times have milliseconds; less than one cannot be told apart."""
 
 _FIRST_GUESS = timedelta(hours=6)
+_BOLDEST_GUESS = timedelta(days=4)
 _WIDEST = timedelta(days=10)  # what Graph accepts at most, and the Reporting Web Service's history
 _CUT = 4
 _GROWTH = 16
@@ -36,9 +37,9 @@ class WindowWidth:
         self._observed = True
 
     def expect(self, span: timedelta, rows: int) -> None:
-        """A first guess from another window, as long as none of this kind was read."""
+        """A guess from another window, as long as none of this kind was read."""
         if not self._observed:
-            self.now = min(self.now, self._fitting(span, rows))
+            self.now = min(self._fitting(span, rows), _BOLDEST_GUESS)
 
     def narrow(self, span: timedelta, at_least: timedelta = NARROWEST) -> None:
         """After a window of ``span`` that could not be read to its end."""
