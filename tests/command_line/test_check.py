@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import tempfile
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -219,7 +220,10 @@ def test_a_storage_that_is_no_folder_is_a_failure(desk: Desk) -> None:
     assert any("Cannot write the trigger's own state" in line for line in said.lines("failure"))
 
 
-def test_a_folder_without_a_volume_goes_with_its_container(tmp_path: Path) -> None:
+def test_a_folder_without_a_volume_goes_with_its_container(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # wherever this checkout lies
     mark = tmp_path / "mark"
     mark.touch()
     here = Path(__file__).parent
