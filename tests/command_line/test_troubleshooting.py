@@ -133,6 +133,8 @@ CASES = {
     "The trigger's state was written by a newer version": Case(trouble=newer_state),
 }
 ONLY_A_RUNNING_TRIGGER_KNOWS = {
+    "… returned rows without a usable receive time",
+    "… returned rows from outside the time that was asked for",
     "The intake does not accept one event",
     "Pausing for …: the request budget is used up.",
     "Message traces from before … are lost",
