@@ -62,8 +62,9 @@ class Assembly:
         self._log = log
         self._spectator = spectator
         self._meter = meter
-        self.shared_storage = self._storage(data_path)
-        self.storage = self._storage(data_path / settings.state_folder)
+        self.shared_storage = self._patient(self._storage(data_path))
+        self._bare = self._storage(data_path / settings.state_folder)
+        self.storage = self._patient(self._bare)
 
     def predecessor(self) -> Storage | None:
         """Where the cursor of the library's former module may lie, which is taken over at a first
@@ -98,7 +99,7 @@ class Assembly:
     @cached_property
     def budget(self) -> RequestBudget:
         """What grants the requests to Microsoft's message trace."""
-        return RequestBudget(self.storage, self._clock, self._settings.policy.frequency)
+        return RequestBudget(self._bare, self._clock, self._settings.policy.frequency)
 
     def pusher(self, intake_server: str, deliveries: Deliveries) -> BatchPusher:
         """The way to the intake at ``intake_server``."""
@@ -148,9 +149,10 @@ class Assembly:
         return MeteredHttp(http, api, self._meter) if self._meter else http
 
     def _storage(self, root: Path) -> Storage:
-        storage: Storage = storage_at(root)
+        storage = storage_at(root)
         if self._spectator:
             return SpectatorStorage(storage)
-        if self._meter:
-            storage = MeteredStorage(storage, self._meter)
-        return PatientStorage(storage, self._clock, self._log)
+        return MeteredStorage(storage, self._meter) if self._meter else storage
+
+    def _patient(self, storage: Storage) -> Storage:
+        return storage if self._spectator else PatientStorage(storage, self._clock, self._log)

@@ -193,12 +193,15 @@ class Coverage:
 
         A new pass takes over from the next slower one (all that one has read, was read late enough),
         or else from the slowest. What is owed by passes that a longer delay makes pointless is read
-        by the first pass instead.
+        by the first pass instead; and if no later passes are wanted, so is what the next slower one owes.
         """
         first, *slower = self.passes
         for each in slower:
             if each.trail <= policy.delay:
                 first = first.with_pending(each)
+            elif not policy.trails:
+                first = first.with_pending(each)
+                break
 
         def heir(trail: timedelta) -> Pass:
             source = next((p for p in slower if p.trail >= trail), self.passes[-1])

@@ -6,6 +6,7 @@ Web Service no number is known, and the same is kept to. Requests that are refus
 
 import math
 from collections import deque
+from contextlib import suppress
 from datetime import timedelta
 from threading import Lock
 from typing import NamedTuple
@@ -34,7 +35,7 @@ class RequestBudget(Limiter):
 
     Requests in the `BACKGROUND` leave room for the `LIVE` ones of a period, one every ``frequency``.
     The limit shrinks when the service says that the tenant has spent its quota, which others must
-    have done then, and grows back slowly. Thread-safe.
+    have done then, and grows back slowly. ``storage`` must not wait for itself. Thread-safe.
     """
 
     def __init__(self, storage: Storage, clock: Clock, frequency: timedelta) -> None:
@@ -81,8 +82,6 @@ class RequestBudget(Limiter):
             self._attempts.append(_Attempt(now, background))
             self.granted += 1
             self._record()
-            # writing may have had to wait for the storage; the request is made only now
-            self._attempts[-1] = _Attempt(self._clock.monotonic(), background)
 
     def throttled(self) -> None:
         """Learn that a request was one too many: others spend of the same quota."""
@@ -108,14 +107,19 @@ class RequestBudget(Limiter):
         return attempts[-limit].at + PERIOD - now if len(attempts) >= limit else 0.0
 
     def _record(self) -> None:
-        """Write down by the time of day what was granted: the other clock ends with the process."""
+        """Write down by the time of day what was granted: the other clock ends with the process.
+
+        A storage that fails is no reason to wait here, where a request would be held up: what it does
+        not know, a restart may spend again.
+        """
         started = self._clock.now() - timedelta(seconds=self._clock.monotonic())
         attempts = [
             [milliseconds(started + timedelta(seconds=each.at)), each.background]
             for each in self._attempts
         ]
         record = {"limit": self._limit, "attempts": attempts}
-        self._storage.write(_RECORD, orjson.dumps(record))
+        with suppress(StorageFailed):
+            self._storage.write(_RECORD, orjson.dumps(record))
 
     def _restore(self) -> None:
         """Take over what a process before this one spent; without a usable record, nothing."""

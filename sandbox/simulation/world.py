@@ -14,7 +14,7 @@ from office365_message_trace.pusher import BatchPusher
 from office365_message_trace.quota import RequestBudget
 from office365_message_trace.resume import opening_coverage
 from office365_message_trace.state import StateStore
-from office365_message_trace.storage import PatientStorage, Storage
+from office365_message_trace.storage import PatientStorage
 from office365_message_trace.transport import Transport
 from sandbox.graph import GraphService
 from sandbox.intake import Intake, IntakeOptions
@@ -85,7 +85,7 @@ class World:
             self._log,
         )
         Collector(
-            self._source(storage, policy),
+            self._source(policy),
             self._pusher(settings),
             ledger,
             store,
@@ -127,7 +127,7 @@ class World:
             reporting_format=scenario.reporting_format,
         )
 
-    def _source(self, storage: Storage, policy: Policy) -> ODataClient:
+    def _source(self, policy: Policy) -> ODataClient:
         credentials = SimulatedCredentials(
             self._entra, self._service.resource, self.clock, self.troubles, self.witness
         )
@@ -139,7 +139,7 @@ class World:
             self.troubles,
             self.witness,
             self._microsoft_chance,
-            RequestBudget(storage, self.clock, policy.frequency),
+            RequestBudget(self.storage, self.clock, policy.frequency),
         )
         transport = Transport(
             http, "Microsoft", self.clock, self._log, credentials, self._jitter.random

@@ -223,3 +223,16 @@ def test_gaps_that_touch_are_declared_as_one() -> None:
 def test_a_window_cannot_end_before_it_starts() -> None:
     with pytest.raises(ValueError, match="cannot end"):
         Window(NOON, NOON - HOUR)
+
+
+def test_what_was_owed_is_read_by_the_first_pass_if_no_later_ones_are_wanted() -> None:
+    """A shorter look-back, no longer than the delay: rows may still come late within it."""
+    minute = timedelta(minutes=1)
+    wide = Policy(delay=60 * minute, frequency=minute, lookback=3 * HOUR)
+    narrow = Policy(delay=60 * minute, frequency=minute, lookback=HOUR)
+    coverage = Coverage.starting(NOON - 10 * HOUR, wide)
+    coverage = coverage.completed(Read(Kind.LIVE, Window(NOON - 10 * HOUR, NOON), NOON))
+    owed = coverage.passes[1].edge
+    assert coverage.live > owed
+    (first,) = coverage.adapted(narrow).passes
+    assert first.pending()[0].start == owed

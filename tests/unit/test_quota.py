@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pyrate_limiter import BucketFullException
 from requests.auth import HTTPBasicAuth
 
+from office365_message_trace.errors import StorageFailed
 from office365_message_trace.quota import (
     BACKGROUND,
     FEWEST_REQUESTS,
@@ -126,6 +127,23 @@ def test_after_a_clock_set_back_what_was_spent_still_counts_for_five_minutes_and
 def test_a_record_that_cannot_be_used_is_no_record(tmp_path: Path, record: bytes) -> None:
     (tmp_path / "quota.json").write_bytes(record)
     assert Grants(tmp_path).take_all() == MOST_REQUESTS
+
+
+class FullDisk(FolderStorage):
+    """A folder that takes nothing any more."""
+
+    def write(self, name: str, data: bytes) -> None:
+        raise StorageFailed("The disk is full.")
+
+
+def test_a_storage_that_fails_holds_up_no_request_and_the_budget_still_holds(
+    tmp_path: Path,
+) -> None:
+    budget = RequestBudget(FullDisk(tmp_path), TurnedClock(), MINUTE)
+    for _ in range(MOST_REQUESTS):
+        budget.try_acquire(LIVE)
+    with pytest.raises(BucketFullException):
+        budget.try_acquire(LIVE)
 
 
 # Other clients
