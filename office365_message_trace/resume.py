@@ -21,8 +21,7 @@ def opening_coverage(
     """The coverage to continue from: saved, reconstructed, taken over, or new.
 
     Without a usable state, the ledger still tells how far back reading had been going on, at least
-    as far as the slowest pass may trail, and the backlog of the first start may lie before that; its
-    rows are dropped again when they are met. Without that
+    as far as the slowest pass may trail; its rows are dropped again when they are met. Without that
     either, the cursor that the library's former module left in ``predecessor`` counts, and at a first
     start ``start_time`` before ``now``.
     """
@@ -31,8 +30,7 @@ def opening_coverage(
         return coverage
     start = now.replace(microsecond=0) - start_time
     if ledger.buckets:
-        settled = now.replace(microsecond=0) - policy.lookback * 1.25
-        oldest = min(ledger.buckets[0].start, settled) - start_time
+        oldest = min(ledger.buckets[0].start, now.replace(microsecond=0) - policy.lookback * 1.25)
         log(
             "The trigger's state is gone, but not the record of what was forwarded: reading again "
             f"from {oldest:%Y-%m-%d %H:%M} UTC, without repeating what is recorded.",
