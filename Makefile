@@ -53,11 +53,14 @@ clean: ## Remove the virtual environment and everything generated
 	rm -rf $(VENV) .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache htmlcov
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The stamp comes last: an interrupted install is started over by the next command.
+# The requirements files are the whole closure of the lock, so pip resolves nothing (--no-deps): the resolver of older
+# releases trips over extras of pinned packages as soon as a newer release of them is out. `pip check` sees to it that
+# nothing is missing. The stamp comes last: an interrupted install is started over by the next command.
 # Python older than 3.11 would skip every pinned line and install nothing, so that is said first.
 $(READY): requirements.txt requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or later is needed: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile \
-	    --require-hashes -r requirements-dev.txt
+	    --no-deps --require-hashes -r requirements-dev.txt
+	$(BIN)/python -m pip --disable-pip-version-check check
 	@touch $@

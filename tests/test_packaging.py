@@ -183,8 +183,9 @@ def test_make_installs_the_development_pins_by_hash_and_again_when_they_change()
     assert rule
     assert set(rule["needs"].split()) == {RUNTIME, DEVELOPMENT}
     (install,) = re.findall(r"pip install (.*)", rule["recipe"])
-    assert "--require-hashes" in install
+    assert {"--require-hashes", "--no-deps"} <= set(install.split())
     assert install.split()[-2:] == ["-r", DEVELOPMENT]
+    assert re.search(r"\n\t.* pip .*check\n", rule["recipe"]), "what pip did not resolve is checked"
     assert rule["recipe"].rstrip().endswith("touch $@"), "the stamp comes last"
 
 
@@ -194,10 +195,11 @@ def dockerfile_steps(instruction: str) -> list[str]:
 
 
 def test_image_installs_the_runtime_pins_by_hash_and_nothing_else() -> None:
-    (install,) = [step for step in dockerfile_steps("RUN") if "pip" in step]
-    assert "--require-hashes" in install
-    assert "--no-cache-dir" in install
+    (step,) = [step for step in dockerfile_steps("RUN") if "pip" in step]
+    install, check = step.split(" && ")
+    assert {"--require-hashes", "--no-deps", "--no-cache-dir"} <= set(install.split())
     assert install.split()[-2:] == ["-r", RUNTIME]
+    assert check == "pip check", "what pip did not resolve is checked"
     assert not [step for step in dockerfile_steps("RUN") if "apt" in step]
 
 
