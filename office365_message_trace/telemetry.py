@@ -100,6 +100,7 @@ class Telemetry:
     def __init__(self, intake_key: str, policy: Policy, clock: Clock) -> None:
         self._label = blake2b(intake_key.encode(), digest_size=4).hexdigest()
         self._clock = clock
+        self._live = clock.now()
         _DELAY.set(policy.delay.total_seconds())
         _FREQUENCY.set(policy.frequency.total_seconds())
         for kind in Kind:
@@ -119,9 +120,9 @@ class Telemetry:
 
     def covered(self, coverage: Coverage, now: datetime) -> None:
         """What has been read at ``now``. How far behind that is goes on growing until told anew."""
-        live = coverage.live
-        _SDK.put_events_lag(self._label, (now - live).total_seconds())
-        _BEHIND.set_function(lambda: (self._clock.now() - live).total_seconds())
+        self._live = coverage.live
+        _SDK.put_events_lag(self._label, (now - coverage.live).total_seconds())
+        _BEHIND.set_function(self._behind)
         _FINAL.set(coverage.oldest.timestamp())
         _BACKLOG.set(_seconds(window.span for window in coverage.backlog))
         _GAPS.set(_seconds(window.span for window in coverage.gaps))
@@ -157,6 +158,9 @@ class Telemetry:
         """Show the request budget as it is whenever it is asked for."""
         _QUOTA_LEFT.set_function(lambda: budget.left)
         _QUOTA_LIMIT.set_function(lambda: budget.limit)
+
+    def _behind(self) -> float:
+        return (self._clock.now() - self._live).total_seconds()
 
 
 def _seconds(spans: Iterable[timedelta]) -> float:
