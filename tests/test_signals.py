@@ -137,6 +137,12 @@ def test_panels_fill_the_grid_and_have_ids_of_their_own() -> None:
     }
 
 
+def test_the_picture_shows_every_panel_of_the_dashboard() -> None:
+    picture = (ROOT / "docs" / "dashboard.svg").read_text()
+    shown = re.findall(r"<text[^>]*>([^<]*)</text>", picture)
+    assert {panel["title"] for panel in DASHBOARD["panels"]} <= set(shown)
+
+
 def test_every_alert_is_documented_and_says_what_to_do() -> None:
     rows = re.findall(r"^\| `(MessageTrace\w+)` \| (\w+) \|", DOCUMENT, re.MULTILINE)
     assert rows == [(rule["alert"], rule["labels"]["severity"]) for rule in RULES]
