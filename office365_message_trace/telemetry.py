@@ -15,6 +15,7 @@ from sekoia_automation.connector.metrics import MetricsMixin
 
 from office365_message_trace.clock import Clock
 from office365_message_trace.coverage import Coverage, Kind, Policy
+from office365_message_trace.metering import OUTCOMES
 from office365_message_trace.model import Event, milliseconds
 from office365_message_trace.quota import RequestBudget
 from office365_message_trace.storage import Damage
@@ -105,6 +106,8 @@ class Telemetry:
         _FREQUENCY.set(policy.frequency.total_seconds())
         for kind in Kind:
             _REFUSED.labels(kind.value).set(0)
+            for counter in (_PAGES, _ROWS, _KNOWN, _FORWARDED):
+                counter.labels(kind.value)
         for damage in Damage:
             _REPAIRS.labels(damage.value)
 
@@ -146,7 +149,12 @@ class Telemetry:
         _REPAIRS.labels(damage.value).inc()
 
     def request(self, api: str, outcome: str) -> None:
-        """A request to ``api`` ended in ``outcome``."""
+        """A request to ``api`` ended in ``outcome``.
+
+        The other outcomes show as zero from then on: a rate needs a sample before the first one.
+        """
+        for each in OUTCOMES:
+            _REQUESTS.labels(api, each)
         _REQUESTS.labels(api, outcome).inc()
 
     def stored(self, writes: int = 0, failures: int = 0) -> None:

@@ -14,6 +14,8 @@ import promql_parser
 import pytest
 import yaml
 
+from office365_message_trace.metering import OUTCOMES
+
 ROOT = Path(__file__).parents[1]
 DOCUMENT = (ROOT / "docs" / "metrics.md").read_text()
 DASHBOARD: dict[str, Any] = json.loads((ROOT / "deploy" / "grafana-dashboard.json").read_text())
@@ -103,7 +105,7 @@ def test_expressions_select_labels_and_values_that_are_there(
         label for _, labels in metrics.values() for label in labels
     }
     values = {"entra", "reporting", "graph", "intake"}
-    values |= {"ok", "throttled", "refused", "failed", "no_answer"}
+    values |= set(OUTCOMES)
     for expression in expressions():
         for label, value in re.findall(r'(\w+)(?:=~|!=|=)"([^"]*)"', expression):
             assert label in known
