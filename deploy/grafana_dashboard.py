@@ -212,7 +212,7 @@ MICROSOFT = (
         "none",
         (
             "sum by (api, outcome) (increase(message_trace_requests_total"
-            '{job=~"$job", instance=~"$instance", api!="intake"}[5m]))',
+            '{job=~"$job", instance=~"$instance", api!="intake"}[5m])) > 0',
             "{{api}} {{outcome}}",
         ),
     ),
@@ -241,7 +241,7 @@ DELIVERY = (
         "cpm",
         (
             "sum by (outcome) (rate(message_trace_requests_total"
-            '{job=~"$job", instance=~"$instance", api="intake"}[$__rate_interval]) * 60)',
+            '{job=~"$job", instance=~"$instance", api="intake"}[$__rate_interval]) * 60) > 0',
             "{{outcome}}",
         ),
     ),

@@ -91,7 +91,7 @@ CASES = [
     case("a gap is declared", 130, "Gap", gap_seconds="0x120 3600x280"),
     case("the alert of a gap ends", 200, gap_seconds="0x120 3600x280"),
     case("another gap", 230, "Gap", gap_seconds="3600x220 7200x180"),
-    case("back with a gap after three hours", 270, "Gap", gap_seconds="0x60 _x180 0 7200x160"),
+    case("back with a gap after three hours", 270, "Gap", gap_seconds="0x60 _x180 7200x160"),
     case("the loop waits", 120, "Behind", **{BEHIND: "330x60 330+60x340"}),
     case(
         "more mail than can be read",
