@@ -72,7 +72,7 @@ def _collector(job: Job) -> Collector:
         site.client_secret,
         Endpoints().reporting_scope,
     )
-    telemetry = Telemetry(site.intake_key)
+    telemetry = Telemetry(site.intake_key, POLICY, clock)
     microsoft = Transport(RequestsHttp(TimeoutSession(), auth), "Microsoft", clock, _say, auth)
     sekoia = Transport(RequestsHttp(TimeoutSession()), "Sekoia.io", clock, _say)
     storage = PatientStorage(storage_at(job.folder), clock, _say)

@@ -87,7 +87,7 @@ def _panel(
     kind: str, title: str, unit: str, *queries: tuple[str, str], **options: Any
 ) -> dict[str, Any]:
     """A panel of `queries`, each an expression (CHOSEN stands for the selection) and its legend."""
-    form = "heatmap" if kind == "heatmap" else "time_series"
+    heatmap = kind == "heatmap"
     return {
         "type": kind,
         "title": title,
@@ -98,12 +98,12 @@ def _panel(
                 "datasource": _SOURCE,
                 "expr": expression.replace("CHOSEN", _CHOSEN),
                 "legendFormat": legend,
-                "format": form,
+                "format": "heatmap" if heatmap else "time_series",
             }
             for number, (expression, legend) in enumerate(queries)
         ],
         "fieldConfig": {"defaults": {"unit": unit, **options}, "overrides": []},
-        "options": {},
+        "options": {"calculate": False, "yAxis": {"unit": unit}} if heatmap else {},
     }
 
 
@@ -115,16 +115,20 @@ def _steps(*limits: tuple[float | None, str]) -> dict[str, Any]:
 HEALTH = (
     _panel(
         "stat",
-        "Fresh mail is read after",
+        "Fresh mail is overdue by",
         "s",
-        ("message_trace_live_edge_behind_secondsCHOSEN", "{{instance}}"),
-        thresholds=_steps((None, "green"), (1800, "yellow"), (3600, "red")),
+        (
+            "clamp_min(message_trace_live_edge_behind_secondsCHOSEN"
+            " - message_trace_timedelta_secondsCHOSEN - message_trace_frequency_secondsCHOSEN, 0)",
+            "{{instance}}",
+        ),
+        thresholds=_steps((None, "green"), (900, "yellow"), (1800, "red")),
     ),
     _panel(
         "stat",
         "Complete up to",
         "dateTimeAsIso",
-        ("message_trace_final_timestamp_secondsCHOSEN * 1000", "{{instance}}"),
+        ("(message_trace_final_timestamp_secondsCHOSEN > 0) * 1000", "{{instance}}"),
     ),
     _panel(
         "stat",
@@ -151,8 +155,8 @@ HEALTH = (
         "stat",
         "Last window read",
         "s",
-        ("time() - message_trace_last_read_timestamp_secondsCHOSEN", "{{instance}}"),
-        thresholds=_steps((None, "green"), (1800, "red")),
+        ("time() - (message_trace_last_read_timestamp_secondsCHOSEN > 0)", "{{instance}}"),
+        thresholds=_steps((None, "green"), (5400, "red")),
     ),
 )
 
@@ -193,6 +197,10 @@ FLOW = (
         "Behind, and backlog",
         "s",
         ("message_trace_live_edge_behind_secondsCHOSEN", "behind {{instance}}"),
+        (
+            "message_trace_timedelta_secondsCHOSEN + message_trace_frequency_secondsCHOSEN",
+            "expected {{instance}}",
+        ),
         ("message_trace_backlog_secondsCHOSEN", "backlog {{instance}}"),
     ),
 )
@@ -204,7 +212,7 @@ MICROSOFT = (
         "none",
         (
             "sum by (api, outcome) (increase(message_trace_requests_total"
-            '{job=~"$job", instance=~"$instance", api!="intake"}[5m]))',
+            '{job=~"$job", instance=~"$instance", api!="intake"}[5m])) > 0',
             "{{api}} {{outcome}}",
         ),
     ),
@@ -233,9 +241,15 @@ DELIVERY = (
         "cpm",
         (
             "sum by (outcome) (rate(message_trace_requests_total"
-            '{job=~"$job", instance=~"$instance", api="intake"}[$__rate_interval]) * 60)',
+            '{job=~"$job", instance=~"$instance", api="intake"}[$__rate_interval]) * 60) > 0',
             "{{outcome}}",
         ),
+    ),
+    _panel(
+        "stat",
+        "Last delivery",
+        "s",
+        ("time() - (message_trace_last_delivery_timestamp_secondsCHOSEN > 0)", "{{instance}}"),
     ),
     _panel(
         "timeseries",
@@ -252,9 +266,9 @@ DELIVERY = (
     ),
     _panel(
         "stat",
-        "States repaired",
+        "Damage repaired since the start",
         "none",
-        ("sum(message_trace_state_repairs_totalCHOSEN)", "repairs"),
+        ("sum by (damage) (message_trace_state_repairs_totalCHOSEN)", "{{damage}}"),
         thresholds=_steps((None, "green"), (1, "yellow")),
     ),
 )

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+_MINUTE = timedelta(minutes=1)
+_HOUR = 3600.0  # seconds
+
 
 @dataclass(frozen=True, slots=True)
 class CatchUp:
@@ -32,3 +35,19 @@ class CatchUp:
         if not self.backlog or self.longest_at is None or caught_up <= 0 or now <= self.longest_at:
             return None
         return (now - self.longest_at) * (self.backlog / caught_up)
+
+
+def progress_line(now: datetime, live: datetime, forwarded: int, catch_up: CatchUp) -> str:
+    """How far the first read has come and how late it is, and what else there is to read.
+
+    ``forwarded`` counts the events since the line before.
+    """
+    text = (
+        f"Read up to {live:%Y-%m-%d %H:%M:%S} UTC, {(now - live) / _MINUTE:.0f} minutes ago; "
+        f"{forwarded} events forwarded since the last line"
+    )
+    if catch_up.done is not None:
+        text += f"; {catch_up.backlog / _HOUR:.1f} hours of backlog left, {catch_up.done:.0%} done"
+        if (left := catch_up.left(now)) is not None:
+            text += f", about {left / _MINUTE:.0f} minutes to go"
+    return f"{text}."

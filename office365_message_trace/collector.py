@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from office365_message_trace.catchup import CatchUp
+from office365_message_trace.catchup import CatchUp, progress_line
 from office365_message_trace.clock import Clock
 from office365_message_trace.coverage import Coverage, Kind, Policy, Read, Wait, plan
 from office365_message_trace.errors import (
@@ -347,16 +347,6 @@ class Collector:
             return
         backlog = sum((window.span for window in self._coverage.backlog), timedelta())
         self._catch_up = self._catch_up.at(now, backlog.total_seconds())
-        behind = (now - self._coverage.live) / _MINUTE
-        text = (
-            f"Read up to {self._coverage.live:%Y-%m-%d %H:%M:%S} UTC, {behind:.0f} minutes ago; "
-            f"{self._forwarded} events forwarded since the last line"
-        )
-        if backlog:
-            text += f"; {backlog / timedelta(hours=1):.1f} hours of backlog left"
-            text += f", {self._catch_up.done:.0%} done"
-            if (left := self._catch_up.left(now)) is not None:
-                text += f", about {left / _MINUTE:.0f} minutes to go"
-        self._log(f"{text}.", "info")
+        self._log(progress_line(now, self._coverage.live, self._forwarded, self._catch_up), "info")
         self._forwarded = 0
         self._reported_at = now

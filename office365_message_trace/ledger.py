@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 
 from office365_message_trace.model import MILLISECOND, Row, Window, instant, milliseconds
-from office365_message_trace.storage import SizedStorage, Storage
+from office365_message_trace.storage import Damage, SizedStorage, Storage
 
 FINGERPRINT_BYTES = 16
 BUCKET_SPAN = timedelta(minutes=15)
@@ -36,10 +36,14 @@ _LAST_BUCKET = milliseconds(datetime(9999, 1, 1, tzinfo=UTC)) // _BUCKET_MILLISE
 
 
 class Ledger:
-    """The record of accepted rows in ``storage``; opening it lists the buckets once."""
+    """The record of accepted rows in ``storage``; opening it lists the buckets once.
 
-    def __init__(self, storage: Storage) -> None:
+    ``repaired`` is told when a part that is read back has a torn end, which the next record replaces.
+    """
+
+    def __init__(self, storage: Storage, repaired: Callable[[Damage], None] | None = None) -> None:
         self._storage = storage
+        self._repaired = repaired
         keys = [name for name in storage.names(_FOLDER) if _KEY.fullmatch(name)]
         self._key = bytes.fromhex(keys[0]) if keys else secrets.token_bytes(FINGERPRINT_BYTES)
         self._folder = f"{_FOLDER}/{self._key.hex()}"
@@ -106,8 +110,11 @@ class Ledger:
         return bucket
 
     def _read(self, number: int) -> "_Bucket":
-        parts = range(self._parts.get(number, 0))
-        return _Bucket(self._storage.read(self._name(number, part)) or b"" for part in parts)
+        names = [self._name(number, part) for part in range(self._parts.get(number, 0))]
+        parts = [self._storage.read(name) or b"" for name in names]
+        if self._repaired and any(len(each) % FINGERPRINT_BYTES for each in parts):
+            self._repaired(Damage.RECORD)
+        return _Bucket(parts)
 
     def _spare_memory(self) -> None:
         excess = sum(bucket.size for bucket in self._loaded.values()) - _LOADED_BYTES

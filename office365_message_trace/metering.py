@@ -7,6 +7,9 @@ from office365_message_trace.errors import MessageTraceError, StorageFailed
 from office365_message_trace.storage import Storage
 from office365_message_trace.transport import Answer, Http, Pending, Request
 
+OUTCOMES = ("ok", "throttled", "refused", "failed", "no_answer")
+"""What can come of a request."""
+
 _T = TypeVar("_T")
 
 
@@ -14,7 +17,7 @@ class Meter(Protocol):
     """Who counts."""
 
     def request(self, api: str, outcome: str) -> None:
-        """A request to ``api`` ended in ``outcome``, one of those that `outcome` gives or no_answer."""
+        """A request to ``api`` ended in ``outcome``, one of `OUTCOMES`."""
 
     def stored(self, writes: int = 0, failures: int = 0) -> None:
         """The storage took ``writes`` or failed ``failures`` times."""

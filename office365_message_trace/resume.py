@@ -1,12 +1,13 @@
 """Where to begin reading, from what the storage holds."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from office365_message_trace.coverage import Coverage, Policy
 from office365_message_trace.ledger import Ledger
 from office365_message_trace.model import Log
 from office365_message_trace.state import StateStore, predecessor_edge
-from office365_message_trace.storage import Storage
+from office365_message_trace.storage import Damage, Storage
 
 
 def opening_coverage(
@@ -17,19 +18,24 @@ def opening_coverage(
     start_time: timedelta,
     now: datetime,
     log: Log,
+    repaired: Callable[[Damage], None] | None = None,
 ) -> Coverage:
     """The coverage to continue from: saved, reconstructed, taken over, or new.
 
     Without a usable state, the ledger still tells how far back reading had been going on, at least
     as far as the slowest pass may trail; its rows are dropped again when they are met. Without that
     either, the cursor that the library's former module left in ``predecessor`` counts, and at a first
-    start ``start_time`` before ``now``.
+    start ``start_time`` before ``now``. ``repaired`` is told of damage that was made up for.
     """
     coverage = store.load()
     if coverage is not None:
+        if store.damaged and repaired:
+            repaired(Damage.COPY)
         return coverage
     start = now.replace(microsecond=0) - start_time
     if ledger.buckets:
+        if repaired:
+            repaired(Damage.STATE)
         oldest = min(ledger.buckets[0].start, now.replace(microsecond=0) - policy.lookback * 1.25)
         log(
             "The trigger's state is gone, but not the record of what was forwarded: reading again "

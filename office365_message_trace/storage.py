@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from enum import Enum
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -14,6 +15,14 @@ from office365_message_trace.model import Log
 
 _T = TypeVar("_T")
 _LONGEST_PAUSE = 60.0  # seconds
+
+
+class Damage(Enum):
+    """What was found of the trigger's state that can be made up for."""
+
+    COPY = "copy"  # one of the two copies of the coverage is missing or damaged
+    STATE = "state"  # both are, and the ledger tells how far back to read
+    RECORD = "record"  # the end of a part of the ledger is torn: its row may be repeated
 
 
 class Storage(Protocol):

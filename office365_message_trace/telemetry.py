@@ -13,9 +13,12 @@ from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.registry import Collector as MetricCollector
 from sekoia_automation.connector.metrics import MetricsMixin
 
-from office365_message_trace.coverage import Coverage, Kind
+from office365_message_trace.clock import Clock
+from office365_message_trace.coverage import Coverage, Kind, Policy
+from office365_message_trace.metering import OUTCOMES
 from office365_message_trace.model import Event, milliseconds
 from office365_message_trace.quota import RequestBudget
+from office365_message_trace.storage import Damage
 
 AGES = (60, 120, 300, 600, 1200, 2700, 5400, 10800, 21600, 43200, 86400, 259200)
 """Upper bounds of the histogram of events' ages, in seconds: from a minute to three days."""
@@ -66,6 +69,8 @@ _AGE = _Ages(
 _QUOTA_LEFT = Gauge("message_trace_quota_left", "Requests that could be made at once.")
 _QUOTA_LIMIT = Gauge("message_trace_quota_limit", "Requests that are allowed in five minutes.")
 _BEHIND = Gauge("message_trace_live_edge_behind_seconds", "How far the first read is behind now.")
+_DELAY = Gauge("message_trace_timedelta_seconds", "The setting timedelta.")
+_FREQUENCY = Gauge("message_trace_frequency_seconds", "The setting frequency.")
 _FINAL = Gauge(
     "message_trace_final_timestamp_seconds", "Everything received before this was read for good."
 )
@@ -76,10 +81,15 @@ _GAPS = Gauge("message_trace_gap_seconds", "Receive time that can no longer be r
 _REFUSED = Gauge(
     "message_trace_refused", "1 while somebody has to act before it goes on.", ["pass"]
 )
-_DELIVERED = Gauge("message_trace_last_read_timestamp_seconds", "When a window was last completed.")
+_READ = Gauge("message_trace_last_read_timestamp_seconds", "When a window was last completed.")
+_DELIVERED = Gauge(
+    "message_trace_last_delivery_timestamp_seconds", "When the intake last accepted events."
+)
 _WRITES = Counter("message_trace_state_writes", "Writes to the trigger's storage.")
 _FAILURES = Counter("message_trace_state_failures", "Failures of the trigger's storage.")
-_REPAIRS = Counter("message_trace_state_repairs", "Damaged or lost states that were made up for.")
+_REPAIRS = Counter(
+    "message_trace_state_repairs", "Damage to the trigger's state that was made up for.", ["damage"]
+)
 
 
 class Telemetry:
@@ -88,29 +98,38 @@ class Telemetry:
     The intake key is a credential: the label of the SDK's metrics shows a digest of it.
     """
 
-    def __init__(self, intake_key: str) -> None:
+    def __init__(self, intake_key: str, policy: Policy, clock: Clock) -> None:
         self._label = blake2b(intake_key.encode(), digest_size=4).hexdigest()
+        self._clock = clock
+        self._live = clock.now()
+        _DELAY.set(policy.delay.total_seconds())
+        _FREQUENCY.set(policy.frequency.total_seconds())
         for kind in Kind:
             _REFUSED.labels(kind.value).set(0)
+            for counter in (_PAGES, _ROWS, _KNOWN, _FORWARDED):
+                counter.labels(kind.value)
+        for damage in Damage:
+            _REPAIRS.labels(damage.value)
 
     def accepted(self, events: int, seconds: float) -> None:
         """``events`` were accepted by the intake, which took ``seconds``."""
         _SDK.put_forwarded_events(self._label, events)
         _SDK.put_forward_events_duration(self._label, seconds)
+        _DELIVERED.set(self._clock.now().timestamp())
 
     def discarded(self, events: int) -> None:
         """``events`` were left out because the intake does not accept them."""
         _SDK.put_discarded_events(self._label, events)
 
     def covered(self, coverage: Coverage, now: datetime) -> None:
-        """What has been read at ``now``."""
-        behind = (now - coverage.live).total_seconds()
-        _SDK.put_events_lag(self._label, behind)
-        _BEHIND.set(behind)
+        """What has been read at ``now``. How far behind that is goes on growing until told anew."""
+        self._live = coverage.live
+        _SDK.put_events_lag(self._label, (now - coverage.live).total_seconds())
+        _BEHIND.set_function(self._behind)
         _FINAL.set(coverage.oldest.timestamp())
         _BACKLOG.set(_seconds(window.span for window in coverage.backlog))
         _GAPS.set(_seconds(window.span for window in coverage.gaps))
-        _DELIVERED.set(coverage.read_at.timestamp())
+        _READ.set(coverage.read_at.timestamp())
 
     def page(self, kind: Kind, rows: int, forwarded: Sequence[Event], now: datetime) -> None:
         """A page of ``rows`` was delivered by ``now``; ``forwarded`` of them were not known."""
@@ -125,12 +144,17 @@ class Telemetry:
         """Whether windows of ``kind`` are refused, by whomever."""
         _REFUSED.labels(kind.value).set(refused)
 
-    def repaired(self) -> None:
-        """A damaged or lost state was made up for."""
-        _REPAIRS.inc()
+    def repaired(self, damage: Damage) -> None:
+        """The trigger's state was damaged, which was made up for."""
+        _REPAIRS.labels(damage.value).inc()
 
     def request(self, api: str, outcome: str) -> None:
-        """A request to ``api`` ended in ``outcome``."""
+        """A request to ``api`` ended in ``outcome``.
+
+        The other outcomes show as zero from then on: a rate needs a sample before the first one.
+        """
+        for each in OUTCOMES:
+            _REQUESTS.labels(api, each)
         _REQUESTS.labels(api, outcome).inc()
 
     def stored(self, writes: int = 0, failures: int = 0) -> None:
@@ -142,6 +166,9 @@ class Telemetry:
         """Show the request budget as it is whenever it is asked for."""
         _QUOTA_LEFT.set_function(lambda: budget.left)
         _QUOTA_LIMIT.set_function(lambda: budget.limit)
+
+    def _behind(self) -> float:
+        return (self._clock.now() - self._live).total_seconds()
 
 
 def _seconds(spans: Iterable[timedelta]) -> float:

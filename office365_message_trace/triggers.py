@@ -10,8 +10,9 @@ from sekoia_automation.module import LogLevelStr
 from sekoia_automation.trigger import Trigger
 
 from office365_message_trace.assembly import Assembly
-from office365_message_trace.clock import SystemClock
+from office365_message_trace.clock import Clock, SystemClock
 from office365_message_trace.collector import Collector
+from office365_message_trace.coverage import Policy
 from office365_message_trace.endpoints import Endpoints
 from office365_message_trace.errors import MessageTraceError, Stopped, origin
 from office365_message_trace.journal import Journal
@@ -119,11 +120,12 @@ class MessageTraceTrigger(Trigger):
         intake = intake_server(settings, self.module.load_config)
         journal = Journal(storage_at(self.data_path / settings.state_folder), clock)
         self._journal = journal
-        observer = _Observer(settings.intake_key.get_secret_value(), journal)
+        key = settings.intake_key.get_secret_value()
+        observer = _Observer(key, settings.policy, clock, journal)
         endpoints = Endpoints.of(settings.cloud)
         parts = Assembly(settings, endpoints, self.data_path, clock, self._say, meter=observer)
         store = StateStore(parts.storage, self._say, journal.saved)
-        ledger = Ledger(parts.storage)
+        ledger = Ledger(parts.storage, observer.repaired)
         coverage = opening_coverage(
             store,
             ledger,
@@ -132,9 +134,8 @@ class MessageTraceTrigger(Trigger):
             settings.first_start,
             clock.now(),
             self._say,
+            observer.repaired,
         )
-        if store.damaged:
-            observer.repaired()
         observer.watch(parts.budget)
         spare_the_garbage_collector()
         Collector(
@@ -202,8 +203,8 @@ def spare_the_garbage_collector() -> None:
 class _Observer(Telemetry):
     """Tells the journal, too, what was accepted."""
 
-    def __init__(self, intake_key: str, journal: Journal) -> None:
-        super().__init__(intake_key)
+    def __init__(self, intake_key: str, policy: Policy, clock: Clock, journal: Journal) -> None:
+        super().__init__(intake_key, policy, clock)
         self._journal = journal
 
     def accepted(self, events: int, seconds: float) -> None:

@@ -14,6 +14,8 @@ import promql_parser
 import pytest
 import yaml
 
+from office365_message_trace.metering import OUTCOMES
+
 ROOT = Path(__file__).parents[1]
 DOCUMENT = (ROOT / "docs" / "metrics.md").read_text()
 DASHBOARD: dict[str, Any] = json.loads((ROOT / "deploy" / "grafana-dashboard.json").read_text())
@@ -30,10 +32,13 @@ def registered() -> dict[str, tuple[str, set[str]]]:
         "from office365_message_trace.telemetry import Telemetry\n"
         "from prometheus_client import REGISTRY\n"
         "import json\n"
-        "t = Telemetry('key')\n"
+        "from office365_message_trace.clock import SystemClock\n"
+        "from office365_message_trace.coverage import Kind, Policy\n"
+        "from datetime import UTC, datetime, timedelta\n"
+        "from threading import Event\n"
+        "policy = Policy(*[timedelta(minutes=n) for n in (5, 1, 60)])\n"
+        "t = Telemetry('key', policy, SystemClock(Event(), lambda: None))\n"
         "t.request('graph', 'ok')\n"
-        "from office365_message_trace.coverage import Kind\n"
-        "from datetime import UTC, datetime\n"
         "t.page(Kind.LIVE, 0, [], datetime.now(UTC))\n"
         "print(json.dumps([[f.name, f.type, sorted({l for s in f.samples for l in s.labels})]"
         " for f in REGISTRY.collect() if f.name.startswith('message_trace_')]))\n"
@@ -100,7 +105,7 @@ def test_expressions_select_labels_and_values_that_are_there(
         label for _, labels in metrics.values() for label in labels
     }
     values = {"entra", "reporting", "graph", "intake"}
-    values |= {"ok", "throttled", "refused", "failed", "no_answer"}
+    values |= set(OUTCOMES)
     for expression in expressions():
         for label, value in re.findall(r'(\w+)(?:=~|!=|=)"([^"]*)"', expression):
             assert label in known
@@ -132,6 +137,12 @@ def test_panels_fill_the_grid_and_have_ids_of_their_own() -> None:
     assert {"datasource", "job", "instance"} == {
         each["name"] for each in DASHBOARD["templating"]["list"]
     }
+
+
+def test_the_picture_shows_every_panel_of_the_dashboard() -> None:
+    picture = (ROOT / "docs" / "dashboard.svg").read_text()
+    shown = re.findall(r"<text[^>]*>([^<]*)</text>", picture)
+    assert {panel["title"] for panel in DASHBOARD["panels"]} <= set(shown)
 
 
 def test_every_alert_is_documented_and_says_what_to_do() -> None:

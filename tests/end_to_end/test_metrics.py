@@ -54,6 +54,7 @@ def test_every_request_is_counted_by_what_came_of_it(scene: Scene, samples: Samp
     assert samples[name, "reporting,throttled"] == journal.count("reporting", 429) == 1
     assert samples[name, "intake,no_answer"] == 1
     assert samples[name, "intake,ok"] == journal.count("intake", 200)
+    assert samples[name, "intake,throttled"] == 0, "each outcome is there before it happens"
     assert samples[name, "entra,ok"] == journal.count("entra", 200)
     assert total(samples, name) == sum(map(journal.count, ("entra", "reporting", "intake")))
 
@@ -80,6 +81,9 @@ def test_the_age_of_events_is_a_histogram(scene: Scene, samples: Samples) -> Non
 def test_how_far_it_is_shows_in_gauges(scene: Scene, samples: Samples) -> None:
     now = scene.world.now().timestamp()
     assert 0 <= samples["message_trace_live_edge_behind_seconds", ""] < 120
+    assert samples["message_trace_timedelta_seconds", ""] == 0
+    assert samples["message_trace_frequency_seconds", ""] == 60
+    assert now - 300 < samples["message_trace_last_delivery_timestamp_seconds", ""] <= now
     assert samples["message_trace_backlog_seconds", ""] == 0
     assert samples["message_trace_gap_seconds", ""] == 0
     assert now - 300 < samples["message_trace_last_read_timestamp_seconds", ""] <= now
@@ -94,6 +98,38 @@ def test_how_far_it_is_shows_in_gauges(scene: Scene, samples: Samples) -> None:
     assert samples["message_trace_state_failures_total", ""] == 0
 
 
+def test_without_its_state_the_record_tells_what_is_known(open_scene: OpenScene) -> None:
+    scene = open_scene()
+    scene.start()
+    scene.wait_until_delivered()
+    scene.process.stop()
+    for copy in scene.process.data.rglob("state-*.json"):
+        copy.unlink()
+    scene.start()
+    scene.wait_until_started()
+    rows, known = "message_trace_rows_read_total", "message_trace_rows_known_total"
+    scene.process.wait_until(lambda: total(scraped(scene), rows) >= scene.rows)
+    samples = scraped(scene)
+    assert samples["message_trace_state_repairs_total", "state"] == 1
+    assert total(samples, known) == total(samples, rows)
+    assert samples["message_trace_last_delivery_timestamp_seconds", ""] == 0
+
+
+def test_a_refusal_shows_and_so_does_the_time_that_passes(open_scene: OpenScene) -> None:
+    scene = open_scene()
+    scene.world.faults.add(Rule(Answer(403), "reporting", times=None))
+    scene.start()
+    refused, behind = "message_trace_refused", "message_trace_live_edge_behind_seconds"
+    scene.wait_until_log("error")
+    before = scraped(scene)
+    assert before[refused, "live"] == 1
+    scene.process.wait_until(lambda: scraped(scene)[behind, ""] > before[behind, ""] + 1)
+    after = scraped(scene)
+    denied = ("message_trace_requests_total", "reporting,refused")
+    assert after[denied] == before[denied] == scene.world.journal.count("reporting", 403)
+    assert after["message_trace_last_read_timestamp_seconds", ""] == 0, "nothing was ever read"
+
+
 def test_after_a_restart_with_a_damaged_copy_nothing_is_forwarded_again(scene: Scene) -> None:
     scene.process.stop()
     (copy,) = scene.process.data.rglob("state-1.json")
@@ -101,5 +137,6 @@ def test_after_a_restart_with_a_damaged_copy_nothing_is_forwarded_again(scene: S
     scene.world.intake.keys.clear()
     scene.start()
     scene.wait_until_started()
-    scene.process.wait_until(lambda: scraped(scene)["message_trace_state_repairs_total", ""] == 1)
+    repairs = "message_trace_state_repairs_total"
+    scene.process.wait_until(lambda: scraped(scene).get((repairs, "copy")) == 1)
     assert total(scraped(scene), "message_trace_events_forwarded_total") == 0

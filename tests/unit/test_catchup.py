@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from office365_message_trace.catchup import CatchUp
+from office365_message_trace.catchup import CatchUp, progress_line
 from tests.support import NOON
 
 HOUR = 3600.0
@@ -47,3 +47,24 @@ def test_a_pace_that_cannot_be_told_is_not_told() -> None:
     standing = CatchUp().at(NOON, HOUR).at(NOON + timedelta(hours=1), HOUR)
     assert (standing.done, standing.left(NOON + timedelta(hours=1))) == (0.0, None)
     assert after(10).left(NOON) is None, "the clock was set back"
+
+
+@pytest.mark.parametrize(
+    ("minutes", "rest"),
+    [
+        (40, ""),
+        (0, "; 1.0 hours of backlog left, 0% done"),
+        (20, "; 0.5 hours of backlog left, 50% done, about 20 minutes to go"),
+    ],
+    ids=["no backlog", "just begun", "half"],
+)
+def test_a_line_says_how_far_how_late_how_many_and_how_long_the_backlog_takes(
+    minutes: float, rest: str
+) -> None:
+    now = NOON + timedelta(minutes=minutes)
+    live = now - timedelta(minutes=5, seconds=20)
+    line = progress_line(now, live, 1234, after(minutes))
+    assert line == (
+        f"Read up to {live:%Y-%m-%d %H:%M:%S} UTC, 5 minutes ago; "
+        f"1234 events forwarded since the last line{rest}."
+    )

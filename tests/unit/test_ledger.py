@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from office365_message_trace import ledger as module
 from office365_message_trace.ledger import BUCKET_SPAN, FINGERPRINT_BYTES, Ledger
 from office365_message_trace.model import Row, Window, milliseconds
-from office365_message_trace.storage import FolderStorage
+from office365_message_trace.storage import Damage, FolderStorage
 from tests.support import NOON, row
 
 SOON = milliseconds(NOON)
@@ -134,9 +134,12 @@ def test_a_torn_part_costs_a_repeat_of_its_rows_only(
     parts = sorted(bucket_files(tmp_path), key=lambda path: (len(path.name), path.name))
     parts[0].unlink()
     parts[2].write_bytes(parts[2].read_bytes()[: FINGERPRINT_BYTES + 3])
-    ledger = Ledger(FolderStorage(tmp_path))
+    told: list[Damage] = []
+    ledger = Ledger(FolderStorage(tmp_path), told.append)
     assert accept(ledger, rows) == rows[:5] + rows[11:]
-    assert accept(Ledger(FolderStorage(tmp_path)), rows) == []
+    assert told == [Damage.RECORD]
+    assert accept(Ledger(FolderStorage(tmp_path), told.append), rows) == []
+    assert told == [Damage.RECORD], "it was made whole"
 
 
 def test_buckets_that_nothing_will_read_are_removed_but_not_their_neighbours(

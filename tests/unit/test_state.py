@@ -13,7 +13,7 @@ from office365_message_trace.errors import Refused
 from office365_message_trace.ledger import Ledger
 from office365_message_trace.resume import opening_coverage
 from office365_message_trace.state import COPIES, StateStore
-from office365_message_trace.storage import FolderStorage
+from office365_message_trace.storage import Damage, FolderStorage
 from tests.support import NOON, Logbook, minutes, row
 
 POLICY = Policy(timedelta(minutes=5), timedelta(seconds=60), timedelta(hours=24))
@@ -103,11 +103,12 @@ def test_a_newer_schema_is_refused_with_what_to_do(tmp_path: Path) -> None:
         reloaded(tmp_path)
 
 
-def opened(root: Path) -> tuple[Coverage, Logbook]:
+def opened(root: Path, repaired: list[Damage] | None = None) -> tuple[Coverage, Logbook]:
     log = Logbook()
+    told = [] if repaired is None else repaired
     storage = FolderStorage(root)
     store, ledger = StateStore(storage, log), Ledger(storage)
-    return opening_coverage(store, ledger, storage, POLICY, HOUR, NOON, log), log
+    return opening_coverage(store, ledger, storage, POLICY, HOUR, NOON, log, told.append), log
 
 
 def test_the_first_start_goes_back_as_far_as_the_setting_says(tmp_path: Path) -> None:
@@ -119,12 +120,25 @@ def test_a_restart_continues_from_the_saved_state(tmp_path: Path) -> None:
     assert opened(tmp_path)[0] == coverage(1)
 
 
+def test_damage_is_told_of_once_it_is_made_up_for_and_only_then(tmp_path: Path) -> None:
+    repaired: list[Damage] = []
+    opened(tmp_path, repaired)
+    saved(tmp_path, coverage(1), coverage(2))
+    opened(tmp_path, repaired)
+    assert repaired == []
+    (tmp_path / NEWEST).write_bytes(b"{")
+    opened(tmp_path, repaired)
+    assert repaired == [Damage.COPY]
+
+
 def test_without_a_state_the_ledger_tells_how_far_back_to_read(tmp_path: Path) -> None:
     ledger = Ledger(FolderStorage(tmp_path))
     known = row(int((NOON - 20 * HOUR).timestamp() * 1000))
     ledger.record((each.received, fp) for fp, each in ledger.unseen([known]).items())
-    state, log = opened(tmp_path)
+    repaired: list[Damage] = []
+    state, log = opened(tmp_path, repaired)
     assert state.oldest <= NOON - 20 * HOUR
+    assert repaired == [Damage.STATE]
     assert "without repeating" in log.texts("warning")[0]
 
 

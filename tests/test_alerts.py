@@ -1,0 +1,231 @@
+"""Each alert fires when it should and is silent when all is well, over an hour or some of samples."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.promql import Series, evaluate, labelled
+
+FILE = Path(__file__).parents[1] / "deploy" / "alerts.yml"
+RULES: dict[str, dict[str, Any]] = {
+    rule["alert"]: rule for rule in yaml.safe_load(FILE.read_text())["groups"][0]["rules"]
+}
+MINUTE = 60
+
+WELL = {
+    "up": "1x400",
+    "process_start_time_seconds": "-90000x400",
+    "message_trace_live_edge_behind_seconds": "330x400",
+    "message_trace_timedelta_seconds": "300x400",
+    "message_trace_frequency_seconds": "60x400",
+    "message_trace_last_read_timestamp_seconds": "0+60x400",
+    "message_trace_backlog_seconds": "0x400",
+    "message_trace_gap_seconds": "0x400",
+    'message_trace_refused{pass="live"}': "0x400",
+    'message_trace_refused{pass="re-read"}': "0x400",
+    'message_trace_requests_total{api="graph",outcome="ok"}': "0+5x400",
+    'message_trace_requests_total{api="intake",outcome="ok"}': "0+2x400",
+    "message_trace_quota_left": "70x400",
+    "message_trace_quota_limit": "90x400",
+    "message_trace_state_failures_total": "0x400",
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is otherwise than `WELL`, and the alerts that fire at `minute`."""
+
+    name: str
+    changed: dict[str, str | None]
+    minute: int
+    firing: set[str]
+
+
+def case(name: str, minute: int, *firing: str, **changed: str | None) -> Case:
+    """A case; a name's `message_trace_` is left out."""
+    own = ("up", "process_start_time_seconds")
+    full = {key if key in own else f"message_trace_{key}": value for key, value in changed.items()}
+    return Case(name, full, minute, {f"MessageTrace{each}" for each in firing})
+
+
+FAILED = 'requests_total{api="intake",outcome="failed"}'
+TAKEN = 'requests_total{api="intake",outcome="ok"}'
+THROTTLED = 'requests_total{api="graph",outcome="throttled"}'
+BEHIND, READ = "live_edge_behind_seconds", "last_read_timestamp_seconds"
+
+CASES = [
+    case("all is well", 390),
+    case("a long backlog shrinks", 300, backlog_seconds="2592000-3600x400", quota_left="2x400"),
+    case(
+        "the longest frequency",
+        118,
+        frequency_seconds="3600x400",
+        **{READ: "0x59 3600x59 7200x280", BEHIND: "300+60x59 " * 7},
+    ),
+    case("the guide's timedelta", 390, timedelta_seconds="86400x400", **{BEHIND: "86430x400"}),
+    case("an old gap is known", 390, gap_seconds="7200x400"),
+    case("a restart forgets no gap", 300, gap_seconds="7200x200 0 7200x199"),
+    case(
+        "started a minute ago",
+        121,
+        process_start_time_seconds="-9x100 _x19 7200x280",
+        **{READ: "0+60x100 _x19 6000x280", BEHIND: "330x100 _x19 330x280"},
+    ),
+    case("one of two answers no scrape", 80, "Down", up="1x20 0x380", **{BEHIND: "330x20 _x380"}),
+    case("it answers again", 120, up="1x20 0x80 1x300", **{BEHIND: "330x20 _x80 330x300"}),
+    case("no window is read", 100, "Stalled", **{READ: "0+60x50 3000x350"}),
+    case("no window was ever read", 100, "Stalled", **{READ: "0x400"}),
+    case("not for half an hour yet", 75, **{READ: "0+60x50 3000x350"}),
+    case("a pass is refused", 40, "Refused", **{'refused{pass="re-read"}': "0x30 1x370"}),
+    case("refused for a moment", 40, **{'refused{pass="re-read"}': "0x30 1x3 0x370"}),
+    case("a gap is declared", 130, "Gap", gap_seconds="0x120 3600x280"),
+    case("the alert of a gap ends", 200, gap_seconds="0x120 3600x280"),
+    case("another gap", 230, "Gap", gap_seconds="3600x220 7200x180"),
+    case("back with a gap after three hours", 270, "Gap", gap_seconds="0x60 _x180 7200x160"),
+    case("the loop waits", 120, "Behind", **{BEHIND: "330x60 330+60x340"}),
+    case(
+        "more mail than can be read",
+        300,
+        "BacklogGrows",
+        backlog_seconds="0+30x400",
+        quota_left="2x400",
+    ),
+    case(
+        "refused, and the backlog grows by steps",
+        300,
+        "BacklogGrows",
+        backlog_seconds=" ".join(f"{600 * n}x10" for n in range(40)),
+    ),
+    case(
+        "the intake takes nothing",
+        120,
+        "IntakeFailing",
+        **{FAILED: "0x50 0+1x350", TAKEN: "0+2x50 100x350"},
+    ),
+    case("the intake takes some", 120, **{FAILED: "0x50 0+1x350"}),
+    case("the storage fails", 60, "StorageFailing", state_failures_total="0x40 0+1x360"),
+    case("the storage failed twice", 60, state_failures_total="0x40 2x360"),
+    case(
+        "the budget is spent as it comes back",
+        200,
+        "QuotaExhausted",
+        quota_left="70x100 " + "0 1 0 3 0 0 2 " * 43,
+    ),
+    case("others spend of the quota", 200, "Throttled", **{THROTTLED: "0x100 0+1x300"}),
+]
+
+
+def expanded(text: str) -> list[float | None]:
+    """A sample a minute, as promtool writes them: ``1x3`` are four, ``0+2x3`` grow, ``_x3`` lack."""
+    values: list[float | None] = []
+    for part in text.split():
+        if missing := re.fullmatch(r"_(?:x(\d+))?", part):
+            values += [None] * int(missing[1] or 1)
+            continue
+        found = re.fullmatch(r"(-?\d+)(?:([+-]\d+))?(?:x(\d+))?", part)
+        assert found, part
+        first, step, more = int(found[1]), int(found[2] or 0), int(found[3] or 0)
+        values += [float(first + step * n) for n in range(more + 1)]
+    return values
+
+
+def written(given: Case) -> dict[str, str]:
+    """All series of a case, of the instance ``a``; ``b`` is another one, in good health."""
+    series: dict[str, str] = {}
+    for instance, values in (("a", {**WELL, **given.changed}), ("b", WELL)):
+        for key, value in values.items():
+            name, _, rest = key.partition("{")
+            labels = f'job="message-trace",instance="{instance}"'
+            if value is not None:
+                series[f"{name}{{{labels}{',' if rest else ''}{rest.rstrip('}')}}}"] = value
+    return series
+
+
+def as_series(written: dict[str, str]) -> list[Series]:
+    return [
+        Series(
+            key.partition("{")[0],
+            labelled(**dict(re.findall(r'(\w+)="([^"]*)"', key))),
+            [(n * MINUTE, v) for n, v in enumerate(expanded(values)) if v is not None],
+        )
+        for key, values in written.items()
+    ]
+
+
+def evaluated(given: Case, folder: Path) -> None:
+    """Compare with what our own evaluation of the rules says."""
+    series = as_series(written(given))
+    fired = {name: firing(rule, series, given.minute) for name, rule in RULES.items()}
+    assert {name: instances for name, instances in fired.items() if instances} == {
+        name: {"a"} for name in given.firing
+    }
+
+
+def firing(rule: dict[str, Any], series: Sequence[Series], minute: int) -> set[str]:
+    """The instances for which `rule` has held as long as it wants to."""
+    found = re.fullmatch(r"(\d+)([mh])", rule.get("for", "0m"))
+    assert found
+    minutes = int(found[1]) * {"m": 1, "h": 60}[found[2]]
+    held = [
+        {dict(labels)["instance"] for labels in evaluate(rule["expr"], series, at * MINUTE)}
+        for at in range(minute - minutes, minute + 1)
+    ]
+    return set.intersection(*held)
+
+
+def said_by_promtool(given: Case, folder: Path) -> None:
+    """Compare with what Prometheus' own tool says."""
+    expected = [
+        {"labels": f'{{alertname="{name}",instance="a"}}', "value": 1}
+        for name in sorted(given.firing)
+    ]
+    test = {
+        "interval": "1m",
+        "input_series": [{"series": k, "values": v} for k, v in written(given).items()],
+        "promql_expr_test": [
+            {
+                "expr": 'max by (alertname, instance) (ALERTS{alertstate="firing"})',
+                "eval_time": f"{given.minute}m",
+                "exp_samples": expected,
+            }
+        ],
+    }
+    file = folder / "cases.yml"
+    file.write_text(
+        json.dumps({"rule_files": [str(FILE)], "evaluation_interval": "1m", "tests": [test]})
+    )
+    command = ["promtool", "test", "rules", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "compare", [evaluated, said_by_promtool] if shutil.which("promtool") else [evaluated]
+)
+@pytest.mark.parametrize("given", CASES, ids=lambda each: each.name)
+def test_exactly_the_right_alerts_fire_for_the_instance_that_is_meant(
+    given: Case, compare: Callable[[Case, Path], None], tmp_path: Path
+) -> None:
+    compare(given, tmp_path)
+
+
+def test_every_alert_fires_in_some_case() -> None:
+    assert set(RULES) == {name for given in CASES for name in given.firing}
+
+
+def test_no_collector_at_all_is_an_alert() -> None:
+    before = [Series("message_trace_live_edge_behind_seconds", labelled(instance="a"), [(0, 330)])]
+    rule = RULES["MessageTraceDown"]["expr"]
+    assert evaluate(rule, before, 19 * MINUTE) == {}
+    assert evaluate(rule, before, 21 * MINUTE) == {labelled(): 1.0}
+    assert evaluate(rule, [], 0) == {labelled(): 1.0}
