@@ -128,6 +128,7 @@ class Collector:
     def run(self, coverage: Coverage) -> None:
         """Collect from ``coverage`` on. Ends only by `Stopped`, which any wait raises."""
         self._coverage = coverage.adapted(self._policy)
+        self._ledger.reach_back(self._coverage.oldest)
         self._commit(self._coverage)
         while True:
             self._step()
@@ -279,6 +280,7 @@ class Collector:
         now = self._clock.now()
         if now - self._tidied_at >= BUCKET_SPAN:
             # by the previous copy of the state, which may have to serve if this one is damaged
+            self._ledger.reach_back(previous.oldest)
             self._ledger.forget(previous.will_read)
             self._tidied_at = now
 

@@ -3,7 +3,8 @@
 Fingerprints lie in buckets by receive time: plain 16-byte records one after another, in parts of a
 bounded size, so that a storage without append never rewrites much. A bucket is in memory only while
 pages need it, as the bytes that it is. Damage can only make a row look new: it costs a repeat, never
-a loss.
+a loss. Even without any row there is a bucket as far back as reading goes on, which tells where to
+begin if the rest of the trigger's state is lost.
 
 The hash is keyed, so that nobody can test a guessed address or subject against the stored state of
 another trigger. The key is the name of the folder: neither can get lost without the other.
@@ -55,7 +56,7 @@ class Ledger:
 
     @property
     def buckets(self) -> list[Window]:
-        """The receive times of which something is recorded, oldest first, but for absurd ones."""
+        """The receive times of the buckets, oldest first, but for absurd ones."""
         return [_span(number) for number in sorted(self._parts) if number > _FIRST_BUCKET]
 
     def unseen(self, rows: Iterable[Row]) -> dict[bytes, Row]:
@@ -90,6 +91,13 @@ class Ledger:
                 self._storage.extend(self._name(number, part), known, added)
                 bucket.put(part, known + added)
                 self._parts[number] = part + 1
+
+    def reach_back(self, start: datetime) -> None:
+        """Have a bucket for ``start``, from where on anything may still be read; durable when it returns."""
+        number = _number(milliseconds(start))
+        if number not in self._parts:
+            self._storage.extend(self._name(number, 0), b"", b"")
+            self._parts[number] = 1
 
     def forget(self, needed: Callable[[Window], bool]) -> None:
         """Remove the buckets whose time is no longer ``needed``, nor next to any that is.
@@ -164,12 +172,12 @@ class _Bucket:
 
 
 def stored_volume(storage: SizedStorage) -> tuple[int, int]:
-    """How many buckets and rows the ledger in ``storage`` holds; no record of it is read."""
+    """How many rows the ledger in ``storage`` holds, in how many buckets; no record of it is read."""
     buckets: set[str] = set()
     rows = 0
     for key in filter(_KEY.fullmatch, storage.names(_FOLDER)):
         for name, size in storage.sizes(f"{_FOLDER}/{key}").items():
-            if match := _PART.fullmatch(name):
+            if size and (match := _PART.fullmatch(name)):
                 buckets.add(match[1])
                 rows += size // FINGERPRINT_BYTES
     return len(buckets), rows

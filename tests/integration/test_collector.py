@@ -24,7 +24,8 @@ from office365_message_trace.model import MILLISECOND, Event, Window
 from office365_message_trace.pusher import BatchPusher
 from office365_message_trace.quota import MOST_REQUESTS, PERIOD, RequestBudget
 from office365_message_trace.reporting import ReportingClient
-from office365_message_trace.state import StateStore
+from office365_message_trace.resume import opening_coverage
+from office365_message_trace.state import COPIES, StateStore
 from office365_message_trace.storage import FolderStorage, PatientStorage, Storage
 from office365_message_trace.transport import (
     RequestsHttp,
@@ -124,7 +125,8 @@ class Site:
     def _run(self, start: datetime) -> None:
         storage = PatientStorage(self.wrapped(FolderStorage(self.root)), self.clock, self.log)
         store, ledger = StateStore(storage, self.log), Ledger(storage)
-        coverage = store.load() or Coverage.starting(start, self.policy)
+        now = self.clock.now()
+        coverage = opening_coverage(store, ledger, None, self.policy, now - start, now, self.log)
         collector = Collector(
             self._source(storage),
             self._pusher(),
@@ -755,6 +757,25 @@ def test_a_clock_that_was_ahead_costs_nothing_but_reads(site: Site, mail: MailFl
     report = site.report(NOON - HOUR, NOON + HOUR)
     assert report.ok, str(report)
     assert len(site.log.texts("warning")) == 1
+
+
+@pytest.mark.parametrize("mail_before", [True, False], ids=["some forwarded", "nothing forwarded"])
+def test_a_state_that_is_lost_during_a_first_start_costs_none_of_the_backlog(
+    site: Site, mail_before: bool
+) -> None:
+    site.world.tenant.add(make_row(NOON - 9 * DAY), make_row(NOON - 7 * DAY))
+    if mail_before:
+        site.world.tenant.add(make_row(NOON))
+    away = Rule(Answer(503), "reporting", path="datetime'2026-06-0", times=None)
+    site.world.faults.add(away)
+    site.collect(until=NOON + 20 * MINUTE, start=NOON - 9.5 * DAY)
+    assert len(site.events) == mail_before
+    for name in COPIES:
+        (site.root / name).unlink()
+    site.world.faults.clear()
+    site.collect(until=NOON + HOUR)
+    assert len(site.events) == 2 + mail_before
+    assert "state is gone" in "".join(site.log.texts("warning"))
 
 
 # Saying how it goes

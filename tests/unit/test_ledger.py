@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from office365_message_trace import ledger as module
-from office365_message_trace.ledger import BUCKET_SPAN, FINGERPRINT_BYTES, Ledger
+from office365_message_trace.ledger import BUCKET_SPAN, FINGERPRINT_BYTES, Ledger, stored_volume
 from office365_message_trace.model import Row, Window, milliseconds
 from office365_message_trace.storage import Damage, FolderStorage
 from tests.support import NOON, row
@@ -153,3 +153,17 @@ def test_buckets_that_nothing_will_read_are_removed_but_not_their_neighbours(
     assert ledger.buckets[0].end == last.start
     assert len(bucket_files(tmp_path)) == len(ledger.buckets) == 2
     assert isinstance(ledger.buckets[0], Window)
+
+
+def test_the_first_bucket_tells_how_far_back_reading_goes_on_though_nothing_is_recorded(
+    tmp_path: Path,
+) -> None:
+    ledger = Ledger(FolderStorage(tmp_path))
+    for _ in range(2):
+        ledger.reach_back(NOON)
+    assert accept(ledger, [row(SOON), row(SOON + 5 * BUCKET)]) != []
+    ledger.reach_back(NOON + BUCKET_SPAN)
+    ledger.forget(lambda window: window.end > NOON + 2 * BUCKET_SPAN)
+    reopened = Ledger(FolderStorage(tmp_path))
+    assert reopened.buckets[0] == Window(NOON + BUCKET_SPAN, NOON + 2 * BUCKET_SPAN)
+    assert stored_volume(FolderStorage(tmp_path)) == (1, 1)
