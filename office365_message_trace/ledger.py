@@ -46,8 +46,9 @@ class Ledger:
         self._storage = storage
         self._repaired = repaired
         keys = [name for name in storage.names(_FOLDER) if _KEY.fullmatch(name)]
-        self._key = bytes.fromhex(keys[0]) if keys else secrets.token_bytes(FINGERPRINT_BYTES)
-        self._folder = f"{_FOLDER}/{self._key.hex()}"
+        key = bytes.fromhex(keys[0]) if keys else secrets.token_bytes(FINGERPRINT_BYTES)
+        self._keyed = blake2b(digest_size=FINGERPRINT_BYTES, key=key)
+        self._folder = f"{_FOLDER}/{key.hex()}"
         self._parts: dict[int, int] = {}  # of each bucket that is stored
         for match in filter(None, map(_PART.fullmatch, storage.names(self._folder))):
             number, part = int(match[1]), int(match[2] or 0)
@@ -63,10 +64,9 @@ class Ledger:
         """Those ``rows`` that are not recorded, by fingerprint, each content once."""
         by_bucket: defaultdict[int, dict[bytes, Row]] = defaultdict(dict)
         for row in rows:
-            fingerprint = blake2b(
-                row.content, digest_size=FINGERPRINT_BYTES, key=self._key
-            ).digest()
-            by_bucket[_number(row.received)].setdefault(fingerprint, row)
+            hashed = self._keyed.copy()
+            hashed.update(row.content)
+            by_bucket[_number(row.received)].setdefault(hashed.digest(), row)
         for number, candidates in by_bucket.items():
             for fingerprint in self._bucket(number).among(candidates):
                 candidates.pop(fingerprint, None)
