@@ -1,7 +1,9 @@
 """Credentials as requests auth objects: an Entra ID application, or an account and password."""
 
+import json
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
@@ -15,6 +17,9 @@ from office365_message_trace.transport import TimeoutSession
 
 # msal logs answers that it cannot read in full, and a token may be in them.
 logging.getLogger("msal").setLevel(logging.CRITICAL + 1)
+
+
+_DISCOVERY = "/v2.0/.well-known/openid-configuration"
 
 
 class Signer(AuthBase):
@@ -57,7 +62,7 @@ class EntraAuth(Signer):
         self._credential = credential
         self._scope = scope
         self._answered = answered
-        self._http = TimeoutSession()
+        self._http = _EntraSession()
         self._http.hooks["response"].append(self._remember)
         self._last: requests.Response | None = None  # msal's errors do not carry the answer
         self._throttle_cache: dict[str, Any] = {}
@@ -115,3 +120,28 @@ class EntraAuth(Signer):
                 http_cache=self._throttle_cache,
             )
         return self._application
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """As much of an answer as msal looks at."""
+
+    status_code: int
+    text: str
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class _EntraSession(TimeoutSession):
+    """Asks for msal, which looks up the endpoints before each first token.
+
+    Where the look-up itself is not found, as behind a gateway that lets pass only what is documented,
+    the endpoints that Microsoft documents count: ``/{tenant}/oauth2/v2.0/token`` and its neighbour.
+    """
+
+    def get(self, url: str | bytes, **options: Any) -> Any:
+        response = super().get(url, **options)
+        if response.status_code != 404 or not str(url).endswith(_DISCOVERY):
+            return response
+        root = str(url).removesuffix(_DISCOVERY) + "/oauth2/v2.0"
+        names = ("authorization_endpoint", "authorize"), ("token_endpoint", "token")
+        return _Answer(200, json.dumps({name: f"{root}/{path}" for name, path in names}))

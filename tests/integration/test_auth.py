@@ -66,6 +66,14 @@ def test_one_token_serves_many_requests(world: Sandbox, auth: EntraAuth) -> None
     assert world.journal.count("entra") == 2, "discovery and token"
 
 
+def test_without_discovery_the_documented_endpoint_gives_the_token(
+    world: Sandbox, auth: EntraAuth
+) -> None:
+    world.faults.add(Rule(Answer(404), "entra", path=DISCOVERY, times=None))
+    assert signed(auth).startswith("Bearer ")
+    assert [entry.target for entry in world.journal.entries("entra")][-1].endswith(TOKEN)
+
+
 @pytest.mark.parametrize(
     ("seconds", "tokens"),
     [
