@@ -76,6 +76,7 @@ class BatchPusher:
         self._deliveries = deliveries
         self._trusted = False  # whether the intake accepted something since it last refused all
         self._suspects: set[bytes] = set()  # fingerprints of what it refused when it refused all
+        self._compressed = True
 
     def push(self, events: Iterable[Event]) -> Iterator[list[Event]]:
         """Deliver ``events``; yields each batch once the intake is done with all of it.
@@ -117,7 +118,7 @@ class BatchPusher:
                 unacceptable += part
             if not accepted and refusals >= _REFUSALS:
                 self._trusted = False
-                raise Refused(ALL_REFUSED, verdict.reason)
+                raise self._all_refused(verdict.reason)
         if unacceptable and accepted:
             self._clock.wait(_SECOND_THOUGHT)
             unacceptable = [event for event in unacceptable if not self._post([event]).ids]
@@ -133,7 +134,7 @@ class BatchPusher:
         self._trusted = bool(accepted)
         if not (accepted or oversized or convicted):
             self._suspects |= suspects
-            raise Refused(ALL_REFUSED, f"{len(unacceptable)} events refused, none accepted")
+            raise self._all_refused(f"{len(unacceptable)} events refused, none accepted")
         self._suspects -= suspects
         self._deliveries.discarded(len(unacceptable))
         for event in unacceptable:
@@ -143,14 +144,19 @@ class BatchPusher:
                 "error",
             )
 
+    def _all_refused(self, reason: str) -> Refused:
+        """Nothing was accepted. The next attempt goes the other way as to compression: what stands
+        before the intake may not let compressed bodies pass."""
+        self._compressed = not self._compressed
+        return Refused(ALL_REFUSED, reason)
+
     def _post(self, batch: list[Event]) -> _Verdict:
         body = orjson.dumps({"intake_key": self._key, "jsons": [event.text for event in batch]})
-        request = Request(
-            "POST",
-            self._url,
-            {"Content-Type": "application/json", "Content-Encoding": "gzip"},
-            gzip.compress(body, _GZIP_LEVEL, mtime=0),
-        )
+        headers = {"Content-Type": "application/json"}
+        if self._compressed:
+            headers["Content-Encoding"] = "gzip"
+            body = gzip.compress(body, _GZIP_LEVEL, mtime=0)
+        request = Request("POST", self._url, headers, body)
         return self._transport.call(request, lambda answer: self._verdict(answer, len(batch)))
 
     def _verdict(self, answer: Answer, events: int) -> _Verdict:
@@ -162,7 +168,7 @@ class BatchPusher:
         if answer.status in (400, 413, 422):
             return _Verdict(0, detail)
         if not 200 <= answer.status < 300:
-            raise Refused(ALL_REFUSED, detail)
+            raise self._all_refused(detail)
         try:
             ids = codec.decode(answer.body)["event_ids"]
         except (ValueError, KeyError, TypeError) as error:

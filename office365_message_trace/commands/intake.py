@@ -1,6 +1,5 @@
 """Whether the intake accepts the key, found out without an event, or with one that says what it is."""
 
-import gzip
 from datetime import datetime
 
 import orjson
@@ -21,10 +20,10 @@ def intake_finding(
     """The verdict of the intake on an empty batch, or on one with ``test_event``."""
     events = [test_event] if test_event else []
     body = orjson.dumps({"intake_key": intake_key, "jsons": events})
-    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    headers = {"Content-Type": "application/json"}
     url = intake_server.rstrip("/") + "/batch"
     try:
-        answer = http.begin(Request("POST", url, headers, gzip.compress(body)))()
+        answer = http.begin(Request("POST", url, headers, body))()
     except Unavailable as problem:
         return failure(_SUBJECT, f"The Sekoia.io intake gives no answer. [{problem.detail}]")
     return verdict(answer, bool(test_event))

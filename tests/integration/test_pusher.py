@@ -175,6 +175,20 @@ def test_a_body_is_compressed_json_with_the_key(delivery: Delivery) -> None:
     assert len(request.body or b"") < len(delivery.http.bodies[0]) / 2
 
 
+def test_where_compressed_bodies_do_not_pass_the_next_attempt_is_plain(delivery: Delivery) -> None:
+    delivery.world.intake.options.compressed = False
+    pusher, events = delivery.pusher(chunk_size=2), some(4)
+    with pytest.raises(Refused, match="415"):
+        done(pusher, events)
+    assert done(pusher, events) == events
+    assert delivery.arrived == texts(events)
+    assert ["Content-Encoding" in each.headers for each in delivery.http.requests] == [
+        True,
+        False,
+        False,
+    ]
+
+
 def test_nothing_to_push_is_no_request(delivery: Delivery) -> None:
     assert done(delivery.pusher(), []) == []
     assert delivery.http.requests == []
