@@ -8,7 +8,7 @@ from typing import Protocol
 
 from office365_message_trace.errors import Stopped
 
-_LONGEST_NAP = 0.25  # seconds; so that a stepped or resumed system clock is noticed soon
+_LONGEST_NAP = 5.0  # seconds; so that a stepped or resumed system clock is noticed soon
 
 
 class Clock(Protocol):
@@ -48,6 +48,8 @@ class SystemClock:
         self._ticks = ticks
         self._read = (time_of_day(), ticks())
         self._passed = 0.0
+        # How far the clock went in the last nap, for each second of it; so high that the first is short.
+        self._pace = 240.0
         self._lock = Lock()
 
     def now(self) -> datetime:
@@ -72,6 +74,11 @@ class SystemClock:
             self._nap(left)
 
     def _nap(self, seconds: float) -> None:
+        """Let ``seconds`` or less pass, by a clock that may run faster than waits do."""
         self._alive()
-        if self._stop.wait(min(seconds, _LONGEST_NAP)):
+        began = self.monotonic()
+        nap = min(seconds / self._pace, _LONGEST_NAP)
+        if self._stop.wait(nap):
             raise Stopped
+        if nap > 0:
+            self._pace = max((self.monotonic() - began) / nap, 1.0)

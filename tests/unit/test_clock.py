@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from office365_message_trace import clock as module
 from office365_message_trace.clock import SystemClock
 from office365_message_trace.errors import Stopped
 
@@ -20,10 +21,12 @@ class Machine:
         self.naps = 0
         self.ahead = 0.0
         self.asleep = 0.0
+        self.speed = 1.0
+        self._began = time.time()
         self.clock = SystemClock(
             self.stop,
             self._nap,
-            lambda: time.time() + self.ahead,
+            lambda: time.time() + self.ahead + (self.speed - 1) * (time.time() - self._began),
             lambda: time.monotonic() - self.asleep,
         )
 
@@ -44,7 +47,8 @@ class Machine:
 
 
 @pytest.fixture
-def machine() -> Machine:
+def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
+    monkeypatch.setattr(module, "_LONGEST_NAP", 0.25)
     return Machine()
 
 
@@ -81,6 +85,15 @@ def test_the_time_that_a_machine_sleeps_counts(machine: Machine, wait: float | t
 def test_a_clock_set_back_makes_no_wait_longer(machine: Machine, wait: float | timedelta) -> None:
     machine.soon("ahead", -3600.0)
     assert 0.5 <= machine.seconds(wait) < 2
+
+
+@pytest.mark.parametrize("wait", [120.0, timedelta(minutes=2)], ids=["duration", "instant"])
+def test_a_clock_that_runs_faster_than_waits_is_hardly_overslept(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, wait: float | timedelta
+) -> None:
+    monkeypatch.setattr(module, "_LONGEST_NAP", 5.0)
+    machine.speed = 100.0
+    assert 1.2 <= machine.seconds(wait) < 3
 
 
 def test_elapsed_seconds_never_step_back(machine: Machine) -> None:
