@@ -67,7 +67,7 @@ class Assembly:
         self.storage = self._patient(self._bare)
 
     def predecessor(self) -> Storage | None:
-        """Where the cursor of the library's former module may lie, which is taken over at a first
+        """Where the cursor of the platform's former module may lie, which is taken over at a first
         start; None if a trigger for the Reporting Web Service has taken over here before."""
         reporting = MessageTraceSettings.state_folder
         taken_over = set(COPIES) & set(self.shared_storage.names(reporting))

@@ -1,4 +1,4 @@
-"""How a backlog shrinks: pure, so that the log, the journal and the command line tell the same."""
+"""How a backlog shrinks, and the line that tells of it: pure."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

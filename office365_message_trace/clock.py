@@ -48,7 +48,8 @@ class SystemClock:
         self._ticks = ticks
         self._read = (time_of_day(), ticks())
         self._passed = 0.0
-        # How far the clock went in the last nap, for each second of it; so high that the first is short.
+        # Seconds of the clock per second of the last nap: a clock that is sped up for a test outruns
+        # waits. It begins so high that the first nap is short.
         self._pace = 240.0
         self._lock = Lock()
 

@@ -347,8 +347,8 @@ class Collector:
         """One line a minute, so that a person can follow."""
         if now - self._reported_at < _MINUTE:
             return
-        backlog = sum((window.span for window in self._coverage.backlog), timedelta())
-        self._catch_up = self._catch_up.at(now, backlog.total_seconds())
+        backlog = self._coverage.backlog_span.total_seconds()
+        self._catch_up = self._catch_up.at(now, backlog)
         self._log(progress_line(now, self._coverage.live, self._forwarded, self._catch_up), "info")
         self._forwarded = 0
         self._reported_at = now

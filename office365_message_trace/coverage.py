@@ -163,6 +163,11 @@ class Coverage:
         return self.passes[0].behind
 
     @property
+    def backlog_span(self) -> timedelta:
+        """How much receive time `backlog` holds."""
+        return sum((window.span for window in self.backlog), timedelta())
+
+    @property
     def oldest(self) -> datetime:
         """The earliest receive time that any pass still has to read."""
         return min(each.pending()[0].start for each in self.passes)

@@ -27,7 +27,7 @@ _LONGEST_TOKEN = 64 * 1024  # bytes; more is no token, whatever the path leads t
 
 @dataclass(frozen=True, slots=True)
 class ClientCertificate:
-    """An RSA key and its certificate, valid in [``begins``, ``ends``]."""
+    """An RSA key and its certificate."""
 
     key: RSAPrivateKey
     certificate: x509.Certificate

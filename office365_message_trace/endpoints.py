@@ -54,8 +54,8 @@ CLOUDS: dict[Cloud, Endpoints] = {
         reporting_scope="https://partner.outlook.cn/.default",
     ),
 }
-"""The clouds whose Reporting Web Service has been seen at work; Graph has message trace in the global
-one only. Login hosts: learn.microsoft.com/graph/deployments. docs/clouds.md tells what is certain."""
+"""The clouds that can be chosen; docs/clouds.md tells which addresses are unverified. Graph has message
+trace in the global one only. Login hosts: learn.microsoft.com/graph/deployments."""
 
 UNSAFE_URL = "must be an https address (plain http is accepted for this machine only)."
 

@@ -48,6 +48,10 @@ class Unavailable(MessageTraceError):
         self.retry_after = retry_after
 
 
+class Throttled(Unavailable):
+    """The other side gives no more answers for now, or the request budget does not allow to ask."""
+
+
 class Refused(MessageTraceError):
     """The other side understood and said no; asking again at once is pointless."""
 

@@ -15,7 +15,6 @@ from office365_message_trace.transport import Transport
 
 PATH = "/v1.0/admin/exchange/tracing/messageTraces"
 LARGEST_PAGE = 5000  # rows; documented maximum of $top
-HISTORY_DAYS = 90
 FIRST_PARTY_APP = "8bd644d1-64a1-4d4b-ae52-2e0cbf64e373"
 """Microsoft's own application behind the report; a tenant needs a service principal for it."""
 

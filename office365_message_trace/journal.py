@@ -7,7 +7,7 @@ a storage that fails makes nobody wait here: what could not be written is writte
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from threading import Lock
 from typing import Any
 
@@ -94,10 +94,9 @@ class Journal:
 
     def saved(self, coverage: Coverage) -> None:
         """Take in how far the trigger has come."""
-        backlog = sum((window.span for window in coverage.backlog), timedelta())
         with self._lock:
             now = self._clock.now()
-            catch_up = self._progress.catch_up.at(now, backlog.total_seconds())
+            catch_up = self._progress.catch_up.at(now, coverage.backlog_span.total_seconds())
             self._progress = replace(self._progress, at=now, catch_up=catch_up)
             self._write()
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from office365_message_trace.errors import MessageTraceError, StorageFailed
+from office365_message_trace.errors import StorageFailed, Unavailable
 from office365_message_trace.storage import Storage
 from office365_message_trace.transport import Answer, Http, Pending, Request
 
@@ -46,7 +46,7 @@ class MeteredHttp:
         def wait() -> Answer:
             try:
                 answer = pending()
-            except MessageTraceError:
+            except Unavailable:
                 self._meter.request(self._api, "no_answer")
                 raise
             self._meter.request(self._api, outcome(answer.status))

@@ -19,6 +19,7 @@ from office365_message_trace.errors import (
     HistoryExceeded,
     MessageTraceError,
     Refused,
+    Throttled,
     Unavailable,
     WindowTooLarge,
 )
@@ -157,7 +158,7 @@ class ODataClient(ABC):
             except StillUnderWay:
                 continue
             except Paced as paced:
-                used_up = Unavailable("the request budget is used up", retry_after=paced.seconds)
+                used_up = Throttled("the request budget is used up", retry_after=paced.seconds)
                 raise paced.failure or used_up from None
             return Page(rows), following is not None
 

@@ -14,11 +14,11 @@ from office365_message_trace.errors import Misconfigured, Refused, Unavailable
 from office365_message_trace.model import Event, Log
 from office365_message_trace.transport import Answer, Request, Transport, check_available
 
-BATCH_BYTES = 9 * 1024 * 1024  # of 10 MiB that the intake takes, for envelope and escapes
-EVENT_BYTES = 250_000  # an event over 250 KiB is rejected; the SDK draws the line here
+BATCH_BYTES = 9 * 1024 * 1024  # of the 10 MiB that the intake takes; the rest is for the envelope
+EVENT_BYTES = 250_000  # a larger event may be rejected; the SDK draws the line here
 
 _SECOND_THOUGHT = (
-    2.0  # seconds, before events that were refused among accepted ones are tried again
+    2.0  # seconds before events that were refused beside accepted ones are tried again
 )
 _REFUSALS = 32  # of parts of a batch of which nothing was accepted, before giving up
 _GZIP_LEVEL = 1  # rows repeat themselves: higher levels cost more CPU than the bytes are worth

@@ -21,7 +21,7 @@ from office365_message_trace.storage import Storage
 
 PERIOD = 300  # seconds
 MOST_REQUESTS = 90  # in a period; the rest of the 100 is left to the tenant's other tools
-FEWEST_REQUESTS = 20  # in a period, however often the service says that it was too many
+FEWEST_REQUESTS = 20  # in a period: the limit does not shrink below this
 LIVE, BACKGROUND = "live", "background"
 
 _RECORD = "quota.json"

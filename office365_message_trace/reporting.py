@@ -39,6 +39,11 @@ _PERMISSION_MISSING = (
     "365 Exchange Online > ReportingWebService.Read.All in Azure portal > App registrations > your "
     "application > API permissions, and press Grant admin consent."
 )
+_ACCOUNT_ROLE_MISSING = (
+    "Microsoft 365 refuses the report: the account has no role that may read it, or it was given too "
+    "recently. Assign Reports Reader and Security Reader to it in Azure portal > Microsoft Entra ID > "
+    "Roles and administrators. New roles can take an hour."
+)
 _ACCOUNT_REFUSED = (
     "Microsoft 365 refuses account_name and account_password. Microsoft has switched basic "
     'authentication off for most tenants: use the trigger "Office 365 Message Trace OAuth". If '
@@ -46,14 +51,15 @@ _ACCOUNT_REFUSED = (
 )
 _GONE = (
     "The Reporting Web Service has no message trace here. Microsoft has been retiring it since "
-    "April 2026 and new tenants never had it: use the Microsoft Graph API for this tenant."
+    "April 2026 and new tenants never had it: use the trigger "
+    '"Office 365 Message Trace (Graph API)" for this tenant.'
 )
 
 
 class ReportingClient(ODataClient):
     """Reads windows from the Reporting Web Service at ``base_url``.
 
-    ``basic`` tells which advice fits a 401.
+    ``basic`` tells which advice fits a 401 or a 403.
     """
 
     name = "The Reporting Web Service"
@@ -101,7 +107,7 @@ class ReportingClient(ODataClient):
         if failure.status == 401:
             return Refused(_PERMISSION_MISSING, failure.detail)
         if failure.status == 403:
-            return Refused(_ROLE_MISSING, failure.detail)
+            return Refused(_ACCOUNT_ROLE_MISSING if self._basic else _ROLE_MISSING, failure.detail)
         if failure.status in (404, 410) and not failure.continued:
             return Refused(_GONE, failure.detail)
         return None

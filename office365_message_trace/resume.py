@@ -24,7 +24,7 @@ def opening_coverage(
 
     Without a usable state, the ledger still tells how far back reading had been going on; reading
     begins there, and at least as far back as the slowest pass may trail. Rows of the record are dropped
-    again when they are met. Without that either, the cursor that the library's former module left in ``predecessor`` counts, and at a first
+    again when they are met. Without that either, the cursor that the platform's former module left in ``predecessor`` counts, and at a first
     start ``start_time`` before ``now``. ``repaired`` is told of damage that was made up for.
     """
     coverage = store.load()

@@ -16,8 +16,8 @@ from office365_message_trace.coverage import Policy
 from office365_message_trace.credentials import ClientCertificate, FederatedToken
 from office365_message_trace.endpoints import UNSAFE_URL, Cloud, is_safe_url
 from office365_message_trace.errors import ConfigurationMistakes
-from office365_message_trace.graph import HISTORY_DAYS
 
+_GRAPH_DAYS = 90  # of history, documented for message trace in Graph
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -168,9 +168,9 @@ class GraphSettings(OAuthSettings):
     """Office 365 Message Trace (Graph API): the same application, in the global cloud only."""
 
     state_folder: ClassVar[str] = "message_trace_graph"  # what one sent, the other has not
-    history: ClassVar[duration] = duration(days=HISTORY_DAYS)
+    history: ClassVar[duration] = duration(days=_GRAPH_DAYS)
 
-    start_time: int = Field(default=1, ge=0, le=24 * HISTORY_DAYS)
+    start_time: int = Field(default=1, ge=0, le=24 * _GRAPH_DAYS)
     event_format: Literal["graph", "reporting"] = "graph"
 
     @classmethod
@@ -237,11 +237,11 @@ def _explained(error: Mapping[str, Any]) -> str:
         case "value_error":
             wrong = str(context["error"])
         case "greater_than_equal":
-            wrong = f"is too small; enter a whole number from {context['ge']} on."
+            wrong = f"is too small; enter a whole number of at least {context['ge']}."
         case "less_than_equal":
-            wrong = f"is too large; enter a whole number up to {context['le']}."
+            wrong = f"is too large; enter a whole number of at most {context['le']}."
         case "literal_error":
-            wrong = f"is none of its choices; enter {context['expected']}."
+            wrong = f"is not one of the choices; enter {context['expected']}."
         case kind if kind.startswith("int") or kind == "finite_number":
             wrong = "is not a whole number; enter one."
         case _:

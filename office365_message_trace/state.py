@@ -76,19 +76,24 @@ class StateStore:
         try:
             return _decoded(data)
         except (ValueError, KeyError, TypeError) as error:
-            self._log(f"{name} of the trigger's state is damaged ({error}).", "warning")
+            self._log(
+                f"{name} of the trigger's state is damaged ({type(error).__name__}).", "warning"
+            )
             return None
 
 
 def predecessor_edge(storage: Storage, log: Log) -> datetime | None:
-    """How far the library's former module had read, if its ``context.json`` lies in ``storage``."""
+    """How far the platform's former module had read, if its ``context.json`` lies in ``storage``."""
     data = storage.read(_PREDECESSOR)
     if data is None:
         return None
     try:
         edge = datetime.fromisoformat(orjson.loads(data)[_PREDECESSOR_EDGE])
     except (ValueError, KeyError, TypeError) as error:
-        log(f"{_PREDECESSOR} of the former module is not readable ({error}).", "warning")
+        log(
+            f"{_PREDECESSOR} of the former module is not readable ({type(error).__name__}).",
+            "warning",
+        )
         return None
     return edge.replace(tzinfo=UTC) if edge.tzinfo is None else edge.astimezone(UTC)
 

@@ -72,12 +72,15 @@ _BEHIND = Gauge("message_trace_live_edge_behind_seconds", "How far the first rea
 _DELAY = Gauge("message_trace_timedelta_seconds", "The setting timedelta.")
 _FREQUENCY = Gauge("message_trace_frequency_seconds", "The setting frequency.")
 _FINAL = Gauge(
-    "message_trace_final_timestamp_seconds", "Everything received before this was read for good."
+    "message_trace_final_timestamp_seconds",
+    "Everything received before this has had its last read, or is declared as a gap.",
 )
 _BACKLOG = Gauge(
     "message_trace_backlog_seconds", "Receive time still to be read for the first time."
 )
-_GAPS = Gauge("message_trace_gap_seconds", "Receive time that can no longer be read.")
+_GAPS = Gauge(
+    "message_trace_gap_seconds", "Receive time that can no longer be read, or not completely."
+)
 _REFUSED = Gauge(
     "message_trace_refused", "1 while somebody has to act before it goes on.", ["pass"]
 )

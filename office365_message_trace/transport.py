@@ -1,4 +1,4 @@
-"""HTTP with one retry loop: everything that passes by itself is waited out here, and nowhere else."""
+"""HTTP with one retry loop, in which faults that pass by themselves are waited out."""
 
 import random
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from requests.auth import AuthBase
 from requests_ratelimiter import LimiterMixin
 
 from office365_message_trace.clock import Clock
-from office365_message_trace.errors import Unavailable
+from office365_message_trace.errors import Throttled, Unavailable
 from office365_message_trace.model import Log
 from office365_message_trace.quota import BACKGROUND, LIVE, RequestBudget
 
@@ -235,7 +235,8 @@ class Transport:
             try:
                 result = judge(self._authorised(request, answer))
             except Paced as paced:
-                self._say(f"Pausing for {self._service}: the request budget is used up.", "info")
+                service = self._service.replace("The ", "the ", 1)
+                self._say(f"Pausing for {service}: the request budget is used up.", "info")
                 if request.background:
                     raise
                 self._clock.wait(paced.seconds)
@@ -314,7 +315,7 @@ def check_available(answer: Answer, now: datetime) -> None:
     """Raise `Unavailable` for the statuses that pass by themselves (RFC 9110, RFC 6585)."""
     detail, advice = f"status {answer.status}", retry_after(answer, now)
     if answer.status == 429:
-        raise Unavailable("it asks to slow down", detail, SLOW_DOWN if advice is None else advice)
+        raise Throttled("it asks to slow down", detail, SLOW_DOWN if advice is None else advice)
     if answer.status in (408, 425) or answer.status >= 500:
         raise Unavailable("a fault on its side", detail, advice)
     if 300 <= answer.status < 400:

@@ -36,16 +36,16 @@ LOG_GRACE = 0.15  # seconds for the last log lines to leave
 
 _PAUSE_AFTER_UNEXPECTED = 60.0  # seconds
 _UNEXPECTED = (
-    "An unexpected fault stopped the collection; it continues in a minute from where it was, and "
-    "nothing is lost. Report this to the maintainers of this module with the text in brackets."
+    "An unexpected fault stopped the collection; it continues in a few minutes from where it was, "
+    "and nothing is lost. Report this to the maintainers of this module with the text in brackets."
 )
 
 
 class MessageTraceTrigger(Trigger):
     """What the triggers share.
 
-    The SDK calls `run` again and again, whatever it did; here it returns only to stop, or after a
-    mistake in the configuration.
+    The SDK calls `run` again and again, whatever it did; here it returns only to stop, after a
+    configuration or a state that cannot be used, or a minute after an unexpected fault.
     """
 
     last_heartbeat_threshold = 900  # seconds; no request or wait stays silent for longer
@@ -107,7 +107,7 @@ class MessageTraceTrigger(Trigger):
             self._logger.info("Stopped.")
         except MessageTraceError as error:
             self._configuration = None
-            self.log(str(error), "critical")
+            self._say(str(error), "critical")
         except Exception as error:  # the SDK would call again at once, and log what it holds
             self._say(f"{_UNEXPECTED} [{origin(error)}]", "error")
             self._stop_event.wait(_PAUSE_AFTER_UNEXPECTED)
@@ -115,11 +115,10 @@ class MessageTraceTrigger(Trigger):
     def _collect(self) -> None:
         settings = self.configuration
         clock = SystemClock(self._stop_event, self.heartbeat)
+        self._journal = journal = Journal(storage_at(self.data_path / settings.state_folder), clock)
         for doubt in settings.doubts(clock.now()):
-            self.log(doubt, "warning")
+            self._say(doubt, "warning")
         intake = intake_server(settings, self.module.load_config)
-        journal = Journal(storage_at(self.data_path / settings.state_folder), clock)
-        self._journal = journal
         key = settings.intake_key.get_secret_value()
         observer = _Observer(key, settings.policy, clock, journal)
         endpoints = Endpoints.of(settings.cloud)

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from office365_message_trace.commands.findings import Finding, failure, ok, warning
 from office365_message_trace.commands.words import count, span
-from office365_message_trace.errors import MessageTraceError, Unavailable
+from office365_message_trace.errors import MessageTraceError, Throttled, Unavailable
 from office365_message_trace.model import Page, Window, instant
 from office365_message_trace.odata import ODataClient
 
@@ -33,11 +33,11 @@ def _refused(source: ODataClient, problem: MessageTraceError) -> Finding:
         return failure("message trace", str(problem))
     detail = f" [{problem.detail}]" if problem.detail else ""
     text = f"{source.name} does not answer as it should ({problem.sentence})."
-    if problem.retry_after is not None:
+    if isinstance(problem, Throttled):
         return warning(
             "message trace",
             f"{text} The tenant's requests are spent, by this trigger or other tools; run check "
-            f"again in {span(timedelta(seconds=problem.retry_after))}.{detail}",
+            f"again in {span(timedelta(seconds=problem.retry_after or 0))}.{detail}",
         )
     return failure(
         "message trace",

@@ -33,7 +33,7 @@ class Reached:
     ahead: timedelta | None = None
 
     def finding(self) -> Finding:
-        subject = f"network to {self.service}"
+        subject = f"network to {self.service.replace('The ', 'the ', 1)}"
         if self.trouble:
             return failure(subject, self.trouble)
         return ok(subject, f"{self.host} answers ({self.route}); its certificate is trusted")

@@ -144,7 +144,7 @@ def test_a_proxy_that_does_not_work_is_named_without_its_password(desk: Desk) ->
         ),
         (
             {"MESSAGE_TRACE_REPORTING_URL": "https://127.0.0.1:9"},
-            "network to The Reporting Web Service: 127.0.0.1 cannot be reached on port 9 "
+            "network to the Reporting Web Service: 127.0.0.1 cannot be reached on port 9 "
             "(Connection refused). Have the firewall allow outgoing connections",
         ),
         ({"REQUESTS_CA_BUNDLE": ""}, "The certificate of 127.0.0.1 is not trusted"),

@@ -204,9 +204,9 @@ def test_a_number_has_bounds_that_its_mistake_names(field: str, least: int, most
     for bound in (least, most):
         assert getattr(parse(OAuthSettings, {**OAUTH, field: bound}), field) == bound
     (small,) = mistakes(OAuthSettings, {**OAUTH, field: least - 1})
-    assert small == f"{field} is too small; enter a whole number from {least} on."
+    assert small == f"{field} is too small; enter a whole number of at least {least}."
     (large,) = mistakes(OAuthSettings, {**OAUTH, field: most + 1})
-    assert large == f"{field} is too large; enter a whole number up to {most}."
+    assert large == f"{field} is too large; enter a whole number of at most {most}."
 
 
 @pytest.mark.parametrize(
@@ -384,7 +384,7 @@ def test_an_address_is_replaced_in_every_cloud_and_the_scope_is_kept(cloud: Clou
 
 def test_a_cloud_that_is_not_known_is_a_mistake_that_names_the_choices() -> None:
     (mistake,) = mistakes(OAuthSettings, {**OAUTH, "cloud": "CANARY"})
-    assert mistake == "cloud is none of its choices; enter 'global', 'gcc_high' or 'china'."
+    assert mistake == "cloud is not one of the choices; enter 'global', 'gcc_high' or 'china'."
 
 
 @pytest.mark.parametrize("cloud", ["gcc_high", "china"])

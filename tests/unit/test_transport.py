@@ -291,7 +291,7 @@ def test_waiting_for_the_request_budget_is_no_failure() -> None:
     line = Line(Paced(12.5), Paced(3.0), broken(), OK)
     assert line.ask(attempts=2) == 200
     assert line.clock.waits == [12.5, 3.0, 1]
-    assert line.log.texts("info")[0] == ("Pausing for The service: the request budget is used up.")
+    assert line.log.texts("info")[0] == ("Pausing for the service: the request budget is used up.")
 
 
 def test_a_background_request_does_not_wait_for_the_budget_itself() -> None:
