@@ -44,17 +44,35 @@ def fenced(document: Path, language: str) -> list[str]:
     return [text for found, text in FENCED.findall(document.read_text()) if found == language]
 
 
-def test_the_settings_table_lists_every_argument_with_its_default_and_bounds() -> None:
+@pytest.mark.parametrize("trigger", [*TRIGGERS, GRAPH_TRIGGER])
+def test_the_settings_table_lists_every_argument_with_its_default_and_bounds(trigger: str) -> None:
     table = {name: (default.strip(), text) for name, default, text in SETTING.findall(README)}
-    assert set(table) == set(arguments())
-    for name, argument in arguments().items():
+    assert set(table) == set(arguments(*TRIGGERS, GRAPH_TRIGGER))
+    reporting = arguments()
+    for name, argument in arguments(trigger).items():
         default, text = table[name]
         if "default" in argument:
             assert default == str(argument["default"])
         if "minimum" in argument:
-            assert f"({argument['minimum']} to {argument['maximum']})" in text
+            bounds = rf"\({argument['minimum']} to {reporting[name]['maximum']}"
+            if argument["maximum"] != reporting[name]["maximum"]:
+                bounds += f"; Graph: {argument['maximum']}"
+            assert re.search(rf"{bounds}[;)]", text)
         for choice in cast(list[str], argument.get("enum", [])):
             assert f"`{choice}`" in text
+
+
+def test_the_settings_table_says_which_triggers_a_credential_is_for() -> None:
+    for name, default, _ in SETTING.findall(README):
+        holders = {
+            word
+            for word, file in zip(
+                ("OAuth", "basic", "Graph"), [*TRIGGERS, GRAPH_TRIGGER], strict=True
+            )
+            if name in arguments(file)
+        }
+        if "(" in default:
+            assert set(re.split(r", ", default.split("(")[1].rstrip(") "))) == holders
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -102,7 +102,7 @@ def check_command(
 
     Exits with 0 if all is well, 1 with warnings, 2 with failures.
 
-    Example: [bold]check[/]
+    Example: [bold]check --trigger oauth[/]
 
     Example: [bold]check --config settings.json --trigger oauth[/]
     """
@@ -165,9 +165,9 @@ def peek_command(
     Sends nothing to the intake. The rows hold addresses and subjects; they are shown here and kept
     nowhere.
 
-    Example: [bold]peek --from '2h ago'[/]
+    Example: [bold]peek --trigger oauth --from '2h ago'[/]
 
-    Example: [bold]peek --from 2026-11-23T14:00 --to 2026-11-23T14:30 --limit 0 --csv[/]
+    Example: [bold]peek --trigger oauth --from 2026-11-23T14:00 --to 2026-11-23T14:30 --limit 0 --csv[/]
     """
     if json and csv:
         raise typer.BadParameter("choose one of --json and --csv")
@@ -196,7 +196,7 @@ def replay_command(
     intake. The trigger's ledger has one writer, the trigger, so this is not recorded there: rows that
     the trigger has not forwarded yet will be forwarded by it as well.
 
-    Example: [bold]replay --from '2026-11-23T14:00' --to '2026-11-23T15:00'[/]
+    Example: [bold]replay --trigger oauth --from 2026-11-23T14:00 --to 2026-11-23T15:00[/]
     """
     clock = _clock()
     window = _window(start, end, clock.now())

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
+from uuid import uuid4
 
 import pytest
 
@@ -97,6 +98,8 @@ DAY = timedelta(days=1)
 CASES = {
     "The configuration cannot be used": Case(settings={"intake_key": ""}),
     "The configuration has a field that is not known": Case(settings={"tenantid": "x"}),
+    "tenant_id is neither a GUID nor a domain name": Case(settings={"tenant_id": "contoso"}),
+    "client_secret looks like the ID of a secret": Case(settings={"client_secret": str(uuid4())}),
     "The client secret is wrong.": Case(trouble=entra(7000215)),
     "The client secret has expired.": Case(trouble=entra(7000222)),
     "Entra ID does not accept the certificate": certified(-DAY),
@@ -111,6 +114,8 @@ CASES = {
     "The tenant lives in another cloud of Microsoft.": Case(trouble=entra(90038)),
     "Entra ID does not know the application in this tenant.": Case(trouble=entra(700016)),
     "Entra ID does not know the tenant.": Case(trouble=entra(90002)),
+    "The application is disabled in this tenant.": Case(trouble=entra(7000112)),
+    "The tenant has no Exchange Online": Case(trouble=entra(500011)),
     "A Conditional Access policy blocks the application.": Case(trouble=entra(53003)),
     "Entra ID refuses a token.": Case(trouble=entra(70011)),
     "Microsoft 365 does not accept the application's token.": Case(
@@ -139,6 +144,9 @@ ONLY_A_RUNNING_TRIGGER_KNOWS = {
     "Pausing for …: the request budget is used up.",
     "Message traces from before … are lost",
     "Rows may be missing at …",
+    "The trigger's state is gone, but not the record of what was forwarded",
+    "… of the former module is not readable",
+    "Logs could not be sent",
     "An unexpected fault stopped the collection",
     "The system clock was set back",
 }
