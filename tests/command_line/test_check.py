@@ -360,6 +360,15 @@ def test_a_running_triggers_budget_is_respected_and_left_as_it_is(desk: Desk) ->
     assert storage.read("quota.json") == record
 
 
+def test_a_fault_with_a_time_to_come_back_is_no_spent_quota(desk: Desk) -> None:
+    fault = Answer(503, headers={"Retry-After": "5"})
+    desk.world.faults.add(Rule(fault, "reporting", method="GET", times=None))
+    said = desk.run("check")
+    assert said.status == 2
+    assert "a fault on its side" in said.lines("failure")[-1]
+    assert "requests are spent" not in said.out
+
+
 def test_the_exit_status_of_a_read_only_storage_is_2_unless_root(desk: Desk) -> None:
     if os.geteuid() == 0:
         pytest.skip("root may write everywhere")

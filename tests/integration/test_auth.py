@@ -331,3 +331,12 @@ def test_a_refused_password_is_a_mistake_in_the_settings(
     assert "OAuth" in caught.value.sentence
     assert who.account_password not in repr(caught.value)
     assert world.journal.count("reporting") == 1, "the same password is not tried twice"
+
+
+def test_an_account_without_a_role_is_told_which_to_assign(
+    world: Sandbox, clock: TurnedClock, log: Logbook
+) -> None:
+    world.faults.add(Rule(Answer(403), "reporting", times=None))
+    account = BasicAuth(world.identity.account_name, world.identity.account_password)
+    with pytest.raises(Refused, match="Assign Reports Reader and Security Reader"):
+        list(client(world, account, clock, log, basic=True).pages(minutes(-60, -5)))

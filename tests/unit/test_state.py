@@ -153,9 +153,20 @@ def test_the_former_module_s_cursor_is_taken_over(tmp_path: Path, text: str) -> 
     assert "former module" in log.texts("info")[0]
 
 
-@pytest.mark.parametrize("content", [b"{}", b"[", b'{"most_recent_date_requested": 5}'])
-def test_an_unreadable_cursor_of_the_former_module_is_said(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"{}",
+        b"[",
+        b'{"most_recent_date_requested": 5}',
+        b'{"most_recent_date_requested": "alan@mail.example"}',
+    ],
+)
+def test_an_unreadable_cursor_of_the_former_module_is_said_but_not_quoted(
+    tmp_path: Path, content: bytes
+) -> None:
     (tmp_path / "context.json").write_bytes(content)
     state, log = opened(tmp_path)
     assert state.oldest == NOON - HOUR
     assert "context.json" in log.texts("warning")[0]
+    assert "mail.example" not in log.texts("warning")[0]
