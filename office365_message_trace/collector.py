@@ -22,7 +22,7 @@ from office365_message_trace.errors import (
     Unavailable,
     WindowTooLarge,
 )
-from office365_message_trace.ledger import BUCKET_SPAN, Ledger
+from office365_message_trace.ledger import Ledger
 from office365_message_trace.model import (
     MILLISECOND,
     Event,
@@ -43,6 +43,9 @@ _USUAL_PAGES = MOST_PAGES * 3 // 4
 _PAST = (Kind.REREAD, Kind.BACKLOG)
 _SECOND = timedelta(seconds=1)
 _MINUTE = timedelta(minutes=1)
+_DAY = timedelta(days=1)
+_REPORT_EVERY = 60.0  # seconds
+_TIDY_EVERY = 900.0  # seconds, the time that a bucket of the ledger spans
 _ASIDE = 900.0  # seconds; longer than the longest pause, so that another window comes in between
 
 
@@ -123,13 +126,13 @@ class Collector:
         self._past: dict[Kind, _Reading] = {}
         self._forwarded = 0
         self._catch_up = CatchUp()
-        self._reported_at = self._tidied_at = clock.now()
+        self._reported_at = self._tidied_at = clock.monotonic()
 
     def run(self, coverage: Coverage) -> None:
         """Collect from ``coverage`` on. Ends only by `Stopped`, which any wait raises."""
         self._coverage = coverage.adapted(self._policy)
-        self._ledger.reach_back(self._coverage.oldest)
         self._commit(self._coverage)
+        self._ledger.mark(self._coverage.oldest)
         while True:
             self._step()
 
@@ -157,11 +160,12 @@ class Collector:
 
     def _observe(self, now: datetime) -> None:
         """Take in what the passing of time did to the coverage."""
-        coverage = self._coverage.with_clock_set_back(now, self._policy)
+        coverage = self._coverage.with_clock_set_back(now, self._policy, self._ledger.buckets)
         if coverage is not self._coverage:
             self._log("The system clock was set back; the look-back is read again.", "warning")
         self._coverage = coverage.with_outage_behind(now, self._policy)
-        self._give_up_before(self._policy.oldest_kept(now))
+        # No further than the last read confirms the clock: a step ahead and back gives nothing up.
+        self._give_up_before(self._policy.oldest_kept(min(now, self._coverage.read_at + _DAY)))
         moment = self._clock.monotonic()
         self._aside = [(window, until) for window, until in self._aside if until > moment]
 
@@ -277,12 +281,12 @@ class Collector:
         """Make ``coverage`` the one to continue from, now and after a restart."""
         previous, self._coverage = self._coverage, coverage
         self._store.save(coverage)
-        now = self._clock.now()
-        if now - self._tidied_at >= BUCKET_SPAN:
+        moment = self._clock.monotonic()
+        if moment - self._tidied_at >= _TIDY_EVERY:
             # by the previous copy of the state, which may have to serve if this one is damaged
-            self._ledger.reach_back(previous.oldest)
-            self._ledger.forget(previous.will_read)
-            self._tidied_at = now
+            self._ledger.mark(previous.oldest)
+            self._ledger.forget(previous.will_read, self._policy.reach)
+            self._tidied_at = moment
 
     def _narrow(self, read: Read, problem: WindowTooLarge) -> None:
         """Have the time of ``read`` read in smaller windows, as long as there are any."""
@@ -345,10 +349,11 @@ class Collector:
 
     def _report(self, now: datetime) -> None:
         """One line a minute, so that a person can follow."""
-        if now - self._reported_at < _MINUTE:
+        moment = self._clock.monotonic()
+        if moment - self._reported_at < _REPORT_EVERY:
             return
         backlog = self._coverage.backlog_span.total_seconds()
         self._catch_up = self._catch_up.at(now, backlog)
         self._log(progress_line(now, self._coverage.live, self._forwarded, self._catch_up), "info")
         self._forwarded = 0
-        self._reported_at = now
+        self._reported_at = moment

@@ -25,6 +25,7 @@ _WIDEST_STEP = 2.2  # a row shown at age d is re-read by 1.25 · 2.2 · d at the
 _FOREVER = datetime.max.replace(tzinfo=UTC)
 _MORE_THAN_A_PAUSE = timedelta(minutes=5)
 _FIRST_PASS = timedelta(0)
+_LEAST_LOOK_BACK = timedelta(hours=1)  # that is read again after the clock was set back
 _CLOCK_TOLERANCE = timedelta(minutes=1)  # time services correct less than this all the time
 
 
@@ -66,6 +67,11 @@ class Policy:
         series = [round(seconds * ratio ** (k / max(steps, 1))) for k in range(steps)]
         series.append(int(self.lookback.total_seconds()))
         return tuple(timedelta(seconds=s) for s in series if s > self.delay.total_seconds())
+
+    @property
+    def reach(self) -> timedelta:
+        """How far back from now anything that was read already may be read again."""
+        return self.delay + max(self.lookback, _LEAST_LOOK_BACK) * 1.25
 
     def oldest_kept(self, now: datetime) -> datetime:
         """The earliest receive time that the service can be expected to show at ``now``."""
@@ -226,14 +232,19 @@ class Coverage:
         cut = _whole_second(now) - policy.delay - policy.frequency
         return replace(self, passes=tuple(each.split_at(cut) for each in self.passes))
 
-    def with_clock_set_back(self, now: datetime, policy: Policy) -> "Coverage":
+    def with_clock_set_back(
+        self, now: datetime, policy: Policy, recorded: Iterable[Window] = ()
+    ) -> "Coverage":
         """If something was read in the future, the clock was wrong: read the look-back again.
 
-        What was read then was younger than it seemed.
+        What was read then was younger than it seemed. But if rows are ``recorded`` that were received
+        in the future, the clock is wrong now and was right then: nothing has to be read again.
         """
         if max(self.read_at, self.live) <= now + _CLOCK_TOLERANCE:
             return self
-        start = _whole_second(now) - policy.delay - max(policy.lookback, timedelta(hours=1))
+        if any(now < window.start <= self.live for window in recorded):
+            return self
+        start = _whole_second(now) - policy.delay - max(policy.lookback, _LEAST_LOOK_BACK)
         passes = tuple(each.again_from(start) for each in self.passes)
         return replace(self, passes=passes, read_at=now)
 

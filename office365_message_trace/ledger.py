@@ -3,8 +3,8 @@
 Fingerprints lie in buckets by receive time: plain 16-byte records one after another, in parts of a
 bounded size, so that a storage without append never rewrites much. A bucket is in memory only while
 pages need it, as the bytes that it is. Damage can only make a row look new: it costs a repeat, never
-a loss. Even without any row there is a bucket as far back as reading goes on, which tells where to
-begin if the rest of the trigger's state is lost.
+a loss. A mark beside the buckets, an empty blob whose name is an instant, tells where to begin if the
+rest of the trigger's state is lost.
 
 The hash is keyed, so that nobody can test a guessed address or subject against the stored state of
 another trigger. The key is the name of the folder: neither can get lost without the other.
@@ -29,6 +29,7 @@ _LOADED_BYTES = (
     8 * 1024 * 1024
 )  # of buckets that are kept for the next page; a larger one stays too
 _PART = re.compile(r"(\d+)(?:\.(\d+))?")
+_MARK = re.compile(r"since-(\d+)")
 _FOLDER = "ledger"
 _KEY = re.compile(r"[0-9a-f]{32}")
 _BUCKET_MILLISECONDS = BUCKET_SPAN // MILLISECOND
@@ -49,15 +50,17 @@ class Ledger:
         key = bytes.fromhex(keys[0]) if keys else secrets.token_bytes(FINGERPRINT_BYTES)
         self._keyed = blake2b(digest_size=FINGERPRINT_BYTES, key=key)
         self._folder = f"{_FOLDER}/{key.hex()}"
+        names = storage.names(self._folder)
+        self._marks = sorted(int(mark[1]) for mark in map(_MARK.fullmatch, names) if mark)
         self._parts: dict[int, int] = {}  # of each bucket that is stored
-        for match in filter(None, map(_PART.fullmatch, storage.names(self._folder))):
+        for match in filter(None, map(_PART.fullmatch, names)):
             number, part = int(match[1]), int(match[2] or 0)
             self._parts[number] = max(self._parts.get(number, 0), part + 1)
         self._loaded: dict[int, _Bucket] = {}  # the one used last comes last
 
     @property
     def buckets(self) -> list[Window]:
-        """The receive times of the buckets, oldest first, but for absurd ones."""
+        """The receive times of which something is recorded, oldest first, but for absurd ones."""
         return [_span(number) for number in sorted(self._parts) if number > _FIRST_BUCKET]
 
     def unseen(self, rows: Iterable[Row]) -> dict[bytes, Row]:
@@ -92,20 +95,31 @@ class Ledger:
                 bucket.put(part, known + added)
                 self._parts[number] = part + 1
 
-    def reach_back(self, start: datetime) -> None:
-        """Have a bucket for ``start``, from where on anything may still be read; durable when it returns."""
-        number = _number(milliseconds(start))
-        if number not in self._parts:
-            self._storage.extend(self._name(number, 0), b"", b"")
-            self._parts[number] = 1
+    @property
+    def since(self) -> datetime | None:
+        """From where on anything may still be read, as it was marked; None if it never was."""
+        return instant(self._marks[0]) if self._marks else None
 
-    def forget(self, needed: Callable[[Window], bool]) -> None:
-        """Remove the buckets whose time is no longer ``needed``, nor next to any that is.
+    def mark(self, since: datetime) -> None:
+        """Mark that nothing before ``since`` is to be read any more; durable when it returns."""
+        mark, before = milliseconds(since), self._marks
+        if before != [mark]:
+            self._storage.write(f"{self._folder}/since-{mark}", b"")
+            self._marks = [mark]
+        for old in before:
+            if old != mark:
+                self._storage.delete(f"{self._folder}/since-{old}")
 
-        Services may return a little more than the window that was asked for. Rows with absurd or no
-        times may come in any window, so their bucket stays.
+    def forget(self, needed: Callable[[Window], bool], reach: timedelta) -> None:
+        """Remove the buckets whose time is no longer ``needed``, nor next to any that is, and that are
+        more than ``reach`` older than the newest one.
+
+        No row is received later than now, so the newest bucket tells what a clock that is ahead does
+        not. Services may return a little more than the window that was asked for. Rows with absurd or
+        no times may come in any window, so their bucket stays.
         """
-        old = [n for n in self._parts if n > _FIRST_BUCKET and not needed(_surroundings(n))]
+        young = max(self._parts, default=0) - reach // BUCKET_SPAN
+        old = [n for n in self._parts if _FIRST_BUCKET < n < young and not needed(_surroundings(n))]
         for number in old:
             for part in reversed(range(self._parts[number])):
                 self._storage.delete(self._name(number, part))
@@ -177,7 +191,7 @@ def stored_volume(storage: SizedStorage) -> tuple[int, int]:
     rows = 0
     for key in filter(_KEY.fullmatch, storage.names(_FOLDER)):
         for name, size in storage.sizes(f"{_FOLDER}/{key}").items():
-            if size and (match := _PART.fullmatch(name)):
+            if match := _PART.fullmatch(name):
                 buckets.add(match[1])
                 rows += size // FINGERPRINT_BYTES
     return len(buckets), rows

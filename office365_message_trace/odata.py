@@ -116,7 +116,7 @@ class ODataClient(ABC):
         failures = 0
         while True:
             try:
-                rows, following = self._page(request, pending, visited)
+                rows, following = self._page(request, pending, bool(visited))
             except StillUnderWay:
                 yield Pause(0.0)
                 continue
@@ -130,19 +130,31 @@ class ODataClient(ABC):
             failures = 0
             visited.add(request.url)
             self._notice_strays(rows, window)
-            too_many = following is not None and len(visited) == most
-            if following and not too_many:
+            stop = self._reason_to_stop(following, visited, most)
+            if following and not stop:
                 request = replace(request, url=following)
                 pending = self._transport.begin(request)
             count, page = len(rows), [Page(rows)]
             del rows
             yield page.pop()  # only whoever uses the page holds it
-            if too_many:
-                raise WindowTooLarge("more pages than are good to read again")
+            if stop:
+                raise WindowTooLarge(stop)
             if following is None and count >= self.page_size:
                 raise AnswerTruncated("a full page without a next link", f"{count} rows")
             if following is None:
                 return
+
+    def _reason_to_stop(
+        self, following: str | None, visited: set[str], most: int | None
+    ) -> str | None:
+        """Why ``following`` is not asked for though there is more; smaller windows may do without."""
+        if following is None:
+            return None
+        if following in visited:
+            return "a next link leads in a circle"
+        if not self._is_ours(following):
+            return "a next link leads to another host, it is not followed"
+        return "more pages than are good to read again" if len(visited) == most else None
 
     def glance(self, window: Window) -> tuple[Page, bool]:
         """The first page of ``window`` and whether another follows, asked for once.
@@ -154,7 +166,7 @@ class ODataClient(ABC):
         pending = self._transport.begin(request)
         while True:
             try:
-                rows, following = self._page(request, pending, set())
+                rows, following = self._page(request, pending, continued=False)
             except StillUnderWay:
                 continue
             except Paced as paced:
@@ -186,17 +198,12 @@ class ODataClient(ABC):
         """What an answer means that only this service gives, or None."""
 
     def _page(
-        self, request: Request, pending: Pending, visited: set[str]
+        self, request: Request, pending: Pending, continued: bool
     ) -> tuple[list[Row], str | None]:
-        url = request.url
-
         def judge(answer: Answer) -> tuple[list[Row], str | None]:
             if answer.status != 200:
-                raise self._failure(answer, url, continued=bool(visited))
-            rows, following = self._parsed(answer, url)
-            if following in {*visited, url}:
-                raise Unavailable("a next link leads in a circle")
-            return rows, following
+                raise self._failure(answer, request.url, continued)
+            return self._parsed(answer, request.url)
 
         return self._transport.call(request, judge, _ATTEMPTS, pending)
 
@@ -210,7 +217,7 @@ class ODataClient(ABC):
         if listing is None:
             raise Unavailable("an answer that is no page of rows", "status 200")
         rows = self._dated(listing.rows)
-        return rows, self._same_origin(url, listing.following) if listing.following else None
+        return rows, _resolved(url, listing.following) if listing.following else None
 
     def _dated(self, listed: list[Fields]) -> list[Row]:
         """The rows with their receive times. Single ones without a usable time are `UNDATED`: they
@@ -242,16 +249,9 @@ class ODataClient(ABC):
                 said.pop(name, None)
         return Row(received, str(fields.get(self.trace_id)), codec.canonical(said), fields)
 
-    def _same_origin(self, url: str, following: str) -> str:
-        """``following`` resolved; the token must not travel to another host than it was made for."""
-        try:
-            target = urljoin(url, following)
-            same = _origin(target) == _origin(self._url)
-        except (ValueError, TypeError, AttributeError) as error:
-            raise Unavailable("a next link that is no address") from error
-        if not same:
-            raise Unavailable("a next link leads to another host, it is not followed")
-        return target
+    def _is_ours(self, url: str) -> bool:
+        """Whether the token may travel to ``url``: to no other host than it was made for."""
+        return _origin(url) == _origin(self._url)
 
     def _failure(self, answer: Answer, url: str, continued: bool) -> MessageTraceError:
         """What an answer other than 200 means."""
@@ -288,6 +288,16 @@ class ODataClient(ABC):
                 "forwarded like the others.",
                 "warning",
             )
+
+
+def _resolved(url: str, following: Any) -> str:
+    """``following`` as an address, which may be relative to ``url``; raises `Unavailable` for none."""
+    try:
+        target = str(urljoin(url, following))
+        _origin(target)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise Unavailable("a next link that is no address") from error
+    return target
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:

@@ -17,9 +17,9 @@ from office365_message_trace.transport import Answer, Request, Transport, check_
 BATCH_BYTES = 9 * 1024 * 1024  # of the 10 MiB that the intake takes; the rest is for the envelope
 EVENT_BYTES = 250_000  # a larger event may be rejected; the SDK draws the line here
 
-_SECOND_THOUGHT = (
-    2.0  # seconds before events that were refused beside accepted ones are tried again
-)
+# Seconds before each time that events refused beside accepted ones are tried again: one of several
+# servers behind the address may refuse what the others take.
+_SECOND_THOUGHTS = (2.0, 6.0, 18.0)
 _REFUSALS = 32  # of parts of a batch of which nothing was accepted, before giving up
 _GZIP_LEVEL = 1  # rows repeat themselves: higher levels cost more CPU than the bytes are worth
 
@@ -77,6 +77,7 @@ class BatchPusher:
         self._trusted = False  # whether the intake accepted something since it last refused all
         self._suspects: set[bytes] = set()  # fingerprints of what it refused when it refused all
         self._compressed = True
+        self._proven = False  # whether the intake accepted anything in this form
 
     def push(self, events: Iterable[Event]) -> Iterator[list[Event]]:
         """Deliver ``events``; yields each batch once the intake is done with all of it.
@@ -90,7 +91,7 @@ class BatchPusher:
             unacceptable = self._deliver(batch)
             accepted = len(batch) - len(unacceptable)
             if accepted:
-                self._trusted = True
+                self._trusted = self._proven = True
                 self._deliveries.accepted(accepted, self._clock.monotonic() - started)
             self._discard(unacceptable, accepted)
             yield batch
@@ -118,10 +119,11 @@ class BatchPusher:
                 unacceptable += part
             if not accepted and refusals >= _REFUSALS:
                 self._trusted = False
-                raise self._all_refused(verdict.reason)
-        if unacceptable and accepted:
-            self._clock.wait(_SECOND_THOUGHT)
-            unacceptable = [event for event in unacceptable if not self._post([event]).ids]
+                raise self._refused(Refused(ALL_REFUSED, verdict.reason))
+        for pause in _SECOND_THOUGHTS:
+            if unacceptable and accepted:
+                self._clock.wait(pause)
+                unacceptable = [event for event in unacceptable if not self._post([event]).ids]
         return unacceptable
 
     def _discard(self, unacceptable: list[Event], accepted: int) -> None:
@@ -134,7 +136,8 @@ class BatchPusher:
         self._trusted = bool(accepted)
         if not (accepted or oversized or convicted):
             self._suspects |= suspects
-            raise self._all_refused(f"{len(unacceptable)} events refused, none accepted")
+            reason = f"{len(unacceptable)} events refused, none accepted"
+            raise self._refused(Refused(ALL_REFUSED, reason))
         self._suspects -= suspects
         self._deliveries.discarded(len(unacceptable))
         for event in unacceptable:
@@ -143,12 +146,6 @@ class BatchPusher:
                 f"out. Its message trace id: {event.trace_id}",
                 "error",
             )
-
-    def _all_refused(self, reason: str) -> Refused:
-        """Nothing was accepted. The next attempt goes the other way as to compression: what stands
-        before the intake may not let compressed bodies pass."""
-        self._compressed = not self._compressed
-        return Refused(ALL_REFUSED, reason)
 
     def _post(self, batch: list[Event]) -> _Verdict:
         body = orjson.dumps({"intake_key": self._key, "jsons": [event.text for event in batch]})
@@ -159,16 +156,24 @@ class BatchPusher:
         request = Request("POST", self._url, headers, body)
         return self._transport.call(request, lambda answer: self._verdict(answer, len(batch)))
 
+    def _refused(self, refusal: Refused) -> Refused:
+        """The ``refusal`` of everything. As long as nothing was ever accepted it may be about the
+        compression, which what stands before the intake may not let pass: the next attempt changes it.
+        """
+        if not self._proven:
+            self._compressed = not self._compressed
+        return refusal
+
     def _verdict(self, answer: Answer, events: int) -> _Verdict:
         """Raises `Misconfigured` for a refused key and `Unavailable` for what is no verdict."""
         detail = f"status {answer.status}"
         if answer.status in (401, 403, 404):
-            raise Misconfigured(KEY_REFUSED, detail)
+            raise self._refused(Misconfigured(KEY_REFUSED, detail))
         check_available(answer, self._clock.now())
         if answer.status in (400, 413, 422):
             return _Verdict(0, detail)
         if not 200 <= answer.status < 300:
-            raise self._all_refused(detail)
+            raise self._refused(Refused(ALL_REFUSED, detail))
         try:
             ids = codec.decode(answer.body)["event_ids"]
         except (ValueError, KeyError, TypeError) as error:

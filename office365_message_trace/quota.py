@@ -20,6 +20,8 @@ from office365_message_trace.model import instant, milliseconds
 from office365_message_trace.storage import Storage
 
 PERIOD = 300  # seconds
+COUNTED_FOR = PERIOD + 1.0
+"""Seconds from the grant, because a request arrives later: after a pause, by a handshake."""
 MOST_REQUESTS = 90  # in a period; the rest of the 100 is left to the tenant's other tools
 FEWEST_REQUESTS = 20  # in a period: the limit does not shrink below this
 LIVE, BACKGROUND = "live", "background"
@@ -94,7 +96,7 @@ class RequestBudget(Limiter):
     def _elapse(self) -> float:
         """Forget what is older than a period, and let the limit grow; returns the time."""
         now = self._clock.monotonic()
-        while self._attempts and self._attempts[0].at <= now - PERIOD:
+        while self._attempts and self._attempts[0].at <= now - COUNTED_FOR:
             self._attempts.popleft()
         grown = int((now - self._grown_at) / _GROWTH)
         self._limit = min(self._limit + grown, MOST_REQUESTS)
@@ -104,7 +106,7 @@ class RequestBudget(Limiter):
     @staticmethod
     def _wait(attempts: list["_Attempt"], limit: int, now: float) -> float:
         """Seconds until fewer than ``limit`` of ``attempts`` are within the period."""
-        return attempts[-limit].at + PERIOD - now if len(attempts) >= limit else 0.0
+        return attempts[-limit].at + COUNTED_FOR - now if len(attempts) >= limit else 0.0
 
     def _record(self) -> None:
         """Write down by the time of day what was granted: the other clock ends with the process.
@@ -134,7 +136,7 @@ class RequestBudget(Limiter):
         except (StorageFailed, ValueError, TypeError, AttributeError, OverflowError):
             return
         self._limit = min(max(limit, FEWEST_REQUESTS), MOST_REQUESTS)
-        recent = sorted((max(age, 0.0), kind) for age, kind in ages if age < PERIOD)
+        recent = sorted((max(age, 0.0), kind) for age, kind in ages if age < COUNTED_FOR)
         self._attempts.extend(_Attempt(moment - age, kind) for age, kind in reversed(recent))
 
 

@@ -22,9 +22,8 @@ def opening_coverage(
 ) -> Coverage:
     """The coverage to continue from: saved, reconstructed, taken over, or new.
 
-    Without a usable state, the ledger still tells how far back reading had been going on; reading
-    begins there, and at least as far back as the slowest pass may trail. Rows of the record are dropped
-    again when they are met. Without that either, the cursor that the platform's former module left in ``predecessor`` counts, and at a first
+    Without a usable state, the ledger still tells from where on anything was to be read; its rows are
+    dropped again when they are met. Without that either, the cursor that the platform's former module left in ``predecessor`` counts, and at a first
     start ``start_time`` before ``now``. ``repaired`` is told of damage that was made up for.
     """
     coverage = store.load()
@@ -33,10 +32,10 @@ def opening_coverage(
             repaired(Damage.COPY)
         return coverage
     start = now.replace(microsecond=0) - start_time
-    if ledger.buckets:
+    oldest = _recorded_since(ledger, now)
+    if oldest is not None:
         if repaired:
             repaired(Damage.STATE)
-        oldest = min(ledger.buckets[0].start, now.replace(microsecond=0) - policy.lookback * 1.25)
         log(
             "The trigger's state is gone, but not the record of what was forwarded: reading again "
             f"from {oldest:%Y-%m-%d %H:%M} UTC, without repeating what is recorded.",
@@ -49,3 +48,11 @@ def opening_coverage(
         return Coverage.starting(edge, policy)
     log(f"First start: reading from {start:%Y-%m-%d %H:%M} UTC on.", "info")
     return Coverage.starting(start, policy)
+
+
+def _recorded_since(ledger: Ledger, now: datetime) -> datetime | None:
+    """Where to begin by what ``ledger`` tells; a mark that a wrong clock made does not count."""
+    known = [window.start for window in ledger.buckets[:1]]
+    if ledger.since is not None and ledger.since < now:
+        known = [ledger.since]
+    return known[0] if known else None

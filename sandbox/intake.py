@@ -28,8 +28,8 @@ class IntakeOptions:
     """401, 403 or 404: a key that the intake does not know."""
     max_payload: int = MAX_PAYLOAD
     max_event: int = MAX_EVENT
-    compressed: bool = True
-    """Whether compressed bodies are taken, as documented, or refused, as by a gateway in between."""
+    compressed_status: int = 200
+    """Other than 200: compressed bodies are refused with this status, as by a gateway in between."""
     poison: str | None = None
     """A batch with an event that contains this text is refused whole, with status 400."""
     keep_events: bool = True
@@ -92,8 +92,8 @@ class Intake:
             self.counts.bytes_sent += len(request.body)
         if request.method != "POST" or not request.path.endswith("/batch"):
             return _refused(404, "not found")
-        if "content-encoding" in request.headers and not self.options.compressed:
-            return _refused(415, "compressed bodies are not taken here")
+        if "content-encoding" in request.headers and self.options.compressed_status != 200:
+            return _refused(self.options.compressed_status, "compressed bodies are not taken here")
         plain = self._plain(request)
         if plain is None:
             return _refused(400, "the body is not valid gzip")

@@ -216,7 +216,7 @@ def bounds_taken_for_inside(patch: pytest.MonkeyPatch) -> None:
 def clock_set_back_unnoticed(patch: pytest.MonkeyPatch) -> None:
     """What a clock ahead of time made the collector pass over stays passed over."""
 
-    def unchanged(self: Coverage, now: datetime, policy: Policy) -> Coverage:
+    def unchanged(self: Coverage, *_: object) -> Coverage:
         return self
 
     patch.setattr(Coverage, "with_clock_set_back", unchanged)

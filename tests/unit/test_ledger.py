@@ -1,5 +1,6 @@
 """What was accepted stays known; damage may cost a repeat, never a loss."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from office365_message_trace.storage import Damage, FolderStorage
 from tests.support import NOON, row
 
 SOON = milliseconds(NOON)
+NO_REACH = -timedelta(days=1)
 BUCKET = int(BUCKET_SPAN.total_seconds() * 1000)
 
 
@@ -121,7 +123,7 @@ def test_a_large_bucket_is_kept_in_parts_that_no_write_exceeds(
     assert max(sizes) == 5 * FINGERPRINT_BYTES
     assert sum(sizes) == len(rows) * FINGERPRINT_BYTES
     assert accept(Ledger(FolderStorage(tmp_path)), rows) == []
-    ledger.forget(lambda window: False)
+    ledger.forget(lambda window: False, NO_REACH)
     assert bucket_files(tmp_path) == []
 
 
@@ -149,21 +151,41 @@ def test_buckets_that_nothing_will_read_are_removed_but_not_their_neighbours(
     for n in range(10):
         accept(ledger, [row(SOON + n * BUCKET)])
     last = ledger.buckets[-1]
-    ledger.forget(lambda window: window.start <= last.end and last.start < window.end)
+    ledger.forget(lambda window: window.start <= last.end and last.start < window.end, NO_REACH)
     assert ledger.buckets[0].end == last.start
     assert len(bucket_files(tmp_path)) == len(ledger.buckets) == 2
     assert isinstance(ledger.buckets[0], Window)
 
 
-def test_the_first_bucket_tells_how_far_back_reading_goes_on_though_nothing_is_recorded(
-    tmp_path: Path,
-) -> None:
+def test_a_mark_tells_from_where_on_anything_is_read(tmp_path: Path) -> None:
     ledger = Ledger(FolderStorage(tmp_path))
-    for _ in range(2):
-        ledger.reach_back(NOON)
-    assert accept(ledger, [row(SOON), row(SOON + 5 * BUCKET)]) != []
-    ledger.reach_back(NOON + BUCKET_SPAN)
-    ledger.forget(lambda window: window.end > NOON + 2 * BUCKET_SPAN)
+    assert ledger.since is None
+    for since in (NOON, NOON, NOON + BUCKET_SPAN, NOON - BUCKET_SPAN):
+        ledger.mark(since)
+        assert ledger.since == since
+        assert Ledger(FolderStorage(tmp_path)).since == since
+    assert ledger.buckets == []
+    assert stored_volume(FolderStorage(tmp_path)) == (0, 0)
+    assert len(bucket_files(tmp_path)) == 1
+
+
+def test_of_two_marks_the_earlier_counts_until_the_next(tmp_path: Path) -> None:
+    """A crash may leave both."""
+    ledger = Ledger(FolderStorage(tmp_path))
+    ledger.mark(NOON)
+    (mark,) = bucket_files(tmp_path)
+    ledger.mark(NOON + BUCKET_SPAN)
+    mark.write_bytes(b"")
     reopened = Ledger(FolderStorage(tmp_path))
-    assert reopened.buckets[0] == Window(NOON + BUCKET_SPAN, NOON + 2 * BUCKET_SPAN)
-    assert stored_volume(FolderStorage(tmp_path)) == (1, 1)
+    assert reopened.since == NOON
+    reopened.mark(NOON + 2 * BUCKET_SPAN)
+    assert Ledger(FolderStorage(tmp_path)).since == NOON + 2 * BUCKET_SPAN
+    assert len(bucket_files(tmp_path)) == 1
+
+
+def test_what_a_clock_that_is_ahead_no_longer_needs_stays(tmp_path: Path) -> None:
+    ledger = Ledger(FolderStorage(tmp_path))
+    for n in range(10):
+        accept(ledger, [row(SOON + n * BUCKET)])
+    ledger.forget(lambda window: False, reach=4 * BUCKET_SPAN)
+    assert ledger.buckets[0].start == NOON + 5 * BUCKET_SPAN
