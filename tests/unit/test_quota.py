@@ -16,10 +16,10 @@ from requests.auth import HTTPBasicAuth
 from office365_message_trace.errors import StorageFailed
 from office365_message_trace.quota import (
     BACKGROUND,
+    COUNTED_FOR,
     FEWEST_REQUESTS,
     LIVE,
     MOST_REQUESTS,
-    COUNTED_FOR,
     PERIOD,
     RequestBudget,
 )
