@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from urllib.parse import unquote, urljoin
+from urllib.parse import unquote
 
 import pytest
 
-from office365_message_trace import pusher, reporting
+from office365_message_trace import odata, pusher, reporting
 from office365_message_trace.collector import Collector, _Reading
 from office365_message_trace.coverage import Coverage, Policy, Read
 from office365_message_trace.errors import MessageTraceError, Unavailable
@@ -98,21 +98,17 @@ def empty_page_taken_for_the_end(patch: pytest.MonkeyPatch) -> None:
 
 def next_link_decoded(patch: pytest.MonkeyPatch) -> None:
     """The next link is taken for text, not for an address."""
-    original = ODataClient._same_origin
+    original = odata._resolved
 
-    def same_origin(self: ODataClient, url: str, following: str) -> str:
-        return unquote(original(self, url, following)).replace(" ", "%20")
+    def decoded(url: str, following: str) -> str:
+        return unquote(original(url, following)).replace(" ", "%20")
 
-    patch.setattr(ODataClient, "_same_origin", same_origin)
+    patch.setattr(odata, "_resolved", decoded)
 
 
 def next_link_followed_anywhere(patch: pytest.MonkeyPatch) -> None:
     """The token goes to whatever host the next link names."""
-
-    def anywhere(self: ODataClient, url: str, following: str) -> str:
-        return urljoin(url, following)
-
-    patch.setattr(ODataClient, "_same_origin", anywhere)
+    patch.setattr(ODataClient, "_is_ours", lambda self, url: True)
 
 
 def trace_id_alone_as_key(patch: pytest.MonkeyPatch) -> None:
