@@ -55,7 +55,8 @@ class Mishaps:
         if not records:
             return
         self._say("the state lost")
-        quarters = frozenset(int(name.rpartition("/")[2]) for name in records)
+        numbers = (name.rpartition("/")[2] for name in records)
+        quarters = frozenset(int(number) for number in numbers if number.isdecimal())
         self.world.witness.recorded_quarters.append((self.world.clock.ms, quarters))
         for name in STATE:
             self._replace(name, None)
