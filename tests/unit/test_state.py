@@ -142,6 +142,16 @@ def test_without_a_state_the_ledger_tells_how_far_back_to_read(tmp_path: Path) -
     assert "without repeating" in log.texts("warning")[0]
 
 
+def test_the_mark_tells_exactly_unless_a_clock_ahead_made_it(tmp_path: Path) -> None:
+    ledger = Ledger(FolderStorage(tmp_path))
+    known = row(int((NOON - 20 * HOUR).timestamp() * 1000))
+    ledger.record((each.received, fp) for fp, each in ledger.unseen([known]).items())
+    ledger.mark(NOON - 3 * HOUR)
+    assert opened(tmp_path)[0].oldest == NOON - 3 * HOUR
+    ledger.mark(NOON + 3 * HOUR)
+    assert NOON - 20.25 * HOUR <= opened(tmp_path)[0].oldest <= NOON - 20 * HOUR
+
+
 @pytest.mark.parametrize(
     "text",
     ["2026-06-15T03:00:00+00:00", "2026-06-15T03:00:00", "2026-06-15T05:00:00.000000+02:00"],
