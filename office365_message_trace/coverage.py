@@ -70,8 +70,8 @@ class Policy:
 
     @property
     def reach(self) -> timedelta:
-        """How far back from now anything that was read already may be read again."""
-        return self.delay + max(self.lookback, _LEAST_LOOK_BACK) * 1.25
+        """How far back from the latest mail anything that was read already may be read again."""
+        return max(self.lookback, _LEAST_LOOK_BACK) * 1.25
 
     def oldest_kept(self, now: datetime) -> datetime:
         """The earliest receive time that the service can be expected to show at ``now``."""

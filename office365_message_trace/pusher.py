@@ -121,7 +121,7 @@ class BatchPusher:
                 self._trusted = False
                 raise self._refused(Refused(ALL_REFUSED, verdict.reason))
         for pause in _SECOND_THOUGHTS:
-            if unacceptable and accepted:
+            if unacceptable and (accepted or self._trusted):
                 self._clock.wait(pause)
                 unacceptable = [event for event in unacceptable if not self._post([event]).ids]
         return unacceptable
