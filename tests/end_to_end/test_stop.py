@@ -82,7 +82,7 @@ def give_secret(scene: Scene) -> None:
 
 def shrink_pages(scene: Scene) -> None:
     """Make pages so small that the request budget does not suffice."""
-    scene.world.reporting.options.page_size = 15
+    scene.world.reporting.options.page_size = 10
 
 
 def widen_pages(scene: Scene) -> None:
