@@ -163,6 +163,7 @@ class Collector:
         coverage = self._coverage.with_clock_set_back(now, self._policy, self._ledger.buckets)
         if coverage is not self._coverage:
             self._log("The system clock was set back; the look-back is read again.", "warning")
+            self._ledger.mark(coverage.oldest)
         self._coverage = coverage.with_outage_behind(now, self._policy)
         # No further than the last read confirms the clock: a step ahead and back gives nothing up.
         self._give_up_before(self._policy.oldest_kept(min(now, self._coverage.read_at + _DAY)))

@@ -23,8 +23,9 @@ def opening_coverage(
     """The coverage to continue from: saved, reconstructed, taken over, or new.
 
     Without a usable state, the ledger still tells from where on anything was to be read; its rows are
-    dropped again when they are met. Without that either, the cursor that the platform's former module left in ``predecessor`` counts, and at a first
-    start ``start_time`` before ``now``. ``repaired`` is told of damage that was made up for.
+    dropped again when they are met. Without that either, the cursor that the platform's former module
+    left in ``predecessor`` counts, and at a first start ``start_time`` before ``now``. ``repaired`` is
+    told of damage that was made up for.
     """
     coverage = store.load()
     if coverage is not None:
@@ -52,7 +53,6 @@ def opening_coverage(
 
 def _recorded_since(ledger: Ledger, now: datetime) -> datetime | None:
     """Where to begin by what ``ledger`` tells; a mark that a wrong clock made does not count."""
-    known = [window.start for window in ledger.buckets[:1]]
     if ledger.since is not None and ledger.since < now:
-        known = [ledger.since]
-    return known[0] if known else None
+        return ledger.since
+    return ledger.buckets[0].start if ledger.buckets else None
