@@ -237,14 +237,18 @@ class Coverage:
     ) -> "Coverage":
         """If something was read in the future, the clock was wrong: read the look-back again.
 
-        What was read then was younger than it seemed. But if rows are ``recorded`` that were received
-        in the future, the clock is wrong now and was right then: nothing has to be read again.
+        What was read then was younger than it seemed, or not there yet: so the look-back counts from
+        the newest time of which rows are ``recorded``, as long as the clock may have been wrong. But if
+        rows are recorded that were received in the future, the clock is wrong now and was right then:
+        nothing has to be read again.
         """
         if max(self.read_at, self.live) <= now + _CLOCK_TOLERANCE:
             return self
-        if any(now < window.start <= self.live for window in recorded):
+        times = [window.start for window in recorded if window.start <= self.live]
+        if any(now < time for time in times):
             return self
-        start = _whole_second(now) - policy.delay - max(policy.lookback, _LEAST_LOOK_BACK)
+        latest = min([_whole_second(now) - policy.delay, *times[-1:]])
+        start = latest - max(policy.lookback, _LEAST_LOOK_BACK)
         passes = tuple(each.again_from(start) for each in self.passes)
         return replace(self, passes=passes, read_at=now)
 

@@ -192,6 +192,23 @@ def test_a_clock_set_back_has_the_look_back_read_again() -> None:
     assert mended.with_clock_set_back(NOON, chosen) is mended
 
 
+def test_a_clock_that_was_ahead_for_days_has_all_read_again_since_the_last_known_row() -> None:
+    """What was received meanwhile was never there when its time was read."""
+    ahead = Coverage.starting(NOON + 48 * HOUR, policy())
+    recorded = [minutes(-4335, -4320), minutes(-4320, -4305)]
+    mended = ahead.with_clock_set_back(NOON, policy(), recorded)
+    assert all(each.edge == NOON - 96 * HOUR for each in mended.passes)
+    stray = [*recorded, minutes(9000, 9015)]
+    assert ahead.with_clock_set_back(NOON, policy(), stray) == mended
+
+
+def test_rows_from_the_future_show_that_it_is_now_that_the_clock_is_wrong() -> None:
+    right = Coverage.starting(NOON, policy())
+    before = NOON - 48 * HOUR
+    assert right.with_clock_set_back(before, policy(), [minutes(-60, -45)]) is right
+    assert right.with_clock_set_back(before, policy(), [minutes(-3000, -2985)]) is not right
+
+
 def test_a_live_edge_in_the_past_is_no_reason_to_doubt_the_clock() -> None:
     coverage = Coverage.starting(NOON, policy())
     assert coverage.with_clock_set_back(NOON, policy()) is coverage
