@@ -160,7 +160,8 @@ class Collector:
 
     def _observe(self, now: datetime) -> None:
         """Take in what the passing of time did to the coverage."""
-        coverage = self._coverage.with_clock_set_back(now, self._policy, self._ledger.buckets)
+        recorded = self._ledger.buckets if self._coverage.is_ahead_of(now) else ()
+        coverage = self._coverage.with_clock_set_back(now, self._policy, recorded)
         if coverage is not self._coverage:
             self._log("The system clock was set back; the look-back is read again.", "warning")
             self._ledger.mark(coverage.oldest)

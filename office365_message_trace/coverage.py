@@ -232,6 +232,10 @@ class Coverage:
         cut = _whole_second(now) - policy.delay - policy.frequency
         return replace(self, passes=tuple(each.split_at(cut) for each in self.passes))
 
+    def is_ahead_of(self, now: datetime) -> bool:
+        """Whether something was read that is in the future at ``now``: the clock was wrong, or is."""
+        return max(self.read_at, self.live) > now + _CLOCK_TOLERANCE
+
     def with_clock_set_back(
         self, now: datetime, policy: Policy, recorded: Iterable[Window] = ()
     ) -> "Coverage":
@@ -242,7 +246,7 @@ class Coverage:
         rows are recorded that were received in the future, the clock is wrong now and was right then:
         nothing has to be read again.
         """
-        if max(self.read_at, self.live) <= now + _CLOCK_TOLERANCE:
+        if not self.is_ahead_of(now):
             return self
         times = [window.start for window in recorded if window.start <= self.live]
         if any(now < time for time in times):

@@ -105,6 +105,7 @@ class Telemetry:
         self._label = blake2b(intake_key.encode(), digest_size=4).hexdigest()
         self._clock = clock
         self._live = clock.now()
+        _BEHIND.set_function(self._behind)
         _DELAY.set(policy.delay.total_seconds())
         _FREQUENCY.set(policy.frequency.total_seconds())
         for kind in Kind:
@@ -128,7 +129,6 @@ class Telemetry:
         """What has been read at ``now``. How far behind that is goes on growing until told anew."""
         self._live = coverage.live
         _SDK.put_events_lag(self._label, (now - coverage.live).total_seconds())
-        _BEHIND.set_function(self._behind)
         _FINAL.set(coverage.oldest.timestamp())
         _BACKLOG.set(_seconds(window.span for window in coverage.backlog))
         _GAPS.set(_seconds(window.span for window in coverage.gaps))

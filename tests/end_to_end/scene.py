@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self
@@ -20,6 +20,17 @@ START_TIME_HOURS = 2
 MAIL_LASTS = timedelta(minutes=40)
 MAIL_ENDED = timedelta(minutes=12)
 """Before the scene opens: everything is visible and settled by then, late rows included."""
+
+
+def settled_mail(messages_per_minute: float, since: datetime, until: datetime) -> MailFlowOptions:
+    """Mail of which every row shows in its last state eleven minutes after `until` at the latest."""
+    return MailFlowOptions(
+        messages_per_minute=messages_per_minute,
+        since=since,
+        until=until,
+        late_between=(timedelta(minutes=5), timedelta(minutes=11)),
+        slow_fraction=0,
+    )
 
 
 class Scene:
@@ -41,13 +52,7 @@ class Scene:
         self._start = end - MAIL_LASTS
         self.world = Sandbox(
             SandboxOptions(
-                mail=MailFlowOptions(
-                    messages_per_minute=messages_per_minute,
-                    since=self._start,
-                    until=end,
-                    late_between=(timedelta(minutes=5), timedelta(minutes=11)),
-                    slow_fraction=0,
-                ),
+                mail=settled_mail(messages_per_minute, self._start, end),
                 reporting=ReportingOptions(page_size=page_size, basic_auth=trigger == "basic"),
                 secrets_by_node=secrets_by_node,
                 credential=credential,

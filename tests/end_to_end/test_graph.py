@@ -10,22 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import MailFlowOptions, Sandbox, SandboxOptions
+from sandbox import Sandbox, SandboxOptions
 from sandbox.forms import ConvertedForm, GraphForm
 from sandbox.process import ROOT, TriggerProcess
+from tests.end_to_end.scene import settled_mail
 
 
 @pytest.mark.parametrize("event_format", ["graph", "reporting"])
 def test_every_row_arrives_once_over_several_pages(tmp_path: Path, event_format: str) -> None:
     end = SandboxOptions().now() - timedelta(minutes=12)
     start = end - timedelta(minutes=40)
-    mail = MailFlowOptions(
-        messages_per_minute=20,
-        since=start,
-        until=end,
-        late_between=(timedelta(minutes=5), timedelta(minutes=11)),
-        slow_fraction=0,
-    )
+    mail = settled_mail(20, start, end)
     with Sandbox(SandboxOptions(mail=mail)) as world:
         world.graph.options.page_size = 200
         expected = world.tenant.count(start, end, world.now())

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import MailFlowOptions, Sandbox, SandboxOptions
+from sandbox import Sandbox, SandboxOptions
 from sandbox.clock import from_ms
 from sandbox.process import TriggerProcess
+from tests.end_to_end.scene import settled_mail
 
 MAIL_LASTS = timedelta(minutes=100)
 MAIL_ENDED = timedelta(minutes=12)
@@ -49,13 +50,7 @@ def move(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Move]:
     folder = tmp_path_factory.mktemp("move")
     end = SandboxOptions().now() - MAIL_ENDED
     start = end - MAIL_LASTS
-    mail = MailFlowOptions(
-        messages_per_minute=10,
-        since=start,
-        until=end,
-        late_between=(timedelta(minutes=5), timedelta(minutes=11)),
-        slow_fraction=0,
-    )
+    mail = settled_mail(10, start, end)
     with Sandbox(SandboxOptions(mail=mail)) as world:
         due = world.tenant.count(start, world.now() - BEHIND, world.now())
         minutes_behind = int(BEHIND / timedelta(minutes=1))
