@@ -15,6 +15,7 @@ SUBJECT = "A record that cannot be read"
 BROKEN_SUBJECT = SUBJECT.replace(" cannot", " \ufffd\ufffdcannot")
 """The same as a lenient reader decodes it."""
 
+_FAILED = b"<html><title>The operation failed because of a record</title></html>"
 _BROKEN = SUBJECT.encode().replace(b" cannot", b" \xff\xfecannot")
 
 
@@ -25,4 +26,9 @@ def spoilt(response: Response, how: BadAnswer) -> Response:
     if how == "utf-8":
         body = response.body.replace(SUBJECT.encode(), _BROKEN)
         return Response(200, body, response.content_type, response.headers)
-    return Response(int(how), b"<html><title>The operation failed</title></html>", HTML)
+    return Response(int(how), _FAILED, HTML)
+
+
+def is_spoilt(body: bytes) -> bool:
+    """Whether an answer is one that a bad record made what it is."""
+    return body == _FAILED or _BROKEN in body

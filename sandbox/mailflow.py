@@ -17,6 +17,9 @@ from sandbox import mailwords
 from sandbox.clock import MILLISECOND, MINUTE_MS, to_ms, to_ms_up
 from sandbox.rows import Content, Row
 
+LARGE = "staff."
+"""How the recipients of a large message begin."""
+
 
 @dataclass(frozen=True, slots=True)
 class Burst:
@@ -183,7 +186,7 @@ class MailFlow:
             "MessageTraceId": _guid(rng),
         }
         for number in range(large.recipients):
-            recipient = f"staff.{number:05d}@{options.domain}"
+            recipient = f"{LARGE}{number:05d}@{options.domain}"
             yield self._live(rng, {**shared, "RecipientAddress": recipient}, None)
 
     def _recipients(self, rng: Random) -> int:
