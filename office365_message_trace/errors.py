@@ -5,7 +5,8 @@
     MessageTraceError             a sentence for the user, a detail for the engineer
     ├── Unavailable               passes by itself: wait, then ask again
     ├── Refused                   a person has to act outside this trigger: hold the data, probe slowly
-    │   └── Misconfigured         only changed settings of this trigger mend it
+    │   ├── Misconfigured         only changed settings of this trigger help
+    │   └── Rejected              this very request is not accepted; others may be
     ├── WindowTooLarge            read the rest of the same time again in smaller windows
     │   └── AnswerTruncated       ... because rows are certainly or probably missing
     ├── HistoryExceeded           the window begins before what the service keeps
@@ -18,6 +19,8 @@
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
+
+from office365_message_trace.model import Window
 
 
 class MessageTraceError(Exception):
@@ -60,12 +63,23 @@ class Misconfigured(Refused):
     """Refused because of a setting of this trigger, such as a secret, a password or an intake key."""
 
 
+class Rejected(Refused):
+    """The service does not accept this very request, and does not say why: others may pass."""
+
+
 class WindowTooLarge(MessageTraceError):
     """The service cannot give all rows of the window, or not in one piece."""
 
 
 class AnswerTruncated(WindowTooLarge):
-    """The service stopped in the middle; a smaller window is the only way to the rest."""
+    """The service stopped in the middle; a smaller window is the only way to the rest.
+
+    ``window`` is the millisecond that no smaller window can divide, if it is about one.
+    """
+
+    def __init__(self, sentence: str, detail: str = "", window: Window | None = None) -> None:
+        super().__init__(sentence, detail)
+        self.window = window
 
 
 class HistoryExceeded(MessageTraceError):

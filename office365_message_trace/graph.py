@@ -9,8 +9,16 @@ from urllib.parse import quote
 from office365_message_trace import codec
 from office365_message_trace.clock import Clock
 from office365_message_trace.errors import MessageTraceError, Refused
+from office365_message_trace.microsoft.paging import Ask, Instant, NewestFirst, Walk
 from office365_message_trace.model import Fields, Log, Row, Window
-from office365_message_trace.odata import Failure, Listing, ODataClient, odata_time, received_at
+from office365_message_trace.odata import (
+    Failure,
+    Listing,
+    ODataClient,
+    odata_text,
+    odata_time,
+    received_at,
+)
 from office365_message_trace.transport import Transport
 
 PATH = "/v1.0/admin/exchange/tracing/messageTraces"
@@ -46,6 +54,7 @@ class GraphClient(ODataClient):
 
     name = "Microsoft Graph"
     trace_id = "id"
+    recipient = "recipientAddress"
     permission = "ExchangeMessageTrace.Read.All"
     resource = "Microsoft Graph"
     page_size = LARGEST_PAGE
@@ -65,10 +74,24 @@ class GraphClient(ODataClient):
         super().__init__(base_url.rstrip("/") + PATH, transport, clock, log)
         self._reporting_format = reporting_format
 
-    def first_url(self, window: Window) -> str:
-        start, end = odata_time(window.start), odata_time(window.end)
+    def first_url(self, ask: Ask) -> str:
+        start, end = odata_time(ask.window.start), odata_time(ask.window.end)
         condition = f"receivedDateTime ge {start} and receivedDateTime le {end}"
-        return f"{self._url}?$filter={quote(condition, safe=':')}&$top={LARGEST_PAGE}"
+        if ask.recipient is not None:
+            condition += f" and recipientAddress eq {odata_text(ask.recipient)}"
+        if ask.trace_id is not None:
+            condition += f" and id eq {odata_text(ask.trace_id)}"
+        return f"{self._url}?$filter={quote(condition, safe=':')}&$top={ask.top or LARGEST_PAGE}"
+
+    def walk(self, window: Window, most: int | None) -> Walk:
+        return NewestFirst(window, self.page_size, most, self._recipient)
+
+    def instant(self, window: Window) -> Walk:
+        return Instant(window, self.page_size, self._recipient)
+
+    def _recipient(self, row: Row) -> str:
+        recipient = row.fields.get(self.recipient)
+        return recipient if isinstance(recipient, str) else ""
 
     def listing(self, body: Any) -> Listing | None:
         rows = body.get("value") if isinstance(body, dict) else None

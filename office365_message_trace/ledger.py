@@ -23,6 +23,8 @@ from office365_message_trace.storage import Damage, SizedStorage, Storage
 
 FINGERPRINT_BYTES = 16
 BUCKET_SPAN = timedelta(minutes=15)
+KEPT_FOR = timedelta(hours=90)
+"""A quarter longer than the longest look-back, so that one that shrinks and grows repeats nothing."""
 PART_BYTES = 16384 * FINGERPRINT_BYTES
 
 _LOADED_BYTES = (
@@ -110,15 +112,15 @@ class Ledger:
             if old != mark:
                 self._storage.delete(f"{self._folder}/since-{old}")
 
-    def forget(self, needed: Callable[[Window], bool], reach: timedelta) -> None:
+    def forget(self, needed: Callable[[Window], bool]) -> None:
         """Remove the buckets whose time is no longer ``needed``, nor next to any that is, and that are
-        more than ``reach`` older than the newest one.
+        more than `KEPT_FOR` older than the newest one.
 
         No row is received later than now, so the newest bucket tells what a clock that is ahead does
         not. Services may return a little more than the window that was asked for. Rows with absurd or
         no times may come in any window, so their bucket stays.
         """
-        young = max(self._parts, default=0) - reach // BUCKET_SPAN
+        young = max(self._parts, default=0) - KEPT_FOR // BUCKET_SPAN
         old = [n for n in self._parts if _FIRST_BUCKET < n < young and not needed(_surroundings(n))]
         for number in old:
             for part in reversed(range(self._parts[number])):

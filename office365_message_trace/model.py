@@ -47,12 +47,13 @@ class Window:
 class Row(NamedTuple):
     """What the API returned for one message and one recipient.
 
-    ``received`` is in milliseconds since 1970. ``content`` holds the bytes that identify what the
+    ``received`` is in milliseconds since 1970. ``key`` identifies the row, and ``content`` holds the bytes that identify what the
     row says: all of it but what merely echoes the query. ``fields`` is the row as it was sent.
     """
 
     received: int
     trace_id: str
+    key: bytes
     content: bytes
     fields: Fields
 
@@ -66,11 +67,22 @@ class Event(NamedTuple):
     text: str
 
 
+class Delivery(NamedTuple):
+    """What became of a batch: the events that the intake accepted, and those that it refused."""
+
+    accepted: list[Event]
+    refused: list[Event]
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One well-formed answer of the API."""
+    """One well-formed answer of the API.
+
+    ``covered`` is the part of the window that was asked for of which every row has come by now.
+    """
 
     rows: list[Row]
+    covered: Window | None = None
 
 
 @dataclass(frozen=True, slots=True)

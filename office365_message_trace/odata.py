@@ -14,16 +14,18 @@ from urllib.parse import urljoin, urlsplit
 
 from office365_message_trace import codec
 from office365_message_trace.clock import Clock
+from office365_message_trace.collect.large_messages import MANY_RECIPIENTS
 from office365_message_trace.errors import (
-    AnswerTruncated,
     HistoryExceeded,
     MessageTraceError,
-    Refused,
+    Rejected,
     Throttled,
     Unavailable,
     WindowTooLarge,
 )
+from office365_message_trace.microsoft.paging import Ask, ByLinks, OnePage, Walk
 from office365_message_trace.model import (
+    MILLISECOND,
     UNDATED,
     Fields,
     Log,
@@ -43,7 +45,9 @@ from office365_message_trace.transport import (
     check_available,
 )
 
-_ATTEMPTS = 4  # of one request, before the window is given back; it will be planned again
+ATTEMPTS = 4
+"""Attempts at one request, before the window is given back; it will be planned again."""
+
 _LEEWAY = timedelta(seconds=2)  # around the window, before rows count as strays
 _READABLE = 20_000  # bytes of an error that are looked at
 _TOO_OLD = re.compile(r"older than (\d+) days", re.IGNORECASE)
@@ -83,10 +87,13 @@ class ODataClient(ABC):
 
     name: ClassVar[str]
     trace_id: ClassVar[str]  # the field that holds it
+    recipient: ClassVar[str]  # the field that holds it
     echo: ClassVar[tuple[str, ...]] = ()  # fields that repeat the query
     permission: ClassVar[str]  # the application permission that the service wants
     resource: ClassVar[str]  # whose permission it is, as Azure portal calls it
     page_size: int
+    one_page: bool = False  # whether windows are meant to fit one page
+    many_recipients: int = MANY_RECIPIENTS
     headers: ClassVar[dict[str, str]] = {"Accept": "application/json"}
 
     def __init__(self, url: str, transport: Transport, clock: Clock, log: Log) -> None:
@@ -96,65 +103,75 @@ class ODataClient(ABC):
         self._log = log
 
     def pages(
-        self, window: Window, background: bool = False, most: int | None = None
+        self,
+        window: Window,
+        background: bool = False,
+        most: int | None = None,
+        whole: bool = False,
+        trace_id: str | None = None,
+        attempts: int = ATTEMPTS,
     ) -> Iterator[Page | Pause]:
-        """The pages of ``window``, both bounds inside, one request each, in the service's order.
+        """The pages of ``window``, both bounds inside, one request each.
 
-        The first page is asked for at once, each other one while its predecessor is in use. The last
-        page has arrived when the iterator ends. In the background a `Pause` says that the next page
-        has to wait. Raises `WindowTooLarge` if there are more than ``most`` pages, or rows are or may
-        be missing; `HistoryExceeded`, `Refused`, or `Unavailable` after some attempts. The rows given
-        so far are good in any case.
+        The first page is asked for at once, each other one while its predecessor is in use. The window
+        is complete when the iterator ends. In the background a `Pause` says that the next page has to
+        wait. With ``whole``, a window counts only if all of it fits one page. With ``trace_id``, the
+        rows of one message. Raises `WindowTooLarge` if there are more than ``most`` pages, or rows
+        are or may be missing; `HistoryExceeded`, `Refused`, or `Unavailable` after some attempts.
+        The rows given so far are good in any case.
         """
-        first = Request("GET", self.first_url(window), self.headers, background=background)
-        return self._following(first, self._transport.begin(first), window, most)
+        walk = self._walk(window, most, whole, trace_id)
+        ask = replace(walk.first, trace_id=trace_id)
+        request = Request("GET", self.url(ask), self.headers, background=background)
+        return self._walked(walk, ask, request, self._transport.begin(request), attempts)
 
-    def _following(
-        self, request: Request, pending: Pending, window: Window, most: int | None
+    def _walk(self, window: Window, most: int | None, whole: bool, trace_id: str | None) -> Walk:
+        """The way through ``window``."""
+        if trace_id is not None:
+            return ByLinks(window, self.page_size)
+        if window.span <= MILLISECOND:
+            return self.instant(window)
+        return OnePage(window, self.page_size) if whole else self.walk(window, most)
+
+    def _walked(
+        self, walk: Walk, ask: Ask, request: Request, pending: Pending, attempts: int
     ) -> Iterator[Page | Pause]:
-        visited: set[str] = set()
         failures = 0
         while True:
             try:
-                rows, following = self._page(request, pending, bool(visited))
+                rows, link = self._page(request, pending, ask, attempts)
             except StillUnderWay:
                 yield Pause(0.0)
                 continue
             except Paced as paced:
                 failures += paced.failure is not None
-                if paced.failure and failures >= _ATTEMPTS:
+                if paced.failure and failures >= attempts:
                     raise paced.failure from None
                 yield Pause(paced.seconds)
                 pending = self._transport.begin(request)
                 continue
             failures = 0
-            visited.add(request.url)
-            self._notice_strays(rows, window)
-            stop = self._reason_to_stop(following, visited, most)
-            if following and not stop:
-                request = replace(request, url=following)
+            self._notice_strays(rows, ask.window)
+            problem: WindowTooLarge | None = None
+            following: Ask | None = None
+            try:
+                following = walk.after(rows, link)
+            except WindowTooLarge as error:
+                problem = error
+            if following and following.link and not self._is_ours(following.link):
+                problem = WindowTooLarge("a next link leads to another host, it is not followed")
+            if following and not problem:
+                ask = replace(following, trace_id=ask.trace_id)
+                request = replace(request, url=self.url(ask))
                 pending = self._transport.begin(request)
-            count, page = len(rows), [Page(rows)]
+            page = [Page(rows, walk.covered)]
             del rows
-            yield page.pop()  # only whoever uses the page holds it
-            if stop:
-                raise WindowTooLarge(stop)
-            if following is None and count >= self.page_size:
-                raise AnswerTruncated("a full page without a next link", f"{count} rows")
+            yield page.pop()  # only the user of the page holds it
+            if problem:
+                raise problem
             if following is None:
+                self._notice_oddity(walk.oddity)
                 return
-
-    def _reason_to_stop(
-        self, following: str | None, visited: set[str], most: int | None
-    ) -> str | None:
-        """Why ``following`` is not asked for though there is more; smaller windows may do without."""
-        if following is None:
-            return None
-        if following in visited:
-            return "a next link leads in a circle"
-        if not self._is_ours(following):
-            return "a next link leads to another host, it is not followed"
-        return "more pages than are good to read again" if len(visited) == most else None
 
     def glance(self, window: Window) -> tuple[Page, bool]:
         """The first page of ``window`` and whether another follows, asked for once.
@@ -162,25 +179,38 @@ class ODataClient(ABC):
         Nothing is waited out: raises as `pages` does, and `Unavailable` after the first failure or
         if the request budget is used up.
         """
-        request = Request("GET", self.first_url(window), self.headers, background=True)
+        ask = Ask(window)
+        request = Request("GET", self.url(ask), self.headers, background=True)
         pending = self._transport.begin(request)
         while True:
             try:
-                rows, following = self._page(request, pending, continued=False)
+                rows, link = self._page(request, pending, ask)
             except StillUnderWay:
                 continue
             except Paced as paced:
                 used_up = Throttled("the request budget is used up", retry_after=paced.seconds)
                 raise paced.failure or used_up from None
-            return Page(rows), following is not None
+            return Page(rows), link is not None
 
     def render(self, row: Row) -> str:
         """The event of ``row``: exactly the row, one JSON line."""
         return codec.encode(row.fields)
 
     @abstractmethod
-    def first_url(self, window: Window) -> str:
-        """Where the first page of ``window`` is."""
+    def first_url(self, ask: Ask) -> str:
+        """Where the first page of ``ask`` is, which has no link."""
+
+    @abstractmethod
+    def walk(self, window: Window, most: int | None) -> Walk:
+        """The way through a window of any width, of ``most`` pages at most."""
+
+    @abstractmethod
+    def instant(self, window: Window) -> Walk:
+        """The way through a window of a millisecond."""
+
+    def url(self, ask: Ask) -> str:
+        """Where what ``ask`` wants is."""
+        return ask.link if ask.link is not None else self.first_url(ask)
 
     @abstractmethod
     def listing(self, body: Any) -> Listing | None:
@@ -198,14 +228,14 @@ class ODataClient(ABC):
         """What an answer means that only this service gives, or None."""
 
     def _page(
-        self, request: Request, pending: Pending, continued: bool
+        self, request: Request, pending: Pending, ask: Ask, attempts: int = ATTEMPTS
     ) -> tuple[list[Row], str | None]:
         def judge(answer: Answer) -> tuple[list[Row], str | None]:
             if answer.status != 200:
-                raise self._failure(answer, request.url, continued)
+                raise self._failure(answer, request.url, ask)
             return self._parsed(answer, request.url)
 
-        return self._transport.call(request, judge, _ATTEMPTS, pending)
+        return self._transport.call(request, judge, attempts, pending)
 
     def _parsed(self, answer: Answer, url: str) -> tuple[list[Row], str | None]:
         """Rows and next link in ``answer``; raises `Unavailable` if it is no well-formed page."""
@@ -247,17 +277,20 @@ class ODataClient(ABC):
             said = fields.copy()
             for name in self.echo:
                 said.pop(name, None)
-        return Row(received, str(fields.get(self.trace_id)), codec.canonical(said), fields)
+        trace_id = str(fields.get(self.trace_id))
+        key = f"{trace_id} {str(fields.get(self.recipient)).lower()}".encode(errors="surrogatepass")
+        return Row(received, trace_id, key, codec.canonical(said), fields)
 
     def _is_ours(self, url: str) -> bool:
         """Whether the token may travel to ``url``: to no other host than it was made for."""
         return _origin(url) == _origin(self._url)
 
-    def _failure(self, answer: Answer, url: str, continued: bool) -> MessageTraceError:
+    def _failure(self, answer: Answer, url: str, ask: Ask) -> MessageTraceError:
         """What an answer other than 200 means."""
         if answer.status < 300:
             return Unavailable("an answer that is no page of rows", f"status {answer.status}")
         text = unescape(answer.body[:_READABLE].decode("utf-8", "replace"))
+        continued = ask.link is not None or ask.beyond is not None
         failure = Failure(answer.status, text, url, continued)
         if match := _TOO_OLD.search(text):
             return HistoryExceeded("older than the service keeps", int(match[1]), failure.detail)
@@ -272,11 +305,18 @@ class ODataClient(ABC):
             return error
         if continued:
             return WindowTooLarge("a next link is refused", failure.detail)
-        return Refused(
+        return Rejected(
             f"{self.name} does not accept the request. This is not the fault of a setting: report "
             "it to the maintainers of this module with the text in brackets.",
             failure.detail,
         )
+
+    def _notice_oddity(self, oddity: str | None) -> None:
+        if oddity:
+            self._log(
+                f"{self.name} returned {oddity}; the time is read again later, in other windows.",
+                "warning",
+            )
 
     def _notice_strays(self, rows: list[Row], window: Window) -> None:
         received = [row.received for row in rows if row.received != UNDATED]
@@ -310,6 +350,11 @@ def odata_time(instant: datetime) -> str:
     """``instant`` as a literal: whole seconds where possible, with Z."""
     precision = "milliseconds" if instant.microsecond else "seconds"
     return instant.replace(tzinfo=None).isoformat(timespec=precision) + "Z"
+
+
+def odata_text(text: str) -> str:
+    """``text`` as a literal."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def received_at(text: str) -> int:

@@ -11,7 +11,7 @@ import orjson
 from office365_message_trace import codec
 from office365_message_trace.clock import Clock
 from office365_message_trace.errors import Misconfigured, Refused, Unavailable
-from office365_message_trace.model import Event, Log
+from office365_message_trace.model import Delivery, Event, Log
 from office365_message_trace.transport import Answer, Request, Transport, check_available
 
 BATCH_BYTES = 9 * 1024 * 1024  # of the 10 MiB that the intake takes; the rest is for the envelope
@@ -79,7 +79,7 @@ class BatchPusher:
         self._compressed = True
         self._proven = False  # whether the intake accepted anything in this form
 
-    def push(self, events: Iterable[Event]) -> Iterator[list[Event]]:
+    def push(self, events: Iterable[Event]) -> Iterator[Delivery]:
         """Deliver ``events``; yields each batch once the intake is done with all of it.
 
         Done means accepted, or beyond doubt unacceptable: then the event is counted, logged by its
@@ -94,7 +94,7 @@ class BatchPusher:
                 self._trusted = self._proven = True
                 self._deliveries.accepted(accepted, self._clock.monotonic() - started)
             self._discard(unacceptable, accepted)
-            yield batch
+            yield Delivery(batch, [])
 
     def _deliver(self, batch: list[Event]) -> list[Event]:
         """Post ``batch``, in ever smaller parts where need be; returns what was not accepted.

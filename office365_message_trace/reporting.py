@@ -16,8 +16,16 @@ from office365_message_trace.errors import (
     Misconfigured,
     Refused,
 )
+from office365_message_trace.microsoft.paging import Ask, ByLinks, Instant, Walk
 from office365_message_trace.model import Fields, Log, Window
-from office365_message_trace.odata import Failure, Listing, ODataClient, odata_time, received_at
+from office365_message_trace.odata import (
+    Failure,
+    Listing,
+    ODataClient,
+    odata_text,
+    odata_time,
+    received_at,
+)
 from office365_message_trace.transport import Transport
 
 PATH = "/ecp/reportingwebservice/reporting.svc/MessageTrace"
@@ -64,10 +72,12 @@ class ReportingClient(ODataClient):
 
     name = "The Reporting Web Service"
     trace_id = "MessageTraceId"
+    recipient = "RecipientAddress"
     permission = "ReportingWebService.Read.All"
     resource = "Office 365 Exchange Online"
     echo = ("__metadata", "Index", "StartDate", "EndDate")
     page_size = FULL_PAGE
+    one_page = True  # its links are positions, and rows may come in between
 
     def __init__(
         self, base_url: str, transport: Transport, clock: Clock, log: Log, basic: bool = False
@@ -75,11 +85,21 @@ class ReportingClient(ODataClient):
         super().__init__(base_url.rstrip("/") + PATH, transport, clock, log)
         self._basic = basic
 
-    def first_url(self, window: Window) -> str:
+    def first_url(self, ask: Ask) -> str:
+        window = ask.window
         start = odata_time(window.start)
         end = odata_time(window.end + min(_OVERLAP, window.span))
         condition = f"StartDate eq datetime'{start}' and EndDate eq datetime'{end}'"
-        return f"{self._url}?$format=json&$filter={quote(condition, safe=chr(39))}"
+        if ask.trace_id is not None:
+            condition += f" and MessageTraceId eq guid{odata_text(ask.trace_id)}"
+        url = f"{self._url}?$format=json&$filter={quote(condition, safe=chr(39))}"
+        return url if ask.beyond is None else f"{url}&$skiptoken={ask.beyond - 1}"
+
+    def walk(self, window: Window, most: int | None) -> Walk:
+        return ByLinks(window, self.page_size, most)
+
+    def instant(self, window: Window) -> Walk:
+        return Instant(window, self.page_size)
 
     def listing(self, body: Any) -> Listing | None:
         """The verbose (``d.results``), bare (``d``) or light (``value``) form."""

@@ -131,7 +131,7 @@ class Telemetry:
         _SDK.put_events_lag(self._label, (now - coverage.live).total_seconds())
         _FINAL.set(coverage.oldest.timestamp())
         _BACKLOG.set(_seconds(window.span for window in coverage.backlog))
-        _GAPS.set(_seconds(window.span for window in coverage.gaps))
+        _GAPS.set(_seconds(gap.window.span for gap in coverage.gaps))
         _READ.set(coverage.read_at.timestamp())
 
     def page(self, kind: Kind, rows: int, forwarded: Sequence[Event], now: datetime) -> None:
@@ -146,6 +146,10 @@ class Telemetry:
     def refused(self, kind: Kind, refused: bool) -> None:
         """Whether windows of ``kind`` are refused, by whomever."""
         _REFUSED.labels(kind.value).set(refused)
+
+    def given_up(self, events: int) -> None:
+        """The intake refused ``events`` up to their final read: they are left out."""
+        _SDK.put_discarded_events(self._label, events)
 
     def repaired(self, damage: Damage) -> None:
         """The trigger's state was damaged, which was made up for."""

@@ -11,7 +11,7 @@ from rich.text import Text
 from office365_message_trace.clock import Clock
 from office365_message_trace.commands.screen import line
 from office365_message_trace.commands.words import count, moment, span
-from office365_message_trace.coverage import Coverage
+from office365_message_trace.coverage import Cause, Coverage
 from office365_message_trace.journal import Diary, read_diary
 from office365_message_trace.ledger import FINGERPRINT_BYTES, stored_volume
 from office365_message_trace.model import Window
@@ -20,6 +20,14 @@ from office365_message_trace.state import StateStore
 from office365_message_trace.storage import SpectatorStorage, storage_at
 
 _FREQUENCY = timedelta(minutes=1)  # of live reads; what has been spent does not depend on it
+
+_CAUSES = {
+    Cause.TOO_OLD: "not read before the service stopped keeping it",
+    Cause.UNREADABLE: "every request for it fails; tried again every few hours",
+    Cause.INCOMPLETE: "the service does not give all rows of it; tried again every few hours",
+    Cause.HIDDEN: "the service shows no row from before; tried again every few hours",
+    Cause.REFUSED: "the intake refuses an event of it; tried again every few hours",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +84,10 @@ class Status:
                 {"trail_seconds": each.trail.total_seconds(), "edge": each.edge}
                 for each in (coverage.passes[1:] if coverage else ())
             ],
-            "gaps": [_pair(window) for window in (coverage.gaps if coverage else ())],
+            "gaps": [
+                {"window": _pair(gap.window), "cause": gap.cause.value}
+                for gap in (coverage.gaps if coverage else ())
+            ],
             "ledger": {"buckets": self.buckets, "rows": self.rows},
             "requests": {"spent": self.spent, "limit": self.limit},
             "forwarded_since_start": progress.forwarded if progress else None,
@@ -130,7 +141,7 @@ class Status:
         if not coverage.gaps:
             yield line("", "gaps", "none")
         for gap in coverage.gaps:
-            yield line("warning", "gap", f"{gap}: rows of this time may be missing for good")
+            yield line("warning", "gap", f"{gap.window}: {_CAUSES[gap.cause]}")
 
     def _backlog_text(self) -> str:
         backlog = self.backlog
