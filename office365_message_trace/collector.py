@@ -206,7 +206,7 @@ class Collector:
         self._report(now)
         self._progress.covered(self._coverage, now)
         self._observe(now)
-        live = self._plan(now, (Kind.LIVE,))
+        live = self._plan(self._coverage, now, (Kind.LIVE,))
         if isinstance(live, Read):
             reading = self._begin(Trial(live))
             while self._advance(reading):
@@ -236,10 +236,8 @@ class Collector:
         self._coverage = coverage.with_outage_behind(now, self._policy)
         self._give_up_before(self._policy.oldest_kept(now))
 
-    def _plan(self, now: datetime, kinds: tuple[Kind, ...]) -> Read | Wait:
+    def _plan(self, coverage: Coverage, now: datetime, kinds: tuple[Kind, ...]) -> Read | Wait:
         """What to do at ``now``, considering only windows of ``kinds``, earlier ones first."""
-        under_way = [reading.read.window for reading in self._past.values()]
-        coverage = self._coverage.overlooking([*under_way, *self._failed.windows])
         widths = {kind: self._widths[kind].now for kind in Kind}
         return plan(coverage, self._policy, now, widths, kinds)
 
@@ -259,7 +257,9 @@ class Collector:
                 self._past[slot] = self._begin_message(message, now)
                 continue
             confirm = moment >= self._confirm_at
-            step = self._plan(now, slot if confirm else slot[:2])
+            under_way = [reading.read.window for reading in self._past.values()]
+            coverage = self._coverage.overlooking([*under_way, *self._failed.windows])
+            step = self._plan(coverage, now, slot if confirm else slot[:2])
             if isinstance(step, Read):
                 self._past[slot] = self._begin(Trial(step))
                 continue
@@ -336,14 +336,20 @@ class Collector:
             case AnswerTruncated(window=Window() as window):
                 self._kept(reading)
                 self._declare(Gap(window, Cause.INCOMPLETE), str(problem))
-            case WindowTooLarge():
+            case WindowTooLarge(cut=datetime() as cut) if read.window.span > NARROWEST:
+                for part in read.window.divided_at(cut, cut + MILLISECOND):
+                    trial = replace(read, window=part)
+                    self._failed.postpone(trial, self._clock.monotonic())
+                self._widths[Kind.CONFIRM].narrow(read.window.span)
+            case WindowTooLarge() if read.window.span > NARROWEST:
                 if not self._kept(reading):
-                    self._narrow(read, problem)
+                    width = self._widths[Kind.CONFIRM if read.final else read.kind]
+                    width.narrow(read.window.span)
             case HistoryExceeded():
                 self._shorten_history(read, problem)
             case Rejected() if read.kind is Kind.LIVE:
                 self._hold(read, problem)
-            case Unavailable() | Rejected():
+            case _:
                 kept = self._kept(reading)
                 if read.kind is not Kind.LIVE:
                     self._past_probe.failed(self._clock.monotonic())
@@ -531,14 +537,6 @@ class Collector:
             self._ledger.mark(previous.oldest)
             self._ledger.forget(previous.will_read)
             self._tidied_at = moment
-
-    def _narrow(self, read: Read, problem: WindowTooLarge) -> None:
-        """Have the time of ``read`` read in smaller windows, as long as there are any."""
-        if read.window.span > NARROWEST:
-            width = self._widths[Kind.CONFIRM if read.final else read.kind]
-            width.narrow(read.window.span)
-            return
-        self._declare(Gap(read.window, Cause.INCOMPLETE), str(problem))
 
     def _shorten_history(self, read: Read, problem: HistoryExceeded) -> None:
         """Believe a service that says twice how long it keeps rows; it may count by day or by hour."""

@@ -120,6 +120,8 @@ class Pass:
 
     def without(self, window: Window) -> "Pass":
         """The same pass after ``window`` was read."""
+        if window.end <= self.pending()[0].start:
+            return self
         *behind, rest = _minus(self.pending(), [window])
         return replace(self, edge=rest.start, behind=_joined(behind))
 

@@ -18,6 +18,7 @@
 
 import traceback
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 from office365_message_trace.model import Window
@@ -68,7 +69,15 @@ class Rejected(Refused):
 
 
 class WindowTooLarge(MessageTraceError):
-    """The service cannot give all rows of the window, or not in one piece."""
+    """The service cannot give all rows of the window, or not in one piece.
+
+    ``cut`` is a receive time at which dividing the window leaves less than a page in one part, if
+    one is known.
+    """
+
+    def __init__(self, sentence: str, detail: str = "", cut: datetime | None = None) -> None:
+        super().__init__(sentence, detail)
+        self.cut = cut
 
 
 class AnswerTruncated(WindowTooLarge):

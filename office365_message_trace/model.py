@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -39,6 +40,12 @@ class Window:
     @property
     def span(self) -> timedelta:
         return self.end - self.start
+
+    def divided_at(self, *cuts: datetime) -> "list[Window]":
+        """The window in parts that share their bounds, which are those of ``cuts`` inside it."""
+        inside = sorted({cut for cut in cuts if self.start < cut < self.end})
+        bounds = [self.start, *inside, self.end]
+        return [Window(start, end) for start, end in pairwise(bounds)]
 
     def __str__(self) -> str:
         return f"{self.start:%Y-%m-%d %H:%M:%S} to {self.end:%Y-%m-%d %H:%M:%S} UTC"

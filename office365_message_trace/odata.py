@@ -68,6 +68,10 @@ class Listing:
     following: str | None
 
 
+class LinkRefused(MessageTraceError):
+    """A next link is not accepted; what that means depends on the pages before it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """An answer other than 200: ``text`` is its beginning, ``continued`` if a next link led to it."""
@@ -101,6 +105,7 @@ class ODataClient(ABC):
         self._transport = transport
         self._clock = clock
         self._log = log
+        self._largest_page = 0  # rows
 
     def pages(
         self,
@@ -131,7 +136,9 @@ class ODataClient(ABC):
             return ByLinks(window, self.page_size)
         if window.span <= MILLISECOND:
             return self.instant(window)
-        return OnePage(window, self.page_size) if whole else self.walk(window, most)
+        if whole:
+            return OnePage(window, self.page_size, self._largest_page)
+        return self.walk(window, most)
 
     def _walked(
         self, walk: Walk, ask: Ask, request: Request, pending: Pending, attempts: int
@@ -150,7 +157,12 @@ class ODataClient(ABC):
                 yield Pause(paced.seconds)
                 pending = self._transport.begin(request)
                 continue
+            except LinkRefused:
+                walk.without_link()
+                self._notice_oddity(walk.oddity)
+                return
             failures = 0
+            self._largest_page = max(self._largest_page, len(rows))
             self._notice_strays(rows, ask.window)
             problem: WindowTooLarge | None = None
             following: Ask | None = None
@@ -304,7 +316,7 @@ class ODataClient(ABC):
         except Unavailable as error:
             return error
         if continued:
-            return WindowTooLarge("a next link is refused", failure.detail)
+            return LinkRefused("a next link is refused", failure.detail)
         return Rejected(
             f"{self.name} does not accept the request. This is not the fault of a setting: report "
             "it to the maintainers of this module with the text in brackets.",

@@ -90,7 +90,4 @@ class FailedWindows:
 def divided(window: Window, parts: int) -> list[Window]:
     """``window`` in at most so many parts of whole milliseconds, which share their bounds."""
     span = max(-(-window.span // (parts * MILLISECOND)) * MILLISECOND, MILLISECOND)
-    starts = [window.start]
-    while starts[-1] + span < window.end:
-        starts.append(starts[-1] + span)
-    return [Window(a, b) for a, b in zip(starts, [*starts[1:], window.end], strict=True)]
+    return window.divided_at(*(window.start + span * number for number in range(1, parts)))

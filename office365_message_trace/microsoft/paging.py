@@ -16,7 +16,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Protocol
 
-from office365_message_trace.errors import AnswerTruncated, WindowTooLarge
+from office365_message_trace.errors import AnswerTruncated, Unavailable, WindowTooLarge
 from office365_message_trace.model import MILLISECOND, Row, Window, instant, milliseconds
 
 MOST_FRUITLESS = 3
@@ -65,6 +65,9 @@ class Walk(Protocol):
         """The next request after a page of ``rows`` with a next ``link``; None if the window is
         complete. Raises `WindowTooLarge` where only smaller windows lead on."""
 
+    def without_link(self) -> None:
+        """The next link was refused: returns if the window is complete all the same, else raises."""
+
 
 class ByLinks:
     """Follows next links to the end, at most ``most`` pages."""
@@ -103,6 +106,9 @@ class ByLinks:
             raise WindowTooLarge("more pages than are good to read again")
         self._followed.add(link)
         return Ask(self._window, link)
+
+    def without_link(self) -> None:
+        raise WindowTooLarge("a next link is refused")
 
 
 class Instant:
@@ -160,6 +166,9 @@ class Instant:
             self._edges.append(edge)
         self._followed.add(link)
         return Ask(self._window, link)
+
+    def without_link(self) -> None:
+        raise Unavailable("a next link is refused")
 
     def _at_next_edge(self) -> Ask | None:
         self._at_edges = True
@@ -236,6 +245,9 @@ class NewestFirst:
         self._part = ByLinks(self._rest, self._page_size, self._most)
         return self._through(self._part, self._part.after(rows, link))
 
+    def without_link(self) -> None:
+        (self._part or ByLinks(self._rest, self._page_size)).without_link()
+
     def _through(self, part: ByLinks | Instant, following: Ask | None) -> Ask | None:
         """Go on after a stretch of ``part``, at the end of which the rest is asked for by time."""
         if following is not None:
@@ -255,25 +267,38 @@ class NewestFirst:
 
 
 class OnePage:
-    """Takes a window only if all of it fits one page; links are followed to see that nothing is there."""
+    """Takes a window only if all of it fits one page; links are followed to see that nothing is there.
+
+    ``largest`` is the largest page that the service has given: a smaller one was not cut for its size,
+    and is believed if its link is refused.
+    """
 
     oddity: str | None = None
     covered: Window | None = None
 
-    def __init__(self, window: Window, page_size: int) -> None:
+    def __init__(self, window: Window, page_size: int, largest: int) -> None:
         self.first = Ask(window)
         self._window = window
         self._page_size = page_size
+        self._largest = largest
         self._rows = 0
         self._followed: set[str] = set()
 
     def after(self, rows: Sequence[Row], link: str | None) -> Ask | None:
         self._rows += len(rows)
         if self._rows >= self._page_size or (self._followed and rows):
-            raise WindowTooLarge("more than a page")
+            received = sorted(row.received for row in rows)
+            cut = instant(received[len(received) // 2])
+            raise WindowTooLarge("more than a page", cut=cut)
         if link is None or link in self._followed or len(self._followed) == MOST_FRUITLESS:
             self.oddity = "next links that lead nowhere" if link else None
             self.covered = self._window
             return None
         self._followed.add(link)
         return Ask(self._window, link)
+
+    def without_link(self) -> None:
+        if self._rows >= self._largest:
+            raise WindowTooLarge("a next link is refused")
+        self.oddity = "next links that it refuses"
+        self.covered = self._window
