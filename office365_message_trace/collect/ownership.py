@@ -1,6 +1,6 @@
 """One owner of a trigger's state: the process that started last.
 
-A process writes its mark beside the state when it starts. It looks at the mark before each request to
+A process writes its mark next to the state when it starts. It looks at the mark before each request to
 the intake, and from time to time while it does anything else; another process's mark there ends it.
 No lock could do that: its holder may be killed, or stopped for an hour and go on as if nothing were.
 """

@@ -151,8 +151,10 @@ class Status:
 
 
 def read_status(data_path: Path, base: str, clock: Clock) -> Status:
-    """What the state of the tenant tells that was collected last, in ``base`` below ``data_path`` or
-    beside it. Raises `StorageFailed`, or `Refused` for a newer state."""
+    """Read the state of the tenant collected last, whose folder below ``data_path`` begins with ``base``.
+
+    Raises `StorageFailed`, or `Refused` for a newer state.
+    """
     shared = storage_at(data_path)
     folder = current_folder(shared, base)
     stored = storage_at(data_path / folder)

@@ -1,4 +1,4 @@
-"""Each tenant has a state of its own, and what changed since last time is said once."""
+"""Each tenant has a state of its own, and what changed since last time is reported once."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_tenant_is_the_same_however_it_is_spelled(spelled: str, storage: Stora
     assert told(start(storage, spelled)) == (BASE, ())
 
 
-def test_another_tenant_has_a_folder_of_its_own_and_that_is_said_once(storage: Storage) -> None:
+def test_another_tenant_has_a_folder_of_its_own_and_that_is_reported_once(storage: Storage) -> None:
     start(storage, CONTOSO)
     place = start(storage, FABRIKAM)
     assert place.folder.startswith(f"{BASE}-")
@@ -86,7 +86,7 @@ def test_looking_twice_finds_the_same_folder(storage: Storage) -> None:
     assert looked.folder == start(storage, FABRIKAM).folder
 
 
-def test_another_intake_keeps_the_state_and_is_said_once(storage: Storage) -> None:
+def test_another_intake_keeps_the_state_and_is_reported_once(storage: Storage) -> None:
     start(storage, CONTOSO, "one")
     assert told(start(storage, CONTOSO, "two")) == (BASE, (INTAKE_CHANGED,))
     assert told(start(storage, CONTOSO, "two")) == (BASE, ())
