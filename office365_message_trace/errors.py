@@ -14,6 +14,7 @@
     └── ConfigurationMistakes     the settings are unusable; nothing was called
 
     Stopped                       not an error: the platform asked to stop
+    └── Replaced                  ... or another process has taken over the state
 """
 
 import traceback
@@ -113,6 +114,10 @@ class ConfigurationMistakes(MessageTraceError):
 
 class Stopped(Exception):
     """Raised by every wait once the platform has asked to stop; it unwinds and changes nothing."""
+
+
+class Replaced(Stopped):
+    """Another process owns the trigger's state now: this one pushes and writes nothing more, and ends."""
 
 
 def origin(error: BaseException) -> str:

@@ -9,6 +9,8 @@ from typing import Any
 from rich.text import Text
 
 from office365_message_trace.clock import Clock
+from office365_message_trace.collect.ownership import Mark, read_mark
+from office365_message_trace.collect.tenants import current_folder
 from office365_message_trace.commands.screen import line
 from office365_message_trace.commands.words import count, moment, span
 from office365_message_trace.coverage import Cause, Coverage
@@ -52,6 +54,7 @@ class Status:
     coverage: Coverage | None
     doubts: tuple[str, ...]
     diary: Diary
+    owner: Mark | None
     buckets: int
     rows: int
     spent: int
@@ -90,6 +93,7 @@ class Status:
             ],
             "ledger": {"buckets": self.buckets, "rows": self.rows},
             "requests": {"spent": self.spent, "limit": self.limit},
+            "owner": {"id": self.owner.id, "since": self.owner.since} if self.owner else None,
             "forwarded_since_start": progress.forwarded if progress else None,
             "started": progress.started if progress else None,
             "problems": [
@@ -111,6 +115,10 @@ class Status:
             "", "ledger", f"{count(self.rows, 'row')} in {count(self.buckets, 'bucket')}, {size}"
         )
         yield line("", "requests", f"{self.spent} of {self.limit} spent in the last five minutes")
+        if self.owner:
+            yield line(
+                "", "owner", f"process {self.owner.id[:8]}, since {moment(self.owner.since)}"
+            )
         if progress := self.diary.progress:
             yield line(
                 "",
@@ -153,9 +161,14 @@ class Status:
         return text + (f", about {span(backlog.left)} to go" if backlog.left is not None else "")
 
 
-def read_status(folder: Path, clock: Clock) -> Status:
-    """What the state in ``folder`` tells. Raises `StorageFailed`, or `Refused` for a newer state."""
-    stored = storage_at(folder)
+def read_status(data_path: Path, base: str, clock: Clock) -> Status:
+    """Read the state of the tenant collected last, whose folder below ``data_path`` begins with ``base``.
+
+    Raises `StorageFailed`, or `Refused` for a newer state.
+    """
+    shared = storage_at(data_path)
+    folder = current_folder(shared, base)
+    stored = storage_at(data_path / folder)
     storage = SpectatorStorage(stored)
     doubts: list[str] = []
     coverage = StateStore(storage, lambda text, _level: doubts.append(text)).load()
@@ -166,6 +179,7 @@ def read_status(folder: Path, clock: Clock) -> Status:
         coverage=coverage,
         doubts=tuple(doubts),
         diary=read_diary(storage),
+        owner=read_mark(shared, folder),
         buckets=buckets,
         rows=rows,
         spent=budget.limit - budget.left,

@@ -12,6 +12,7 @@ from typing import Literal
 
 import pytest
 
+from office365_message_trace.collect.tenants import Identity, find_place
 from office365_message_trace.commands.keeping import goes_with_container
 from office365_message_trace.coverage import Coverage
 from office365_message_trace.settings import OAuthSettings
@@ -62,6 +63,21 @@ def test_in_good_health_it_tells_what_it_found(desk: Desk) -> None:
     assert "rows in the last hour; the newest was received" in found
     assert "accepts the key (asked with an empty batch, no event was sent)" in found
     assert "none yet: the trigger has not run here" in found
+
+
+def test_settings_of_another_tenant_than_the_state_s_are_a_warning_and_change_nothing(
+    desk: Desk,
+) -> None:
+    saved_state(desk)
+    storage = FolderStorage(desk.data)
+    other = "0bbccd15-3f8e-4c04-b425-094646be5e38"
+    find_place(storage, "message_trace", Identity(other, "key")).save(storage)
+    before = storage.read("message_trace/identity.json")
+    said = desk.run("check")
+    assert said.status == 1
+    assert any("The tenant is another one than before" in text for text in said.lines("warning"))
+    assert "none yet: the trigger has not run here" in said.out
+    assert storage.read("message_trace/identity.json") == before
 
 
 def test_json_holds_the_same_findings_and_the_exit_status(desk: Desk) -> None:

@@ -11,8 +11,10 @@ from uuid import uuid4
 
 import pytest
 
+from office365_message_trace.collect.tenants import Identity, find_place
 from office365_message_trace.entra import REFUSALS
 from office365_message_trace.graph import FIRST_PARTY_APP
+from office365_message_trace.storage import FolderStorage
 from sandbox import Answer, Rule
 from sandbox.certificates import KeyPair
 from sandbox.clock import wall_clock
@@ -84,6 +86,17 @@ def newer_state(desk: Desk) -> None:
     saved_state(desk).write("state-1.json", b'{"schema": 99}')
 
 
+def stored_for(tenant: str | None = None) -> Callable[[Desk], object]:
+    """A state that another intake was fed from, of ``tenant`` or of the one that is entered."""
+
+    def store(desk: Desk) -> None:
+        identity = Identity(tenant or desk.world.identity.tenant_id, "another key")
+        storage = FolderStorage(desk.data)
+        find_place(storage, "message_trace", identity).save(storage)
+
+    return store
+
+
 def certified(begins: timedelta, lasting: timedelta = timedelta(days=365)) -> Case:
     """Signing in with a certificate that nobody registered."""
     pair = KeyPair.made(wall_clock() + begins, lasting)
@@ -136,6 +149,11 @@ CASES = {
     "Cannot … the trigger's own state": Case(trouble=no_folder),
     "… copies of the trigger's state is missing or damaged": Case(trouble=one_copy),
     "The trigger's state was written by a newer version": Case(trouble=newer_state),
+    "The tenant is another one than before": Case(trouble=stored_for(str(uuid4()))),
+    "The tenant was named by its ID before and is named by a domain now": Case(
+        trouble=stored_for("contoso.example")
+    ),
+    "The intake key is another one than before.": Case(trouble=stored_for()),
 }
 ONLY_A_RUNNING_TRIGGER_KNOWS = {
     "… returned rows without a usable receive time",
@@ -149,6 +167,7 @@ ONLY_A_RUNNING_TRIGGER_KNOWS = {
     "Logs could not be sent",
     "An unexpected fault stopped the collection",
     "The system clock was set back",
+    "Another process has taken over this trigger's state",
 }
 
 

@@ -15,8 +15,8 @@ LAYERS = [
     {"errors", "commands.findings", "commands.times", "commands.words"},
     {"catchup", "model", "pace", "sweep"},
     {"clock", "codec", "coverage", "credentials", "entra", "storage"},
-    {"endpoints", "ledger", "quota", "state", "transport"},
-    {"journal", "metering"},
+    {"collect.tenants", "endpoints", "ledger", "quota", "state", "transport"},
+    {"collect.ownership", "journal", "metering"},
     {
         "auth",
         "pusher",
