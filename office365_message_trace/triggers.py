@@ -17,6 +17,7 @@ from office365_message_trace.endpoints import Endpoints
 from office365_message_trace.errors import MessageTraceError, Stopped, origin
 from office365_message_trace.journal import Journal
 from office365_message_trace.ledger import Ledger
+from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.provided import intake_server, trigger_values
 from office365_message_trace.resume import opening_coverage
 from office365_message_trace.settings import (
@@ -56,6 +57,8 @@ class MessageTraceTrigger(Trigger):
         self._sending_logs = Lock()
         self._log_sender = Thread()
         self._journal: Journal | None = None
+        self._machine = SystemClock(self._stop_event, self.heartbeat)
+        self._clock = MicrosoftClock(self._machine, self._say)
 
     @property
     def configuration(self) -> MessageTraceSettings:
@@ -113,10 +116,9 @@ class MessageTraceTrigger(Trigger):
             self._stop_event.wait(_PAUSE_AFTER_UNEXPECTED)
 
     def _collect(self) -> None:
-        settings = self.configuration
-        clock = SystemClock(self._stop_event, self.heartbeat)
+        settings, clock = self.configuration, self._clock
         self._journal = journal = Journal(storage_at(self.data_path / settings.state_folder), clock)
-        for doubt in settings.doubts(clock.now()):
+        for doubt in settings.doubts(self._machine.now()):
             self._say(doubt, "warning")
         intake = intake_server(settings, self.module.load_config)
         key = settings.intake_key.get_secret_value()

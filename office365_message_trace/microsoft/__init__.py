@@ -1,0 +1,1 @@
+"""Microsoft's message trace services, and what they need: sign-in, requests, time."""
