@@ -6,7 +6,7 @@ while, so an offset from it is behind by up to a second and that while, and neve
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -20,8 +20,8 @@ PERIOD = 300.0
 """Seconds for which every reading of a service counts; of the older ones, only the last few do."""
 FEWEST = 5
 """Readings of a service that count, however old they are."""
-MOST = 100
-"""Readings of a service that are kept; the request budget grants no more in a period."""
+APART = 3.0
+"""Seconds between readings of a service, once there are a few; those that come sooner tell no more."""
 
 _EARLIEST, _LATEST = datetime(2020, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 _IMF_FIXDATE = re.compile(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT", re.ASCII)
@@ -69,11 +69,14 @@ def seconds_of(date: str) -> float | None:
     return instant.timestamp() if _EARLIEST <= instant < _LATEST else None
 
 
-def with_reading(readings: Collection[Reading], new: Reading) -> tuple[Reading, ...]:
+def with_reading(readings: tuple[Reading, ...], new: Reading) -> tuple[Reading, ...]:
     """The readings of one service that count from ``new`` on, the oldest first."""
-    ordered = sorted([*readings, new])[-MOST:]
-    oldest = ordered[-1].at - PERIOD
-    return tuple(each for each in ordered[:-FEWEST] if each.at > oldest) + tuple(ordered[-FEWEST:])
+    if len(readings) >= FEWEST and new.at < readings[-1].at + APART:
+        return readings
+    *older, last = sorted([*readings, new])
+    recent = [each for each in older if each.at > last.at - PERIOD]
+    few = older[-FEWEST + 1 :]
+    return (*(recent if len(recent) > len(few) else few), last)
 
 
 def from_before_a_sleep(reading: Reading, new: Reading) -> bool:
