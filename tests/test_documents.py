@@ -89,7 +89,8 @@ def test_every_link_to_a_file_leads_somewhere(document: Path) -> None:
 
 
 def test_every_message_of_the_troubleshooting_table_is_one_that_the_code_can_say() -> None:
-    sources = (ROOT / "office365_message_trace").glob("*.py")
+    package = ROOT / "office365_message_trace"
+    sources = [*package.glob("*.py"), *package.glob("microsoft/*.py")]
     said = re.sub(r'"\s*\n?\s*f?"', "", "\n".join(path.read_text() for path in sources))
     said = re.sub(r'\)?\s*\+?\s*\n\s*f?"', "", said)
     section = README.split("## When something is wrong")[1]
