@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 from uuid import uuid4
@@ -13,7 +14,7 @@ import pytest
 
 from office365_message_trace.entra import REFUSALS
 from office365_message_trace.graph import FIRST_PARTY_APP
-from sandbox import Answer, Rule
+from sandbox import Answer, OtherDate, Rule
 from sandbox.certificates import KeyPair
 from sandbox.clock import wall_clock
 from sandbox.entra_errors import TABLE, EntraError
@@ -84,6 +85,12 @@ def newer_state(desk: Desk) -> None:
     saved_state(desk).write("state-1.json", b'{"schema": 99}')
 
 
+def an_hour_later(desk: Desk) -> None:
+    date = format_datetime(wall_clock() + timedelta(hours=1), usegmt=True)
+    for service in ("entra", "reporting"):
+        desk.world.faults.add(Rule(OtherDate(date), service, times=None))
+
+
 def certified(begins: timedelta, lasting: timedelta = timedelta(days=365)) -> Case:
     """Signing in with a certificate that nobody registered."""
     pair = KeyPair.made(wall_clock() + begins, lasting)
@@ -136,6 +143,7 @@ CASES = {
     "Cannot … the trigger's own state": Case(trouble=no_folder),
     "… copies of the trigger's state is missing or damaged": Case(trouble=one_copy),
     "The trigger's state was written by a newer version": Case(trouble=newer_state),
+    "This machine's clock is … Microsoft's.": Case(trouble=an_hour_later),
 }
 ONLY_A_RUNNING_TRIGGER_KNOWS = {
     "… returned rows without a usable receive time",
@@ -149,6 +157,7 @@ ONLY_A_RUNNING_TRIGGER_KNOWS = {
     "Logs could not be sent",
     "An unexpected fault stopped the collection",
     "The system clock was set back",
+    "The clocks of … apart.",
 }
 
 
