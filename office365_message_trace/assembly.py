@@ -12,6 +12,7 @@ from office365_message_trace.endpoints import Endpoints
 from office365_message_trace.errors import StorageFailed
 from office365_message_trace.graph import GraphClient
 from office365_message_trace.metering import Meter, MeteredHttp, MeteredStorage, outcome
+from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.model import Log
 from office365_message_trace.odata import ODataClient
 from office365_message_trace.pusher import BatchPusher, Deliveries
@@ -31,6 +32,7 @@ from office365_message_trace.storage import (
     storage_at,
 )
 from office365_message_trace.transport import (
+    Dated,
     Http,
     PacedSession,
     RequestsHttp,
@@ -39,7 +41,7 @@ from office365_message_trace.transport import (
     microsoft_http,
 )
 
-_INTAKE = "The Sekoia.io intake"
+_ENTRA, _INTAKE = "Entra ID", "The Sekoia.io intake"
 
 
 def place_of(storage: Storage, settings: MessageTraceSettings) -> Place:
@@ -72,7 +74,7 @@ class Assembly:
         settings: MessageTraceSettings,
         endpoints: Endpoints,
         data_path: Path,
-        clock: Clock,
+        clock: MicrosoftClock,
         log: Log,
         spectator: bool = False,
         meter: Meter | None = None,
@@ -157,10 +159,11 @@ class Assembly:
         return ReportingClient(self._endpoints.reporting, transport, self._clock, self._log, basic)
 
     def _transport(self, service: str, api: str) -> Transport:
+        dated = self._dated(service)
         if self._spectator:  # a person waits, so none of its requests stands back for others
-            http: Http = RequestsHttp(PacedSession(self.budget, LIVE), self.signer)
+            http: Http = RequestsHttp(PacedSession(self.budget, LIVE), self.signer, dated=dated)
         else:
-            http = microsoft_http(self.signer, self.budget)
+            http = microsoft_http(self.signer, self.budget, dated)
         http = self._metered(http, api)
         return Transport(http, service, self._clock, self._log, credentials=self.signer)
 
@@ -173,7 +176,12 @@ class Assembly:
             settings.credential,
             scope,
             answered=lambda status: meter.request("entra", outcome(status)) if meter else None,
+            dated=self._dated(_ENTRA),
         )
+
+    def _dated(self, service: str) -> Dated:
+        """Lets the clock hear what time ``service`` has."""
+        return lambda date: self._clock.heard(service, date, self._clock.monotonic())
 
     def _metered(self, http: Http, api: str) -> Http:
         return MeteredHttp(http, api, self._meter) if self._meter else http

@@ -13,7 +13,7 @@ from requests.auth import AuthBase, HTTPBasicAuth
 
 from office365_message_trace.entra import failure
 from office365_message_trace.errors import MessageTraceError, Unavailable
-from office365_message_trace.transport import TimeoutSession
+from office365_message_trace.transport import Dated, TimeoutSession
 
 # msal logs answers that it cannot read in full, and a token may be in them.
 logging.getLogger("msal").setLevel(logging.CRITICAL + 1)
@@ -45,7 +45,8 @@ class EntraAuth(Signer):
 
     ``credential`` is what msal takes: the value of a secret, or what `credentials` makes. The token is
     kept and renewed five minutes before it expires, by msal. Getting one may raise `Misconfigured`,
-    `Refused` or `Unavailable`. ``answered`` is told the status of each answer.
+    `Refused` or `Unavailable`. ``answered`` gets the status of each answer, and
+    ``dated`` its ``Date``.
     """
 
     def __init__(
@@ -56,12 +57,14 @@ class EntraAuth(Signer):
         credential: Any,
         scope: str,
         answered: Callable[[int], None] = lambda status: None,
+        dated: Dated = lambda date: None,
     ) -> None:
         self._authority = f"{login_url}/{tenant_id}"
         self._client_id = client_id
         self._credential = credential
         self._scope = scope
         self._answered = answered
+        self._dated = dated
         self._http = _EntraSession()
         self._http.hooks["response"].append(self._remember)
         self._last: requests.Response | None = None  # msal's errors do not carry the answer
@@ -106,6 +109,7 @@ class EntraAuth(Signer):
 
     def _remember(self, response: requests.Response, **_options: Any) -> None:
         self._last = response
+        self._dated(response.headers.get("Date", ""))
         self._answered(response.status_code)
 
     def _opened(self) -> msal.ConfidentialClientApplication:

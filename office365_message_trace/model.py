@@ -15,6 +15,13 @@ Fields = dict[str, Any]
 Log = Callable[[str, str], None]
 """Where a sentence for the user goes: (text, level), the level one of the platform's."""
 
+_UNITS = (
+    ("day", timedelta(days=1)),
+    ("hour", timedelta(hours=1)),
+    ("minute", timedelta(minutes=1)),
+    ("second", timedelta(seconds=1)),
+)
+
 
 def milliseconds(instant: datetime) -> int:
     """Whole milliseconds from 1970 to ``instant``, rounded down."""
@@ -24,6 +31,13 @@ def milliseconds(instant: datetime) -> int:
 def instant(milliseconds_since_1970: int) -> datetime:
     """The inverse of `milliseconds`."""
     return EPOCH + timedelta(milliseconds=milliseconds_since_1970)
+
+
+def span(time: timedelta) -> str:
+    """``time`` in its largest fitting unit, to one digit after the point: ``1.5 hours``."""
+    name, unit = next((each for each in _UNITS if abs(time) >= each[1]), _UNITS[-1])
+    number = f"{abs(time) / unit:.1f}".removesuffix(".0")
+    return f"{number} {name}" if number == "1" else f"{number} {name}s"
 
 
 @dataclass(frozen=True, slots=True, order=True)

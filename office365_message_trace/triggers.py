@@ -18,6 +18,7 @@ from office365_message_trace.endpoints import Endpoints
 from office365_message_trace.errors import MessageTraceError, Replaced, Stopped, origin
 from office365_message_trace.journal import Journal
 from office365_message_trace.ledger import Ledger
+from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.provided import intake_server, trigger_values
 from office365_message_trace.resume import opening_coverage
 from office365_message_trace.settings import (
@@ -60,6 +61,8 @@ class MessageTraceTrigger(Trigger):
         self._log_sender = Thread()
         self._journal: Journal | None = None
         self._owner: Ownership | None = None
+        self._machine = SystemClock(self._stop_event, self._alive)
+        self._clock = MicrosoftClock(self._machine, self._say)
 
     @property
     def configuration(self) -> MessageTraceSettings:
@@ -123,15 +126,14 @@ class MessageTraceTrigger(Trigger):
             self._stop_event.wait(_PAUSE_AFTER_UNEXPECTED)
 
     def _collect(self) -> None:
-        settings = self.configuration
+        settings, clock = self.configuration, self._clock
         intake = intake_server(settings, self.module.load_config)
-        clock = SystemClock(self._stop_event, self._alive)
         shared_storage = PatientStorage(storage_at(self.data_path), clock, self._say)
         place = place_of(shared_storage, settings)
         owner = self._owned(place.folder, clock)
         storage = OwnedStorage(storage_at(self.data_path / place.folder), owner)
         self._journal = journal = Journal(storage, clock)
-        for doubt in (*place.news, *settings.doubts(clock.now())):
+        for doubt in (*place.news, *settings.doubts(self._machine.now())):
             self._say(doubt, "warning")
         place.save(shared_storage)
         key = settings.intake_key.get_secret_value()

@@ -20,6 +20,7 @@ from office365_message_trace.commands.words import moment
 from office365_message_trace.credentials import ClientCertificate
 from office365_message_trace.errors import MessageTraceError, StorageFailed
 from office365_message_trace.graph import GraphClient
+from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.reporting import ReportingClient
 from office365_message_trace.settings import BasicSettings, GraphSettings, OAuthSettings
 from office365_message_trace.storage import storage_at
@@ -31,17 +32,18 @@ _SIGN_IN = "sign-in"
 
 
 def examine(
-    setup: Setup, data_path: Path, clock: Clock, send_test_event: bool
+    setup: Setup, data_path: Path, machine: Clock, send_test_event: bool
 ) -> Iterator[Finding]:
     """Everything that can be found out, in the order of the way.
 
     What cannot work because of an earlier failure is not tried: it would only say the same again.
     Makes fewer than ten requests, and touches nothing of a trigger that runs.
     """
+    clock = MicrosoftClock(machine, _unsaid)
     yield from _configuration(setup)
     if isinstance(setup.settings, OAuthSettings) and setup.settings.client_certificate:
         text = setup.settings.client_certificate.get_secret_value()
-        yield from _certificate(ClientCertificate.of(text), clock.now())
+        yield from _certificate(ClientCertificate.of(text), machine.now())
     parts = Assembly(setup.settings, setup.endpoints, data_path, clock, _unsaid, spectator=True)
     graph = isinstance(setup.settings, GraphSettings)
     source = parts.source()
@@ -51,7 +53,10 @@ def examine(
         ways.insert(0, (_ENTRA, setup.endpoints.login))
     reached = reach_all(ways, clock)
     yield from (each.finding() for each in reached)
-    if skew := clock_finding(reached):
+    for each in reached:
+        if each.service != _INTAKE:
+            clock.heard(each.service, each.date, each.at)
+    if skew := clock_finding(clock):
         yield skew
     unreachable = {each.service for each in reached if each.trouble}
 

@@ -14,6 +14,7 @@ from office365_message_trace.commands.setup import Setup
 from office365_message_trace.commands.words import count
 from office365_message_trace.errors import MessageTraceError, Refused
 from office365_message_trace.ledger import Ledger
+from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.model import Event, Log, Window
 from office365_message_trace.pusher import BatchPusher, batches
 
@@ -86,8 +87,9 @@ class Replay:
         )
 
 
-def prepare(setup: Setup, data_path: Path, window: Window, clock: Clock, log: Log) -> Replay:
+def prepare(setup: Setup, data_path: Path, window: Window, machine: Clock, log: Log) -> Replay:
     """Read ``window``; raises `Refused` if it holds more than `MOST_ROWS`."""
+    clock = MicrosoftClock(machine, log)
     parts = Assembly(setup.settings, setup.endpoints, data_path, clock, log, spectator=True)
     source = parts.source()
     ledger = Ledger(parts.storage)

@@ -8,6 +8,7 @@ from datetime import datetime
 from office365_message_trace.collector import Collector
 from office365_message_trace.coverage import Coverage, Kind, Policy
 from office365_message_trace.ledger import Ledger
+from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.model import Event
 from office365_message_trace.odata import ODataClient
 from office365_message_trace.pusher import BatchPusher
@@ -70,8 +71,8 @@ class World:
 
         Ends by `Killed`, by `Stopped`, or by an error that the module would end with.
         """
-        witness, clock = self.witness, self.clock
-        witness.lives.append(Life(clock.ms))
+        clock = MicrosoftClock(self.clock, self._log)
+        self.witness.lives.append(Life(self.clock.ms))
         storage = PatientStorage(self.storage, clock, self._log)
         store, ledger = StateStore(storage, self._log), Ledger(storage)
         policy = replace(settings.policy, history=self._service.history)
@@ -85,8 +86,8 @@ class World:
             self._log,
         )
         Collector(
-            self._source(policy),
-            self._pusher(settings),
+            self._source(policy, clock),
+            self._pusher(settings, clock),
             ledger,
             store,
             policy,
@@ -127,9 +128,14 @@ class World:
             reporting_format=scenario.reporting_format,
         )
 
-    def _source(self, policy: Policy) -> ODataClient:
+    def _source(self, policy: Policy, clock: MicrosoftClock) -> ODataClient:
         credentials = SimulatedCredentials(
-            self._entra, self._service.resource, self.clock, self.troubles, self.witness
+            self._entra,
+            self._service.resource,
+            self.clock,
+            self.troubles,
+            self.witness,
+            clock.heard,
         )
         http = MicrosoftHttp(
             self._service,
@@ -139,14 +145,12 @@ class World:
             self.troubles,
             self.witness,
             self._microsoft_chance,
-            RequestBudget(self.storage, self.clock, policy.frequency),
+            RequestBudget(self.storage, clock, policy.frequency),
         )
-        transport = Transport(
-            http, "Microsoft", self.clock, self._log, credentials, self._jitter.random
-        )
-        return self._service.client(transport, self.clock, self._log)
+        transport = Transport(http, "Microsoft", clock, self._log, credentials, self._jitter.random)
+        return self._service.client(transport, clock, self._log)
 
-    def _pusher(self, settings: Settings) -> BatchPusher:
+    def _pusher(self, settings: Settings, clock: MicrosoftClock) -> BatchPusher:
         http = IntakeHttp(
             self._intake,
             self.clock,
@@ -156,8 +160,8 @@ class World:
             self._intake_chance,
             self.scenario.latency,
         )
-        transport = Transport(http, "The intake", self.clock, self._log, None, self._jitter.random)
-        return BatchPusher(URL, KEY, settings.chunk_size, transport, self.clock, self._log, self)
+        transport = Transport(http, "The intake", clock, self._log, None, self._jitter.random)
+        return BatchPusher(URL, KEY, settings.chunk_size, transport, clock, self._log, self)
 
     def _log(self, text: str, level: str) -> None:
         """The trace must not hold the ledger's key, which no seed decides."""

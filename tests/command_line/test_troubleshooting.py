@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 from uuid import uuid4
@@ -16,6 +17,7 @@ from office365_message_trace.entra import REFUSALS
 from office365_message_trace.graph import FIRST_PARTY_APP
 from office365_message_trace.storage import FolderStorage
 from sandbox import Answer, Rule
+from sandbox import Answer, OtherDate, Rule
 from sandbox.certificates import KeyPair
 from sandbox.clock import wall_clock
 from sandbox.entra_errors import TABLE, EntraError
@@ -97,6 +99,12 @@ def stored_for(tenant: str | None = None) -> Callable[[Desk], object]:
     return store
 
 
+def an_hour_later(desk: Desk) -> None:
+    date = format_datetime(wall_clock() + timedelta(hours=1), usegmt=True)
+    for service in ("entra", "reporting"):
+        desk.world.faults.add(Rule(OtherDate(date), service, times=None))
+
+
 def certified(begins: timedelta, lasting: timedelta = timedelta(days=365)) -> Case:
     """Signing in with a certificate that nobody registered."""
     pair = KeyPair.made(wall_clock() + begins, lasting)
@@ -154,6 +162,7 @@ CASES = {
         trouble=stored_for("contoso.example")
     ),
     "The intake key is another one than before.": Case(trouble=stored_for()),
+    "This machine's clock is … Microsoft's.": Case(trouble=an_hour_later),
 }
 ONLY_A_RUNNING_TRIGGER_KNOWS = {
     "… returned rows without a usable receive time",
@@ -168,6 +177,7 @@ ONLY_A_RUNNING_TRIGGER_KNOWS = {
     "An unexpected fault stopped the collection",
     "The system clock was set back",
     "Another process has taken over this trigger's state",
+    "The clocks of … apart.",
 }
 
 

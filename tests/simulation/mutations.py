@@ -15,6 +15,7 @@ from office365_message_trace.coverage import Coverage, Policy, Read
 from office365_message_trace.errors import MessageTraceError, Unavailable
 from office365_message_trace.graph import FIRST_PARTY_APP, GraphClient
 from office365_message_trace.ledger import FINGERPRINT_BYTES, Ledger, _Bucket
+from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.model import Page, Pause, Row, Window
 from office365_message_trace.odata import Failure, ODataClient
 from office365_message_trace.pusher import BatchPusher
@@ -209,12 +210,13 @@ def bounds_taken_for_inside(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(reporting, "_OVERLAP", timedelta(0))
 
 
-def clock_set_back_unnoticed(patch: pytest.MonkeyPatch) -> None:
-    """What a clock ahead of time made the collector pass over stays passed over."""
+def clock_of_the_machine_believed(patch: pytest.MonkeyPatch) -> None:
+    """Answers tell no time, and what a clock ahead made the collector pass over stays passed over."""
 
     def unchanged(self: Coverage, *_: object) -> Coverage:
         return self
 
+    patch.setattr(MicrosoftClock, "heard", lambda *_: None)
     patch.setattr(Coverage, "with_clock_set_back", unchanged)
 
 
@@ -317,5 +319,5 @@ MUTATIONS = (
     Mutation(unchecked_acknowledgement, "intake"),
     Mutation(torn_record_kept, "crashes"),
     Mutation(bounds_taken_for_inside, "none", "reporting", _bounds_matter),
-    Mutation(clock_set_back_unnoticed, "clock", fit=_clock_far_ahead),
+    Mutation(clock_of_the_machine_believed, "clock", fit=_clock_far_ahead),
 )

@@ -12,10 +12,21 @@ MODULES = sorted(
 
 # What each module may import of the package; who is not listed here fails the test.
 LAYERS = [
-    {"errors", "commands.findings", "commands.times", "commands.words"},
-    {"catchup", "model", "pace", "sweep"},
+    {"model", "commands.findings", "commands.times"},
+    {"catchup", "collect.large_messages", "commands.words", "errors", "microsoft.dates", "pace"},
     {"clock", "codec", "coverage", "credentials", "entra", "storage"},
-    {"collect.tenants", "endpoints", "ledger", "quota", "state", "transport"},
+    {
+        "collect.failed_windows",
+        "collect.gaps",
+        "collect.tenants",
+        "endpoints",
+        "ledger",
+        "microsoft.clock",
+        "microsoft.paging",
+        "quota",
+        "state",
+        "transport",
+    },
     {"collect.ownership", "journal", "metering"},
     {
         "auth",
@@ -51,11 +62,15 @@ PURE = {
     "pace",
     "catchup",
     "codec",
-    "sweep",
+    "collect.failed_windows",
+    "collect.gaps",
+    "collect.large_messages",
+    "microsoft.paging",
     "commands.findings",
     "commands.times",
     "commands.token",
     "commands.words",
+    "microsoft.dates",
 }
 IO_LIBRARIES = {"requests", "msal", "botocore", "s3path", "sekoia_automation", "os", "threading"}
 
