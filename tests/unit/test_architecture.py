@@ -16,6 +16,8 @@ LAYERS = [
     {"catchup", "model", "pace", "sweep"},
     {"clock", "codec", "coverage", "credentials", "entra", "storage"},
     {"endpoints", "ledger", "quota", "state", "transport"},
+    {"sekoia.intake_verdict", "sekoia.rejected_events"},
+    {"sekoia.division"},
     {"journal", "metering"},
     {
         "auth",
@@ -51,6 +53,9 @@ PURE = {
     "pace",
     "catchup",
     "codec",
+    "sekoia.division",
+    "sekoia.intake_verdict",
+    "sekoia.rejected_events",
     "sweep",
     "commands.findings",
     "commands.times",
