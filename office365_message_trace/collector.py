@@ -25,6 +25,7 @@ from office365_message_trace.errors import (
 from office365_message_trace.ledger import Ledger
 from office365_message_trace.model import (
     MILLISECOND,
+    Delivery,
     Event,
     Log,
     Page,
@@ -64,8 +65,8 @@ class Source(Protocol):
 class Pusher(Protocol):
     """Where events go."""
 
-    def push(self, events: list[Event]) -> Iterator[list[Event]]:
-        """Deliver ``events``; yields each batch that the intake is done with."""
+    def push(self, events: list[Event]) -> Iterator[Delivery]:
+        """Deliver ``events``; yields what became of each batch."""
 
 
 class Progress(Protocol):
@@ -245,16 +246,21 @@ class Collector:
         return True
 
     def _deliver(self, page: Page, kind: Kind) -> None:
-        """Push what the ledger does not know, and record each batch before the next is pushed."""
+        """Push what the ledger does not know, and record each batch before the next is pushed.
+
+        Refused events are not recorded, so that each later read of their time finds them again.
+        """
         fresh = self._ledger.unseen(page.rows)
         events = [
             Event(row.received, row.trace_id, fingerprint, self._source.render(row))
             for fingerprint, row in fresh.items()
         ]
-        for batch in self._pusher.push(events):
-            self._ledger.record((event.received, event.fingerprint) for event in batch)
-            self._forwarded += len(batch)
-        self._progress.page(kind, len(page.rows), events, self._clock.now())
+        accepted: list[Event] = []
+        for delivery in self._pusher.push(events):
+            self._ledger.record((event.received, event.fingerprint) for event in delivery.accepted)
+            accepted += delivery.accepted
+        self._forwarded += len(accepted)
+        self._progress.page(kind, len(page.rows), accepted, self._clock.now())
         self._clock.wait(0)
 
     def _completed(self, read: Read, rows: int) -> None:

@@ -66,6 +66,13 @@ class Event(NamedTuple):
     text: str
 
 
+class Delivery(NamedTuple):
+    """What became of a batch: the events that the intake accepted, and those that it refused."""
+
+    accepted: list[Event]
+    refused: list[Event]
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """One well-formed answer of the API."""

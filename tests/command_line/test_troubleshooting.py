@@ -140,7 +140,7 @@ CASES = {
 ONLY_A_RUNNING_TRIGGER_KNOWS = {
     "… returned rows without a usable receive time",
     "… returned rows from outside the time that was asked for",
-    "The intake does not accept one event",
+    "The Sekoia.io intake accepts most events, but not all.",
     "Pausing for …: the request budget is used up.",
     "Message traces from before … are lost",
     "Rows may be missing at …",
