@@ -61,7 +61,8 @@ class RejectedEvents:
         self._standing = _Standing.UNPROVEN
 
     def intake_at_fault(self, events: int, known: bool) -> bool:
-        """Whether it is, after it accepted none of so many ``events``, all new or all ``known``."""
+        """Judge by the rule above, after none of so many ``events``, all new or all ``known``, was
+        accepted. A single new event that is found at fault uses up the belief in the intake."""
         if known:
             return self._standing is _Standing.UNPROVEN
         if events == 1 and self._standing is _Standing.WORKING:
