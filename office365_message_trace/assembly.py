@@ -5,7 +5,6 @@ from functools import cached_property
 from pathlib import Path
 
 from office365_message_trace.auth import BasicAuth, EntraAuth, Signer
-from office365_message_trace.clock import Clock
 from office365_message_trace.collect.ownership import OwnedHttp, OwnedStorage, Ownership
 from office365_message_trace.collect.tenants import Identity, Place, find_place
 from office365_message_trace.endpoints import Endpoints

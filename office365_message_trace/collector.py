@@ -74,6 +74,15 @@ _ASK_AGAIN = 60.0  # seconds before a service that speaks of its history is aske
 _HIDDEN_HISTORY = timedelta(days=1)  # without a row at the beginning, before it is declared
 _CLOCK_JUMP = 60.0  # seconds by which the time may be corrected while a page is under way
 
+_FOUND_LATE = (
+    "A second read of time that was read once brought rows that the first one had not shown; they "
+    "were forwarded."
+)
+_STILL_CHANGING = (
+    "Microsoft 365 shows new or changed rows up to the end of the look-back; they were forwarded. "
+    "Raise lookback if that goes on, or later ones are missed."
+)
+
 
 class Source(Protocol):
     """One of Microsoft's message trace services."""
@@ -384,7 +393,10 @@ class Collector:
         return True
 
     def _deliver(self, page: Page, reading: _Reading) -> None:
-        """Push what the ledger does not know, and record each batch before the next is pushed."""
+        """Push what the ledger does not know, and record each batch before the next is pushed.
+
+        Refused events are not recorded, so that each later read of their time finds them again.
+        """
         fresh = self._ledger.unseen(page.rows)
         events = [
             Event(row.received, row.trace_id, fingerprint, self._source.render(row))
@@ -437,19 +449,11 @@ class Collector:
         """Whether a final read brought nothing new; else it is repeated, but not for ever."""
         window = reading.read.window
         times = self._not_quiet.pop(window, 0)
-        if not reading.fresh:
+        if not reading.fresh and not reading.refused:
             return True
-        if reading.read.kind is Kind.CONFIRM:
-            text = (
-                "A second read of time that was read once brought rows that the first one had not "
-                "shown; they were forwarded."
-            )
-        else:
-            text = (
-                "Microsoft 365 shows new or changed rows up to the end of the look-back; they were "
-                "forwarded. Raise lookback if that goes on, or later ones are missed."
-            )
-        self._log(text, "warning")
+        if reading.fresh:
+            confirming = reading.read.kind is Kind.CONFIRM
+            self._log(_FOUND_LATE if confirming else _STILL_CHANGING, "warning")
         if times == _UNTIL_QUIET:
             return True
         self._not_quiet[window] = times + 1

@@ -108,8 +108,12 @@ class World:
     def accepted(self, events: int, seconds: float) -> None:
         """Told by the pusher; the judge does not listen to it."""
 
-    def discarded(self, events: int) -> None:
+    def not_accepted(self, events: int) -> None:
         """Told by the pusher."""
+        self.witness.faults["events refused"] += events
+
+    def discarded(self, events: int) -> None:
+        """Told when events are given up."""
         self.witness.faults["events discarded"] += events
 
     def _serving(self, scenario: Scenario) -> Service:

@@ -96,6 +96,13 @@ def test_a_test_event_is_sent_only_when_it_is_asked_for_and_says_what_it_is(desk
     assert any("accepted the test event" in line for line in said.lines("ok"))
 
 
+def test_a_test_event_without_an_id_was_not_accepted(desk: Desk) -> None:
+    options = desk.world.intake.options
+    options.poison, options.poison_answer = "Test event of check", "null"
+    said = desk.run("check", "--send-test-event")
+    assert any("accepts none of the events" in line for line in said.lines("failure"))
+
+
 def test_more_rows_than_a_page_are_counted_as_at_least(desk: Desk) -> None:
     desk.world.reporting.options.page_size = 10
     found = "\n".join(desk.run("check").lines("ok"))

@@ -16,7 +16,6 @@ from office365_message_trace.collect.tenants import Identity, find_place
 from office365_message_trace.entra import REFUSALS
 from office365_message_trace.graph import FIRST_PARTY_APP
 from office365_message_trace.storage import FolderStorage
-from sandbox import Answer, Rule
 from sandbox import Answer, OtherDate, Rule
 from sandbox.certificates import KeyPair
 from sandbox.clock import wall_clock
@@ -167,7 +166,7 @@ CASES = {
 ONLY_A_RUNNING_TRIGGER_KNOWS = {
     "… returned rows without a usable receive time",
     "… returned rows from outside the time that was asked for",
-    "The intake does not accept one event",
+    "The Sekoia.io intake accepts most events, but not all.",
     "Pausing for …: the request budget is used up.",
     "Message traces from before … are lost",
     "Rows may be missing at …",

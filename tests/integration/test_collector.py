@@ -45,6 +45,7 @@ from sandbox import (
     delays,
     make_row,
 )
+from sandbox.intake import PoisonAnswer
 from tests.integration.conftest import SCOPE
 from tests.support import NOON, Logbook, TurnedClock
 
@@ -89,15 +90,18 @@ class Tally:
     """`Deliveries` and `Progress` that are kept."""
 
     def __init__(self) -> None:
-        self.events = self.left_out = self.known = 0
+        self.events = self.not_taken = self.known = 0
         self.refusals: list[bool] = []
         self.lags: list[timedelta] = []
 
     def accepted(self, events: int, seconds: float) -> None:
         self.events += events
 
+    def not_accepted(self, events: int) -> None:
+        self.not_taken += events
+
     def discarded(self, events: int) -> None:
-        self.left_out += events
+        raise AssertionError("the pusher gives up no event")
 
     def covered(self, coverage: Coverage, now: datetime) -> None:
         self.lags.append(now - coverage.live)
@@ -239,7 +243,7 @@ def test_a_first_start_delivers_every_row_once(site: Site, mail: MailFlowOptions
     report = site.report(NOON - HOUR, NOON + HOUR)
     assert report.ok, str(report)
     assert report.rows > 200
-    assert (site.tally.events, site.tally.left_out) == (report.rows, 0)
+    assert (site.tally.events, site.tally.not_taken) == (report.rows, 0)
     assert site.saved.gaps == ()
     assert site.saved.backlog == ()
     assert site.tally.lags[-1] <= ON_TIME
@@ -415,6 +419,40 @@ def test_a_refusal_is_said_held_probed_slowly_and_over_by_itself(
     site.collect(until=NOON + HOUR)
     report = site.report(NOON - HOUR, NOON + HOUR)
     assert report.ok, str(report)
+
+
+@pytest.mark.parametrize("answer", ["batch", "null", "short", "status"])
+def test_an_event_that_the_intake_refuses_for_some_minutes_is_delivered(
+    site: Site, answer: PoisonAnswer
+) -> None:
+    site.policy = replace(PLAIN, lookback=HOUR)
+    for minute in range(30):
+        subject = "poison" if minute == 3 else "good"
+        site.world.tenant.add(make_row(NOON + minute * MINUTE, Subject=subject))
+    options = site.world.intake.options
+    options.poison, options.poison_answer = "poison", answer
+    options.poison_until = NOON + 12 * MINUTE
+    site.collect(until=NOON + 2 * HOUR)
+    report = site.report(NOON, NOON + HOUR)
+    assert report.rows == 30
+    assert report.missing_rows == []
+    assert len(report.repeated) <= (answer == "short"), "its neighbour, where nothing else can tell"
+    assert site.tally.not_taken >= 1
+    assert set(site.tally.refusals) <= {False}, "nothing was held for it"
+
+
+def test_an_event_that_is_always_refused_is_tried_with_each_read_and_holds_nothing(
+    site: Site,
+) -> None:
+    site.policy = replace(PLAIN, lookback=HOUR)
+    for minute in range(30):
+        subject = "poison" if minute == 3 else "good"
+        site.world.tenant.add(make_row(NOON + minute * MINUTE, Subject=subject))
+    site.world.intake.options.poison = "poison"
+    site.collect(until=NOON + 2 * HOUR)
+    assert len(site.events) == 29
+    assert site.tally.not_taken >= 4
+    assert site.saved.live >= NOON + 110 * MINUTE
 
 
 def test_reading_nothing_does_not_end_a_refusal_of_the_intake(site: Site) -> None:

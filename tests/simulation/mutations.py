@@ -8,8 +8,9 @@ from datetime import timedelta
 from urllib.parse import unquote
 
 import pytest
+from office365_message_trace.sweep import Sweep
 
-from office365_message_trace import odata, pusher, reporting
+from office365_message_trace import odata, reporting
 from office365_message_trace.collector import Collector, _Reading
 from office365_message_trace.coverage import Coverage, Policy, Read
 from office365_message_trace.errors import MessageTraceError, Unavailable
@@ -20,7 +21,7 @@ from office365_message_trace.model import Page, Pause, Row, Window
 from office365_message_trace.odata import Failure, ODataClient
 from office365_message_trace.pusher import BatchPusher
 from office365_message_trace.quota import RequestBudget
-from office365_message_trace.sweep import Sweep
+from office365_message_trace.sekoia.intake_verdict import Verdict
 from office365_message_trace.transport import Answer
 from sandbox.simulation import Scenario
 from sandbox.simulation.perils import Kill
@@ -184,10 +185,10 @@ def swallowed_error(patch: pytest.MonkeyPatch) -> None:
 def unchecked_acknowledgement(patch: pytest.MonkeyPatch) -> None:
     """Whatever the intake answers, the batch counts as accepted."""
 
-    def verdict(self: BatchPusher, answer: Answer, events: int) -> pusher._Verdict:
-        return pusher._Verdict(events)
+    def accepted(self: BatchPusher, answer: Answer, events: int) -> Verdict:
+        return Verdict(0, (), "")
 
-    patch.setattr(BatchPusher, "_verdict", verdict)
+    patch.setattr(BatchPusher, "_judge", accepted)
 
 
 def torn_record_kept(patch: pytest.MonkeyPatch) -> None:

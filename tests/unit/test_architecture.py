@@ -27,6 +27,8 @@ LAYERS = [
         "state",
         "transport",
     },
+    {"sekoia.intake_verdict", "sekoia.rejected_events"},
+    {"sekoia.division"},
     {"collect.ownership", "journal", "metering"},
     {
         "auth",
@@ -66,6 +68,12 @@ PURE = {
     "collect.gaps",
     "collect.large_messages",
     "microsoft.paging",
+=======
+    "sekoia.division",
+    "sekoia.intake_verdict",
+    "sekoia.rejected_events",
+    "sweep",
+>>>>>>> pusher
     "commands.findings",
     "commands.times",
     "commands.token",
