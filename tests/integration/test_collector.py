@@ -20,8 +20,8 @@ from office365_message_trace.collector import Collector
 from office365_message_trace.coverage import Coverage, Kind, Policy
 from office365_message_trace.errors import Stopped, StorageFailed
 from office365_message_trace.ledger import FINGERPRINT_BYTES, Ledger
+from office365_message_trace.microsoft.rows import Listing, ReportingRows
 from office365_message_trace.model import MILLISECOND, Event, Window
-from office365_message_trace.odata import Listing
 from office365_message_trace.pusher import BatchPusher
 from office365_message_trace.quota import MOST_REQUESTS, PERIOD, RequestBudget
 from office365_message_trace.reporting import ReportingClient
@@ -531,13 +531,13 @@ def test_links_that_lead_elsewhere_lose_nothing(
     site: Site, mail: MailFlowOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As behind a gateway whose upstream writes its own host into links."""
-    ours = ReportingClient.listing
+    ours = ReportingRows.listing
 
-    def foreign(self: ReportingClient, body: Any) -> Listing | None:
+    def foreign(self: ReportingRows, body: Any) -> Listing | None:
         page = ours(self, body)
         return page and Listing(page.rows, page.following and "https://upstream.example/next")
 
-    monkeypatch.setattr(ReportingClient, "listing", foreign)
+    monkeypatch.setattr(ReportingRows, "listing", foreign)
     site.world.reporting.options.page_size = 10
     site.collect(until=NOON + 2 * HOUR)
     report = site.report(NOON - HOUR, NOON + HOUR)

@@ -15,7 +15,7 @@ LAYERS = [
     {"errors", "commands.findings", "commands.times", "commands.words"},
     {"catchup", "model", "pace", "sweep"},
     {"clock", "codec", "coverage", "credentials", "entra", "storage"},
-    {"endpoints", "ledger", "quota", "state", "transport"},
+    {"endpoints", "ledger", "microsoft.rows", "quota", "state", "transport"},
     {"journal", "metering"},
     {
         "auth",
@@ -51,6 +51,7 @@ PURE = {
     "pace",
     "catchup",
     "codec",
+    "microsoft.rows",
     "sweep",
     "commands.findings",
     "commands.times",
