@@ -287,7 +287,7 @@ class Collector:
         if moment - self._tidied_at >= _TIDY_EVERY:
             # by the previous copy of the state, which may have to serve if this one is damaged
             self._ledger.mark(previous.oldest)
-            self._ledger.forget(previous.will_read, self._policy.reach)
+            self._ledger.forget(previous.will_read)
             self._tidied_at = moment
 
     def _narrow(self, read: Read, problem: WindowTooLarge) -> None:
