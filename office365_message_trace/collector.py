@@ -13,6 +13,7 @@ from typing import Protocol
 
 from office365_message_trace.catchup import CatchUp, progress_line
 from office365_message_trace.clock import Clock
+from office365_message_trace.collect.flicker import Flicker
 from office365_message_trace.coverage import Coverage, Kind, Policy, Read, Wait, plan
 from office365_message_trace.errors import (
     AnswerTruncated,
@@ -126,6 +127,7 @@ class Collector:
         self._past: dict[Kind, _Reading] = {}
         self._forwarded = 0
         self._catch_up = CatchUp()
+        self._flicker = Flicker(log)
         self._reported_at = self._tidied_at = clock.monotonic()
 
     def run(self, coverage: Coverage) -> None:
@@ -247,6 +249,7 @@ class Collector:
     def _deliver(self, page: Page, kind: Kind) -> None:
         """Push what the ledger does not know, and record each batch before the next is pushed."""
         fresh = self._ledger.unseen(page.rows)
+        self._flicker.observe(page.rows, fresh, self._clock.now())
         events = [
             Event(row.received, row.trace_id, fingerprint, self._source.render(row))
             for fingerprint, row in fresh.items()

@@ -16,7 +16,7 @@ LAYERS = [
     {"catchup", "model", "pace", "sweep"},
     {"clock", "codec", "coverage", "credentials", "entra", "storage"},
     {"endpoints", "ledger", "microsoft.rows", "quota", "state", "transport"},
-    {"journal", "metering"},
+    {"collect.flicker", "journal", "metering"},
     {
         "auth",
         "pusher",
@@ -51,6 +51,7 @@ PURE = {
     "pace",
     "catchup",
     "codec",
+    "collect.flicker",
     "microsoft.rows",
     "sweep",
     "commands.findings",
@@ -116,6 +117,7 @@ def test_the_core_does_no_io(module: str) -> None:
 def test_the_collector_knows_no_http_and_no_sdk() -> None:
     assert own("collector") <= {
         "clock",
+        "collect.flicker",
         "coverage",
         "errors",
         "ledger",
