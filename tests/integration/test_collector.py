@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from office365_message_trace import ledger as ledger_module
 from office365_message_trace import reporting as reporting_module
 from office365_message_trace import transport
 from office365_message_trace.auth import EntraAuth
@@ -302,7 +303,8 @@ def test_without_a_look_back_everything_is_read_once(site: Site) -> None:
     assert busiest(site.requests("reporting"), 10 * MINUTE) <= 7
 
 
-def test_what_nothing_reads_again_is_forgotten(site: Site) -> None:
+def test_what_nothing_reads_again_is_forgotten(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger_module, "KEPT_FOR", 1.25 * HOUR)
     site.world.tenant.add(*(make_row(NOON + n * HOUR / 4) for n in range(16)))
     site.collect(until=NOON + 4.5 * HOUR)
     assert len(site.events) == 16
