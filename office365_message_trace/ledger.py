@@ -29,11 +29,11 @@ FINGERPRINT_BYTES = 16
 BUCKET_SPAN = timedelta(minutes=15)
 PART_BYTES = 16384 * FINGERPRINT_BYTES
 KEPT_FOR = timedelta(hours=90)
-"""How long buckets are kept behind the newest one, whatever the look-back is now: a quarter more than
+"""Age behind the newest bucket up to which all are kept, whatever the look-back is now: a quarter more than
 the longest that can be set. A look-back that is shortened and lengthened again repeats nothing."""
 
 MOST_PARTS = 64
-"""Of a bucket of rows with absurd or no times, which no age ever ends: a million rows."""
+"""The largest bucket of rows with absurd or no times, which never get old: a million rows."""
 
 _WORD = "Q"  # of `array`: 8 bytes, half a fingerprint
 _HASH_BYTES = FINGERPRINT_BYTES // 2
@@ -231,7 +231,7 @@ def stored_volume(storage: SizedStorage) -> tuple[int, int]:
 
 
 def _news(page: list[bytes], bucket: _Bucket) -> tuple[list[bytes], set[bytes]]:
-    """The fingerprints of ``page`` that are not the latest of their keys, and which of those have a key
+    """The fingerprints of ``page`` that are not the latest of their keys, and those of them with a key
     that is recorded."""
     keys, contents = _halves(b"".join(page))
     shown = set(keys)

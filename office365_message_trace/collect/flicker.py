@@ -101,7 +101,7 @@ class Flicker:
 
 
 def _is_word(name: str) -> bool:
-    """Whether ``name`` can be logged as it is."""
+    """Tell a name that can be logged from foreign text."""
     return name.isascii() and name.isidentifier() and len(name) <= _LONGEST_NAME
 
 

@@ -1,4 +1,4 @@
-"""From the bytes of an answer to rows, in the two services' ways of writing them: pure.
+"""Turns the bytes of an answer into rows, for both services: pure.
 
 A row that is odd is forwarded with its neighbours. What is not a whole page is an error: a page that
 carries an error, or an element that is no row, may lack rows, so none of it counts.
@@ -14,7 +14,7 @@ from office365_message_trace import codec
 from office365_message_trace.errors import Unavailable
 from office365_message_trace.model import UNDATED, Fields, Row, milliseconds
 
-_EMPTY = (None, "")  # what no value is written as; a service may change its mind between them
+_EMPTY = (None, "")  # both mean no value; a service may write one and then the other
 _NO_ERROR: tuple[Any, ...] = (False, "", [])
 _ERRORS = ("error", "errors")
 _THIRD_ERROR_SHAPE = {"errorcode", "message"}  # of the Reporting Web Service
@@ -45,7 +45,7 @@ class ParsedPage:
 
 
 class RowFormat(ABC):
-    """How a service writes pages and rows."""
+    """The way in which a service writes pages and rows."""
 
     trace_id: ClassVar[str]  # the field that holds it
     recipient: ClassVar[str]
@@ -77,7 +77,7 @@ class RowFormat(ABC):
 
     @abstractmethod
     def dated(self, fields: Fields) -> tuple[int, Fields]:
-        """When the row was received, in milliseconds since 1970, and the row in its usual form.
+        """The receive time, in milliseconds since 1970, and the row in its usual form.
 
         `UNDATED` if ``fields`` tell no instant between 1970 and the year 9998, both inside.
         """
@@ -124,7 +124,7 @@ class RowFormat(ABC):
         return [row for row in rows if row.received != UNDATED], undated
 
     def _is_named(self, fields: Fields) -> bool:
-        """Whether ``fields`` are a row's without telling when it was received."""
+        """Tell a row without a receive time from something else."""
         return any(fields.get(name) not in _EMPTY for name in (self.trace_id, self.recipient))
 
 
@@ -211,7 +211,7 @@ REPORTING_ROWS = ReportingRows()
 
 
 def _carries_error(body: Any) -> bool:
-    """Whether an error lies beside the rows or instead of them, in any of the services' shapes."""
+    """Tell an error beside the rows or instead of them, in any of the services' shapes."""
     if not isinstance(body, dict):
         return False
     told = {name.lower(): value for name, value in body.items() if value is not None}
