@@ -13,6 +13,7 @@ from typing import Protocol
 from office365_message_trace.catchup import CatchUp, progress_line
 from office365_message_trace.clock import Clock
 from office365_message_trace.collect.failed_windows import FailedWindows, Trial
+from office365_message_trace.collect.flicker import Flicker
 from office365_message_trace.collect.gaps import GapProbe
 from office365_message_trace.collect.large_messages import LargeMessages, Message, MessageCounter
 from office365_message_trace.coverage import (
@@ -200,6 +201,7 @@ class Collector:
         self._doubted_history: dict[int, float] = {}
         self._forwarded = 0
         self._catch_up = CatchUp()
+        self._flicker = Flicker(log)
         self._reported_at = self._tidied_at = clock.monotonic()
 
     def run(self, coverage: Coverage) -> None:
@@ -398,6 +400,7 @@ class Collector:
         Refused events are not recorded, so that each later read of their time finds them again.
         """
         fresh = self._ledger.unseen(page.rows)
+        self._flicker.observe(page.rows, fresh, self._clock.now())
         events = [
             Event(row.received, row.trace_id, fingerprint, self._source.render(row))
             for fingerprint, row in fresh.items()

@@ -25,7 +25,8 @@ _UNITS = (
 
 def milliseconds(instant: datetime) -> int:
     """Whole milliseconds from 1970 to ``instant``, rounded down."""
-    return (instant - EPOCH) // MILLISECOND
+    passed = instant - EPOCH
+    return (passed.days * 86_400 + passed.seconds) * 1000 + passed.microseconds // 1000
 
 
 def instant(milliseconds_since_1970: int) -> datetime:
@@ -68,8 +69,9 @@ class Window:
 class Row(NamedTuple):
     """What the API returned for one message and one recipient.
 
-    ``received`` is in milliseconds since 1970. ``key`` identifies the row, and ``content`` holds the bytes that identify what the
-    row says: all of it but what merely echoes the query. ``fields`` is the row as it was sent.
+    ``received`` is in milliseconds since 1970. ``key`` identifies the row whatever it says now, by its
+    receive time, its trace id and its recipient. ``content`` holds what it says: all of it but
+    repetitions of the query, annotations and empty fields. ``fields`` is the row as it was sent.
     """
 
     received: int

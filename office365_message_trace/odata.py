@@ -7,7 +7,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from html import unescape
 from typing import Any, ClassVar
 from urllib.parse import urljoin, urlsplit
@@ -24,10 +24,10 @@ from office365_message_trace.errors import (
     WindowTooLarge,
 )
 from office365_message_trace.microsoft.paging import Ask, ByLinks, OnePage, Walk
+from office365_message_trace.microsoft.rows import RowFormat
 from office365_message_trace.model import (
     MILLISECOND,
     UNDATED,
-    Fields,
     Log,
     Page,
     Pause,
@@ -56,16 +56,7 @@ _TOO_LARGE = re.compile(
     r"|exceeds? the (?:maximum|limit)|(?:narrow|reduce|shorten) the",
     re.IGNORECASE,
 )
-_NO_ROW = (ValueError, KeyError, TypeError, AttributeError)
 _MAY_BE_TOO_LARGE = (400, 500)  # other statuses say what they mean by themselves
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """A page as it came: the rows' fields, and the next link if there is one."""
-
-    rows: list[Fields]
-    following: str | None
 
 
 class LinkRefused(MessageTraceError):
@@ -90,9 +81,7 @@ class ODataClient(ABC):
     """Reads windows from the service whose report is at ``url``."""
 
     name: ClassVar[str]
-    trace_id: ClassVar[str]  # the field that holds it
-    recipient: ClassVar[str]  # the field that holds it
-    echo: ClassVar[tuple[str, ...]] = ()  # fields that repeat the query
+    row_format: ClassVar[RowFormat]
     permission: ClassVar[str]  # the application permission that the service wants
     resource: ClassVar[str]  # whose permission it is, as Azure portal calls it
     page_size: int
@@ -225,17 +214,6 @@ class ODataClient(ABC):
         return ask.link if ask.link is not None else self.first_url(ask)
 
     @abstractmethod
-    def listing(self, body: Any) -> Listing | None:
-        """The page in a decoded ``body``, or None if it is none."""
-
-    @abstractmethod
-    def received(self, fields: Fields) -> tuple[int, Fields]:
-        """When the row was received, in milliseconds since 1970, and the row in its usual form.
-
-        Raises one of `_NO_ROW` if ``fields`` do not tell.
-        """
-
-    @abstractmethod
     def refusal(self, failure: Failure) -> MessageTraceError | None:
         """What an answer means that only this service gives, or None."""
 
@@ -251,47 +229,14 @@ class ODataClient(ABC):
 
     def _parsed(self, answer: Answer, url: str) -> tuple[list[Row], str | None]:
         """Rows and next link in ``answer``; raises `Unavailable` if it is no well-formed page."""
-        try:
-            body = codec.decode(answer.body)
-        except ValueError as error:
-            raise Unavailable("an answer that is not JSON", "status 200") from error
-        listing = self.listing(body)
-        if listing is None:
-            raise Unavailable("an answer that is no page of rows", "status 200")
-        rows = self._dated(listing.rows)
-        return rows, _resolved(url, listing.following) if listing.following else None
-
-    def _dated(self, listed: list[Fields]) -> list[Row]:
-        """The rows with their receive times. Single ones without a usable time are `UNDATED`: they
-        and their neighbours are forwarded. Where all are so, it is no page of rows."""
-        try:
-            return [self.row(*self.received(fields)) for fields in listed]
-        except _NO_ROW:
-            rows, undated = [], []
-        for fields in listed:
-            try:
-                rows.append(self.row(*self.received(fields)))
-            except _NO_ROW:
-                undated.append(fields)
-        if not rows or not all(isinstance(fields, dict) for fields in undated):
-            raise Unavailable("rows without a usable receive time")
-        self._log(
-            f"{self.name} returned rows without a usable receive time; they are forwarded as they "
-            "are.",
-            "warning",
-        )
-        return rows + [self.row(UNDATED, fields) for fields in undated]
-
-    def row(self, received: int, fields: Fields) -> Row:
-        """The row of ``fields``; what merely repeats the query is no part of its content."""
-        said = fields
-        if self.echo:
-            said = fields.copy()
-            for name in self.echo:
-                said.pop(name, None)
-        trace_id = str(fields.get(self.trace_id))
-        key = f"{trace_id} {str(fields.get(self.recipient)).lower()}".encode(errors="surrogatepass")
-        return Row(received, trace_id, key, codec.canonical(said), fields)
+        page = self.row_format.page(answer.body)
+        if page.undated:
+            self._log(
+                f"{self.name} returned rows without a usable receive time; they are forwarded as they "
+                "are.",
+                "warning",
+            )
+        return page.rows, _resolved(url, page.following) if page.following else None
 
     def _is_ours(self, url: str) -> bool:
         """Whether the token may travel to ``url``: to no other host than it was made for."""
@@ -367,12 +312,3 @@ def odata_time(instant: datetime) -> str:
 def odata_text(text: str) -> str:
     """``text`` as a literal."""
     return "'" + text.replace("'", "''") + "'"
-
-
-def received_at(text: str) -> int:
-    """Milliseconds since 1970 of ``2022-09-05T18:10:13.4907658`` or the like; UTC with or without Z.
-
-    Finer digits are cut, so that a row is the same in whatever form it comes.
-    """
-    instant = datetime.fromisoformat(text)
-    return milliseconds(instant if instant.tzinfo else instant.replace(tzinfo=UTC))

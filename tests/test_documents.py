@@ -8,10 +8,8 @@ from typing import cast
 import pytest
 from jsonschema import Draft7Validator
 
-from office365_message_trace import codec
 from office365_message_trace.graph import as_reporting_row
-from office365_message_trace.model import Row
-from office365_message_trace.odata import received_at
+from office365_message_trace.microsoft.rows import GRAPH_ROWS
 from tests.command_line.test_document import options_of
 
 ROOT = Path(__file__).parents[1]
@@ -133,9 +131,7 @@ def test_every_json_example_parses_and_gives_settings_values_that_they_take(
 
 def test_the_two_forms_of_a_graph_row_are_what_the_trigger_makes_of_one_row() -> None:
     graph, reporting = map(json.loads, fenced(ROOT / "docs" / "migration.md", "json"))
-    received = received_at(graph["receivedDateTime"])
-    row = Row(received, graph["id"], codec.canonical(graph), graph)
-    assert as_reporting_row(row) == reporting
+    assert as_reporting_row(GRAPH_ROWS.row(*GRAPH_ROWS.dated(graph))) == reporting
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from office365_message_trace import ledger as ledger_module
 from office365_message_trace import reporting as reporting_module
 from office365_message_trace import transport
 from office365_message_trace.auth import EntraAuth
@@ -20,8 +21,8 @@ from office365_message_trace.collector import Collector
 from office365_message_trace.coverage import Coverage, Kind, Policy
 from office365_message_trace.errors import Stopped, StorageFailed
 from office365_message_trace.ledger import FINGERPRINT_BYTES, Ledger
+from office365_message_trace.microsoft.rows import Listing, ReportingRows
 from office365_message_trace.model import MILLISECOND, Event, Window
-from office365_message_trace.odata import Listing
 from office365_message_trace.pusher import BatchPusher
 from office365_message_trace.quota import MOST_REQUESTS, PERIOD, RequestBudget
 from office365_message_trace.reporting import ReportingClient
@@ -306,7 +307,8 @@ def test_without_a_look_back_everything_is_read_once(site: Site) -> None:
     assert busiest(site.requests("reporting"), 10 * MINUTE) <= 7
 
 
-def test_what_nothing_reads_again_is_forgotten(site: Site) -> None:
+def test_what_nothing_reads_again_is_forgotten(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger_module, "KEPT_FOR", 1.25 * HOUR)
     site.world.tenant.add(*(make_row(NOON + n * HOUR / 4) for n in range(16)))
     site.collect(until=NOON + 4.5 * HOUR)
     assert len(site.events) == 16
@@ -569,13 +571,13 @@ def test_links_that_lead_elsewhere_lose_nothing(
     site: Site, mail: MailFlowOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As behind a gateway whose upstream writes its own host into links."""
-    ours = ReportingClient.listing
+    ours = ReportingRows.listing
 
-    def foreign(self: ReportingClient, body: Any) -> Listing | None:
+    def foreign(self: ReportingRows, body: Any) -> Listing | None:
         page = ours(self, body)
         return page and Listing(page.rows, page.following and "https://upstream.example/next")
 
-    monkeypatch.setattr(ReportingClient, "listing", foreign)
+    monkeypatch.setattr(ReportingRows, "listing", foreign)
     site.world.reporting.options.page_size = 10
     site.collect(until=NOON + 2 * HOUR)
     report = site.report(NOON - HOUR, NOON + HOUR)

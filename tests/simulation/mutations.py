@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import struct
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from urllib.parse import unquote
@@ -17,6 +18,7 @@ from office365_message_trace.errors import MessageTraceError, Unavailable
 from office365_message_trace.graph import FIRST_PARTY_APP, GraphClient
 from office365_message_trace.ledger import FINGERPRINT_BYTES, Ledger, _Bucket
 from office365_message_trace.microsoft.clock import MicrosoftClock
+from office365_message_trace.microsoft.rows import GraphRows, RowFormat
 from office365_message_trace.model import Page, Pause, Row, Window
 from office365_message_trace.odata import Failure, ODataClient
 from office365_message_trace.pusher import BatchPusher
@@ -115,24 +117,24 @@ def next_link_followed_anywhere(patch: pytest.MonkeyPatch) -> None:
 
 def trace_id_alone_as_key(patch: pytest.MonkeyPatch) -> None:
     """All recipients of a message, and all of its statuses, count as one row."""
-    original = ODataClient.row
+    original = RowFormat.row
 
-    def row(self: ODataClient, received: int, fields: dict[str, object]) -> Row:
+    def row(self: RowFormat, received: int, fields: dict[str, object]) -> Row:
         read = original(self, received, fields)
-        return read._replace(content=read.trace_id.encode())
+        return read._replace(key=read.trace_id.encode(), content=read.trace_id.encode())
 
-    patch.setattr(ODataClient, "row", row)
+    patch.setattr(RowFormat, "row", row)
 
 
 def status_left_out_of_the_key(patch: pytest.MonkeyPatch) -> None:
     """A row of Graph that changed its status counts as known."""
-    original = GraphClient.row
+    original = GraphRows.row
 
-    def row(self: GraphClient, received: int, fields: dict[str, object]) -> Row:
+    def row(self: GraphRows, received: int, fields: dict[str, object]) -> Row:
         read = original(self, received, fields)
-        return read._replace(content=f"{read.trace_id} {fields['recipientAddress']}".encode())
+        return read._replace(content=read.key)
 
-    patch.setattr(GraphClient, "row", row)
+    patch.setattr(GraphRows, "row", row)
 
 
 def missing_principal_taken_for_a_fault(patch: pytest.MonkeyPatch) -> None:
@@ -197,13 +199,13 @@ def torn_record_kept(patch: pytest.MonkeyPatch) -> None:
     def bucket(self: _Bucket, parts: Iterable[bytes]) -> None:
         self._parts = list(parts)
 
-    def among(self: _Bucket, wanted: dict[bytes, Row]) -> list[bytes]:
+    def records(self: _Bucket, keys: Container[int]) -> Iterator[tuple[int, int]]:
         blob = b"".join(self._parts)
-        starts = range(0, len(blob), FINGERPRINT_BYTES)
-        return [blob[at : at + FINGERPRINT_BYTES] for at in starts]
+        whole = len(blob) - len(blob) % FINGERPRINT_BYTES
+        return struct.iter_unpack("=QQ", blob[:whole])
 
     patch.setattr(_Bucket, "__init__", bucket)
-    patch.setattr(_Bucket, "among", among)
+    patch.setattr(_Bucket, "records", records)
 
 
 def bounds_taken_for_inside(patch: pytest.MonkeyPatch) -> None:

@@ -23,13 +23,14 @@ LAYERS = [
         "ledger",
         "microsoft.clock",
         "microsoft.paging",
+        "microsoft.rows",
         "quota",
         "state",
         "transport",
     },
     {"sekoia.intake_verdict", "sekoia.rejected_events"},
     {"sekoia.division"},
-    {"collect.ownership", "journal", "metering"},
+    {"collect.flicker", "collect.ownership", "journal", "metering"},
     {
         "auth",
         "pusher",
@@ -65,15 +66,14 @@ PURE = {
     "catchup",
     "codec",
     "collect.failed_windows",
+    "collect.flicker",
     "collect.gaps",
     "collect.large_messages",
     "microsoft.paging",
-=======
+    "microsoft.rows",
     "sekoia.division",
     "sekoia.intake_verdict",
     "sekoia.rejected_events",
-    "sweep",
->>>>>>> pusher
     "commands.findings",
     "commands.times",
     "commands.token",
@@ -138,6 +138,7 @@ def test_the_core_does_no_io(module: str) -> None:
 def test_the_collector_knows_no_http_and_no_sdk() -> None:
     assert own("collector") <= {
         "clock",
+        "collect.flicker",
         "coverage",
         "errors",
         "ledger",
