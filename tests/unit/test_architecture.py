@@ -14,7 +14,7 @@ MODULES = sorted(
 LAYERS = [
     {"errors", "commands.findings", "commands.times", "commands.words"},
     {"catchup", "model", "pace", "sweep"},
-    {"clock", "codec", "coverage", "credentials", "entra", "storage"},
+    {"clock", "codec", "coverage", "credentials", "entra", "stopping", "storage"},
     {"endpoints", "ledger", "quota", "state", "transport"},
     {"journal", "metering"},
     {
