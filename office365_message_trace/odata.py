@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from html import unescape
 from typing import Any, ClassVar
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 from office365_message_trace import codec
 from office365_message_trace.clock import Clock
+from office365_message_trace.endpoints import UNFIT, is_same_origin
 from office365_message_trace.errors import (
     AnswerTruncated,
     HistoryExceeded,
@@ -251,7 +252,7 @@ class ODataClient(ABC):
 
     def _is_ours(self, url: str) -> bool:
         """Whether the token may travel to ``url``: to no other host than it was made for."""
-        return _origin(url) == _origin(self._url)
+        return is_same_origin(url, self._url)
 
     def _failure(self, answer: Answer, url: str, continued: bool) -> MessageTraceError:
         """What an answer other than 200 means."""
@@ -291,19 +292,16 @@ class ODataClient(ABC):
 
 
 def _resolved(url: str, following: Any) -> str:
-    """``following`` as an address, which may be relative to ``url``; raises `Unavailable` for none."""
+    """``following`` as an address, which may be relative to ``url``; raises `Unavailable` for no text.
+
+    Text that is no address stays as it is, and so leads to no host that is ours.
+    """
+    if not isinstance(following, str):
+        raise Unavailable("a next link that is no text")
     try:
-        target = str(urljoin(url, following))
-        _origin(target)
-    except (ValueError, TypeError, AttributeError) as error:
-        raise Unavailable("a next link that is no address") from error
-    return target
-
-
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    """Scheme, host and port; raises ValueError for what is no address."""
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+        return following if UNFIT.search(following) else urljoin(url, following)
+    except ValueError:
+        return following
 
 
 def odata_time(instant: datetime) -> str:

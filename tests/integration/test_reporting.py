@@ -504,6 +504,14 @@ def test_a_link_is_followed_as_it_was_given(
         pytest.param("//127.0.0.2:{port}/next", id="another host"),
         pytest.param("http://127.0.0.1:{port}/next", id="without TLS"),
         pytest.param("https://127.0.0.1:{port}@evil.example/next", id="host that is no host"),
+        pytest.param("https://evil.example\\@127.0.0.1:{port}/next", id="another parser's host"),
+        pytest.param("https://someone@127.0.0.1:{port}/next", id="user information"),
+        pytest.param("https://@127.0.0.1:{port}/next", id="empty user information"),
+        pytest.param("https://127.0.0.1:{port}/ne\txt", id="control character"),
+        pytest.param("https://127.0.0.1:{port}/next page", id="white space"),
+        pytest.param("\\\\127.0.0.1:{port}\\next", id="backslashes"),
+        pytest.param("https://[::1", id="address that is not finished"),
+        pytest.param("https://127.0.0.1:port/", id="port that is no number"),
         pytest.param("file:///etc/passwd", id="no address of a server"),
     ],
 )
@@ -551,11 +559,9 @@ def test_a_refused_link_ends_the_window(
         pytest.param(["MessageTrace"], id="list"),
         pytest.param({"uri": "MessageTrace"}, id="object"),
         pytest.param(True, id="boolean"),
-        pytest.param("https://[::1", id="address that is not finished"),
-        pytest.param("https://127.0.0.1:port/", id="port that is no number"),
     ],
 )
-def test_a_link_that_is_no_link_is_unavailable(
+def test_a_link_that_is_no_text_is_unavailable(
     world: Sandbox, client: ReportingClient, link: Any
 ) -> None:
     world.faults.add(Rule(page_with(fields(), following=link), "reporting", times=None))
