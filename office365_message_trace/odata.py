@@ -47,14 +47,18 @@ from office365_message_trace.transport import (
 _ATTEMPTS = 4  # of one request, before the window is given back; it will be planned again
 _LEEWAY = timedelta(seconds=2)  # around the window, before rows count as strays
 _READABLE = 20_000  # bytes of an error that are looked at
-_TOO_OLD = re.compile(r"older than (\d+) days", re.IGNORECASE)
+# "Invalid StartDate value. The StartDate can't be older than 10 days from today."
+_TOO_OLD = re.compile(
+    r"\bStartDate\b[^.\r\n]{1,80}\bolder than ([1-9]\d{0,3}) days\b", re.IGNORECASE
+)
+_AGE_TOLERANCE = timedelta(hours=1)  # the service has a clock of its own
 _TOO_LARGE = re.compile(
     r"too (?:large|big)|too many (?!requests|connections)|can.{0,6}t be longer than"
     r"|exceeds? the (?:maximum|limit)|(?:narrow|reduce|shorten) the",
     re.IGNORECASE,
 )
 _NO_ROW = (ValueError, KeyError, TypeError, AttributeError)
-_MAY_BE_TOO_LARGE = (400, 500)  # other statuses say what they mean by themselves
+_ABOUT_THE_WINDOW = (400, 500)  # other statuses say what they mean by themselves
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +121,7 @@ class ODataClient(ABC):
         failures = 0
         while True:
             try:
-                rows, following = self._page(request, pending, bool(visited))
+                rows, following = self._page(request, pending, window, bool(visited))
             except StillUnderWay:
                 yield Pause(0.0)
                 continue
@@ -167,7 +171,7 @@ class ODataClient(ABC):
         pending = self._transport.begin(request)
         while True:
             try:
-                rows, following = self._page(request, pending, continued=False)
+                rows, following = self._page(request, pending, window, continued=False)
             except StillUnderWay:
                 continue
             except Paced as paced:
@@ -199,11 +203,11 @@ class ODataClient(ABC):
         """What an answer means that only this service gives, or None."""
 
     def _page(
-        self, request: Request, pending: Pending, continued: bool
+        self, request: Request, pending: Pending, window: Window, continued: bool
     ) -> tuple[list[Row], str | None]:
         def judge(answer: Answer) -> tuple[list[Row], str | None]:
             if answer.status != 200:
-                raise self._failure(answer, request.url, continued)
+                raise self._failure(answer, request.url, window, continued)
             return self._parsed(answer, request.url)
 
         return self._transport.call(request, judge, _ATTEMPTS, pending)
@@ -254,15 +258,17 @@ class ODataClient(ABC):
         """Whether the token may travel to ``url``: to no other host than it was made for."""
         return is_same_origin(url, self._url)
 
-    def _failure(self, answer: Answer, url: str, continued: bool) -> MessageTraceError:
-        """What an answer other than 200 means."""
+    def _failure(
+        self, answer: Answer, url: str, window: Window, continued: bool
+    ) -> MessageTraceError:
+        """What an answer other than 200 means for ``window``."""
         if answer.status < 300:
             return Unavailable("an answer that is no page of rows", f"status {answer.status}")
         text = unescape(answer.body[:_READABLE].decode("utf-8", "replace"))
         failure = Failure(answer.status, text, url, continued)
-        if match := _TOO_OLD.search(text):
-            return HistoryExceeded("older than the service keeps", int(match[1]), failure.detail)
-        speaks_of_size = answer.status in _MAY_BE_TOO_LARGE and _TOO_LARGE.search(text)
+        if days := _days_kept(failure, self._clock.now() - window.start):
+            return HistoryExceeded("older than the service keeps", days, failure.detail)
+        speaks_of_size = answer.status in _ABOUT_THE_WINDOW and _TOO_LARGE.search(text)
         if answer.status == 413 or speaks_of_size:
             return WindowTooLarge("the window holds too many rows", failure.detail)
         if refusal := self.refusal(failure):
@@ -289,6 +295,17 @@ class ODataClient(ABC):
                 "forwarded like the others.",
                 "warning",
             )
+
+
+def _days_kept(failure: Failure, age: timedelta) -> int | None:
+    """How many days the service says it keeps, if that can be why it refuses a window of that ``age``.
+
+    None for another status, for a text about something else, and for a window that begins within
+    these days: what is given up because of the answer never comes back.
+    """
+    match = _TOO_OLD.search(failure.text) if failure.status in _ABOUT_THE_WINDOW else None
+    days = int(match[1]) if match else None
+    return days if days and age > timedelta(days=days) - _AGE_TOLERANCE else None
 
 
 def _resolved(url: str, following: Any) -> str:
