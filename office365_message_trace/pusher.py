@@ -12,6 +12,7 @@ from office365_message_trace import codec
 from office365_message_trace.clock import Clock
 from office365_message_trace.errors import Misconfigured, Refused, Unavailable
 from office365_message_trace.model import Event, Log
+from office365_message_trace.sekoia.intake_formats import INTAKE_FORMATS
 from office365_message_trace.transport import Answer, Request, Transport, check_available
 
 BATCH_BYTES = 9 * 1024 * 1024  # of the 10 MiB that the intake takes; the rest is for the envelope
@@ -23,15 +24,20 @@ _SECOND_THOUGHTS = (2.0, 6.0, 18.0)
 _REFUSALS = 32  # of parts of a batch of which nothing was accepted, before giving up
 _GZIP_LEVEL = 1  # rows repeat themselves: higher levels cost more CPU than the bytes are worth
 
-KEY_REFUSED = (
-    "The Sekoia.io intake refuses the intake key. Compare intake_key with the key on Sekoia.io > "
-    "Intakes > your Microsoft 365 Message Trace intake, and check that the intake is still there."
-)
 ALL_REFUSED = (
     "The Sekoia.io intake accepts none of the events. Compare intake_key and intake_server with "
     "the intake on Sekoia.io; if they are right, report this to Sekoia.io's support with the text "
     "in brackets. The events are held and sent again."
 )
+
+
+def key_refused(intake_format: str) -> str:
+    """What to do about a refused intake key, for events that an ``intake_format`` of that name reads."""
+    return (
+        "The Sekoia.io intake refuses the intake key. Compare intake_key with the key on Sekoia.io > "
+        f"Intakes > your intake of the format {intake_format}, and check that the intake is still "
+        "there."
+    )
 
 
 class Deliveries(Protocol):
@@ -54,7 +60,8 @@ class BatchPusher:
     """Posts events to ``{intake_server}/batch`` with ``intake_key``.
 
     A batch holds at most ``chunk_size`` events and `BATCH_BYTES`. An event over `EVENT_BYTES` travels
-    alone, so that its rejection touches no neighbour.
+    alone, so that its rejection touches no neighbour. ``intake_format`` is the name of the format that
+    reads the events, for sentences.
     """
 
     def __init__(
@@ -66,6 +73,7 @@ class BatchPusher:
         clock: Clock,
         log: Log,
         deliveries: Deliveries,
+        intake_format: str = INTAKE_FORMATS["reporting"],
     ) -> None:
         self._url = intake_server.rstrip("/") + "/batch"
         self._key = intake_key
@@ -74,6 +82,7 @@ class BatchPusher:
         self._clock = clock
         self._log = log
         self._deliveries = deliveries
+        self._intake_format = intake_format
         self._trusted = False  # whether the intake accepted something since it last refused all
         self._suspects: set[bytes] = set()  # fingerprints of what it refused when it refused all
         self._compressed = True
@@ -168,7 +177,7 @@ class BatchPusher:
         """Raises `Misconfigured` for a refused key and `Unavailable` for what is no verdict."""
         detail = f"status {answer.status}"
         if answer.status in (401, 403, 404):
-            raise self._refused(Misconfigured(KEY_REFUSED, detail))
+            raise self._refused(Misconfigured(key_refused(self._intake_format), detail))
         check_available(answer, self._clock.now())
         if answer.status in (400, 413, 422):
             return _Verdict(0, detail)

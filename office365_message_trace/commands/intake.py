@@ -8,16 +8,17 @@ from office365_message_trace import codec
 from office365_message_trace.commands.findings import Finding, failure, ok, warning
 from office365_message_trace.errors import Unavailable
 from office365_message_trace.model import milliseconds
-from office365_message_trace.pusher import ALL_REFUSED, KEY_REFUSED
+from office365_message_trace.pusher import ALL_REFUSED, key_refused
 from office365_message_trace.transport import Answer, Http, Request
 
 _SUBJECT = "intake"
 
 
 def intake_finding(
-    http: Http, intake_server: str, intake_key: str, test_event: str | None
+    http: Http, intake_server: str, intake_key: str, intake_format: str, test_event: str | None
 ) -> Finding:
-    """The verdict of the intake on an empty batch, or on one with ``test_event``."""
+    """The verdict of the intake on an empty batch, or on one with ``test_event``; the intake should be
+    of the ``intake_format`` of that name."""
     events = [test_event] if test_event else []
     body = orjson.dumps({"intake_key": intake_key, "jsons": events})
     headers = {"Content-Type": "application/json"}
@@ -26,15 +27,15 @@ def intake_finding(
         answer = http.begin(Request("POST", url, headers, body))()
     except Unavailable as problem:
         return failure(_SUBJECT, f"The Sekoia.io intake gives no answer. [{problem.detail}]")
-    return verdict(answer, bool(test_event))
+    return verdict(answer, intake_format, bool(test_event))
 
 
-def verdict(answer: Answer, with_event: bool) -> Finding:
+def verdict(answer: Answer, intake_format: str, with_event: bool) -> Finding:
     """What ``answer`` says of the key. How the intake takes an empty batch is not documented, so a
     refusal of the batch itself says nothing of the key."""
     detail = f"[status {answer.status}]"
     if answer.status in (401, 403, 404):
-        return failure(_SUBJECT, f"{KEY_REFUSED} {detail}")
+        return failure(_SUBJECT, f"{key_refused(intake_format)} {detail}")
     if answer.status in (400, 413, 422):
         if with_event:
             return failure(_SUBJECT, f"{ALL_REFUSED} {detail}")

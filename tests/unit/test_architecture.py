@@ -14,7 +14,16 @@ MODULES = sorted(
 LAYERS = [
     {"errors", "commands.findings", "commands.times", "commands.words"},
     {"catchup", "model", "pace", "sweep"},
-    {"clock", "codec", "coverage", "credentials", "entra", "stopping", "storage"},
+    {
+        "clock",
+        "codec",
+        "coverage",
+        "credentials",
+        "entra",
+        "sekoia.intake_formats",
+        "stopping",
+        "storage",
+    },
     {"endpoints", "ledger", "quota", "state", "transport"},
     {"journal", "metering"},
     {

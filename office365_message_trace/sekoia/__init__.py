@@ -1,0 +1,1 @@
+"""What concerns Sekoia.io: its intake."""
