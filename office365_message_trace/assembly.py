@@ -144,6 +144,7 @@ class Assembly:
             self._clock,
             self._log,
             deliveries,
+            self._settings.intake_format,
         )
 
     def _graph(self, settings: GraphSettings) -> GraphClient:

@@ -126,7 +126,7 @@ class Progress(Protocol):
     def refused(self, kind: Kind, refused: bool) -> None:
         """Whether windows of ``kind`` are refused, by Microsoft or by the intake."""
 
-    def given_up(self, events: int) -> None:
+    def discarded(self, events: int) -> None:
         """The intake refused ``events`` up to their final read: they are left out."""
 
 
@@ -477,7 +477,7 @@ class Collector:
                 "error",
             )
         if events:
-            self._progress.given_up(len(events))
+            self._progress.discarded(len(events))
             self._commit(self._coverage)
 
     def _probed(self, reading: _Reading, gap: Gap) -> None:

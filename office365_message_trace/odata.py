@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from html import unescape
 from typing import Any, ClassVar
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 from office365_message_trace import codec
 from office365_message_trace.clock import Clock
 from office365_message_trace.collect.large_messages import MANY_RECIPIENTS
+from office365_message_trace.endpoints import UNFIT, is_same_origin
 from office365_message_trace.errors import (
     HistoryExceeded,
     MessageTraceError,
@@ -50,13 +51,17 @@ ATTEMPTS = 4
 
 _LEEWAY = timedelta(seconds=2)  # around the window, before rows count as strays
 _READABLE = 20_000  # bytes of an error that are looked at
-_TOO_OLD = re.compile(r"older than (\d+) days", re.IGNORECASE)
+# "Invalid StartDate value. The StartDate can't be older than 10 days from today."
+_TOO_OLD = re.compile(
+    r"\bStartDate\b[^.\r\n]{1,80}\bolder than ([1-9]\d{0,3}) days\b", re.IGNORECASE
+)
+_AGE_TOLERANCE = timedelta(hours=1)  # the service has a clock of its own
 _TOO_LARGE = re.compile(
     r"too (?:large|big)|too many (?!requests|connections)|can.{0,6}t be longer than"
     r"|exceeds? the (?:maximum|limit)|(?:narrow|reduce|shorten) the",
     re.IGNORECASE,
 )
-_MAY_BE_TOO_LARGE = (400, 500)  # other statuses say what they mean by themselves
+_ABOUT_THE_WINDOW = (400, 500)  # other statuses say what they mean by themselves
 
 
 class LinkRefused(MessageTraceError):
@@ -240,18 +245,18 @@ class ODataClient(ABC):
 
     def _is_ours(self, url: str) -> bool:
         """Whether the token may travel to ``url``: to no other host than it was made for."""
-        return _origin(url) == _origin(self._url)
+        return is_same_origin(url, self._url)
 
     def _failure(self, answer: Answer, url: str, ask: Ask) -> MessageTraceError:
-        """What an answer other than 200 means."""
+        """What an answer other than 200 means for the window of ``ask``."""
         if answer.status < 300:
             return Unavailable("an answer that is no page of rows", f"status {answer.status}")
         text = unescape(answer.body[:_READABLE].decode("utf-8", "replace"))
         continued = ask.link is not None or ask.beyond is not None
         failure = Failure(answer.status, text, url, continued)
-        if match := _TOO_OLD.search(text):
-            return HistoryExceeded("older than the service keeps", int(match[1]), failure.detail)
-        speaks_of_size = answer.status in _MAY_BE_TOO_LARGE and _TOO_LARGE.search(text)
+        if days := _days_kept(failure, self._clock.now() - ask.window.start):
+            return HistoryExceeded("older than the service keeps", days, failure.detail)
+        speaks_of_size = answer.status in _ABOUT_THE_WINDOW and _TOO_LARGE.search(text)
         if answer.status == 413 or speaks_of_size:
             return WindowTooLarge("the window holds too many rows", failure.detail)
         if refusal := self.refusal(failure):
@@ -287,20 +292,28 @@ class ODataClient(ABC):
             )
 
 
+def _days_kept(failure: Failure, age: timedelta) -> int | None:
+    """How many days the service says it keeps, if that can be why it refuses a window of that ``age``.
+
+    None for another status, for a text about something else, and for a window that begins within
+    these days: what is given up because of the answer never comes back.
+    """
+    match = _TOO_OLD.search(failure.text) if failure.status in _ABOUT_THE_WINDOW else None
+    days = int(match[1]) if match else None
+    return days if days and age > timedelta(days=days) - _AGE_TOLERANCE else None
+
+
 def _resolved(url: str, following: Any) -> str:
-    """``following`` as an address, which may be relative to ``url``; raises `Unavailable` for none."""
+    """``following`` as an address, which may be relative to ``url``; raises `Unavailable` for no text.
+
+    Text that is no address stays as it is, and so leads to no host that is ours.
+    """
+    if not isinstance(following, str):
+        raise Unavailable("a next link that is no text")
     try:
-        target = str(urljoin(url, following))
-        _origin(target)
-    except (ValueError, TypeError, AttributeError) as error:
-        raise Unavailable("a next link that is no address") from error
-    return target
-
-
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    """Scheme, host and port; raises ValueError for what is no address."""
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+        return following if UNFIT.search(following) else urljoin(url, following)
+    except ValueError:
+        return following
 
 
 def odata_time(instant: datetime) -> str:

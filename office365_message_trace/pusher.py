@@ -10,6 +10,7 @@ from office365_message_trace.clock import Clock
 from office365_message_trace.errors import Refused
 from office365_message_trace.model import Delivery, Event, Log
 from office365_message_trace.sekoia.division import settle
+from office365_message_trace.sekoia.intake_formats import INTAKE_FORMATS
 from office365_message_trace.sekoia.intake_verdict import ALL_REFUSED, Verdict, verdict
 from office365_message_trace.sekoia.rejected_events import RejectedEvents
 from office365_message_trace.transport import Answer, Request, Transport, check_available
@@ -38,9 +39,6 @@ class Deliveries(Protocol):
     def not_accepted(self, events: int) -> None:
         """``events`` were refused, this time, by an intake that accepts others."""
 
-    def discarded(self, events: int) -> None:
-        """``events`` that the intake refused were given up."""
-
 
 class BatchPusher:
     """Posts events to ``{intake_server}/batch`` with ``intake_key``.
@@ -48,7 +46,8 @@ class BatchPusher:
     A batch holds at most ``chunk_size`` events and `BATCH_BYTES`. An event over `EVENT_BYTES` travels
     alone, and so does one that was refused before, after all others: neither touches its neighbours.
     After an answer that withholds ids without saying whose, batches are smaller for a while, so that
-    the next such answer costs little.
+    the next such answer costs little. ``intake_format`` is the name of
+    the format that reads the events, for sentences.
     """
 
     def __init__(
@@ -60,6 +59,7 @@ class BatchPusher:
         clock: Clock,
         log: Log,
         deliveries: Deliveries,
+        intake_format: str = INTAKE_FORMATS["reporting"],
     ) -> None:
         self._url = intake_server.rstrip("/") + "/batch"
         self._key = intake_key
@@ -68,6 +68,7 @@ class BatchPusher:
         self._clock = clock
         self._log = log
         self._deliveries = deliveries
+        self._intake_format = intake_format
         self._rejected = RejectedEvents()
         self._compressed = True
         self._proven = False  # whether the intake accepted anything in this form
@@ -155,7 +156,7 @@ class BatchPusher:
 
     def _judge(self, answer: Answer, events: int) -> Verdict:
         check_available(answer, self._clock.now())
-        return verdict(answer.status, answer.body, events)
+        return verdict(answer.status, answer.body, events, self._intake_format)
 
 
 def batches(events: Iterable[Event], most: int) -> Iterator[list[Event]]:

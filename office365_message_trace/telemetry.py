@@ -156,10 +156,6 @@ class Telemetry:
         """Whether windows of ``kind`` are refused, by whomever."""
         _REFUSED.labels(kind.value).set(refused)
 
-    def given_up(self, events: int) -> None:
-        """The intake refused ``events`` up to their final read: they are left out."""
-        _SDK.put_discarded_events(self._label, events)
-
     def repaired(self, damage: Damage) -> None:
         """The trigger's state was damaged, which was made up for."""
         _REPAIRS.labels(damage.value).inc()

@@ -20,7 +20,7 @@ from office365_message_trace.journal import Journal
 from office365_message_trace.ledger import Ledger
 from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.provided import intake_server, trigger_values
-from office365_message_trace.resume import opening_coverage
+from office365_message_trace.resume import learn_time, opening_coverage
 from office365_message_trace.settings import (
     BasicSettings,
     GraphSettings,
@@ -30,6 +30,7 @@ from office365_message_trace.settings import (
     unknown_fields,
 )
 from office365_message_trace.state import StateStore
+from office365_message_trace.stopping import StopRequest
 from office365_message_trace.storage import PatientStorage, storage_at
 from office365_message_trace.telemetry import Telemetry
 
@@ -56,7 +57,9 @@ class MessageTraceTrigger(Trigger):
     settings_model: ClassVar[type[MessageTraceSettings]]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        self._stop_request = StopRequest()
+        self._stop_request.listen()
+        super().__init__(*args, **kwargs)  # makes `stop` the handler of SIGTERM and SIGINT
         self._sending_logs = Lock()
         self._log_sender = Thread()
         self._journal: Journal | None = None
@@ -95,17 +98,33 @@ class MessageTraceTrigger(Trigger):
             except BaseException as error:  # handed to the main thread, which raises it
                 failures.append(error)
             finally:
-                self._stop_event.set()
+                self.stop()
 
         worker = Thread(target=work, name="collector", daemon=True)
         worker.start()
-        self._stop_event.wait()
+        self._stop_request.wait()
+        self.stop()
         worker.join(STOP_GRACE)
+        self._stop_logs_timer()  # again: it may have been about to start once more
         self._send_logs_to_api()
         if self._log_sender.is_alive():
             self._log_sender.join(LOG_GRACE)
         if failures:
             raise failures[0]
+
+    def stop(self, *signal_and_frame: Any, **_options: Any) -> None:
+        """Ask for the end, from any thread or as the handler of a signal.
+
+        A handler may interrupt whoever holds a lock, itself included, so it takes none: it wakes
+        `execute`, which does the rest.
+        """
+        if not signal_and_frame:
+            self._stop_event.set()
+            self._stop_logs_timer()
+        self._stop_request.make()
+
+    def _stop_logs_timer(self) -> None:
+        self._logs_timer.stop()  # type: ignore[no-untyped-call]
 
     def run(self) -> None:
         try:
@@ -142,6 +161,8 @@ class MessageTraceTrigger(Trigger):
         parts = Assembly(
             settings, endpoints, self.data_path, clock, self._say, meter=observer, owner=owner
         )
+        source = parts.source()
+        now = learn_time(source, clock)
         store = StateStore(parts.storage, self._say, journal.saved)
         ledger = Ledger(parts.storage, observer.repaired)
         coverage = opening_coverage(
@@ -150,14 +171,14 @@ class MessageTraceTrigger(Trigger):
             parts.predecessor(),
             settings.policy,
             settings.first_start,
-            clock.now(),
+            now,
             self._say,
             observer.repaired,
         )
         observer.watch(parts.budget)
         spare_the_garbage_collector()
         Collector(
-            parts.source(),
+            source,
             parts.pusher(intake, observer),
             ledger,
             store,

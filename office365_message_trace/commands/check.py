@@ -116,7 +116,7 @@ def _intake(setup: Setup, clock: Clock, send_test_event: bool) -> Finding:
         event = event_of_check(clock.now(), reporting_format=not graph_rows)
     http = RequestsHttp(TimeoutSession())
     key = settings.intake_key.get_secret_value()
-    return intake_finding(http, setup.intake_server, key, event)
+    return intake_finding(http, setup.intake_server, key, settings.intake_format, event)
 
 
 def _unsaid(_text: str, _level: str) -> None:

@@ -24,15 +24,20 @@ from typing import Any
 from office365_message_trace import codec
 from office365_message_trace.errors import Misconfigured, Refused, Unavailable
 
-KEY_REFUSED = (
-    "The Sekoia.io intake refuses the intake key. Compare intake_key with the key on Sekoia.io > "
-    "Intakes > your Microsoft 365 Message Trace intake, and check that the intake is still there."
-)
 ALL_REFUSED = (
     "The Sekoia.io intake accepts none of the events. Compare intake_key and intake_server with "
     "the intake on Sekoia.io; if they are right, report this to Sekoia.io's support with the text "
     "in brackets. The events are held and sent again."
 )
+
+
+def key_refused(intake_format: str) -> str:
+    """What to do about a refused intake key, for events that an ``intake_format`` of that name reads."""
+    return (
+        "The Sekoia.io intake refuses the intake key. Compare intake_key with the key on Sekoia.io > "
+        f"Intakes > your intake of the format {intake_format}, and check that the intake is still "
+        "there."
+    )
 
 
 class Meaning(Enum):
@@ -69,9 +74,10 @@ def meaning(status: int) -> Meaning:
     return Meaning.REQUEST
 
 
-def verdict(status: int, body: bytes, events: int) -> Verdict:
+def verdict(status: int, body: bytes, events: int, intake_format: str) -> Verdict:
     """The verdict of an answer on a batch of so many ``events``, at least one.
 
+    ``intake_format`` is the name of the format that reads the events, for the sentence about the key.
     Raises `Misconfigured`, `Refused` or `Unavailable` as the table above says.
     """
     detail = f"status {status}"
@@ -81,7 +87,7 @@ def verdict(status: int, body: bytes, events: int) -> Verdict:
         case Meaning.BATCH:
             return Verdict(events, (0,) if events == 1 else None, detail)
         case Meaning.KEY:
-            raise Misconfigured(KEY_REFUSED, detail)
+            raise Misconfigured(key_refused(intake_format), detail)
     raise Refused(ALL_REFUSED, detail)
 
 

@@ -13,7 +13,7 @@ from office365_message_trace.model import Event
 from office365_message_trace.odata import ODataClient
 from office365_message_trace.pusher import BatchPusher
 from office365_message_trace.quota import RequestBudget
-from office365_message_trace.resume import opening_coverage
+from office365_message_trace.resume import learn_time, opening_coverage
 from office365_message_trace.state import StateStore
 from office365_message_trace.storage import PatientStorage
 from office365_message_trace.transport import Transport
@@ -76,17 +76,19 @@ class World:
         storage = PatientStorage(self.storage, clock, self._log)
         store, ledger = StateStore(storage, self._log), Ledger(storage)
         policy = replace(settings.policy, history=self._service.history)
+        source = self._source(policy, clock)
+        now = learn_time(source, clock)
         coverage = opening_coverage(
             store,
             ledger,
             storage,
             policy,
             settings.first_start,
-            clock.now(),
+            now,
             self._log,
         )
         Collector(
-            self._source(policy, clock),
+            source,
             self._pusher(settings, clock),
             ledger,
             store,

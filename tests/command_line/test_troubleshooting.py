@@ -137,6 +137,9 @@ CASES = {
     "The application is disabled in this tenant.": Case(trouble=entra(7000112)),
     "The tenant has no Exchange Online": Case(trouble=entra(500011)),
     "A Conditional Access policy blocks the application.": Case(trouble=entra(53003)),
+    "Entra ID's sign-in endpoint redirected the token request": Case(
+        trouble=answer("entra", 302, "POST")
+    ),
     "Entra ID refuses a token.": Case(trouble=entra(70011)),
     "Microsoft 365 does not accept the application's token.": Case(
         trouble=answer("reporting", 401)

@@ -16,6 +16,7 @@ from office365_message_trace.collector import Collector
 from office365_message_trace.endpoints import Endpoints
 from office365_message_trace.errors import Replaced, Stopped
 from office365_message_trace.ledger import Ledger
+from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.resume import opening_coverage
 from office365_message_trace.settings import OAuthSettings, parse
 from office365_message_trace.state import COPIES, StateStore
@@ -57,7 +58,8 @@ class Process:
         self.settings = parse(OAuthSettings, given)
         self.log = Logbook()
         self.tally = Tally()
-        self._world, self._clock, self._root = world, clock, root
+        self._world, self._machine, self._root = world, clock, root
+        self._clock = MicrosoftClock(clock, self.log)
 
     def claim(self) -> None:
         """Find the state and make it this process's own, as it does when it starts."""
@@ -70,7 +72,7 @@ class Process:
 
     def collect(self) -> None:
         """Collect from the state on. Ends by `Stopped` or `Replaced`."""
-        self._clock.owner = self.owner
+        self._machine.owner = self.owner
         endpoints = Endpoints(
             login=self._world.url("entra"), reporting=self._world.url("reporting")
         )
@@ -101,7 +103,7 @@ class Process:
 
     def live(self, until: datetime) -> None:
         """A whole life, from the start to a stop at ``until``."""
-        self._clock.at(until, stop)
+        self._machine.at(until, stop)
         self.claim()
         with pytest.raises(Stopped) as end:
             self.collect()
@@ -253,7 +255,8 @@ def test_the_command_line_looks_where_the_trigger_of_the_same_settings_does(
         process = Process(world, clock, root, tenant_id=tenant)
         process.claim()
         before = {name: storage.read(name) for name in storage.names(process.folder)}
-        parts = Assembly(process.settings, Endpoints(), root, clock, process.log, spectator=True)
+        told = MicrosoftClock(clock, process.log)
+        parts = Assembly(process.settings, Endpoints(), root, told, process.log, spectator=True)
         assert parts.folder == known_folder(storage, process.settings) == process.folder
         parts.storage.write("state-0.json", b"x")
         assert {name: storage.read(name) for name in storage.names(process.folder)} == before

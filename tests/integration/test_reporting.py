@@ -408,6 +408,55 @@ def test_a_service_that_keeps_less_says_how_much(
     assert world.journal.count("reporting") == 1
 
 
+TOO_OLD = "Invalid StartDate value. The StartDate can't be older than {} days from today."
+
+
+@pytest.mark.parametrize("days_ago", [10.1, 10, 10 - 0.9 / 24], ids=["older", "as old", "nearly"])
+def test_the_clocks_of_both_sides_may_differ_a_little(
+    world: Sandbox, client: ReportingClient, days_ago: float
+) -> None:
+    world.faults.add(Rule(Answer(400, TOO_OLD.format(10).encode()), "reporting"))
+    start = NOON - timedelta(days=days_ago)
+    _, error = failing(client, Window(start, start + timedelta(hours=1)))
+    assert isinstance(error, HistoryExceeded)
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "days_ago", "expected"),
+    [
+        pytest.param(503, TOO_OLD.format(10), 20, Unavailable, id="a status of its own"),
+        pytest.param(502, TOO_OLD.format(10), 20, Unavailable, id="a gateway"),
+        pytest.param(429, TOO_OLD.format(10), 20, Unavailable, id="throttling"),
+        pytest.param(401, TOO_OLD.format(10), 20, Refused, id="no token"),
+        pytest.param(403, TOO_OLD.format(10), 20, Refused, id="no role"),
+        pytest.param(404, TOO_OLD.format(10), 20, Refused, id="no such report"),
+        pytest.param(500, TOO_OLD.format(10), 9, Unavailable, id="a window that is young enough"),
+        pytest.param(400, TOO_OLD.format(30), 20, Refused, id="a younger window, refused"),
+        pytest.param(500, "Logs older than 10 days are removed.", 20, Unavailable, id="of logs"),
+        pytest.param(
+            500, "Bad StartDate. Mail older than 10 days is gone.", 20, Unavailable, id="sentences"
+        ),
+        pytest.param(500, TOO_OLD.format("9" * 5000), 20, Unavailable, id="too many digits"),
+        pytest.param(500, TOO_OLD.format(0), 20, Unavailable, id="no day at all"),
+        pytest.param(500, TOO_OLD.format("00010"), 20, Unavailable, id="no usual number"),
+    ],
+)
+def test_older_than_so_many_days_counts_only_where_it_can_be_about_the_window(
+    world: Sandbox,
+    client: ReportingClient,
+    status: int,
+    text: str,
+    days_ago: int,
+    expected: type[MessageTraceError],
+) -> None:
+    page = Answer(status, f"<html>{text}</html>".encode(), "text/html")
+    world.faults.add(Rule(page, "reporting", times=None))
+    start = NOON - timedelta(days=days_ago)
+    _, error = failing(client, Window(start, start + timedelta(hours=1)))
+    assert isinstance(error, expected)
+    assert not isinstance(error, HistoryExceeded)
+
+
 # Refused
 
 
@@ -504,6 +553,14 @@ def test_a_link_is_followed_as_it_was_given(
         pytest.param("//127.0.0.2:{port}/next", id="another host"),
         pytest.param("http://127.0.0.1:{port}/next", id="without TLS"),
         pytest.param("https://127.0.0.1:{port}@evil.example/next", id="host that is no host"),
+        pytest.param("https://evil.example\\@127.0.0.1:{port}/next", id="another parser's host"),
+        pytest.param("https://someone@127.0.0.1:{port}/next", id="user information"),
+        pytest.param("https://@127.0.0.1:{port}/next", id="empty user information"),
+        pytest.param("https://127.0.0.1:{port}/ne\txt", id="control character"),
+        pytest.param("https://127.0.0.1:{port}/next page", id="white space"),
+        pytest.param("\\\\127.0.0.1:{port}\\next", id="backslashes"),
+        pytest.param("https://[::1", id="address that is not finished"),
+        pytest.param("https://127.0.0.1:port/", id="port that is no number"),
         pytest.param("file:///etc/passwd", id="no address of a server"),
     ],
 )
@@ -551,11 +608,9 @@ def test_a_refused_link_ends_the_window(
         pytest.param(["MessageTrace"], id="list"),
         pytest.param({"uri": "MessageTrace"}, id="object"),
         pytest.param(True, id="boolean"),
-        pytest.param("https://[::1", id="address that is not finished"),
-        pytest.param("https://127.0.0.1:port/", id="port that is no number"),
     ],
 )
-def test_a_link_that_is_no_link_is_unavailable(
+def test_a_link_that_is_no_text_is_unavailable(
     world: Sandbox, client: ReportingClient, link: Any
 ) -> None:
     world.faults.add(Rule(page_with(fields(), following=link), "reporting", times=None))

@@ -14,7 +14,16 @@ MODULES = sorted(
 LAYERS = [
     {"model", "commands.findings", "commands.times"},
     {"catchup", "collect.large_messages", "commands.words", "errors", "microsoft.dates", "pace"},
-    {"clock", "codec", "coverage", "credentials", "entra", "storage"},
+    {
+        "clock",
+        "codec",
+        "coverage",
+        "credentials",
+        "entra",
+        "sekoia.intake_formats",
+        "stopping",
+        "storage",
+    },
     {
         "collect.failed_windows",
         "collect.gaps",

@@ -12,7 +12,7 @@ from office365_message_trace.sekoia.intake_verdict import Verdict, verdict
 
 
 def of_ids(*ids: Any, events: int, status: int = 200) -> Verdict:
-    return verdict(status, json.dumps({"event_ids": ids}).encode(), events)
+    return verdict(status, json.dumps({"event_ids": ids}).encode(), events, "Some format")
 
 
 @pytest.mark.parametrize(
@@ -22,15 +22,15 @@ def of_ids(*ids: Any, events: int, status: int = 200) -> Verdict:
 )
 def test_a_refused_key_or_request_is_for_a_person(status: int, error: type[Refused]) -> None:
     with pytest.raises(error) as caught:
-        verdict(status, b'{"event_ids":["a"]}', 1)
+        verdict(status, b'{"event_ids":["a"]}', 1, "Some format")
     assert type(caught.value) is error
     assert caught.value.detail == f"status {status}"
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])
 def test_a_refused_batch_says_which_event_only_if_there_is_but_one(status: int) -> None:
-    assert verdict(status, b"", 3) == Verdict(3, None, f"status {status}")
-    assert verdict(status, b"", 1) == Verdict(1, (0,), f"status {status}")
+    assert verdict(status, b"", 3, "Some format") == Verdict(3, None, f"status {status}")
+    assert verdict(status, b"", 1, "Some format") == Verdict(1, (0,), f"status {status}")
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 207, 299])
@@ -82,7 +82,7 @@ def test_without_any_id_every_event_is_refused_and_known(ids: list[Any]) -> None
 )
 def test_a_body_without_a_list_of_ids_or_with_too_many_is_no_verdict(body: bytes) -> None:
     with pytest.raises(Unavailable):
-        verdict(200, body, 1)
+        verdict(200, body, 1, "Some format")
 
 
 JSON_VALUES = st.recursive(
