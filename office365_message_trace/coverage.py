@@ -259,13 +259,17 @@ class Coverage:
         """If the live edge trails by more than an ordinary pause, leave the missed time behind.
 
         So fresh mail does not queue behind it. What the later passes had to read there is left
-        behind as well: the read that catches up serves them too.
+        behind as well, because the read that catches up serves them too; of the last pass, what is
+        overdue.
         """
         ordinary = max(2 * policy.frequency, _MORE_THAN_A_PAUSE)
         if _whole_second(now) - policy.delay - self.live <= ordinary:
             return self
         cut = _whole_second(now) - policy.delay - policy.frequency
-        return replace(self, passes=tuple(each.split_at(cut) for each in self.passes))
+        *earlier, last = self.passes
+        overdue = _whole_second(now) - 1.5 * last.trail
+        split = (*(each.split_at(cut) for each in earlier), last.split_at(overdue))
+        return replace(self, passes=split)
 
     def without_future(self, now: datetime, policy: Policy) -> "Coverage":
         """If time was read that lies in the future at ``now``, a clock was wrong: what was read then
