@@ -51,7 +51,9 @@ class Logbook:
 def row(received: int, **fields: object) -> Row:
     """A row received at ``received`` milliseconds; ``fields`` make it differ from others."""
     content = {"Received": f"/Date({received})/", **fields}
-    return Row(received, str(fields.get("MessageTraceId", "")), codec.canonical(content), content)
+    trace_id = str(fields.get("MessageTraceId", ""))
+    key = f"{trace_id} {fields.get('RecipientAddress', '')}".encode()
+    return Row(received, trace_id, key, codec.canonical(content), content)
 
 
 def minutes(start: float, end: float) -> Window:
