@@ -49,8 +49,7 @@ from office365_message_trace.model import (
     Window,
     instant,
 )
-from office365_message_trace.odata import ATTEMPTS
-from office365_message_trace.pace import NARROWEST, SlowProbe, WindowWidth
+from office365_message_trace.pace import ATTEMPTS, NARROWEST, SlowProbe, WindowWidth
 from office365_message_trace.state import StateStore
 
 MOST_PAGES = 20
