@@ -74,7 +74,7 @@ _NOT_PAGES = (
     b'{"d":{}}',
     b'{"d":{"results":null}}',
     b'{"value":[{"Received":null}]}',
-    b'{"value":[{"MessageTraceId":"0"}]}',
+    b'{"value":[{"Subject":"0"}]}',
     b'{"error":{"code":"","message":"An error has occurred."}}',
     b"\xff\xfe\x00",
 )
