@@ -12,7 +12,7 @@ from typing import Protocol
 
 from office365_message_trace.catchup import CatchUp, progress_line
 from office365_message_trace.clock import Clock
-from office365_message_trace.collect.failed_windows import FailedWindows, Trial
+from office365_message_trace.collect.failed_windows import FailedWindows, Trial, divided_around
 from office365_message_trace.collect.flicker import Flicker
 from office365_message_trace.collect.gaps import GapProbe
 from office365_message_trace.collect.large_messages import LargeMessages, Message, MessageCounter
@@ -353,7 +353,7 @@ class Collector:
                 self._kept(reading)
                 self._declare(Gap(window, Cause.INCOMPLETE), str(problem))
             case WindowTooLarge(cut=datetime() as cut) if read.window.span > NARROWEST:
-                for part in read.window.divided_at(cut, cut + MILLISECOND):
+                for part in divided_around(read.window, cut):
                     trial = replace(read, window=part)
                     self._failed.postpone(trial, self._clock.monotonic())
                 self._widths[Kind.CONFIRM].narrow(read.window.span)

@@ -8,6 +8,7 @@ Times are monotonic seconds.
 """
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from office365_message_trace.coverage import Read
 from office365_message_trace.model import MILLISECOND, Window
@@ -91,3 +92,9 @@ def divided(window: Window, parts: int) -> list[Window]:
     """``window`` in at most so many parts of whole milliseconds, which share their bounds."""
     span = max(-(-window.span // (parts * MILLISECOND)) * MILLISECOND, MILLISECOND)
     return window.divided_at(*(window.start + span * number for number in range(1, parts)))
+
+
+def divided_around(window: Window, instant: datetime) -> list[Window]:
+    """``window`` in parts, one of them the millisecond from ``instant`` on; in halves if it lies outside."""
+    parts = window.divided_at(instant, instant + MILLISECOND)
+    return parts if len(parts) > 1 else divided(window, 2)
