@@ -13,13 +13,10 @@ from requests.auth import AuthBase, HTTPBasicAuth
 
 from office365_message_trace.entra import failure
 from office365_message_trace.errors import MessageTraceError, Unavailable
-from office365_message_trace.transport import TimeoutSession
+from office365_message_trace.transport import Dated, TimeoutSession
 
 # msal logs answers that it cannot read in full, and a token may be in them.
 logging.getLogger("msal").setLevel(logging.CRITICAL + 1)
-
-
-_DISCOVERY = "/v2.0/.well-known/openid-configuration"
 
 
 class Signer(AuthBase):
@@ -44,8 +41,11 @@ class EntraAuth(Signer):
     """A bearer token of an Entra ID application (client credentials).
 
     ``credential`` is what msal takes: the value of a secret, or what `credentials` makes. The token is
-    kept and renewed five minutes before it expires, by msal. Getting one may raise `Misconfigured`,
-    `Refused` or `Unavailable`. ``answered`` is told the status of each answer.
+    kept and renewed five minutes before it expires, by msal. Getting one is one request, to
+    ``{login_url}/{tenant_id}/oauth2/v2.0/token``, which Microsoft documents for every cloud
+    (learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow); it may raise
+    `Misconfigured`, `Refused` or `Unavailable`. ``answered`` gets the status of each answer, and
+    ``dated`` its ``Date``.
     """
 
     def __init__(
@@ -56,14 +56,17 @@ class EntraAuth(Signer):
         credential: Any,
         scope: str,
         answered: Callable[[int], None] = lambda status: None,
+        dated: Dated = lambda date: None,
     ) -> None:
         self._authority = f"{login_url}/{tenant_id}"
         self._client_id = client_id
         self._credential = credential
         self._scope = scope
         self._answered = answered
-        self._http = _EntraSession()
-        self._http.hooks["response"].append(self._remember)
+        self._dated = dated
+        session = TimeoutSession()
+        session.hooks["response"].append(self._remember)
+        self._http = TokenHttp(f"{self._authority}/oauth2/v2.0", session)
         self._last: requests.Response | None = None  # msal's errors do not carry the answer
         self._throttle_cache: dict[str, Any] = {}
         self._application: msal.ConfidentialClientApplication | None = None
@@ -106,10 +109,11 @@ class EntraAuth(Signer):
 
     def _remember(self, response: requests.Response, **_options: Any) -> None:
         self._last = response
+        self._dated(response.headers.get("Date", ""))
         self._answered(response.status_code)
 
     def _opened(self) -> msal.ConfidentialClientApplication:
-        """The msal application, made at the first need because making it asks Entra ID."""
+        """The msal application; a refusal makes the next token begin with another one."""
         if self._application is None:
             self._application = msal.ConfidentialClientApplication(
                 self._client_id,
@@ -131,17 +135,25 @@ class _Answer:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-class _EntraSession(TimeoutSession):
-    """Asks for msal, which looks up the endpoints before each first token.
+class TokenHttp:
+    """Sends for msal, below ``root``: the token request and nothing else, and after no redirect."""
 
-    Where the look-up itself is not found, as behind a gateway that lets pass only what is documented,
-    the endpoints that Microsoft documents count: ``/{tenant}/oauth2/v2.0/token`` and its neighbour.
-    """
+    def __init__(self, root: str, session: requests.Session) -> None:
+        self._token_endpoint = f"{root}/token"
+        endpoints = {
+            "authorization_endpoint": f"{root}/authorize",
+            "token_endpoint": self._token_endpoint,
+        }
+        self._endpoints = _Answer(200, json.dumps(endpoints))
+        self._session = session
 
-    def get(self, url: str | bytes, **options: Any) -> Any:
-        response = super().get(url, **options)
-        if response.status_code != 404 or not str(url).endswith(_DISCOVERY):
-            return response
-        root = str(url).removesuffix(_DISCOVERY) + "/oauth2/v2.0"
-        names = ("authorization_endpoint", "authorize"), ("token_endpoint", "token")
-        return _Answer(200, json.dumps({name: f"{root}/{path}" for name, path in names}))
+    def get(self, _url: str, **_options: Any) -> _Answer:
+        """The endpoints, which msal would look up: they are documented, so no network is needed, and
+        no answer can lead the credential elsewhere."""
+        return self._endpoints
+
+    def post(self, url: str, **options: Any) -> requests.Response:
+        """Send the token request once. Raises ValueError for any other address."""
+        if url != self._token_endpoint:
+            raise ValueError("a credential is sent to the token endpoint only")
+        return self._session.post(url, allow_redirects=False, **options)

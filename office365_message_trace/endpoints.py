@@ -1,15 +1,20 @@
 """Where Microsoft's services are, and which addresses are acceptable at all."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Literal
 from urllib.parse import urlsplit
 
+import requests
+
 from office365_message_trace.errors import ConfigurationMistakes
 
 Cloud = Literal["global", "gcc_high", "china"]
+
+_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +65,42 @@ trace in the global one only. Login hosts: learn.microsoft.com/graph/deployments
 UNSAFE_URL = "must be an https address (plain http is accepted for this machine only)."
 
 
+UNFIT = re.compile(r"[\s\\\x00-\x1f\x7f-\x9f]")
+"""White space, backslash and control characters. No address has them (RFC 3986), and parsers disagree
+about where a host ends that is followed by one."""
+
+_ADDRESS = re.compile(r"https?://[^@/?#]+([/?#].*)?", re.IGNORECASE)
+
+
+def origin_of(url: str) -> tuple[str, str, int]:
+    """Scheme, host and port that a request for ``url`` goes to.
+
+    Decided by requests, which sends it, and not by another parser. Raises ValueError for what is no
+    plain address: another scheme than http or https, no host, user information, one of `UNFIT`.
+    """
+    if UNFIT.search(url) or not _ADDRESS.fullmatch(url):
+        raise ValueError("no plain address of a server")
+    request = requests.PreparedRequest()
+    request.prepare_url(url, None)  # raises InvalidURL, which is a ValueError
+    parts = urlsplit(request.url or "")
+    return parts.scheme, parts.hostname or "", parts.port or _PORTS[parts.scheme]
+
+
+def is_same_origin(url: str, other: str) -> bool:
+    """Whether a request for ``url`` goes where one for ``other`` goes; False for no plain address."""
+    try:
+        return origin_of(url) == origin_of(other)
+    except ValueError:
+        return False
+
+
 def is_safe_url(url: str) -> bool:
     """Whether credentials may be sent to ``url``: https, or http to a loopback address."""
     try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-        _ = parts.port  # raises ValueError if it is no number
+        scheme, host, _ = origin_of(url)
     except ValueError:
         return False
-    return bool(host) and (
-        parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host))
-    )
+    return scheme == "https" or _is_loopback(host)
 
 
 def _is_loopback(host: str) -> bool:

@@ -98,6 +98,10 @@ REFUSALS: dict[int, tuple[type[Refused], str]] = {
 from learn.microsoft.com/azure/devops/pipelines/release/troubleshoot-workload-identity). `Misconfigured`
 where only another setting helps, `Refused` where it is mended elsewhere."""
 
+_REDIRECTED = (
+    "Entra ID's sign-in endpoint redirected the token request, and the credential was not sent on; a "
+    "proxy or gateway on the way may want a sign-in of its own"
+)
 _TRANSIENT_NUMBERS = frozenset({90006, 90012, 90024, 90033, 90055})
 
 
@@ -109,11 +113,13 @@ def failure(response: requests.Response | None, result: dict[str, Any]) -> Unava
     if response is not None and not result.get("error_codes"):
         result = _json_object(response) | result
     status = response.status_code if response is not None else 0
+    if 300 <= status < 400:
+        return Unavailable(_REDIRECTED, f"status {status}")
     numbers = [int(number) for number in result.get("error_codes") or () if str(number).isdigit()]
     error = str(result.get("error", "")) or "no error code"
     detail = f"status {status}, {error}" + "".join(f", AADSTS{number}" for number in numbers)
     transient = status in (0, 408, 429) or status >= 500 or _TRANSIENT_NUMBERS & {*numbers}
-    if transient or error == "temporarily_unavailable" or 200 <= status < 400:
+    if transient or error == "temporarily_unavailable" or status < 300:
         wait = response.headers.get("Retry-After", "") if response is not None else ""
         return Unavailable(
             "Entra ID gives no token at the moment",

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from datetime import timedelta as duration
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
@@ -16,6 +16,7 @@ from office365_message_trace.coverage import Policy
 from office365_message_trace.credentials import ClientCertificate, FederatedToken
 from office365_message_trace.endpoints import UNSAFE_URL, Cloud, is_safe_url
 from office365_message_trace.errors import ConfigurationMistakes
+from office365_message_trace.sekoia.intake_formats import INTAKE_FORMATS, EventFormat
 
 _GRAPH_DAYS = 90  # of history, documented for message trace in Graph
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -55,6 +56,7 @@ def _absolute(value: str) -> str:
 
 
 def _safe_url(value: str) -> str:
+    value = value.strip()
     if not is_safe_url(value):
         raise ValueError(UNSAFE_URL)
     return value
@@ -99,6 +101,11 @@ class MessageTraceSettings(BaseModel):
             lookback=duration(hours=self.lookback),
             history=self.history,
         )
+
+    @property
+    def intake_format(self) -> str:
+        """The name of the intake format that reads the events, as Sekoia.io's catalogue has it."""
+        return INTAKE_FORMATS["reporting"]
 
     @property
     def first_start(self) -> duration:
@@ -171,7 +178,11 @@ class GraphSettings(OAuthSettings):
     history: ClassVar[duration] = duration(days=_GRAPH_DAYS)
 
     start_time: int = Field(default=1, ge=0, le=24 * _GRAPH_DAYS)
-    event_format: Literal["graph", "reporting"] = "graph"
+    event_format: EventFormat = "graph"
+
+    @property
+    def intake_format(self) -> str:
+        return INTAKE_FORMATS[self.event_format]
 
     @classmethod
     def conflicts(cls, given: Mapping[str, Any]) -> list[str]:

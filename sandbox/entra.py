@@ -1,7 +1,7 @@
-"""Entra ID: one directory with its applications, tokens for client credentials, discovery.
+"""Entra ID: one directory with its applications, and tokens for client credentials.
 
-Documented: token and discovery endpoints of the v2.0 platform, the error envelope. A missing app
-permission does not fail here: the token simply lacks the role, and the API refuses it.
+Documented: the token endpoint of the v2.0 platform, the error envelope. A missing app permission
+does not fail here: the token simply lacks the role, and the API refuses it.
 """
 
 from __future__ import annotations
@@ -92,17 +92,14 @@ class Entra:
         return self._tokens.claims(token, audience, self.now())
 
     def handle(self, request: Request) -> Response:
-        """Serve discovery and the token endpoint; anything else is 404."""
+        """Serve the token endpoint; anything else is 404."""
         parts = request.path.strip("/").split("/")
         tenant, rest = parts[0], "/".join(parts[1:]).lower()
-        discovery = rest == "v2.0/.well-known/openid-configuration"
         try:
-            if discovery and request.method == "GET":
-                return self._discovery(tenant)
             if rest == "oauth2/v2.0/token" and request.method == "POST":
                 return json_response(200, self.authenticate(tenant, request.form()))
         except EntraError as error:
-            return error.response(self.now(), self._tokens.trace(self.now()), discovery=discovery)
+            return error.response(self.now(), self._tokens.trace(self.now()))
         return Response(404, b"<html><title>404 - Not found</title></html>", HTML)
 
     def authenticate(self, tenant: str, form: dict[str, str]) -> dict[str, Any]:
@@ -173,31 +170,6 @@ class Entra:
             "ext_expires_in": lifetime,
             "access_token": token,
         }
-
-    def _discovery(self, tenant: str) -> Response:
-        self._check_tenant(tenant)
-        root = f"{self.base_url}/{tenant}"
-        return json_response(
-            200,
-            {
-                "issuer": f"{self.base_url}/{self.tenant_id}/v2.0",
-                "authorization_endpoint": f"{root}/oauth2/v2.0/authorize",
-                "token_endpoint": f"{root}/oauth2/v2.0/token",
-                "device_authorization_endpoint": f"{root}/oauth2/v2.0/devicecode",
-                "jwks_uri": f"{root}/discovery/v2.0/keys",
-                "token_endpoint_auth_methods_supported": [
-                    "client_secret_post",
-                    "private_key_jwt",
-                    "client_secret_basic",
-                ],
-                "response_types_supported": ["code", "id_token", "code id_token"],
-                "subject_types_supported": ["pairwise"],
-                "id_token_signing_alg_values_supported": ["RS256"],
-                "scopes_supported": ["openid", "profile", "email", "offline_access"],
-                "cloud_instance_name": "microsoftonline.com",
-                "tenant_region_scope": "EU",
-            },
-        )
 
     def _check_tenant(self, tenant: str) -> None:
         if tenant.lower() not in (self.tenant_id.lower(), self.domain.lower()):

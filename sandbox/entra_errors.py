@@ -143,11 +143,9 @@ class EntraError(Exception):
     name: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
 
-    def response(self, now: datetime, trace: UUID, *, discovery: bool = False) -> Response:
-        """The documented envelope; discovery says `invalid_tenant` where the token says less."""
+    def response(self, now: datetime, trace: UUID) -> Response:
+        """The documented envelope."""
         status, error, template = TABLE[self.code]
-        if discovery and self.code == 90002:
-            error = "invalid_tenant"
         text = template.format(app=self.app, tenant=self.tenant, scope=self.scope, field=self.name)
         stamp = now.strftime("%Y-%m-%d %H:%M:%SZ")
         description = (

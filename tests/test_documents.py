@@ -8,10 +8,9 @@ from typing import cast
 import pytest
 from jsonschema import Draft7Validator
 
-from office365_message_trace import codec
 from office365_message_trace.graph import as_reporting_row
-from office365_message_trace.model import Row
-from office365_message_trace.odata import received_at
+from office365_message_trace.microsoft.rows import GRAPH_ROWS
+from office365_message_trace.sekoia.intake_formats import INTAKE_FORMATS
 from tests.command_line.test_document import options_of
 
 ROOT = Path(__file__).parents[1]
@@ -89,7 +88,7 @@ def test_every_link_to_a_file_leads_somewhere(document: Path) -> None:
 
 
 def test_every_message_of_the_troubleshooting_table_is_one_that_the_code_can_say() -> None:
-    sources = (ROOT / "office365_message_trace").glob("*.py")
+    sources = (ROOT / "office365_message_trace").rglob("*.py")
     said = re.sub(r'"\s*\n?\s*f?"', "", "\n".join(path.read_text() for path in sources))
     said = re.sub(r'\)?\s*\+?\s*\n\s*f?"', "", said)
     section = README.split("## When something is wrong")[1]
@@ -116,7 +115,8 @@ def test_every_setting_that_a_document_names_is_one_of_a_trigger(document: Path)
     choices = {
         choice for each in settings.values() for choice in cast(list[str], each.get("enum", []))
     }
-    assert named - choices - OTHER_WORDS <= set(settings)
+    modules = {path.stem for path in (ROOT / "office365_message_trace").rglob("*.py")}
+    assert named - choices - modules - OTHER_WORDS <= set(settings)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
@@ -132,9 +132,7 @@ def test_every_json_example_parses_and_gives_settings_values_that_they_take(
 
 def test_the_two_forms_of_a_graph_row_are_what_the_trigger_makes_of_one_row() -> None:
     graph, reporting = map(json.loads, fenced(ROOT / "docs" / "migration.md", "json"))
-    received = received_at(graph["receivedDateTime"])
-    row = Row(received, graph["id"], codec.canonical(graph), graph)
-    assert as_reporting_row(row) == reporting
+    assert as_reporting_row(GRAPH_ROWS.row(*GRAPH_ROWS.dated(graph))) == reporting
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
@@ -172,3 +170,41 @@ def anchors(text: str) -> set[str]:
 def test_the_readme_links_every_document() -> None:
     links = set(re.findall(r"\]\(docs/([\w-]+\.md)", README))
     assert links == {path.name for path in DOCUMENTS[1:]}
+
+
+def test_the_table_of_intake_formats_names_the_one_for_each_event_format() -> None:
+    section = (ROOT / "docs" / "setup.md").read_text().split("### Which intake format")[1]
+    rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \| \*\*([^|]+)\*\* \|$", section, re.MULTILINE)
+    named = {
+        (trigger, event.split("`")[1] if "`" in event else ""): f for trigger, event, f in rows
+    }
+    assert named == {
+        ("Graph API", "graph"): INTAKE_FORMATS["graph"],
+        ("Graph API", "reporting"): INTAKE_FORMATS["reporting"],
+        ("OAuth, Message Trace (legacy)", ""): INTAKE_FORMATS["reporting"],
+    }
+    choices = arguments(GRAPH_TRIGGER)["event_format"]["enum"]
+    assert set(INTAKE_FORMATS) == set(cast(list[str], choices))
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/migration.md", "docs/faq.md"])
+def test_a_document_that_names_intake_formats_names_both_and_links_the_table(name: str) -> None:
+    text = " ".join((ROOT / name).read_text().split())
+    for intake_format in INTAKE_FORMATS.values():
+        assert f"*{intake_format}*" in text
+    assert "setup.md#which-intake-format" in text
+
+
+@pytest.mark.parametrize("trigger", [*TRIGGERS, GRAPH_TRIGGER])
+def test_the_forms_name_the_intake_format_that_reads_the_events(trigger: str) -> None:
+    form = arguments(trigger)
+    said = str(form["intake_key"]["description"])
+    graph, reporting = INTAKE_FORMATS["graph"], INTAKE_FORMATS["reporting"]
+    if "event_format" not in form:
+        assert said.endswith(f"must be {reporting}.")
+        return
+    assert f"{graph} if the event format chosen below is graph" in said
+    assert f"{reporting} if it is reporting" in said
+    choice = str(form["event_format"]["description"])
+    assert f"graph, for an intake of the format {graph}," in choice
+    assert f"reporting, for an intake of the format {reporting}," in choice

@@ -8,16 +8,18 @@ from office365_message_trace import codec
 from office365_message_trace.commands.findings import Finding, failure, ok, warning
 from office365_message_trace.errors import Unavailable
 from office365_message_trace.model import milliseconds
-from office365_message_trace.pusher import ALL_REFUSED, KEY_REFUSED
+from office365_message_trace.sekoia import intake_verdict
+from office365_message_trace.sekoia.intake_verdict import ALL_REFUSED, Meaning, key_refused
 from office365_message_trace.transport import Answer, Http, Request
 
 _SUBJECT = "intake"
 
 
 def intake_finding(
-    http: Http, intake_server: str, intake_key: str, test_event: str | None
+    http: Http, intake_server: str, intake_key: str, intake_format: str, test_event: str | None
 ) -> Finding:
-    """The verdict of the intake on an empty batch, or on one with ``test_event``."""
+    """The verdict of the intake on an empty batch, or on one with ``test_event``; the intake should be
+    of the ``intake_format`` of that name."""
     events = [test_event] if test_event else []
     body = orjson.dumps({"intake_key": intake_key, "jsons": events})
     headers = {"Content-Type": "application/json"}
@@ -26,16 +28,17 @@ def intake_finding(
         answer = http.begin(Request("POST", url, headers, body))()
     except Unavailable as problem:
         return failure(_SUBJECT, f"The Sekoia.io intake gives no answer. [{problem.detail}]")
-    return verdict(answer, bool(test_event))
+    return verdict(answer, intake_format, bool(test_event))
 
 
-def verdict(answer: Answer, with_event: bool) -> Finding:
+def verdict(answer: Answer, intake_format: str, with_event: bool) -> Finding:
     """What ``answer`` says of the key. How the intake takes an empty batch is not documented, so a
     refusal of the batch itself says nothing of the key."""
     detail = f"[status {answer.status}]"
-    if answer.status in (401, 403, 404):
-        return failure(_SUBJECT, f"{KEY_REFUSED} {detail}")
-    if answer.status in (400, 413, 422):
+    meaning = intake_verdict.meaning(answer.status)
+    if meaning is Meaning.KEY:
+        return failure(_SUBJECT, f"{key_refused(intake_format)} {detail}")
+    if meaning is Meaning.BATCH:
         if with_event:
             return failure(_SUBJECT, f"{ALL_REFUSED} {detail}")
         return warning(
@@ -43,7 +46,7 @@ def verdict(answer: Answer, with_event: bool) -> Finding:
             "reachable, but it does not take an empty batch, so the key was not verified. Run check "
             f"with --send-test-event to verify it with one event. {detail}",
         )
-    if not 200 <= answer.status < 300:
+    if meaning is not Meaning.EVENTS:
         return failure(
             _SUBJECT,
             "The Sekoia.io intake does not answer as it should. The trigger holds the events and "
@@ -51,7 +54,7 @@ def verdict(answer: Answer, with_event: bool) -> Finding:
         )
     if not with_event:
         return ok(_SUBJECT, "accepts the key (asked with an empty batch, no event was sent)")
-    if not _ids(answer):
+    if not _accepted(answer, intake_format):
         return failure(_SUBJECT, f"{ALL_REFUSED} {detail}")
     return ok(_SUBJECT, 'accepted the test event: look for the subject "Test event of check"')
 
@@ -93,8 +96,8 @@ def event_of_check(now: datetime, reporting_format: bool) -> str:
     )
 
 
-def _ids(answer: Answer) -> bool:
+def _accepted(answer: Answer, intake_format: str) -> bool:
     try:
-        return bool(codec.decode(answer.body)["event_ids"])
-    except (ValueError, KeyError, TypeError):
+        return intake_verdict.verdict(answer.status, answer.body, 1, intake_format).missing == 0
+    except Unavailable:
         return False

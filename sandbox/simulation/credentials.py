@@ -7,6 +7,7 @@ from datetime import timedelta
 from office365_message_trace.errors import Misconfigured, Refused, Unavailable
 from sandbox.entra import App, Entra
 from sandbox.simulation.clock import VirtualClock
+from sandbox.simulation.faulty import Heard, date_of, unheard
 from sandbox.simulation.troubles import Troubles
 from sandbox.simulation.witness import SPELL_RECOVERY, Witness
 
@@ -31,10 +32,13 @@ class SimulatedCredentials:
         clock: VirtualClock,
         troubles: Troubles,
         witness: Witness,
+        heard: Heard = unheard,
     ) -> None:
         self._form = {**_FORM, "scope": f"{resource}/.default"}
         self._entra, self._clock = entra, clock
         self._troubles, self._witness = troubles, witness
+        self.heard = heard
+        """Takes the time that answers tell, those of the service too."""
         self._token = ""
         self._until_ms = 0
         self._renewed = False
@@ -70,6 +74,7 @@ class SimulatedCredentials:
         if self._troubles.active("no token"):
             self._witness.fault(now, "no token", SPELL_RECOVERY)
             raise Unavailable("Entra ID gives no token at the moment", "status 503")
+        self.heard("Entra ID", date_of(now), now / 1000)
         self._clock.elapse(0.3)
         return str(self._entra.authenticate(TENANT, self._form)["access_token"])
 

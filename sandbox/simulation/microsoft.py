@@ -18,7 +18,7 @@ from office365_message_trace.transport import (
 )
 from sandbox.simulation.clock import VirtualClock
 from sandbox.simulation.credentials import SimulatedCredentials
-from sandbox.simulation.faulty import bare_status, no_answer, not_json, slow_down
+from sandbox.simulation.faulty import bare_status, dated, no_answer, not_json, slow_down
 from sandbox.simulation.perils import Killed, Perils
 from sandbox.simulation.service import TOKEN, Service
 from sandbox.simulation.troubles import Troubles
@@ -58,7 +58,11 @@ class MicrosoftHttp:
             self._clock.skip_to(arrives_ms)
             self._strike("after asking Microsoft")
             if isinstance(outcome, Answer):
-                return outcome
+                answer = dated(outcome, arrives_ms)
+                self._credentials.heard(
+                    self._service.name, answer.headers["date"], arrives_ms / 1000
+                )
+                return answer
             raise outcome
 
         return wait

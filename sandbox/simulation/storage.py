@@ -102,7 +102,8 @@ class MemoryStorage:
 
     def _note_gaps(self, data: bytes) -> None:
         known = {gap for _, gap in self._witness.gaps}
-        for first, last in orjson.loads(data)["payload"]["gaps"]:
+        for entry in orjson.loads(data)["payload"]["gaps"]:
+            first, last = entry["start"], entry["end"]
             gap = (to_ms(datetime.fromisoformat(first)), to_ms(datetime.fromisoformat(last)))
             if gap not in known:
                 self._witness.gaps.append((self._clock.ms, gap))

@@ -8,11 +8,12 @@ from datetime import datetime
 from office365_message_trace.collector import Collector
 from office365_message_trace.coverage import Coverage, Kind, Policy
 from office365_message_trace.ledger import Ledger
+from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.model import Event
 from office365_message_trace.odata import ODataClient
 from office365_message_trace.pusher import BatchPusher
 from office365_message_trace.quota import RequestBudget
-from office365_message_trace.resume import opening_coverage
+from office365_message_trace.resume import learn_time, opening_coverage
 from office365_message_trace.state import StateStore
 from office365_message_trace.storage import PatientStorage
 from office365_message_trace.transport import Transport
@@ -70,23 +71,25 @@ class World:
 
         Ends by `Killed`, by `Stopped`, or by an error that the module would end with.
         """
-        witness, clock = self.witness, self.clock
-        witness.lives.append(Life(clock.ms))
+        clock = MicrosoftClock(self.clock, self._log)
+        self.witness.lives.append(Life(self.clock.ms))
         storage = PatientStorage(self.storage, clock, self._log)
         store, ledger = StateStore(storage, self._log), Ledger(storage)
         policy = replace(settings.policy, history=self._service.history)
+        source = self._source(policy, clock)
+        now = learn_time(source, clock)
         coverage = opening_coverage(
             store,
             ledger,
             storage,
             policy,
             settings.first_start,
-            clock.now(),
+            now,
             self._log,
         )
         Collector(
-            self._source(policy),
-            self._pusher(settings),
+            source,
+            self._pusher(settings, clock),
             ledger,
             store,
             policy,
@@ -107,8 +110,12 @@ class World:
     def accepted(self, events: int, seconds: float) -> None:
         """Told by the pusher; the judge does not listen to it."""
 
-    def discarded(self, events: int) -> None:
+    def not_accepted(self, events: int) -> None:
         """Told by the pusher."""
+        self.witness.faults["events refused"] += events
+
+    def discarded(self, events: int) -> None:
+        """Told when events are given up."""
         self.witness.faults["events discarded"] += events
 
     def _serving(self, scenario: Scenario) -> Service:
@@ -127,9 +134,14 @@ class World:
             reporting_format=scenario.reporting_format,
         )
 
-    def _source(self, policy: Policy) -> ODataClient:
+    def _source(self, policy: Policy, clock: MicrosoftClock) -> ODataClient:
         credentials = SimulatedCredentials(
-            self._entra, self._service.resource, self.clock, self.troubles, self.witness
+            self._entra,
+            self._service.resource,
+            self.clock,
+            self.troubles,
+            self.witness,
+            clock.heard,
         )
         http = MicrosoftHttp(
             self._service,
@@ -139,14 +151,12 @@ class World:
             self.troubles,
             self.witness,
             self._microsoft_chance,
-            RequestBudget(self.storage, self.clock, policy.frequency),
+            RequestBudget(self.storage, clock, policy.frequency),
         )
-        transport = Transport(
-            http, "Microsoft", self.clock, self._log, credentials, self._jitter.random
-        )
-        return self._service.client(transport, self.clock, self._log)
+        transport = Transport(http, "Microsoft", clock, self._log, credentials, self._jitter.random)
+        return self._service.client(transport, clock, self._log)
 
-    def _pusher(self, settings: Settings) -> BatchPusher:
+    def _pusher(self, settings: Settings, clock: MicrosoftClock) -> BatchPusher:
         http = IntakeHttp(
             self._intake,
             self.clock,
@@ -156,8 +166,8 @@ class World:
             self._intake_chance,
             self.scenario.latency,
         )
-        transport = Transport(http, "The intake", self.clock, self._log, None, self._jitter.random)
-        return BatchPusher(URL, KEY, settings.chunk_size, transport, self.clock, self._log, self)
+        transport = Transport(http, "The intake", clock, self._log, None, self._jitter.random)
+        return BatchPusher(URL, KEY, settings.chunk_size, transport, clock, self._log, self)
 
     def _log(self, text: str, level: str) -> None:
         """The trace must not hold the ledger's key, which no seed decides."""

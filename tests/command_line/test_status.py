@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from office365_message_trace.collect.ownership import Ownership
+from office365_message_trace.collect.tenants import Identity, find_place
 from office365_message_trace.coverage import Coverage, Policy
 from office365_message_trace.journal import Journal
 from office365_message_trace.ledger import Ledger, stored_volume
@@ -79,6 +81,26 @@ def test_json_holds_the_same_in_numbers(desk: Desk) -> None:
     assert len(told["gaps"]) == 1
     assert told["problems"][0]["text"] == "The client secret has expired."
     assert told["requests"] == {"spent": 0, "limit": 90}
+
+
+def test_the_owner_is_told_by_the_beginning_of_its_name_and_since_when(desk: Desk) -> None:
+    written_state(desk)
+    assert desk.run("status", "--json").json["owner"] is None
+    Ownership(FolderStorage(desk.data), "message_trace", TurnedClock(), Logbook()).claim()
+    owner = desk.run("status", "--json").json["owner"]
+    assert datetime.fromisoformat(owner["since"]) == NOON
+    said = desk.run("status")
+    assert f"owner: process {owner['id'][:8]}, since 2026-06-15 12:00:00 UTC" in said.out
+
+
+def test_the_state_is_that_of_the_tenant_that_was_collected_last(desk: Desk) -> None:
+    written_state(desk)
+    storage = FolderStorage(desk.data)
+    for tenant in ("contoso.example", "fabrikam.example"):
+        find_place(storage, "message_trace", Identity(tenant, "key")).save(storage)
+    assert "none: the trigger has not run here" in desk.run("status").out
+    find_place(storage, "message_trace", Identity("contoso.example", "key")).save(storage)
+    assert "ledger: 3 rows in 1 bucket" in desk.run("status").out
 
 
 def test_a_damaged_copy_is_said_and_the_other_one_told(desk: Desk) -> None:

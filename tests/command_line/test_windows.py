@@ -8,11 +8,12 @@ import json
 import time
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
 from office365_message_trace.commands import replay
+from office365_message_trace.sekoia.intake_formats import INTAKE_FORMATS, EventFormat
 from sandbox import Answer, MailFlowOptions, Rule, SandboxOptions, make_row
 from sandbox.clock import wall_clock
 from sandbox.process import TriggerProcess
@@ -207,6 +208,38 @@ def test_replay_tells_how_much_was_sent_before_the_intake_refused(desk: Desk) ->
     assert said.status == 2
     assert "2 of 3 events accepted." in said.err
     assert "The Sekoia.io intake refuses the intake key." in said.err
+
+
+def test_replay_counts_the_events_that_the_intake_refuses(desk: Desk) -> None:
+    for minutes in (10, 20, 30):
+        delivered(desk, minutes, "poison" if minutes == 20 else "good")
+    options = desk.world.intake.options
+    options.poison, options.poison_answer = "poison", "null"
+    said = desk.run("replay", "--from", "1h ago", "--to", "now", "--yes")
+    assert "2 of 3 events accepted, 1 refused." in said.out
+
+
+@pytest.mark.parametrize(
+    ("trigger", "settings", "named"),
+    [
+        ("oauth", {}, "reporting"),
+        ("graph", {}, "graph"),
+        ("graph", {"event_format": "reporting"}, "reporting"),
+    ],
+    ids=["oauth", "graph", "graph as reporting"],
+)
+def test_a_refused_key_names_the_intake_format_that_reads_the_events(
+    desk: Desk,
+    trigger: Literal["oauth", "graph"],
+    settings: dict[str, Any],
+    named: EventFormat,
+) -> None:
+    delivered(desk, 10)
+    desk.world.intake.keys.clear()
+    window = ("--from", "1h ago", "--to", "now", "--yes")
+    sentence = f"your intake of the format {INTAKE_FORMATS[named]}, and check"
+    assert sentence in desk.run("replay", *window, trigger=trigger, **settings).err
+    assert sentence in desk.run("check", trigger=trigger, **settings).out
 
 
 def test_replay_refuses_a_window_that_would_not_fit_in_memory(desk: Desk) -> None:

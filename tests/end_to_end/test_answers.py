@@ -11,14 +11,13 @@ OBSERVED_SECONDS = 4.0
 MOST_REQUESTS = 10
 """To Microsoft within that time: what the product promises for ten minutes of refusals."""
 
-TOKEN, DISCOVERY = "/token", "openid-configuration"
+TOKEN = "/token"
 
 ANSWERS = {
     "a busy token endpoint": Rule(html_page(503), "entra", path=TOKEN, times=None),
     "a token endpoint that says nothing": Rule(Answer(200), "entra", path=TOKEN, times=None),
     "a token answer without a token": Rule(Answer(200, b"{}"), "entra", path=TOKEN, times=None),
     "a token answer that is a list": Rule(Answer(200, b"[]"), "entra", path=TOKEN, times=None),
-    "a busy tenant discovery": Rule(html_page(503), "entra", path=DISCOVERY, times=None),
     "rows that are no rows": Rule(
         Answer(200, b'{"d": {"results": [null]}}'), "reporting", times=None
     ),

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from office365_message_trace import ledger as ledger_module
 from office365_message_trace import reporting as reporting_module
 from office365_message_trace import transport
 from office365_message_trace.auth import EntraAuth
@@ -20,8 +21,8 @@ from office365_message_trace.collector import Collector
 from office365_message_trace.coverage import Coverage, Kind, Policy
 from office365_message_trace.errors import Stopped, StorageFailed
 from office365_message_trace.ledger import FINGERPRINT_BYTES, Ledger
+from office365_message_trace.microsoft.rows import Listing, ReportingRows
 from office365_message_trace.model import MILLISECOND, Event, Window
-from office365_message_trace.odata import Listing
 from office365_message_trace.pusher import BatchPusher
 from office365_message_trace.quota import MOST_REQUESTS, PERIOD, RequestBudget
 from office365_message_trace.reporting import ReportingClient
@@ -45,6 +46,7 @@ from sandbox import (
     delays,
     make_row,
 )
+from sandbox.intake import PoisonAnswer
 from tests.integration.conftest import SCOPE
 from tests.support import NOON, Logbook, TurnedClock
 
@@ -89,15 +91,18 @@ class Tally:
     """`Deliveries` and `Progress` that are kept."""
 
     def __init__(self) -> None:
-        self.events = self.left_out = self.known = 0
+        self.events = self.not_taken = self.known = 0
         self.refusals: list[bool] = []
         self.lags: list[timedelta] = []
 
     def accepted(self, events: int, seconds: float) -> None:
         self.events += events
 
+    def not_accepted(self, events: int) -> None:
+        self.not_taken += events
+
     def discarded(self, events: int) -> None:
-        self.left_out += events
+        raise AssertionError("the pusher gives up no event")
 
     def covered(self, coverage: Coverage, now: datetime) -> None:
         self.lags.append(now - coverage.live)
@@ -239,7 +244,7 @@ def test_a_first_start_delivers_every_row_once(site: Site, mail: MailFlowOptions
     report = site.report(NOON - HOUR, NOON + HOUR)
     assert report.ok, str(report)
     assert report.rows > 200
-    assert (site.tally.events, site.tally.left_out) == (report.rows, 0)
+    assert (site.tally.events, site.tally.not_taken) == (report.rows, 0)
     assert site.saved.gaps == ()
     assert site.saved.backlog == ()
     assert site.tally.lags[-1] <= ON_TIME
@@ -302,7 +307,8 @@ def test_without_a_look_back_everything_is_read_once(site: Site) -> None:
     assert busiest(site.requests("reporting"), 10 * MINUTE) <= 7
 
 
-def test_what_nothing_reads_again_is_forgotten(site: Site) -> None:
+def test_what_nothing_reads_again_is_forgotten(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger_module, "KEPT_FOR", 1.25 * HOUR)
     site.world.tenant.add(*(make_row(NOON + n * HOUR / 4) for n in range(16)))
     site.collect(until=NOON + 4.5 * HOUR)
     assert len(site.events) == 16
@@ -415,6 +421,40 @@ def test_a_refusal_is_said_held_probed_slowly_and_over_by_itself(
     site.collect(until=NOON + HOUR)
     report = site.report(NOON - HOUR, NOON + HOUR)
     assert report.ok, str(report)
+
+
+@pytest.mark.parametrize("answer", ["batch", "null", "short", "status"])
+def test_an_event_that_the_intake_refuses_for_some_minutes_is_delivered(
+    site: Site, answer: PoisonAnswer
+) -> None:
+    site.policy = replace(PLAIN, lookback=HOUR)
+    for minute in range(30):
+        subject = "poison" if minute == 3 else "good"
+        site.world.tenant.add(make_row(NOON + minute * MINUTE, Subject=subject))
+    options = site.world.intake.options
+    options.poison, options.poison_answer = "poison", answer
+    options.poison_until = NOON + 12 * MINUTE
+    site.collect(until=NOON + 2 * HOUR)
+    report = site.report(NOON, NOON + HOUR)
+    assert report.rows == 30
+    assert report.missing_rows == []
+    assert len(report.repeated) <= (answer == "short"), "its neighbour, where nothing else can tell"
+    assert site.tally.not_taken >= 1
+    assert set(site.tally.refusals) <= {False}, "nothing was held for it"
+
+
+def test_an_event_that_is_always_refused_is_tried_with_each_read_and_holds_nothing(
+    site: Site,
+) -> None:
+    site.policy = replace(PLAIN, lookback=HOUR)
+    for minute in range(30):
+        subject = "poison" if minute == 3 else "good"
+        site.world.tenant.add(make_row(NOON + minute * MINUTE, Subject=subject))
+    site.world.intake.options.poison = "poison"
+    site.collect(until=NOON + 2 * HOUR)
+    assert len(site.events) == 29
+    assert site.tally.not_taken >= 4
+    assert site.saved.live >= NOON + 110 * MINUTE
 
 
 def test_reading_nothing_does_not_end_a_refusal_of_the_intake(site: Site) -> None:
@@ -531,13 +571,13 @@ def test_links_that_lead_elsewhere_lose_nothing(
     site: Site, mail: MailFlowOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As behind a gateway whose upstream writes its own host into links."""
-    ours = ReportingClient.listing
+    ours = ReportingRows.listing
 
-    def foreign(self: ReportingClient, body: Any) -> Listing | None:
+    def foreign(self: ReportingRows, body: Any) -> Listing | None:
         page = ours(self, body)
         return page and Listing(page.rows, page.following and "https://upstream.example/next")
 
-    monkeypatch.setattr(ReportingClient, "listing", foreign)
+    monkeypatch.setattr(ReportingRows, "listing", foreign)
     site.world.reporting.options.page_size = 10
     site.collect(until=NOON + 2 * HOUR)
     report = site.report(NOON - HOUR, NOON + HOUR)

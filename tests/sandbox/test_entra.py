@@ -1,10 +1,9 @@
-"""Entra ID of the sandbox: discovery, tokens, refusals."""
+"""Entra ID of the sandbox: tokens and refusals."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
-import msal
 import pytest
 import requests
 
@@ -15,17 +14,8 @@ from tests.sandbox.client import Client
 SCOPE = "https://outlook.office365.com/.default"
 
 
-def test_msal_obtains_a_token_that_the_reporting_service_accepts(
-    world: Sandbox, client: Client
-) -> None:
-    application = msal.ConfidentialClientApplication(
-        world.identity.client_id,
-        client_credential=world.identity.client_secret,
-        authority=f"{world.url('entra')}/{world.identity.tenant_id}",
-        instance_discovery=False,
-        http_client=client.session,
-    )
-    given = application.acquire_token_for_client([SCOPE])
+def test_the_reporting_service_accepts_a_token(client: Client) -> None:
+    given = client.ask_token().json()
     assert given["expires_in"] == 3599
     assert client.trace(token=given["access_token"]).status_code == 200
 
@@ -80,22 +70,6 @@ def test_every_error_of_the_table_can_be_forced_and_lifted(
     assert answer.headers["Retry-After"] == "7"
     world.entra.forced = None
     assert client.ask_token().status_code == 200
-
-
-def test_discovery_of_an_unknown_tenant_is_refused_as_invalid_tenant(client: Client) -> None:
-    root = client.world.url("entra")
-    answer = client.session.get(f"{root}/nobody/v2.0/.well-known/openid-configuration", timeout=10)
-    assert answer.status_code == 400
-    assert answer.json()["error"] == "invalid_tenant"
-    assert answer.json()["error_codes"] == [90002]
-
-
-def test_discovery_names_the_endpoints_on_the_sandbox(client: Client) -> None:
-    root, domain = client.world.url("entra"), client.world.entra.domain
-    url = f"{root}/{domain}/v2.0/.well-known/openid-configuration"
-    body = client.session.get(url, timeout=10).json()
-    assert body["token_endpoint"] == f"{root}/{domain}/oauth2/v2.0/token"
-    assert body["issuer"].startswith(root)
 
 
 def test_a_token_ends_with_its_lifetime_or_when_revoked(

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import struct
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from urllib.parse import unquote
 
 import pytest
+from office365_message_trace.sweep import Sweep
 
-from office365_message_trace import odata, pusher, reporting
+from office365_message_trace import odata, reporting
 from office365_message_trace.collector import Collector, _Reading
 from office365_message_trace.coverage import Coverage, Policy, Read
 from office365_message_trace.errors import MessageTraceError, Unavailable
 from office365_message_trace.graph import FIRST_PARTY_APP, GraphClient
 from office365_message_trace.ledger import FINGERPRINT_BYTES, Ledger, _Bucket
+from office365_message_trace.microsoft.clock import MicrosoftClock
+from office365_message_trace.microsoft.rows import GraphRows, RowFormat
 from office365_message_trace.model import Page, Pause, Row, Window
 from office365_message_trace.odata import Failure, ODataClient
 from office365_message_trace.pusher import BatchPusher
 from office365_message_trace.quota import RequestBudget
-from office365_message_trace.sweep import Sweep
+from office365_message_trace.sekoia.intake_verdict import Verdict
 from office365_message_trace.transport import Answer
 from sandbox.simulation import Scenario
 from sandbox.simulation.perils import Kill
@@ -113,24 +117,24 @@ def next_link_followed_anywhere(patch: pytest.MonkeyPatch) -> None:
 
 def trace_id_alone_as_key(patch: pytest.MonkeyPatch) -> None:
     """All recipients of a message, and all of its statuses, count as one row."""
-    original = ODataClient.row
+    original = RowFormat.row
 
-    def row(self: ODataClient, received: int, fields: dict[str, object]) -> Row:
+    def row(self: RowFormat, received: int, fields: dict[str, object]) -> Row:
         read = original(self, received, fields)
-        return read._replace(content=read.trace_id.encode())
+        return read._replace(key=read.trace_id.encode(), content=read.trace_id.encode())
 
-    patch.setattr(ODataClient, "row", row)
+    patch.setattr(RowFormat, "row", row)
 
 
 def status_left_out_of_the_key(patch: pytest.MonkeyPatch) -> None:
     """A row of Graph that changed its status counts as known."""
-    original = GraphClient.row
+    original = GraphRows.row
 
-    def row(self: GraphClient, received: int, fields: dict[str, object]) -> Row:
+    def row(self: GraphRows, received: int, fields: dict[str, object]) -> Row:
         read = original(self, received, fields)
-        return read._replace(content=f"{read.trace_id} {fields['recipientAddress']}".encode())
+        return read._replace(content=read.key)
 
-    patch.setattr(GraphClient, "row", row)
+    patch.setattr(GraphRows, "row", row)
 
 
 def missing_principal_taken_for_a_fault(patch: pytest.MonkeyPatch) -> None:
@@ -183,10 +187,10 @@ def swallowed_error(patch: pytest.MonkeyPatch) -> None:
 def unchecked_acknowledgement(patch: pytest.MonkeyPatch) -> None:
     """Whatever the intake answers, the batch counts as accepted."""
 
-    def verdict(self: BatchPusher, answer: Answer, events: int) -> pusher._Verdict:
-        return pusher._Verdict(events)
+    def accepted(self: BatchPusher, answer: Answer, events: int) -> Verdict:
+        return Verdict(0, (), "")
 
-    patch.setattr(BatchPusher, "_verdict", verdict)
+    patch.setattr(BatchPusher, "_judge", accepted)
 
 
 def torn_record_kept(patch: pytest.MonkeyPatch) -> None:
@@ -195,13 +199,13 @@ def torn_record_kept(patch: pytest.MonkeyPatch) -> None:
     def bucket(self: _Bucket, parts: Iterable[bytes]) -> None:
         self._parts = list(parts)
 
-    def among(self: _Bucket, wanted: dict[bytes, Row]) -> list[bytes]:
+    def records(self: _Bucket, keys: Container[int]) -> Iterator[tuple[int, int]]:
         blob = b"".join(self._parts)
-        starts = range(0, len(blob), FINGERPRINT_BYTES)
-        return [blob[at : at + FINGERPRINT_BYTES] for at in starts]
+        whole = len(blob) - len(blob) % FINGERPRINT_BYTES
+        return struct.iter_unpack("=QQ", blob[:whole])
 
     patch.setattr(_Bucket, "__init__", bucket)
-    patch.setattr(_Bucket, "among", among)
+    patch.setattr(_Bucket, "records", records)
 
 
 def bounds_taken_for_inside(patch: pytest.MonkeyPatch) -> None:
@@ -209,12 +213,13 @@ def bounds_taken_for_inside(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(reporting, "_OVERLAP", timedelta(0))
 
 
-def clock_set_back_unnoticed(patch: pytest.MonkeyPatch) -> None:
-    """What a clock ahead of time made the collector pass over stays passed over."""
+def clock_of_the_machine_believed(patch: pytest.MonkeyPatch) -> None:
+    """Answers tell no time, and what a clock ahead made the collector pass over stays passed over."""
 
     def unchanged(self: Coverage, *_: object) -> Coverage:
         return self
 
+    patch.setattr(MicrosoftClock, "heard", lambda *_: None)
     patch.setattr(Coverage, "with_clock_set_back", unchanged)
 
 
@@ -317,5 +322,5 @@ MUTATIONS = (
     Mutation(unchecked_acknowledgement, "intake"),
     Mutation(torn_record_kept, "crashes"),
     Mutation(bounds_taken_for_inside, "none", "reporting", _bounds_matter),
-    Mutation(clock_set_back_unnoticed, "clock", fit=_clock_far_ahead),
+    Mutation(clock_of_the_machine_believed, "clock", fit=_clock_far_ahead),
 )

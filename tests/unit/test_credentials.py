@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-import msal
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
@@ -212,34 +211,3 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, name: str) -> Non
 
 
 # msal
-
-
-@pytest.mark.parametrize(
-    "host",
-    ["login.microsoftonline.com", "login.microsoftonline.us", "login.chinacloudapi.cn"],
-)
-def test_msal_asks_the_login_of_each_cloud_itself_for_its_endpoints(host: str) -> None:
-    """No detour over the global cloud, which a sovereign network may not reach."""
-    asked: list[str] = []
-
-    class Answer:
-        status_code = 200
-        text = (
-            f'{{"authorization_endpoint": "https://{host}/{GUID}/oauth2/v2.0/authorize",'
-            f'"token_endpoint": "https://{host}/{GUID}/oauth2/v2.0/token"}}'
-        )
-
-    class Client:
-        def get(self, url: str, **_options: object) -> Answer:
-            asked.append(url)
-            return Answer()
-
-    application = msal.ConfidentialClientApplication(
-        GUID,
-        client_credential="secret",
-        authority=f"https://{host}/{GUID}",
-        instance_discovery=False,
-        http_client=Client(),
-    )
-    assert asked == [f"https://{host}/{GUID}/v2.0/.well-known/openid-configuration"]
-    assert application.authority.token_endpoint == f"https://{host}/{GUID}/oauth2/v2.0/token"

@@ -329,6 +329,15 @@ def test_an_account_is_not_doubted() -> None:
         ("http://localhost.evil.example", False),
         ("http://127.0.0.1.evil.example", False),
         ("http://127.0.0.1@evil.example", False),
+        ("http://evil.example\\@127.0.0.1/", False),
+        ("https://evil.example\\@intake.example", False),
+        ("https://someone@intake.example", False),
+        ("https://@intake.example", False),
+        ("https://intake.example/a b", False),
+        ("https://intake.example/a\\b", False),
+        ("https://intake\t.example", False),
+        ("https://intake.example/\x00", False),
+        ("http://127.0.0.1\u00a0.evil.example", False),
         ("http://evil.example#127.0.0.1", False),
         ("http://0.0.0.0", False),
         ("http://10.0.0.1", False),
@@ -352,6 +361,11 @@ def test_credentials_travel_over_https_or_stay_on_this_machine(url: str, safe: b
     elif url:
         (mistake,) = mistakes(OAuthSettings, {**OAUTH, "intake_server": url})
         assert mistake.startswith("intake_server must be an https address")
+
+
+def test_blanks_around_an_address_are_no_part_of_it() -> None:
+    settings = parse(OAuthSettings, {**OAUTH, "intake_server": " https://intake.example\n"})
+    assert settings.intake_server == "https://intake.example"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Sekoia.io's side: the intake that takes the events."""
