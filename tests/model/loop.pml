@@ -33,8 +33,7 @@
 #define CHANGES_1 1 /* of the second row */
 #endif
 
-#define REPEATED_READS 3 /* more final reads of a window, as long as each brings something new */
-#define LOOK_LASTS 1     /* pushes after the first one for which one look at the owner counts */
+#define REPEATED_READS 2 /* more final reads of a window */
 #define NOBODY WRITERS
 
 /* Contents of a row: bits, so that a set of them fits a byte. */
@@ -82,11 +81,12 @@ byte takeovers;     /* starts while another process ran */
 byte earlier[2];    /* `changes` when the last committed read was answered that was not final */
 bool lied[2];       /* the committed final read, which was not the only one, was answered falsely */
 bool refused_first; /* the second row's event was refused at that earlier read */
+byte believed[2];   /* what the ledger held at the final read */
 bool unrecorded[2]; /* the last event was accepted and never recorded */
 bool crossed[2];    /* the last event was pushed or recorded by a process that had been replaced */
 
-/* Each takeover may repeat what was under way, and what is pushed before the replaced process looks. */
-#define explained (kills + lost + (LOOK_LASTS + 1) * takeovers)
+/* Each takeover may repeat what was accepted and not recorded yet, and what was about to be pushed. */
+#define explained (kills + lost + 2 * takeovers)
 
 /* The exceptions of docs/guarantees.md. Each can be left out, to see that it is needed. */
 #ifdef EXPECT_CHANGES_OF_A_FALSE_FINAL_READ
@@ -102,7 +102,7 @@ bool crossed[2];    /* the last event was pushed or recorded by a process that h
 #ifdef EXPECT_CHANGES_BACK_UNRECORDED
 #define changed_back_unrecorded(r) false
 #else
-#define changed_back_unrecorded(r) (unrecorded[r] && ledger[r] == shown(r))
+#define changed_back_unrecorded(r) (unrecorded[r] && believed[r] == shown(r))
 #endif
 #ifdef EXPECT_CHANGES_DURING_A_TAKEOVER
 #define changed_during_a_takeover(r) false
@@ -134,7 +134,7 @@ inline turn() {
 inline claim() {
   turn();
   mine = UNREAD; declared[0] = false; declared[1] = false; memory[0] = HIDDEN; memory[1] = HIDDEN;
-  looked = 0; again = 0; late = 0;
+  again = 0; waited = 0; late = 0;
   takeovers = takeovers + (WRITERS == 2 && running[WRITERS - 1 - me] -> 1 : 0);
   running[me] = true;
   owner = me
@@ -145,16 +145,27 @@ inline load() {
   memory[0] = ledger[0]; memory[1] = ledger[1]
 }
 
-/* A replaced process ends. One look counts for some seconds, in which a little more may be pushed. */
-inline look() {
-#ifdef NO_FENCING
-  skip
-#else
+/* Before each push and each commit. A replaced process ends. */
+inline check() {
+#ifndef NO_FENCING
   if
-  :: looked > 0 -> looked--
-  :: owner == me -> looked = LOOK_LASTS
+  :: owner == me
   :: owner != me -> goto replaced
   fi
+#else
+  skip
+#endif
+}
+
+/* Before anything else is written: looks only now and then. */
+inline glance() {
+#ifndef NO_FENCING
+  if
+  :: true
+  :: owner != me -> goto replaced
+  fi
+#else
+  skip
 #endif
 }
 
@@ -240,15 +251,26 @@ inline commit() {
     refused_first = refused
   :: else
   fi;
+  if
+  :: final -> believed[0] = memory[0]; believed[1] = memory[1]
+  :: else
+  fi;
   mine = (final -> FINAL : READ);
   coverage = mine; gaps[0] = declared[0]; gaps[1] = declared[1]
 }
 
-/* A final read is repeated while it brings something new. */
-#ifdef FINAL_READ_CONFIRMED
-#define not_quiet (again < REPEATED_READS && (fresh || again == 0))
+/* A final read is repeated while it brings something new or something is refused, but not for ever. */
+#ifdef ONE_COUNT_OF_REPEATS
+#define repeat_for_refused (refused && again < REPEATED_READS)
+#define count_refused again++
 #else
-#define not_quiet (again < REPEATED_READS && fresh)
+#define repeat_for_refused (refused && waited < REPEATED_READS)
+#define count_refused waited++
+#endif
+#ifdef FINAL_READ_CONFIRMED
+#define repeat_for_news (again < REPEATED_READS && (fresh || again == 0))
+#else
+#define repeat_for_news (again < REPEATED_READS && fresh)
 #endif
 
 proctype Collector(byte me) {
@@ -257,7 +279,7 @@ proctype Collector(byte me) {
   byte page[2];   /* what it has still to push */
   byte as_of[2];  /* for the judge: `changes` when the page was fetched */
   bool declared[2], wrong[2], refused, fresh, final;
-  byte r, looked, again, late;
+  byte r, again, waited, late;
 
 start:
   {
@@ -273,14 +295,14 @@ start:
     atomic { load() };
     do
     :: mine != FINAL ->
-      atomic { look(); fetch(); unseen(); next() };
+      atomic { fetch(); unseen(); next() };
 #ifdef COMMIT_BEFORE_PUSH
       atomic { commit() };
 #endif
       do
       :: r < 2 ->
 push:
-        atomic { look() };
+        atomic { check() };
 #ifdef CHANGES_NOTED_BEFORE_PUSH
         atomic {
           if
@@ -295,7 +317,7 @@ push:
 attempt:
         atomic {
           late = late + (owner != me -> 1 : 0);
-          assert(late <= LOOK_LASTS + 1);
+          assert(late <= 1);
           if
           :: r == 1 && refusing -> refused = true
           :: !(r == 1 && refusing) -> accept()
@@ -303,6 +325,7 @@ attempt:
           :: faults < FAULTS -> faults++; goto retry
           fi
         };
+        atomic { glance() };
         atomic {
           if
 #ifndef REFUSED_RECORDED
@@ -318,10 +341,15 @@ attempt:
       od;
       atomic {
         if
-        :: final && not_quiet -> again++; goto turned
-        :: else -> again = 0
+        :: final && repeat_for_news -> again++; goto turned
+        :: final && !repeat_for_news && repeat_for_refused -> count_refused; goto turned
+        :: else -> again = 0; waited = 0
         fi;
-        look()
+#ifdef COMMITTED_WITHOUT_LOOK
+        glance()
+#else
+        check()
+#endif
       };
 #ifdef DECLARED_AFTER_COMMIT
       atomic { commit() };
