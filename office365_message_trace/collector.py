@@ -49,8 +49,7 @@ from office365_message_trace.model import (
     Window,
     instant,
 )
-from office365_message_trace.odata import ATTEMPTS
-from office365_message_trace.pace import NARROWEST, SlowProbe, WindowWidth
+from office365_message_trace.pace import ATTEMPTS, NARROWEST, SlowProbe, WindowWidth
 from office365_message_trace.state import StateStore
 
 MOST_PAGES = 20
@@ -70,6 +69,7 @@ _REPORT_EVERY = 60.0  # seconds
 _TIDY_EVERY = 900.0  # seconds, the time that a bucket of the ledger spans
 _ASIDE = 900.0  # seconds; longer than the longest pause, so that another window comes in between
 _CONFIRM_AFTER = 900.0  # seconds after the backlog's last window, before it is read once more
+_CONFIRM_EVERY = 8  # windows of the past, one of which at least confirms, if any is to be confirmed
 _UNTIL_QUIET = 3  # more final reads of a window, as long as each brings something new
 _ASK_AGAIN = 60.0  # seconds before a service that speaks of its history is asked once more
 _HIDDEN_HISTORY = timedelta(days=1)  # without a row at the beginning, before it is declared
@@ -197,6 +197,7 @@ class Collector:
         self._messages = LargeMessages()
         self._past: dict[tuple[Kind, ...], _Reading] = {}
         self._confirm_at = 0.0
+        self._opened = 0
         self._not_quiet: dict[Window, int] = {}
         self._doubted_history: dict[int, float] = {}
         self._forwarded = 0
@@ -268,9 +269,13 @@ class Collector:
                 self._past[slot] = self._begin_message(message, now)
                 continue
             confirm = moment >= self._confirm_at
+            self._opened += 1
             under_way = [reading.read.window for reading in self._past.values()]
             coverage = self._coverage.overlooking([*under_way, *self._failed.windows])
-            step = self._plan(coverage, now, slot if confirm else slot[:2])
+            kinds = slot if confirm else slot[:2]
+            if confirm and self._opened % _CONFIRM_EVERY == 0:
+                kinds = (Kind.CONFIRM, *slot[:2])
+            step = self._plan(coverage, now, kinds)
             if isinstance(step, Read):
                 self._past[slot] = self._begin(Trial(step))
                 continue
@@ -438,14 +443,14 @@ class Collector:
         if reading.gap is not None:
             self._probed(reading, reading.gap)
             return
-        if read.kind is Kind.BACKLOG:
-            self._confirm_at = self._clock.monotonic() + _CONFIRM_AFTER
         if read.final and not self._is_quiet(reading):
             return
+        backlog = self._coverage.backlog
         self._commit_read(read)
         if read.final:
             self._give_up_events(reading.refused)
-        if read.kind is Kind.BACKLOG:
+        if self._coverage.backlog != backlog:
+            self._confirm_at = self._clock.monotonic() + _CONFIRM_AFTER
             self._notice_hidden_history()
 
     def _is_quiet(self, reading: _Reading) -> bool:

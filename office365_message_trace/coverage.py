@@ -240,41 +240,54 @@ class Coverage:
 
         A new pass takes over from the next slower one (all that one has read, was read late enough).
         If there is none, it takes over from the slowest and reads again what was younger than its
-        trail. What passes owe that a longer delay makes pointless is read by the first pass instead.
+        trail. The last pass takes over from the last one: no other has confirmed anything. What
+        passes owe that a longer delay makes pointless is read by the first pass instead.
         """
         first, *slower = self.passes
         for each in slower:
             if each.trail <= policy.delay:
                 first = first.with_pending(each)
 
-        def heir(trail: timedelta) -> Pass:
-            source = next((p for p in slower if p.trail >= trail), None)
+        def heir(trail: timedelta, of: Iterable[Pass]) -> Pass:
+            source = next((p for p in of if p.trail >= trail), None)
             if source is None:
                 source = self.passes[-1].again_from(max(self.since, now - trail))
             return replace(source, trail=trail)
 
-        return replace(self, passes=(first, *(heir(trail) for trail in policy.trails)))
+        *between, last = policy.trails
+        heirs = (heir(trail, slower) for trail in between)
+        return replace(self, passes=(first, *heirs, heir(last, slower[-1:])))
 
     def with_outage_behind(self, now: datetime, policy: Policy) -> "Coverage":
         """If the live edge trails by more than an ordinary pause, leave the missed time behind.
 
         So fresh mail does not queue behind it. What the later passes had to read there is left
-        behind as well: the read that catches up serves them too.
+        behind as well, because the read that catches up serves them too; of the last pass, what is
+        overdue.
         """
         ordinary = max(2 * policy.frequency, _MORE_THAN_A_PAUSE)
         if _whole_second(now) - policy.delay - self.live <= ordinary:
             return self
         cut = _whole_second(now) - policy.delay - policy.frequency
-        return replace(self, passes=tuple(each.split_at(cut) for each in self.passes))
+        *earlier, last = self.passes
+        overdue = _whole_second(now) - 1.5 * last.trail
+        split = (*(each.split_at(cut) for each in earlier), last.split_at(overdue))
+        return replace(self, passes=split)
 
     def without_future(self, now: datetime, policy: Policy) -> "Coverage":
         """If time was read that lies in the future at ``now``, a clock was wrong: what was read then
         was younger than it seemed, or not there yet, so everything up to the final age is read again.
+        A first start by such a clock began too late: it begins there.
         """
         if self.live <= now + _CLOCK_TOLERANCE:
             return self
-        start = max(self.since, _whole_second(now) - policy.delay - policy.final_age)
-        return replace(self, passes=tuple(each.again_from(start) for each in self.passes))
+        start = _whole_second(now) - policy.delay - policy.final_age
+        if start <= self.since <= now:
+            start = self.since
+        since = min(self.since, start)
+        return replace(
+            self, passes=tuple(each.again_from(start) for each in self.passes), since=since
+        )
 
     def without_before(self, oldest: datetime) -> "Coverage":
         """Give up what lies before ``oldest``; what the first pass had not read becomes a gap."""
@@ -322,8 +335,9 @@ def plan(
     """What to do at ``now``: the window to read, or until when nothing is due.
 
     Only windows of ``kinds`` are considered, an earlier kind before a later one. Re-reads go by their
-    due time; of the backlog, what a short pause left behind goes before the days of a first start. No window is wider than the one of its kind in ``widths``,
-    and no final one wider than that of `Kind.CONFIRM`.
+    due time; of the backlog, what a short pause left behind goes before the days of a first start. No
+    window is wider than the one of its kind in ``widths``, and no final one wider than that of
+    `Kind.CONFIRM`.
     """
     due = [coverage.live + policy.delay + policy.frequency]
     for kind in kinds:
@@ -340,20 +354,19 @@ def plan(
 def _candidates(coverage: Coverage, kind: Kind) -> list[tuple[Pass, Window]]:
     """The intervals that reads of ``kind`` are for, with their passes, the most urgent first.
 
-    For the last pass, only what the first pass has read.
+    Only what the first pass has read is read again: the backlog's first read serves the others too.
     """
     first, *later, last = coverage.passes
     unread = first.pending()
     if kind is Kind.LIVE:
         return [(first, Window(first.edge, _FOREVER))]
     if kind is Kind.BACKLOG:
-        behind = [(each, window) for each in (first, *later) for window in each.behind]
-        return sorted(behind, key=lambda entry: entry[1].start, reverse=True)
+        return [(first, window) for window in reversed(first.behind)]
     if kind is Kind.CONFIRM:
         return [(last, window) for window in _minus(last.behind, unread)]
-    ends = [(each, Window(each.edge, _FOREVER)) for each in later]
-    ends += [(last, window) for window in _minus([Window(last.edge, _FOREVER)], unread)]
-    return sorted(ends, key=lambda end: end[1].start + end[0].trail * 1.25)
+    again = [(each, window) for each in later for window in _minus(each.pending(), unread)]
+    again += [(last, window) for window in _minus([Window(last.edge, _FOREVER)], unread)]
+    return sorted(again, key=lambda entry: entry[1].start + entry[0].trail * 1.25)
 
 
 def _due(each: Pass, interval: Window, policy: Policy, width: timedelta) -> datetime:

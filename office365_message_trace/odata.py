@@ -36,6 +36,7 @@ from office365_message_trace.model import (
     Window,
     milliseconds,
 )
+from office365_message_trace.pace import ATTEMPTS
 from office365_message_trace.transport import (
     Answer,
     Paced,
@@ -45,9 +46,6 @@ from office365_message_trace.transport import (
     Transport,
     check_available,
 )
-
-ATTEMPTS = 4
-"""Attempts at one request, before the window is given back; it will be planned again."""
 
 _LEEWAY = timedelta(seconds=2)  # around the window, before rows count as strays
 _READABLE = 20_000  # bytes of an error that are looked at

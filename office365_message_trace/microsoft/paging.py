@@ -285,11 +285,11 @@ class OnePage:
         self._followed: set[str] = set()
 
     def after(self, rows: Sequence[Row], link: str | None) -> Ask | None:
-        self._rows += len(rows)
-        if self._rows >= self._page_size or (self._followed and rows):
+        if len(rows) >= self._page_size or (self._rows and rows):
             received = sorted(row.received for row in rows)
             cut = instant(received[len(received) // 2])
             raise WindowTooLarge("more than a page", cut=cut)
+        self._rows += len(rows)
         if link is None or link in self._followed or len(self._followed) == MOST_FRUITLESS:
             self.oddity = "next links that lead nowhere" if link else None
             self.covered = self._window

@@ -169,6 +169,9 @@ class Rig:
     def refused(self, kind: Kind, refused: bool) -> None:
         """Told by the collector; nothing is refused here."""
 
+    def given_up(self, events: int) -> None:
+        """Told by the collector; no event is refused here."""
+
 
 class _Http(MicrosoftHttp):
     """Counts the requests that reach the service, which takes its time for each."""

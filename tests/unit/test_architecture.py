@@ -153,9 +153,11 @@ def test_the_collector_knows_no_http_and_no_sdk() -> None:
         "ledger",
         "model",
         "catchup",
+        "collect.failed_windows",
+        "collect.gaps",
+        "collect.large_messages",
         "pace",
         "state",
-        "sweep",
     }
 
 
