@@ -13,6 +13,7 @@ from office365_message_trace.transport import Answer
 from sandbox.clock import from_ms
 from sandbox.faults import html_page
 from sandbox.simulation.clock import VirtualClock
+from sandbox.simulation.quirks import Date
 
 Heard = Callable[[str, str, float], None]
 """Takes the service, the ``Date`` and the monotonic time of an answer."""
@@ -23,14 +24,18 @@ def unheard(service: str, date: str, at: float) -> None:
     """Takes no notice of the time."""
 
 
-def date_of(ms: int) -> str:
-    """The ``Date`` of an answer given at that true time."""
-    return format_datetime(from_ms(ms), usegmt=True)
+def date_of(ms: int, said: Date = "right") -> str:
+    """The ``Date`` of an answer given at that true time by a service that says the time so; empty if it
+    says none."""
+    if said == "missing":
+        return ""
+    ahead_ms = 0 if said == "right" else said
+    return format_datetime(from_ms(ms + ahead_ms), usegmt=True)
 
 
-def dated(answer: Answer, ms: int) -> Answer:
-    """The same answer, given at that true time."""
-    return replace(answer, headers={**answer.headers, "date": date_of(ms)})
+def dated(answer: Answer, date: str) -> Answer:
+    """The same answer with that ``Date``."""
+    return replace(answer, headers={**answer.headers, "date": date}) if date else answer
 
 
 def no_answer(rng: Random, clock: VirtualClock) -> Answer:
