@@ -22,13 +22,17 @@ _PARTS = 4
 class Trial:
     """A window to read once more at ``due``.
 
-    It failed ``failures`` times; ``successes`` windows had been read when it failed first.
+    It failed ``failures`` times; ``successes`` windows had been read when it failed first. As a final
+    read it was repeated because it brought something new (``news``), or because the intake refused an
+    event of it (``refusals``), so many times.
     """
 
     read: Read
     due: float = 0.0
     failures: int = 0
     successes: int = 0
+    news: int = 0
+    refusals: int = 0
 
 
 class FailedWindows:
@@ -47,9 +51,9 @@ class FailedWindows:
         """Note that some window was read to its end."""
         self._successes += 1
 
-    def postpone(self, read: Read, until: float) -> None:
+    def postpone(self, read: Read, until: float, news: int = 0, refusals: int = 0) -> None:
         """Read the same window at ``until``; it did not fail."""
-        self._waiting.append(Trial(read, until))
+        self._waiting.append(Trial(read, until, news=news, refusals=refusals))
 
     def failed(self, trial: Trial, now: float) -> Window | None:
         """Note that ``trial`` failed; returns the window if it is the millisecond at fault."""
