@@ -5,14 +5,15 @@ Any failure leaves the coverage where it was: the window is read again, and the 
 was accepted already. Nothing else moves the state, least of all a ``finally``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import reduce
 from typing import Protocol
 
 from office365_message_trace.catchup import CatchUp, progress_line
 from office365_message_trace.clock import Clock
-from office365_message_trace.collect.failed_windows import FailedWindows, Trial
+from office365_message_trace.collect.failed_windows import FailedWindows, Trial, divided_around
 from office365_message_trace.collect.flicker import Flicker
 from office365_message_trace.collect.gaps import GapProbe
 from office365_message_trace.collect.large_messages import LargeMessages, Message, MessageCounter
@@ -70,7 +71,7 @@ _TIDY_EVERY = 900.0  # seconds, the time that a bucket of the ledger spans
 _ASIDE = 900.0  # seconds; longer than the longest pause, so that another window comes in between
 _CONFIRM_AFTER = 900.0  # seconds after the backlog's last window, before it is read once more
 _CONFIRM_EVERY = 8  # windows of the past, one of which at least confirms, if any is to be confirmed
-_UNTIL_QUIET = 3  # more final reads of a window, as long as each brings something new
+_REPEATS = 3  # of a final read that brings something new, or of which an event is refused
 _ASK_AGAIN = 60.0  # seconds before a service that speaks of its history is asked once more
 _HIDDEN_HISTORY = timedelta(days=1)  # without a row at the beginning, before it is declared
 _CLOCK_JUMP = 60.0  # seconds by which the time may be corrected while a page is under way
@@ -198,7 +199,6 @@ class Collector:
         self._past: dict[tuple[Kind, ...], _Reading] = {}
         self._confirm_at = 0.0
         self._opened = 0
-        self._not_quiet: dict[Window, int] = {}
         self._doubted_history: dict[int, float] = {}
         self._forwarded = 0
         self._catch_up = CatchUp()
@@ -353,7 +353,7 @@ class Collector:
                 self._kept(reading)
                 self._declare(Gap(window, Cause.INCOMPLETE), str(problem))
             case WindowTooLarge(cut=datetime() as cut) if read.window.span > NARROWEST:
-                for part in read.window.divided_at(cut, cut + MILLISECOND):
+                for part in divided_around(read.window, cut):
                     trial = replace(read, window=part)
                     self._failed.postpone(trial, self._clock.monotonic())
                 self._widths[Kind.CONFIRM].narrow(read.window.span)
@@ -426,6 +426,8 @@ class Collector:
     def _completed(self, reading: _Reading) -> None:
         read, rows = reading.read, reading.rows
         if reading.message is not None:
+            if gaps := self._given_up(reading.refused):
+                self._commit(reduce(Coverage.with_gap, gaps, self._coverage))
             return
         width = self._widths[Kind.CONFIRM if read.final else read.kind]
         width.observe(read.window.span, rows)
@@ -443,39 +445,33 @@ class Collector:
         if reading.gap is not None:
             self._probed(reading, reading.gap)
             return
-        if read.final and not self._is_quiet(reading):
+        if read.final and self._repeated(reading):
             return
         backlog = self._coverage.backlog
-        self._commit_read(read)
-        if read.final:
-            self._give_up_events(reading.refused)
+        self._commit_read(read, self._given_up(reading.refused) if read.final else ())
         if self._coverage.backlog != backlog:
             self._confirm_at = self._clock.monotonic() + _CONFIRM_AFTER
             self._notice_hidden_history()
 
-    def _is_quiet(self, reading: _Reading) -> bool:
-        """Whether a final read brought nothing new; else it is repeated, but not for ever."""
-        window = reading.read.window
-        times = self._not_quiet.pop(window, 0)
-        if not reading.fresh and not reading.refused:
-            return True
+    def _repeated(self, reading: _Reading) -> bool:
+        """Whether a final read is repeated: as long as it brings something new, or an event is refused,
+        but not for ever. The two are counted apart: neither may use up the repeats of the other.
+        """
+        trial = reading.trial
         if reading.fresh:
             confirming = reading.read.kind is Kind.CONFIRM
             self._log(_FOUND_LATE if confirming else _STILL_CHANGING, "warning")
-        if times == _UNTIL_QUIET:
-            return True
-        self._not_quiet[window] = times + 1
-        self._failed.postpone(reading.read, self._clock.monotonic() + _ASIDE)
-        return False
+        news = trial.news + bool(reading.fresh)
+        refusals = trial.refusals + bool(reading.refused)
+        unsettled = reading.fresh and news <= _REPEATS, reading.refused and refusals <= _REPEATS
+        if any(unsettled):
+            until = self._clock.monotonic() + _ASIDE
+            self._failed.postpone(reading.read, until, news, refusals)
+        return any(unsettled)
 
-    def _give_up_events(self, events: list[Event]) -> None:
-        """Declare what the intake refused up to the end."""
+    def _given_up(self, events: list[Event]) -> list[Gap]:
+        """Log what the intake refused up to the end; returns the gaps to be declared."""
         for event in events:
-            if event.received == UNDATED:
-                continue
-            at = instant(event.received)
-            gap = Gap(Window(at, at + MILLISECOND), Cause.REFUSED)
-            self._coverage = self._coverage.with_gap(gap)
             self._log(
                 "The intake does not accept one event; it is left out, and tried again now and then. "
                 f"Its message trace id: {event.trace_id}",
@@ -483,7 +479,8 @@ class Collector:
             )
         if events:
             self._progress.discarded(len(events))
-            self._commit(self._coverage)
+        times = [instant(event.received) for event in events if event.received != UNDATED]
+        return [Gap(Window(at, at + MILLISECOND), Cause.REFUSED) for at in times]
 
     def _probed(self, reading: _Reading, gap: Gap) -> None:
         """After time of a declared ``gap`` was read: close it, or have all of it read."""
@@ -519,10 +516,11 @@ class Collector:
         gap = Gap(Window(coverage.since, shown), Cause.HIDDEN)
         self._declare(gap, "it shows no rows from before that")
 
-    def _commit_read(self, read: Read) -> None:
-        """Commit that all of ``read`` was delivered."""
-        at = min(read.at, self._clock.now())  # the clock may have been set back meanwhile
-        self._commit(self._coverage.completed(replace(read, at=at)))
+    def _commit_read(self, read: Read, gaps: Iterable[Gap] = ()) -> None:
+        """Commit that all of ``read`` was delivered but for ``gaps``, which are declared by that."""
+        at = min(read.at, self._clock.now())  # the time may have been corrected meanwhile
+        coverage = self._coverage.completed(replace(read, at=at))
+        self._commit(reduce(Coverage.with_gap, gaps, coverage))
 
     def _set_aside(self, reading: _Reading, problem: MessageTraceError) -> None:
         """Let other windows have their turn before this one is tried again, or its parts."""

@@ -354,7 +354,9 @@ def plan(
 def _candidates(coverage: Coverage, kind: Kind) -> list[tuple[Pass, Window]]:
     """The intervals that reads of ``kind`` are for, with their passes, the most urgent first.
 
-    Only what the first pass has read is read again: the backlog's first read serves the others too.
+    What the first pass left behind is no re-read: its first read serves the other passes too. But a
+    re-read that is due may come before the first read of fresh mail, and serve that. The last pass
+    takes only what the first one has read.
     """
     first, *later, last = coverage.passes
     unread = first.pending()
@@ -364,7 +366,7 @@ def _candidates(coverage: Coverage, kind: Kind) -> list[tuple[Pass, Window]]:
         return [(first, window) for window in reversed(first.behind)]
     if kind is Kind.CONFIRM:
         return [(last, window) for window in _minus(last.behind, unread)]
-    again = [(each, window) for each in later for window in _minus(each.pending(), unread)]
+    again = [(each, part) for each in later for part in _minus(each.pending(), first.behind)]
     again += [(last, window) for window in _minus([Window(last.edge, _FOREVER)], unread)]
     return sorted(again, key=lambda entry: entry[1].start + entry[0].trail * 1.25)
 

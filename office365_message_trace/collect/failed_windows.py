@@ -8,6 +8,7 @@ Times are monotonic seconds.
 """
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from office365_message_trace.coverage import Read
 from office365_message_trace.model import MILLISECOND, Window
@@ -21,13 +22,17 @@ _PARTS = 4
 class Trial:
     """A window to read once more at ``due``.
 
-    It failed ``failures`` times; ``successes`` windows had been read when it failed first.
+    It failed ``failures`` times; ``successes`` windows had been read when it failed first. As a final
+    read it was repeated because it brought something new (``news``), or because the intake refused an
+    event of it (``refusals``), so many times.
     """
 
     read: Read
     due: float = 0.0
     failures: int = 0
     successes: int = 0
+    news: int = 0
+    refusals: int = 0
 
 
 class FailedWindows:
@@ -46,9 +51,9 @@ class FailedWindows:
         """Note that some window was read to its end."""
         self._successes += 1
 
-    def postpone(self, read: Read, until: float) -> None:
+    def postpone(self, read: Read, until: float, news: int = 0, refusals: int = 0) -> None:
         """Read the same window at ``until``; it did not fail."""
-        self._waiting.append(Trial(read, until))
+        self._waiting.append(Trial(read, until, news=news, refusals=refusals))
 
     def failed(self, trial: Trial, now: float) -> Window | None:
         """Note that ``trial`` failed; returns the window if it is the millisecond at fault."""
@@ -91,3 +96,9 @@ def divided(window: Window, parts: int) -> list[Window]:
     """``window`` in at most so many parts of whole milliseconds, which share their bounds."""
     span = max(-(-window.span // (parts * MILLISECOND)) * MILLISECOND, MILLISECOND)
     return window.divided_at(*(window.start + span * number for number in range(1, parts)))
+
+
+def divided_around(window: Window, instant: datetime) -> list[Window]:
+    """``window`` in parts, one of them the millisecond from ``instant`` on; in halves if it lies outside."""
+    parts = window.divided_at(instant, instant + MILLISECOND)
+    return parts if len(parts) > 1 else divided(window, 2)

@@ -15,6 +15,7 @@ import orjson
 from office365_message_trace.clock import Clock
 from office365_message_trace.errors import Replaced, StorageFailed
 from office365_message_trace.model import Log
+from office365_message_trace.state import COPIES
 from office365_message_trace.storage import PatientStorage, Storage
 from office365_message_trace.transport import Http, Pending, Request
 
@@ -100,7 +101,11 @@ class Ownership:
 
 
 class OwnedStorage:
-    """The same storage for its owner alone: nothing is written once the process was replaced."""
+    """The same storage for its owner alone: nothing is written once the process was replaced.
+
+    The state is preceded by a look each time: a process that was replaced without noticing must not
+    call time final by what it remembers of the ledger.
+    """
 
     def __init__(self, storage: Storage, owner: Ownership) -> None:
         self._storage = storage
@@ -110,6 +115,8 @@ class OwnedStorage:
         return self._storage.read(name)
 
     def write(self, name: str, data: bytes) -> None:
+        if name in COPIES:
+            self._owner.check()
         self._owner.glance()
         self._storage.write(name, data)
 
