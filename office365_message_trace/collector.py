@@ -263,7 +263,8 @@ class Collector:
             if slot in self._past:
                 continue
             if trial := self._failed.next_due(moment):
-                self._past[slot] = self._begin(trial)
+                read = replace(trial.read, at=now)
+                self._past[slot] = self._begin(replace(trial, read=read))
                 continue
             if message := self._messages.next():
                 self._past[slot] = self._begin_message(message, now)
@@ -368,7 +369,8 @@ class Collector:
             case _:
                 kept = self._kept(reading)
                 if read.kind is not Kind.LIVE:
-                    self._past_probe.failed(self._clock.monotonic())
+                    if not reading.trial.failures:  # later ones have pauses of their own
+                        self._past_probe.failed(self._clock.monotonic())
                     self._set_aside(reading, problem)
                 elif not kept:
                     self._widths[read.kind].narrow(read.window.span, at_least=_MINUTE)
