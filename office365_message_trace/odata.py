@@ -23,7 +23,7 @@ from office365_message_trace.errors import (
     Unavailable,
     WindowTooLarge,
 )
-from office365_message_trace.microsoft.paging import Ask, ByLinks, OnePage, Walk
+from office365_message_trace.microsoft.paging import Ask, OnePage, Walk
 from office365_message_trace.model import (
     MILLISECOND,
     UNDATED,
@@ -46,6 +46,7 @@ from office365_message_trace.transport import (
     check_available,
 )
 
+_INSTANT = 2 * MILLISECOND  # the widest window that no division helps, see `NewestFirst`
 _LEEWAY = timedelta(seconds=2)  # around the window, before rows count as strays
 _READABLE = 20_000  # bytes of an error that are looked at
 _TOO_OLD = re.compile(r"older than (\d+) days", re.IGNORECASE)
@@ -125,9 +126,7 @@ class ODataClient(ABC):
 
     def _walk(self, window: Window, most: int | None, whole: bool, trace_id: str | None) -> Walk:
         """The way through ``window``."""
-        if trace_id is not None:
-            return ByLinks(window, self.page_size)
-        if window.span <= MILLISECOND:
+        if trace_id is not None or window.span <= _INSTANT:
             return self.instant(window)
         return OnePage(window, self.page_size) if whole else self.walk(window, most)
 
@@ -204,7 +203,7 @@ class ODataClient(ABC):
 
     @abstractmethod
     def instant(self, window: Window) -> Walk:
-        """The way through a window of a millisecond."""
+        """The way through a window of a millisecond, or through the rows of one message."""
 
     def url(self, ask: Ask) -> str:
         """Where what ``ask`` wants is."""

@@ -7,7 +7,7 @@ rows that share both; links of either service were seen to lead to themselves or
 * `NewestFirst` (Graph): a page is a window. What is older than its last row is asked for by time.
 * `ByLinks` (Reporting Web Service; Graph where rows are not in order): follows the links.
 * `OnePage`: believes only what fits one page, for which neither order nor links matter.
-* `Instant`: reads a single millisecond again and again until nothing new appears.
+* `Instant`: reads a single millisecond, or one message, again until nothing new appears.
 """
 
 from collections.abc import Callable, Sequence
@@ -159,6 +159,8 @@ class _Reading:
 
 class Instant:
     """Reads a millisecond until a reading brings nothing new and shows that nothing was cut off.
+
+    It serves the rows of one message as well: what no smaller window can divide.
 
     With ``recipient``, for a service that takes a page size and continues after the last row's
     recipient: readings differ in their page size, so that page edges fall elsewhere, and at each edge
