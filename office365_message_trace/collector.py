@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import reduce
+from math import inf
 from typing import Protocol
 
 from office365_message_trace.catchup import CatchUp, progress_line
@@ -73,7 +74,8 @@ _CONFIRM_AFTER = 900.0  # seconds after the backlog's last window, before it is 
 _CONFIRM_EVERY = 8  # windows of the past, one of which at least confirms, if any is to be confirmed
 _REPEATS = 3  # of a final read that brings something new, or of which an event is refused
 _ASK_AGAIN = 60.0  # seconds before a service that speaks of its history is asked once more
-_HIDDEN_HISTORY = timedelta(days=1)  # without a row at the beginning, before it is declared
+_HIDDEN_HISTORY = timedelta(days=3)  # without a row at the beginning; longer than a weekend
+_STRAYS = timedelta(seconds=2)  # around a window, from which services may return rows
 _CLOCK_JUMP = 60.0  # seconds by which the time may be corrected while a page is under way
 
 _FOUND_LATE = (
@@ -154,7 +156,7 @@ class _Reading:
         self.gap = gap
         self.not_before = 0.0
         self.covered: Window | None = None
-        self.rows = self.fresh = 0
+        self.rows = self.fresh = self.largest = 0
         self.refused: list[Event] = []
         self.messages = counter
 
@@ -187,9 +189,8 @@ class Collector:
         self._clock = clock
         self._log = log
         self._progress = progress
-        usual = (_OF_A_PAGE if source.one_page else _USUAL_PAGES) * source.page_size
-        self._widths = {kind: WindowWidth(int(usual)) for kind in Kind}
-        self._widths[Kind.CONFIRM] = WindowWidth(int(_OF_A_PAGE * source.page_size))
+        self._widths = {kind: WindowWidth(_USUAL_PAGES * source.page_size) for kind in Kind}
+        self._learn_page(source.page_size)
         self._live_probe = SlowProbe()
         self._past_probe = SlowProbe()
         self._refused: set[Kind] = set()
@@ -258,36 +259,46 @@ class Collector:
         moment = self._clock.monotonic()
         if probe := self._past_probe.wait(moment):
             return probe
-        wait = self._failed.wait(moment)
+        wait = inf
         for slot in _PAST:
             if slot in self._past:
                 continue
-            if trial := self._failed.next_due(moment):
-                self._past[slot] = self._begin(trial)
-                continue
-            if message := self._messages.next():
-                self._past[slot] = self._begin_message(message, now)
-                continue
-            confirm = moment >= self._confirm_at
-            self._opened += 1
-            under_way = [reading.read.window for reading in self._past.values()]
-            coverage = self._coverage.overlooking([*under_way, *self._failed.windows])
-            kinds = slot if confirm else slot[:2]
-            if confirm and self._opened % _CONFIRM_EVERY == 0:
-                kinds = (Kind.CONFIRM, *slot[:2])
-            step = self._plan(coverage, now, kinds)
-            if isinstance(step, Read):
-                self._past[slot] = self._begin(Trial(step))
-                continue
-            wait = min(wait, (step.until - now).total_seconds())
-            if not confirm:
-                wait = min(wait, self._confirm_at - moment)
-            if gap := self._gap_probe.next(self._coverage.gaps, self._policy, now, moment):
-                self._past[slot] = self._begin_gap(gap, now)
-        return min(wait, self._gap_probe.wait(moment)) if self._coverage.gaps else wait
+            found = self._next_past(slot, now, moment)
+            if isinstance(found, _Reading):
+                self._past[slot] = found
+            else:
+                wait = min(wait, found)
+        return wait
+
+    def _next_past(
+        self, slot: tuple[Kind, ...], now: datetime, moment: float
+    ) -> "_Reading | float":
+        """What to begin in ``slot``, or in how many seconds something is due."""
+        if trial := self._failed.next_due(moment):
+            return self._begin(trial)
+        if message := self._messages.next():
+            return self._begin_message(message, now)
+        confirm = self._confirm_at - moment
+        kinds = slot[:2] if confirm > 0 else slot
+        self._opened += 1
+        if confirm <= 0 and self._opened % _CONFIRM_EVERY == 0:
+            kinds = (Kind.CONFIRM, *slot[:2])
+        under_way = [each.read.window for each in self._past.values() if each.message is None]
+        coverage = self._coverage.overlooking([*under_way, *self._failed.windows])
+        step = self._plan(coverage, now, kinds)
+        if isinstance(step, Read):
+            return self._begin(Trial(step))
+        gaps = self._coverage.gaps
+        if gap := self._gap_probe.next(gaps, self._policy, now, moment):
+            return self._begin_gap(gap, now)
+        waits = [(step.until - now).total_seconds(), self._failed.wait(moment)]
+        waits += [confirm] if confirm > 0 else []
+        waits += [self._gap_probe.wait(moment)] if gaps else []
+        return min(waits)
 
     def _begin(self, trial: Trial, gap: Gap | None = None) -> _Reading:
-        read = trial.read
+        read = replace(trial.read, at=self._clock.now())
+        trial = replace(trial, read=read)
         pages = self._source.pages(
             read.window,
             background=read.kind is not Kind.LIVE,
@@ -320,17 +331,19 @@ class Collector:
         try:
             page = self._next_page(reading)
             if self._planned_by_wrong_time(reading):
+                self._put_back(reading)
                 return False
             if isinstance(page, Page):
                 self._deliver(page, reading)
         except (Unavailable, Rejected, WindowTooLarge, HistoryExceeded) as problem:
             if reading.gap is not None:
-                return False
-            if reading.message is not None:
+                self._gap_failed(reading, reading.gap, problem)
+            elif reading.message is not None:
                 self._message_failed(reading.message, problem)
-                return False
-            self._failed_at(reading, problem)
+            else:
+                self._failed_at(reading, problem)
         except Refused as refusal:
+            self._put_back(reading)
             self._hold(read, refusal)
         else:
             if page is None:
@@ -359,8 +372,7 @@ class Collector:
                 self._widths[Kind.CONFIRM].narrow(read.window.span)
             case WindowTooLarge() if read.window.span > NARROWEST:
                 if not self._kept(reading):
-                    width = self._widths[Kind.CONFIRM if read.final else read.kind]
-                    width.narrow(read.window.span)
+                    self._narrow(reading)
             case HistoryExceeded():
                 self._shorten_history(read, problem)
             case Rejected() if read.kind is Kind.LIVE:
@@ -368,7 +380,8 @@ class Collector:
             case _:
                 kept = self._kept(reading)
                 if read.kind is not Kind.LIVE:
-                    self._past_probe.failed(self._clock.monotonic())
+                    if not reading.trial.failures:  # later ones have pauses of their own
+                        self._past_probe.failed(self._clock.monotonic())
                     self._set_aside(reading, problem)
                 elif not kept:
                     self._widths[read.kind].narrow(read.window.span, at_least=_MINUTE)
@@ -418,6 +431,9 @@ class Collector:
             reading.refused += delivery.refused
         reading.fresh += len(accepted)
         reading.rows += len(page.rows)
+        reading.largest = max(reading.largest, len(page.rows))
+        if len(page.rows) > self._page:
+            self._learn_page(len(page.rows))
         reading.covered = page.covered
         reading.messages.add(page.rows)
         self._progress.page(reading.read.kind, len(page.rows), accepted, self._clock.now())
@@ -431,7 +447,9 @@ class Collector:
             return
         width = self._widths[Kind.CONFIRM if read.final else read.kind]
         width.observe(read.window.span, rows)
-        self._failed.succeeded()
+        if read.kind is not Kind.LIVE:  # fresh mail tells nothing of a fault of the past
+            self._failed.succeeded()
+        self._contradict(read)
         self._probe(read.kind).reset()
         if read.kind in self._refused:
             self._refused.remove(read.kind)
@@ -483,15 +501,22 @@ class Collector:
         return [Gap(Window(at, at + MILLISECOND), Cause.REFUSED) for at in times]
 
     def _probed(self, reading: _Reading, gap: Gap) -> None:
-        """After time of a declared ``gap`` was read: close it, or have all of it read."""
+        """After time of a declared ``gap`` was read: have all of it read, and confirmed."""
         if reading.refused or (gap.cause is Cause.HIDDEN and not reading.rows):
             return
-        if reading.read.window == gap.window:
-            self._commit(self._coverage.with_gap_closed(gap))
-        else:
-            self._commit(self._coverage.with_gap_reopened(gap))
-            self._ledger.mark(self._coverage.oldest)
+        self._commit(self._coverage.with_gap_reopened(gap))
+        self._ledger.mark(self._coverage.oldest)
         self._log(f"A gap can be read after all: {gap.window}.", "info")
+
+    def _gap_failed(self, reading: _Reading, gap: Gap, problem: MessageTraceError) -> None:
+        """A gap of which rows came is read like other time, if they were only too many at once."""
+        if isinstance(problem, WindowTooLarge) and not isinstance(problem, AnswerTruncated):
+            self._probed(reading, gap)
+
+    def _put_back(self, reading: _Reading) -> None:
+        """Have a message asked for again that nothing plans; windows are planned again."""
+        if reading.message is not None:
+            self._messages.again(reading.message)
 
     def _message_failed(self, message: Message, problem: MessageTraceError) -> None:
         """Ask for a message again, if that may help."""
@@ -513,7 +538,7 @@ class Collector:
         shown = recorded[0].start
         if shown - coverage.since < _HIDDEN_HISTORY:
             return
-        gap = Gap(Window(coverage.since, shown), Cause.HIDDEN)
+        gap = Gap(Window(coverage.since, shown - _STRAYS), Cause.HIDDEN)
         self._declare(gap, "it shows no rows from before that")
 
     def _commit_read(self, read: Read, gaps: Iterable[Gap] = ()) -> None:
@@ -548,9 +573,24 @@ class Collector:
             self._ledger.forget(previous.will_read)
             self._tidied_at = moment
 
+    def _learn_page(self, rows: int) -> None:
+        """Have windows that are meant to fit one page do so where the service puts ``rows`` on it."""
+        self._page = rows
+        for kind in Kind if self._source.one_page else (Kind.CONFIRM,):
+            self._widths[kind].aim(int(_OF_A_PAGE * rows))
+
+    def _narrow(self, reading: _Reading) -> None:
+        """Have the time of a window read in smaller ones."""
+        read = reading.read
+        if (read.final or self._source.one_page) and 0 < reading.largest < self._page:
+            self._learn_page(reading.largest)
+        self._widths[Kind.CONFIRM if read.final else read.kind].narrow(read.window.span)
+
     def _shorten_history(self, read: Read, problem: HistoryExceeded) -> None:
         """Believe a service that says twice how long it keeps rows; it may count by day or by hour."""
         now, moment = self._clock.now(), self._clock.monotonic()
+        if read.kind is Kind.LIVE:
+            read = replace(read, kind=Kind.BACKLOG)
         since = self._doubted_history.setdefault(problem.days, moment)
         if moment - since < _ASK_AGAIN:
             self._failed.postpone(read, moment + _ASK_AGAIN)
@@ -564,6 +604,15 @@ class Collector:
             return
         self._policy = shortened
         self._give_up_before(limit)
+
+    def _contradict(self, read: Read) -> None:
+        """Forget what the service said of its history if it has shown older time since."""
+        now = self._clock.now()
+        self._doubted_history = {
+            days: since
+            for days, since in self._doubted_history.items()
+            if now - timedelta(days=days) <= read.window.start
+        }
 
     def _give_up_before(self, oldest: datetime) -> None:
         """Drop what lies before ``oldest`` and declare as a gap what was never read of it."""
@@ -595,6 +644,7 @@ class Collector:
             return
         for reading in self._past.values():
             self._kept(reading)
+            self._put_back(reading)
         self._past.clear()
 
     def _probe(self, kind: Kind) -> SlowProbe:

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from itertools import chain
 
 from office365_message_trace.model import EPOCH, Window
 
@@ -204,11 +205,12 @@ class Coverage:
         return min(each.pending()[0].start for each in self.passes)
 
     def will_read(self, window: Window) -> bool:
-        """Whether any pass still has to read some of ``window``, its boundaries included."""
+        """Whether any pass still has to read some of ``window``, its boundaries included, or a gap
+        there is tried again."""
+        pending = (interval for each in self.passes for interval in each.pending())
         return any(
             interval.start <= window.end and window.start <= interval.end
-            for each in self.passes
-            for interval in each.pending()
+            for interval in chain(pending, (gap.window for gap in self.gaps))
         )
 
     def completed(self, read: Read) -> "Coverage":
@@ -282,12 +284,10 @@ class Coverage:
         if self.live <= now + _CLOCK_TOLERANCE:
             return self
         start = _whole_second(now) - policy.delay - policy.final_age
-        if start <= self.since <= now:
-            start = self.since
-        since = min(self.since, start)
-        return replace(
-            self, passes=tuple(each.again_from(start) for each in self.passes), since=since
-        )
+        since = start if self.read_at == EPOCH and self.since > now else self.since
+        start = max(since, start)
+        again = tuple(each.again_from(start) for each in self.passes)
+        return self if again == self.passes else replace(self, passes=again, since=since)
 
     def without_before(self, oldest: datetime) -> "Coverage":
         """Give up what lies before ``oldest``; what the first pass had not read becomes a gap."""

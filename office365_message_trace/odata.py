@@ -24,7 +24,7 @@ from office365_message_trace.errors import (
     Unavailable,
     WindowTooLarge,
 )
-from office365_message_trace.microsoft.paging import Ask, ByLinks, OnePage, Walk
+from office365_message_trace.microsoft.paging import Ask, OnePage, Walk
 from office365_message_trace.microsoft.rows import RowFormat
 from office365_message_trace.model import (
     MILLISECOND,
@@ -47,6 +47,7 @@ from office365_message_trace.transport import (
     check_available,
 )
 
+_INSTANT = 2 * MILLISECOND  # the widest window that no division helps, see `NewestFirst`
 _LEEWAY = timedelta(seconds=2)  # around the window, before rows count as strays
 _READABLE = 20_000  # bytes of an error that are looked at
 # "Invalid StartDate value. The StartDate can't be older than 10 days from today."
@@ -124,18 +125,14 @@ class ODataClient(ABC):
 
     def _walk(self, window: Window, most: int | None, whole: bool, trace_id: str | None) -> Walk:
         """The way through ``window``."""
-        if trace_id is not None:
-            return ByLinks(window, self.page_size)
-        if window.span <= MILLISECOND:
+        if trace_id is not None or window.span <= _INSTANT:
             return self.instant(window)
-        if whole:
-            return OnePage(window, self.page_size, self._largest_page)
-        return self.walk(window, most)
+        return OnePage(window, self.page_size) if whole else self.walk(window, most)
 
     def _walked(
         self, walk: Walk, ask: Ask, request: Request, pending: Pending, attempts: int
     ) -> Iterator[Page | Pause]:
-        failures = 0
+        failures = count = 0
         while True:
             try:
                 rows, link = self._page(request, pending, ask, attempts)
@@ -149,12 +146,13 @@ class ODataClient(ABC):
                 yield Pause(paced.seconds)
                 pending = self._transport.begin(request)
                 continue
-            except LinkRefused:
-                walk.without_link()
-                self._notice_oddity(walk.oddity)
-                return
-            failures = 0
-            self._largest_page = max(self._largest_page, len(rows))
+            except LinkRefused as refusal:
+                if count >= max(self._largest_page, 1):
+                    raise WindowTooLarge(refusal.sentence, refusal.detail) from None
+                self._notice_oddity("next links that it refuses")  # after a page that was not full
+                rows, link = [], None
+            failures, count = 0, len(rows)
+            self._largest_page = max(self._largest_page, count)
             self._notice_strays(rows, ask.window)
             problem: WindowTooLarge | None = None
             following: Ask | None = None
@@ -210,7 +208,7 @@ class ODataClient(ABC):
 
     @abstractmethod
     def instant(self, window: Window) -> Walk:
-        """The way through a window of a millisecond."""
+        """The way through a window of a millisecond, or through the rows of one message."""
 
     def url(self, ask: Ask) -> str:
         """Where what ``ask`` wants is."""

@@ -30,6 +30,10 @@ class WindowWidth:
         self._rows = rows
         self._observed = False
 
+    def aim(self, rows: int) -> None:
+        """Have windows hold about ``rows`` rows from now on."""
+        self._rows = max(rows, 1)
+
     def observe(self, span: timedelta, rows: int) -> None:
         """Learn from a window that was read to its end; grow only if it was a full-width one."""
         fitting = self._fitting(span, rows)

@@ -87,10 +87,6 @@ class FailedWindows:
         """Have everything tried at once: what stood in the way is gone."""
         self._waiting = [replace(each, due=0.0) for each in self._waiting]
 
-    def clear(self) -> None:
-        """Forget everything: it is planned again as what it is, unread."""
-        self._waiting = []
-
 
 def divided(window: Window, parts: int) -> list[Window]:
     """``window`` in at most so many parts of whole milliseconds, which share their bounds."""

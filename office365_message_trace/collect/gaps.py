@@ -24,6 +24,7 @@ class GapProbe:
         """The gap to try at ``now``, which is ``moment``: one of which the service may have a part."""
         if moment < self._next:
             return None
+        self._next = moment + PROBE_EVERY
         oldest = policy.oldest_kept(now)
         kept = [gap for gap in gaps if gap.window.end > oldest]
         self._tried &= set(kept)
@@ -32,6 +33,5 @@ class GapProbe:
         untried = [gap for gap in kept if gap not in self._tried]
         if not untried:
             return None
-        self._next = moment + PROBE_EVERY
         self._tried.add(untried[-1])
         return untried[-1]

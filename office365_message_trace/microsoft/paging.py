@@ -7,7 +7,7 @@ rows that share both; links of either service were seen to lead to themselves or
 * `NewestFirst` (Graph): a page is a window. What is older than its last row is asked for by time.
 * `ByLinks` (Reporting Web Service; Graph where rows are not in order): follows the links.
 * `OnePage`: believes only what fits one page, for which neither order nor links matter.
-* `Instant`: reads a single millisecond again and again until nothing new appears.
+* `Instant`: reads a single millisecond, or one message, again until nothing new appears.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,19 +16,20 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Protocol
 
-from office365_message_trace.errors import AnswerTruncated, Unavailable, WindowTooLarge
+from office365_message_trace.errors import AnswerTruncated, WindowTooLarge
 from office365_message_trace.model import MILLISECOND, Row, Window, instant, milliseconds
 
-MOST_FRUITLESS = 3
-"""Pages in a row that bring nothing new, before links count as endless."""
+MOST_EMPTY = 3
+"""Empty pages in a row, before their links count as endless."""
+MOST_REPEATING = 3
+"""Pages in a row that hold known rows only, before their links count as a circle."""
 MOST_READINGS = 12
 """Readings of one millisecond, before it counts as one that cannot be read completely."""
+MOST_PAGES = 1200
+"""Pages of one walk: two readings of the million rows at which the Reporting Web Service ends."""
 
 _ENOUGH_QUIET = 3  # readings in a row that bring nothing new, though each lacks rows of another
 _SHARES = (1.0, 0.8, 0.9, 0.7, 0.6)  # of a page, for readings with other page edges
-_MOST_PAGES_OF_AN_INSTANT = (
-    600  # more than the million rows at which the Reporting Web Service ends
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +66,29 @@ class Walk(Protocol):
         """The next request after a page of ``rows`` with a next ``link``; None if the window is
         complete. Raises `WindowTooLarge` where only smaller windows lead on."""
 
-    def without_link(self) -> None:
-        """The next link was refused: returns if the window is complete all the same, else raises."""
+
+class _Links:
+    """The links that were followed, and whether another one leads anywhere."""
+
+    def __init__(self) -> None:
+        self._followed: set[str] = set()
+        self._empty = 0
+
+    def __contains__(self, link: str) -> bool:
+        return link in self._followed
+
+    def follow(self, link: str) -> str:
+        """Note that ``link`` is followed."""
+        self._followed.add(link)
+        return link
+
+    def end_at(self, rows: Sequence[object], link: str) -> bool:
+        """Whether a page without ``rows`` is the end, although it has a ``link``."""
+        self._empty = 0 if rows else self._empty + 1
+        return not rows and (link in self._followed or self._empty >= MOST_EMPTY)
+
+
+_NOWHERE = "next links that lead nowhere"
 
 
 class ByLinks:
@@ -79,45 +101,71 @@ class ByLinks:
         self.first = Ask(window)
         self._window = window
         self._page_size = page_size
-        self._most = most
-        self._pages = 0
-        self._fruitless = 0
+        self._most = most or MOST_PAGES
+        self._pages = self._repeating = 0
         self._seen: set[bytes] = set()
-        self._followed: set[str] = set()
+        self._links = _Links()
 
     def after(self, rows: Sequence[Row], link: str | None) -> Ask | None:
         self._pages += 1
         known = len(self._seen)
         self._seen.update(row.key for row in rows)
-        self._fruitless = 0 if len(self._seen) > known else self._fruitless + 1
+        if rows:
+            self._repeating = 0 if len(self._seen) > known else self._repeating + 1
         if link is None:
             if len(rows) >= self._page_size:
                 raise AnswerTruncated("a full page without a next link", f"{len(rows)} rows")
             self.covered = self._window
             return None
-        circular = link in self._followed
-        if (circular and not rows) or self._fruitless >= MOST_FRUITLESS:
-            self.oddity = "next links that lead nowhere"
+        if self._links.end_at(rows, link):
+            self.oddity = _NOWHERE
             self.covered = self._window
             return None
-        if circular:
-            raise WindowTooLarge("a next link leads in a circle")
-        if self._pages == self._most:
+        if link in self._links or self._repeating >= MOST_REPEATING:
+            raise WindowTooLarge("next links lead in a circle")
+        if self._pages >= self._most:
             raise WindowTooLarge("more pages than are good to read again")
-        self._followed.add(link)
-        return Ask(self._window, link)
+        return Ask(self._window, self._links.follow(link))
 
-    def without_link(self) -> None:
-        raise WindowTooLarge("a next link is refused")
+
+class _Reading:
+    """One reading of a millisecond: what it brought, and what there is to doubt about it."""
+
+    def __init__(self, top: int | None = None) -> None:
+        self.top = top
+        self.keys: set[bytes] = set()
+        self.contents: set[bytes] = set()
+        self.rows = 0  # without those that the next page merely repeats
+        self.pages = self.repeating = 0  # that hold rows; that hold known ones only
+        self.links = _Links()
+        self.edges: list[str] = []
+        self.blind = False  # whether the recipient at some page edge cannot be asked for
+        self.full_end = False  # whether nothing but its size tells that the last page was cut
+        self._last: bytes | None = None
+
+    def add(self, rows: Sequence[Row]) -> bool:
+        """Take in a page; whether it brought anything new."""
+        known = len(self.contents)
+        self.keys.update(row.key for row in rows)
+        self.contents.update(row.content for row in rows)
+        new = len(self.contents) > known
+        if rows:
+            self.pages += 1
+            self.repeating = 0 if new else self.repeating + 1
+            self.rows += len(rows) - (rows[0].content == self._last)
+            self._last = rows[-1].content
+        return new
 
 
 class Instant:
     """Reads a millisecond until a reading brings nothing new and shows that nothing was cut off.
 
+    It serves the rows of one message as well: what no smaller window can divide.
+
     With ``recipient``, for a service that takes a page size and continues after the last row's
     recipient: readings differ in their page size, so that page edges fall elsewhere, and at each edge
     the rows of the recipient there are asked for. Without, a full last page is followed by a request
-    for what is beyond it. Raises `AnswerTruncated` if rows are missing for certain.
+    for what is beyond it. Raises `AnswerTruncated` if rows are missing, or if that cannot be told.
     """
 
     oddity: str | None = None
@@ -129,81 +177,109 @@ class Instant:
         self._page_size = page_size
         self._recipient = recipient
         self._usual_page = page_size
-        self._seen: set[bytes] = set()
-        self._readings = self._quiet = 0
-        self._begin()
-
-    def _begin(self) -> None:
-        self._reading: set[bytes] = set()
-        self._followed: set[str] = set()
-        self._edges: list[str] = []
-        self._at_edges = False
-        self._rows = self._fruitless = 0
+        self._keys: set[bytes] = set()
+        self._contents: set[bytes] = set()
+        self._pages = self._readings = self._quiet = 0
+        self._reading = _Reading()
+        self._edge: OnePage | None = None
 
     def after(self, rows: Sequence[Row], link: str | None) -> Ask | None:
-        known = len(self._reading)
-        self._reading.update(row.key for row in rows)
-        if self._at_edges:
-            if link is not None or len(rows) >= self._page_size:
-                raise self._truncated("more rows of one recipient than a page holds")
-            return self._at_next_edge()
-        whole = link is None and len(rows) < self._page_size
-        if whole and not self._readings and not self._followed:
-            self.covered = self._window
-            return None
-        brings_more = len(self._reading) > known
-        self._fruitless = 0 if brings_more else self._fruitless + 1
-        self._rows += len(rows)
+        self._pages += 1
+        if self._pages >= MOST_PAGES:
+            raise self._truncated("too many rows in one millisecond")
+        reading = self._reading
+        new = reading.add(rows) if self._edge is None else self._add_edge(rows)
+        if self._edge is not None:
+            return self._after_edge(self._edge, rows, link)
         if link is None:
-            probing = self._recipient is None and brings_more and len(rows) >= self._page_size
-            return Ask(self._window, beyond=self._rows) if probing else self._at_next_edge()
-        if link in self._followed or self._fruitless >= MOST_FRUITLESS:
-            self.oddity = "next links that lead nowhere"
+            return self._after_last(rows, new)
+        if reading.links.end_at(rows, link):
+            self.oddity = _NOWHERE
             return self._at_next_edge()
-        if not self._readings and not self._followed:
-            self._usual_page = min(len(rows), self._page_size) or self._page_size
-        if self._recipient is not None and rows and (edge := self._recipient(rows[-1])):
-            self._edges.append(edge)
-        self._followed.add(link)
-        return Ask(self._window, link)
+        if link in reading.links or reading.repeating >= MOST_REPEATING:
+            raise self._truncated("next links lead in a circle")
+        if rows and reading.pages == 1 and not self._readings:
+            self._usual_page = min(len(rows), self._page_size)
+        self._note_edge(rows)
+        return Ask(self._window, reading.links.follow(link))
 
-    def without_link(self) -> None:
-        raise Unavailable("a next link is refused")
+    def _after_last(self, rows: Sequence[Row], new: bool) -> Ask | None:
+        """After a page without a link, which is the last one unless it is full."""
+        reading = self._reading
+        full = len(rows) >= (reading.top or self._page_size)
+        if full and self._recipient is None:
+            if not new:
+                raise self._truncated("a full page without a next link")
+            reading.links = _Links()
+            return Ask(self._window, beyond=reading.rows)
+        reading.full_end = full
+        if full:
+            self._note_edge(rows)
+        return self._at_next_edge()
+
+    def _note_edge(self, rows: Sequence[Row]) -> None:
+        """After the last of ``rows``, rows of the same recipient may have been skipped."""
+        if rows and self._recipient is not None:
+            edge = self._recipient(rows[-1])
+            self._reading.edges += [edge] if edge else []
+            self._reading.blind = self._reading.blind or not edge
+
+    def _add_edge(self, rows: Sequence[Row]) -> bool:
+        self._reading.keys.update(row.key for row in rows)
+        self._reading.contents.update(row.content for row in rows)
+        return False
+
+    def _after_edge(self, edge: "OnePage", rows: Sequence[Row], link: str | None) -> Ask | None:
+        try:
+            following = edge.after(rows, link)
+        except WindowTooLarge:
+            raise self._truncated("more rows of one recipient than a page holds") from None
+        return following or self._at_next_edge()
 
     def _at_next_edge(self) -> Ask | None:
-        self._at_edges = True
-        if self._edges:
-            return Ask(self._window, recipient=self._edges.pop())
-        return self._judged()
+        if not self._reading.edges:
+            self._edge = None
+            return self._judged()
+        self._edge = OnePage(self._window, self._usual_page)
+        return Ask(self._window, recipient=self._reading.edges.pop())
 
     def _judged(self) -> Ask | None:
         """After a whole reading: read again, or done."""
+        reading = self._reading
         self._readings += 1
-        new = self._reading - self._seen
-        missing = self._seen - self._reading
-        self._seen |= self._reading
-        self._quiet = 0 if new else self._quiet + 1
-        if missing and self._recipient is not None and not self._followed:
+        new = reading.contents - self._contents
+        missing = self._keys - reading.keys
+        self._keys |= reading.keys
+        self._contents |= reading.contents
+        if self._readings == 1 and reading.pages <= 1 and not reading.full_end:
+            self.covered = self._window
+            return None
+        alone = self._recipient is not None and reading.pages == 1 and self._readings > 1
+        if alone and (missing or reading.full_end):
             raise self._truncated("a page that was cut short")
-        if (self._quiet and not missing) or self._quiet == _ENOUGH_QUIET:
+        self._quiet = 0 if new else self._quiet + 1
+        whole = not reading.blind and reading.rows <= len(self._contents)
+        if self._quiet and whole and (not missing or self._quiet >= _ENOUGH_QUIET):
             self.covered = self._window
             return None
         if self._readings == MOST_READINGS:
             raise self._truncated("readings of one millisecond that differ")
-        self._begin()
         share = _SHARES[self._readings % len(_SHARES)]
         top = max(int(self._usual_page * share), 1) if self._recipient is not None else None
+        self._reading = _Reading(top)
         return Ask(self._window, top=top)
 
     def _truncated(self, sentence: str) -> AnswerTruncated:
-        return AnswerTruncated(sentence, f"{len(self._seen | self._reading)} rows", self._window)
+        rows = len(self._keys | self._reading.keys)
+        return AnswerTruncated(sentence, f"{rows} rows", self._window)
 
 
 class NewestFirst:
     """Asks again for what is older than the last row of a page, as long as rows come newest first.
 
     The last row's millisecond is asked for once more, and one more than that: receive times are shown
-    in milliseconds, and the service knows finer ones.
+    in milliseconds, and the service knows finer ones. At most ``most`` pages, but for a millisecond
+    that fills a page.
     """
 
     oddity: str | None = None
@@ -216,9 +292,10 @@ class NewestFirst:
         self._window = window
         self._rest = window
         self._page_size = page_size
-        self._most = most
+        self._most = most or MOST_PAGES
         self._recipient = recipient
         self._pages = 0
+        self._links = _Links()
         self._part: ByLinks | Instant | None = None
 
     def after(self, rows: Sequence[Row], link: str | None) -> Ask | None:
@@ -231,22 +308,30 @@ class NewestFirst:
         start, end = self._rest.start, self._rest.end
         inside = range(milliseconds(start), milliseconds(end) + 1)
         received = [row.received for row in rows if row.received in inside]
-        in_order = all(later <= earlier for earlier, later in pairwise(received))
-        last = instant(received[-1]) if received else end
-        if in_order and last + MILLISECOND < end:
+        if any(later > earlier for earlier, later in pairwise(received)):
+            self._part = ByLinks(self._rest, self._page_size, self._most)
+            return self._through(self._part, self._part.after(rows, link))
+        if not received:
+            return self._past_empty(link)
+        last = instant(received[-1])
+        if last + MILLISECOND < end:
             following = self._advance(last + MILLISECOND)
-            if self._pages == self._most:
+            if self._pages >= self._most:
                 raise WindowTooLarge("more pages than are good to read again")
             return following
-        if in_order and len(rows) >= self._page_size:
-            crowded = Window(max(last - MILLISECOND, start), end)
-            self._part = Instant(crowded, self._page_size, self._recipient)
-            return self._part.first
-        self._part = ByLinks(self._rest, self._page_size, self._most)
-        return self._through(self._part, self._part.after(rows, link))
+        crowded = Window(max(last - MILLISECOND, start), end)
+        self._part = Instant(crowded, self._page_size, self._recipient)
+        return self._part.first
 
-    def without_link(self) -> None:
-        (self._part or ByLinks(self._rest, self._page_size)).without_link()
+    def _past_empty(self, link: str | None) -> Ask | None:
+        """Go on by ``link`` where a page holds no row of the window; none is older than such a page."""
+        if link is None:
+            raise AnswerTruncated("a full page without a next link")
+        if self._links.end_at((), link):
+            self.oddity = _NOWHERE
+            self.covered = self._window
+            return None
+        return Ask(self._rest, self._links.follow(link))
 
     def _through(self, part: ByLinks | Instant, following: Ask | None) -> Ask | None:
         """Go on after a stretch of ``part``, at the end of which the rest is asked for by time."""
@@ -262,43 +347,35 @@ class NewestFirst:
 
     def _advance(self, upper: datetime) -> Ask:
         self._rest = Window(self._rest.start, upper)
+        self._links = _Links()
         self.covered = Window(upper, self._window.end)
         return Ask(self._rest)
 
 
 class OnePage:
-    """Takes a window only if all of it fits one page; links are followed to see that nothing is there.
-
-    ``largest`` is the largest page that the service has given: a smaller one was not cut for its size,
-    and is believed if its link is refused.
-    """
+    """Takes a window only if all its rows are on one page; links are followed to see that they are."""
 
     oddity: str | None = None
     covered: Window | None = None
 
-    def __init__(self, window: Window, page_size: int, largest: int) -> None:
+    def __init__(self, window: Window, page_size: int) -> None:
         self.first = Ask(window)
         self._window = window
         self._page_size = page_size
-        self._largest = largest
-        self._rows = 0
-        self._followed: set[str] = set()
+        self._found = False
+        self._links = _Links()
 
     def after(self, rows: Sequence[Row], link: str | None) -> Ask | None:
-        if len(rows) >= self._page_size or (self._rows and rows):
+        if len(rows) >= self._page_size or (rows and self._found):
             received = sorted(row.received for row in rows)
             cut = instant(received[len(received) // 2])
             raise WindowTooLarge("more than a page", cut=cut)
-        self._rows += len(rows)
-        if link is None or link in self._followed or len(self._followed) == MOST_FRUITLESS:
-            self.oddity = "next links that lead nowhere" if link else None
+        self._found = self._found or bool(rows)
+        if link is None:
             self.covered = self._window
             return None
-        self._followed.add(link)
-        return Ask(self._window, link)
-
-    def without_link(self) -> None:
-        if self._rows >= self._largest:
-            raise WindowTooLarge("a next link is refused")
-        self.oddity = "next links that it refuses"
-        self.covered = self._window
+        if self._links.end_at(rows, link) or link in self._links:
+            self.oddity = _NOWHERE
+            self.covered = self._window
+            return None
+        return Ask(self._window, self._links.follow(link))

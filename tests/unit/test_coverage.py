@@ -520,6 +520,17 @@ def test_a_reopened_gap_is_backlog_that_is_read_and_confirmed() -> None:
     assert all(read.window == gap.window for read in again)
 
 
+@given(windows, causes)
+def test_what_is_known_of_a_gap_is_needed_as_long_as_it_is_declared(
+    window: Window, cause: Cause
+) -> None:
+    """It is tried again, and must not repeat what it shows each time."""
+    old = Window(window.start - 1000 * HOUR, window.end - 1000 * HOUR + MINUTE)
+    coverage = Coverage.starting(NOON - 60 * HOUR, policy())
+    assert not coverage.will_read(old)
+    assert coverage.with_gap(Gap(old, cause)).will_read(old)
+
+
 def test_a_window_cannot_end_before_it_starts() -> None:
     with pytest.raises(ValueError, match="cannot end"):
         Window(NOON, NOON - HOUR)
