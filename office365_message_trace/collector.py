@@ -290,7 +290,9 @@ class Collector:
         return min(wait, self._gap_probe.wait(moment)) if self._coverage.gaps else wait
 
     def _begin(self, trial: Trial, gap: Gap | None = None) -> _Reading:
-        read = trial.read
+        """Begin to read the window of ``trial``, which may have been planned long before."""
+        read = replace(trial.read, at=self._clock.now())
+        trial = replace(trial, read=read)
         pages = self._source.pages(
             read.window,
             background=read.kind is not Kind.LIVE,

@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 from pyrate_limiter import BucketFullException
 
@@ -35,9 +37,8 @@ from office365_message_trace.transport import (
     StillUnderWay,
     Transport,
 )
-from sandbox.clock import to_ms
+from sandbox.clock import from_ms, to_ms
 from sandbox.simulation.clock import VirtualClock
-from sandbox.simulation.faulty import dated
 from sandbox.simulation.perils import Perils
 from tests.claims.intake import Intake
 from tests.claims.service import Fields, Mail, Service
@@ -52,7 +53,7 @@ _INTAKE_SECONDS = 0.05
 
 
 def policy(
-    *, delay: int = 5, frequency: int = 60, lookback: float = 6, history: int = 30
+    *, delay: int = 5, frequency: int = 300, lookback: float = 6, history: int = 30
 ) -> Policy:
     """Settings: minutes, seconds, hours and days."""
     return Policy(
@@ -185,16 +186,12 @@ class _Process:
     def live(self, until: int) -> None:
         """Collect up to ``until``, or until another process has taken over."""
         clock = self._lab.clock
-        before = clock.stop_ms, clock.alive
-        clock.stop_ms, clock.alive = until, self._owner.glance
-        try:
-            self._collect()
-        except Replaced as end:
-            self._lab.log(str(end), "error")
-        except Stopped:
-            pass
-        finally:
-            clock.stop_ms, clock.alive = before
+        with clock.another_process(until), suppress(Stopped):
+            clock.alive = self._owner.glance
+            try:
+                self._collect()
+            except Replaced as end:
+                self._lab.log(str(end), "error")
 
     def _collect(self) -> None:
         lab, clock = self._lab, self._clock
@@ -222,11 +219,10 @@ class _Process:
 
 
 class _MachineClock(VirtualClock):
-    """A virtual clock on which things happen meanwhile, and whose waits say that the process is alive."""
+    """A virtual clock on which things happen while the process waits."""
 
     def __init__(self, start: int, perils: Perils, steps: Iterable[tuple[int, int]]) -> None:
         super().__init__(start, perils, steps)
-        self.alive: Callable[[], None] = lambda: None
         self.agenda: list[tuple[int, Callable[[], object]]] = []
 
     def wait(self, seconds: float) -> None:
@@ -235,7 +231,6 @@ class _MachineClock(VirtualClock):
         for entry in due:
             self.agenda.remove(entry)
             entry[1]()
-        self.alive()
 
 
 class _ServiceHttp:
@@ -255,11 +250,9 @@ class _ServiceHttp:
             lab.clock.skip_to(arrives)
             if not isinstance(outcome, Answer):
                 raise outcome
-            if not lab.tells_time:
-                return outcome
-            answer = dated(outcome, arrives)
-            self._clock.heard("The service", answer.headers["date"], lab.clock.monotonic())
-            return answer
+            date = format_datetime(from_ms(lab.service.clock(arrives)), usegmt=True)
+            self._clock.heard("The service", date if lab.tells_time else "", arrives / 1000)
+            return outcome
 
         return wait
 

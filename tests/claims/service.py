@@ -105,6 +105,8 @@ class Service:
         self._times = [row.received for row in self.mail]
         self.reporting_format = False
         """Whether rows of Graph are to be forwarded in the form of the Reporting Web Service."""
+        self.clock: Callable[[int], int] = lambda now: now
+        """The instant that the ``Date`` of an answer names."""
         self.given: list[Given] = []
         self.replica: Callable[[int], int] = lambda now: now
         """The instant of which the rows are shown."""

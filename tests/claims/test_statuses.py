@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.claims.laboratory import T0, Laboratory
-from tests.claims.service import H, M, S, Fields, Kind, Mail, Service
+from tests.claims.service import Fields, H, Kind, M, Mail, S, Service
 
 both = pytest.mark.parametrize("kind", ["reporting", "graph"])
 
