@@ -133,6 +133,7 @@ class ODataClient(ABC):
         self, walk: Walk, ask: Ask, request: Request, pending: Pending, attempts: int
     ) -> Iterator[Page | Pause]:
         failures = count = 0
+        visited: set[str] = set()
         while True:
             try:
                 rows, link = self._page(request, pending, ask, attempts)
@@ -153,6 +154,10 @@ class ODataClient(ABC):
                 rows, link = [], None
             failures, count = 0, len(rows)
             self._largest_page = max(self._largest_page, count)
+            visited.add(request.url)
+            if link in visited and count < max(self._largest_page, 1):
+                self._notice_oddity("next links that lead back")  # from a page that was not full
+                link = None
             self._notice_strays(rows, ask.window)
             problem: WindowTooLarge | None = None
             following: Ask | None = None

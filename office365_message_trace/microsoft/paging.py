@@ -240,7 +240,7 @@ class Instant:
         if not self._reading.edges:
             self._edge = None
             return self._judged()
-        self._edge = OnePage(self._window, self._usual_page)
+        self._edge = OnePage(self._window, self._page_size)
         return Ask(self._window, recipient=self._reading.edges.pop())
 
     def _judged(self) -> Ask | None:
