@@ -74,14 +74,10 @@ _CONFIRM_AFTER = 900.0  # seconds after the backlog's last window, before it is 
 _CONFIRM_EVERY = 8  # windows of the past, one of which at least confirms, if any is to be confirmed
 _REPEATS = 3  # of a final read that brings something new, or of which an event is refused
 _ASK_AGAIN = 60.0  # seconds before a service that speaks of its history is asked once more
-<<<<<<< HEAD
-_HIDDEN_HISTORY = timedelta(days=3)  # without a row at the beginning; longer than a weekend
-_STRAYS = timedelta(seconds=2)  # around a window, from which services may return rows
-=======
 _STILL_KEPT = (timedelta(minutes=2), timedelta(minutes=10), timedelta(hours=1))
 """After the instant from which on a service says it keeps rows: cuts that leave little to be refused again."""
-_HIDDEN_HISTORY = timedelta(days=1)  # without a row at the beginning, before it is declared
->>>>>>> claims
+_HIDDEN_HISTORY = timedelta(days=3)  # without a row at the beginning; longer than a weekend
+_STRAYS = timedelta(seconds=2)  # around a window, from which services may return rows
 _CLOCK_JUMP = 60.0  # seconds by which the time may be corrected while a page is under way
 
 _FOUND_LATE = (
@@ -303,10 +299,7 @@ class Collector:
         return min(waits)
 
     def _begin(self, trial: Trial, gap: Gap | None = None) -> _Reading:
-<<<<<<< HEAD
-=======
         """Begin to read the window of ``trial``, which may have been planned long before."""
->>>>>>> claims
         read = replace(trial.read, at=self._clock.now())
         trial = replace(trial, read=read)
         pages = self._source.pages(
