@@ -169,7 +169,7 @@ class Rig:
     def refused(self, kind: Kind, refused: bool) -> None:
         """Told by the collector; nothing is refused here."""
 
-    def given_up(self, events: int) -> None:
+    def discarded(self, events: int) -> None:
         """Told by the collector; no event is refused here."""
 
 

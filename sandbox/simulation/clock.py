@@ -14,11 +14,13 @@ from sandbox.clock import from_ms, to_ms_up
 from sandbox.simulation.perils import Killed, Perils
 
 _MOST_IDLE_LOOKS = 20_000
+_MOST_LOOKS_A_MINUTE = 10_000
+_MINUTE_MS = 60_000
 _Result = TypeVar("_Result")
 
 
 class Livelock(AssertionError):
-    """The collector turns in a circle in which no time passes."""
+    """The collector turns in a circle in which no time passes, or next to none."""
 
 
 class VirtualClock:
@@ -38,7 +40,7 @@ class VirtualClock:
         """Called at each wait, and whenever one ends."""
         self._perils = perils
         self._steps = deque(sorted(steps))
-        self._idle_looks = 0
+        self._idle_looks = self._looks = self._looks_since_ms = 0
         self._deferred: int | None = None
         self.skip_to(start_ms)
 
@@ -130,8 +132,11 @@ class VirtualClock:
 
     def _look(self) -> None:
         self._idle_looks += 1
-        if self._idle_looks > _MOST_IDLE_LOOKS:
-            raise Livelock("no time passes any more")
+        self._looks += 1
+        if self.ms - self._looks_since_ms > _MINUTE_MS:
+            self._looks, self._looks_since_ms = 0, self.ms
+        if self._idle_looks > _MOST_IDLE_LOOKS or self._looks > _MOST_LOOKS_A_MINUTE:
+            raise Livelock("no time passes any more, or next to none")
         if self._perils.strike("waiting", self.ms):
             raise Killed
         if self.stopping:

@@ -13,6 +13,7 @@ from sandbox.simulation.troubles import Troubles
 from sandbox.simulation.witness import Witness
 
 TENANT = "9c4ab6f2-62a0-4e1c-9a3d-5d1c1f0c7a11"
+OTHER_TENANT = "2f0b1d8e-7c55-4d0a-9a1b-6c2d3e4f5a6b"
 APP = App("0f6a2c0e-58c8-4b0a-8d26-5a4c5f2f6b01", {"a secret of the simulation": None})
 _LIFETIME = timedelta(seconds=3599)
 _EARLY_MS = 300_000

@@ -55,7 +55,8 @@ SLACK_MS = 60_000
 CROWDED_MS = 15 * MINUTE_MS
 
 LEAST_LATENESS_MS = 10 * MINUTE_MS
-"""What comes later than the delay is promised within three times its lateness, but no sooner."""
+"""What comes later than the delay is promised within three times its lateness, but no sooner than three
+times this, nor than what is on time."""
 
 FINAL_SHARE = 1.3
 """Of the age at which time is read for the last time: that read is due when a quarter more has passed."""

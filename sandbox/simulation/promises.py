@@ -196,10 +196,11 @@ class Promises:
 
     def _bound(self, shown: Shown) -> int | None:
         settings = self._in_force(shown)
+        first_ms = max(each.delay_ms + each.frequency_ms for each in settings)
         if self._is_on_time(shown):
-            return max(each.delay_ms + each.frequency_ms for each in settings)
+            return first_ms
         if shown.lateness_ms <= min(each.lookback_ms for each in settings):
-            return 3 * max(shown.lateness_ms, LEAST_LATENESS_MS)
+            return max(first_ms, 3 * max(shown.lateness_ms, LEAST_LATENESS_MS))
         return None
 
     def _is_on_time(self, shown: Shown) -> bool:

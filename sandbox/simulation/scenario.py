@@ -265,7 +265,7 @@ def _mail(
     rate = 0.02 * 50 ** rng.random()
     bursts = [
         Burst(from_ms(until_ms), from_ms(until_ms + 10 * DAY_MS), 0.03),
-        Burst(from_ms(start_ms - 9 * DAY_MS), from_ms(start_ms - DAY_MS), 0.03),
+        Burst(from_ms(start_ms - 13 * DAY_MS), from_ms(start_ms - DAY_MS), 0.03),
     ]
     for _ in range(rng.choice((0, 0, 1, 3))):
         minute = rng.randrange(start_ms, until_ms) // 60_000 * 60_000
@@ -277,7 +277,7 @@ def _mail(
         seed=seed,
         messages_per_minute=rate,
         bursts=tuple(bursts),
-        since=from_ms(start_ms - 5 * DAY_MS),
+        since=from_ms(start_ms - 12 * DAY_MS),
         mean_recipients=rng.choice((1.2, 1.6, 3.0)),
         tie_fraction=rng.choice((0.1, 0.5)),
         late_fraction=rng.choice((0.02, 0.1, 0.3)),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from office365_message_trace.collect.ownership import OwnedHttp, OwnedStorage, Ownership
+from office365_message_trace.collect.tenants import Identity, find_place
 from office365_message_trace.collector import Collector
 from office365_message_trace.coverage import Coverage, Kind, Policy
 from office365_message_trace.ledger import Ledger
@@ -22,7 +24,12 @@ from sandbox.intake import Intake, IntakeOptions
 from sandbox.mailflow import MailFlow, MailFlowOptions
 from sandbox.reporting import ReportingService
 from sandbox.simulation.clock import VirtualClock
-from sandbox.simulation.credentials import SimulatedCredentials, directory
+from sandbox.simulation.credentials import (
+    OTHER_TENANT,
+    TENANT,
+    SimulatedCredentials,
+    directory,
+)
 from sandbox.simulation.events import events_of
 from sandbox.simulation.graph import OtherClient, SimulatedGraph
 from sandbox.simulation.lies import Distortions
@@ -41,8 +48,9 @@ from sandbox.simulation.witness import Collected, Life, Witness
 
 @dataclass
 class Place:
-    """A tenant that can be collected, and the service that shows its mail."""
+    """A tenant that can be collected, by its `name`, and the service that shows its mail."""
 
+    name: str
     collected: Collected
     service: Service
     distortions: Distortions
@@ -69,11 +77,11 @@ class World:
         )
         self._entra = directory(self.clock, scenario.seed)
         self._distortion_chance = chance("distortions")
-        self.places = [self._place(scenario.mail)]
+        self.places = [self._place(TENANT, scenario.mail)]
         """The usual tenant, and the one that is collected for a while."""
         if scenario.visit is not None:
             visited = replace(scenario.mail, seed=-scenario.seed, large_messages=())
-            self.places.append(self._place(visited))
+            self.places.append(self._place(OTHER_TENANT, visited))
         self.place = self.places[0]
         """The one that is collected now."""
         self.witness.collected = [place.collected for place in self.places]
@@ -97,16 +105,23 @@ class World:
         self.witness.begins(Life(self.clock.ms))
         self.witness.current = self.place.collected
         shared = PatientStorage(self.storage, clock, self._log)
-        own = Below(self.storage, self.place.collected.folder)
+        where = find_place(shared, FOLDER, Identity(self.place.name, KEY))
+        owner = Ownership(self.storage, where.folder, clock, self._log)
+        owner.claim()
+        owner.check()
+        self.clock.alive = owner.glance
+        where.save(shared)
+        self.place.collected.folder = where.folder
+        own = OwnedStorage(Below(self.storage, where.folder), owner)
         storage = PatientStorage(own, clock, self._log)
-        store, ledger = StateStore(storage, self._log), Ledger(storage)
         policy = replace(settings.policy, history=self.place.service.history)
         source = self._source(policy, own, clock)
         now = learn_time(source, clock)
+        store, ledger = StateStore(storage, self._log), Ledger(storage)
         coverage = opening_coverage(
             store,
             ledger,
-            shared,
+            shared if self.place is self.places[0] else None,
             policy,
             settings.first_start,
             now,
@@ -114,7 +129,7 @@ class World:
         )
         Collector(
             source,
-            self._pusher(settings, clock),
+            self._pusher(settings, owner, clock),
             ledger,
             store,
             policy,
@@ -143,7 +158,7 @@ class World:
         """Told when events are given up."""
         self.witness.faults["events discarded"] += events
 
-    def _place(self, mail: MailFlowOptions) -> Place:
+    def _place(self, name: str, mail: MailFlowOptions) -> Place:
         scenario = self.scenario
         tenant = WatchedTenant(
             SimulatedMail(MailFlow(mail), scenario.whole_seconds, scenario.bad_from_ms)
@@ -157,7 +172,7 @@ class World:
             reach_ms=scenario.settings.reach_ms,
             behind_ms=scenario.behind_ms,
         )
-        return Place(Collected(tenant, FOLDER), self._serving(tenant), distortions)
+        return Place(name, Collected(tenant, FOLDER), self._serving(tenant), distortions)
 
     def _serving(self, tenant: WatchedTenant) -> Service:
         scenario, entra, now = self.scenario, self._entra, self.clock.true
@@ -195,7 +210,7 @@ class World:
         transport = Transport(http, "Microsoft", clock, self._log, credentials, self._jitter.random)
         return service.client(transport, clock, self._log)
 
-    def _pusher(self, settings: Settings, clock: MicrosoftClock) -> BatchPusher:
+    def _pusher(self, settings: Settings, owner: Ownership, clock: MicrosoftClock) -> BatchPusher:
         http = IntakeHttp(
             self._intake,
             self.clock,
@@ -206,7 +221,8 @@ class World:
             self.scenario.latency,
         )
         http.poison_stays = self.scenario.poison_stays
-        transport = Transport(http, "The intake", clock, self._log, None, self._jitter.random)
+        owned = OwnedHttp(http, owner)
+        transport = Transport(owned, "The intake", clock, self._log, None, self._jitter.random)
         return BatchPusher(URL, KEY, settings.chunk_size, transport, clock, self._log, self)
 
     def _log(self, text: str, level: str) -> None:

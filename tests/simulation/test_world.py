@@ -85,6 +85,16 @@ def test_a_loop_in_which_no_time_passes_is_found() -> None:
         turn_for_ever()
 
 
+def test_a_loop_that_turns_each_millisecond_is_found() -> None:
+    time = clock()
+    with pytest.raises(Livelock):
+        for _ in range(60_000):
+            time.wait(0.001)
+    calm = clock()
+    for _ in range(60_000):
+        calm.wait(0.1)
+
+
 def test_a_kill_inside_an_append_tears_it() -> None:
     torn = set()
     for seed in range(200):
