@@ -201,7 +201,7 @@ class Collector:
         self._messages = LargeMessages()
         self._past: dict[tuple[Kind, ...], _Reading] = {}
         self._confirm_at = 0.0
-        self._opened = 0
+        self._looks = 0
         self._doubted_history: dict[int, float] = {}
         self._forwarded = 0
         self._catch_up = CatchUp()
@@ -282,8 +282,8 @@ class Collector:
             return self._begin_message(message, now)
         confirm = self._confirm_at - moment
         kinds = slot[:2] if confirm > 0 else slot
-        self._opened += 1
-        if confirm <= 0 and self._opened % _CONFIRM_EVERY == 0:
+        self._looks += 1
+        if confirm <= 0 and self._looks % _CONFIRM_EVERY == 0:
             kinds = (Kind.CONFIRM, *slot[:2])
         under_way = [each.read.window for each in self._past.values() if each.message is None]
         coverage = self._coverage.overlooking([*under_way, *self._failed.windows])
@@ -599,8 +599,8 @@ class Collector:
             read = replace(read, kind=Kind.BACKLOG)
         since = self._doubted_history.setdefault(problem.days, moment)
         if moment - since < _ASK_AGAIN:
-            limit = now - timedelta(days=problem.days)
-            first, *later = read.window.divided_at(*(limit + each for each in _STILL_KEPT))
+            oldest = now - timedelta(days=problem.days)
+            first, *later = read.window.divided_at(*(oldest + each for each in _STILL_KEPT))
             self._failed.postpone(replace(read, window=first), moment + _ASK_AGAIN)
             for part in later:
                 self._failed.postpone(replace(read, window=part), moment)
