@@ -148,7 +148,9 @@ class ODataClient(ABC):
                 pending = self._transport.begin(request)
                 continue
             except LinkRefused as refusal:
-                if count >= max(self._largest_page, 1):
+                if not count:  # the rows may be behind an empty page
+                    raise Unavailable(refusal.sentence, refusal.detail) from None
+                if count >= self._largest_page:
                     raise WindowTooLarge(refusal.sentence, refusal.detail) from None
                 self._notice_oddity("next links that it refuses")  # after a page that was not full
                 rows, link = [], None
