@@ -33,6 +33,9 @@ class GraphOptions:
     """A `$skiptoken` older than that is refused (unknown; None: it never expires)."""
     to_ip: Literal["empty", "null"] = "empty"
     """How an absent `toIP` or `fromIP` is written (observed: an empty string)."""
+    recipients_listed: int | None = None
+    """Of a message only so many rows are shown unless its id is asked for (documented for
+    Get-MessageTraceV2, from 1000 on; for Graph unknown). None: all of them."""
     statuses: dict[str, str] = field(default_factory=lambda: {"None": "unknownFutureValue"})
     """Names that replace the usual ones, by the tenant's status. `None` is no member of the
     documented enumeration; what the service makes of it is unknown."""

@@ -83,7 +83,7 @@ class Pages:
             after = (begin.received_ms, begin.recipient, begin.id)
         span = Span(begin.start_ms, begin.end_ms, to_ms(now))
         if self.options.order == "scattered":
-            wanted = self._wanted(question.query)
+            wanted = self._wanted(question.query, now)
             return scattered_after(self.tenant, span, after, limit, wanted=wanted)
         return rows_after(
             self.tenant,
@@ -92,13 +92,26 @@ class Pages:
             limit,
             ascending=self.options.order == "ascending",
             strict=self.options.strict_cursor,
-            wanted=self._wanted(question.query),
+            wanted=self._wanted(question.query, now),
         )
 
-    def _wanted(self, query: Query) -> Callable[[Content], bool] | None:
-        if not query.selective:
-            return None
-        return lambda row: query.matches(graph_row(row, self.options, all_members=True))
+    def _wanted(self, query: Query, now: datetime) -> Callable[[Content], bool] | None:
+        listed = self.options.recipients_listed
+        if listed is not None and "id" not in dict(query.equal):
+            return lambda row: self._matches(query, row) and self._rank(row, now) < listed
+        return (lambda row: self._matches(query, row)) if query.selective else None
+
+    def _matches(self, query: Query, row: Content) -> bool:
+        return query.matches(graph_row(row, self.options, all_members=True))
+
+    def _rank(self, row: Content, now: datetime) -> int:
+        """How many rows of the same message and millisecond stand before this one."""
+        at = from_ms(row["Received"])
+        others = self.tenant.rows(at, at, now)
+        return sum(
+            each["MessageTraceId"] == row["MessageTraceId"] and position(each) < position(row)
+            for each in others
+        )
 
     def _strays(self, question: Question, now: datetime, *, first: bool) -> list[Content]:
         """Rows from beyond the window, as the options want them on the first or the last page."""
