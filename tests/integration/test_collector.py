@@ -24,6 +24,7 @@ from office365_message_trace.errors import Stopped, StorageFailed
 from office365_message_trace.ledger import FINGERPRINT_BYTES, Ledger
 from office365_message_trace.microsoft.rows import Listing, ReportingRows
 from office365_message_trace.model import MILLISECOND, Event, Window
+from office365_message_trace.odata import ODataClient
 from office365_message_trace.pusher import BatchPusher
 from office365_message_trace.quota import MOST_REQUESTS, PERIOD, RequestBudget
 from office365_message_trace.reporting import ReportingClient
@@ -160,7 +161,7 @@ class Site:
         )
         collector.run(coverage)
 
-    def _source(self, storage: Storage) -> ReportingClient:
+    def _source(self, storage: Storage) -> ODataClient:
         who = self.world.identity
         auth = EntraAuth(
             self.world.url("entra"), who.tenant_id, who.client_id, who.client_secret, SCOPE
