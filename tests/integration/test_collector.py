@@ -115,9 +115,6 @@ class Tally:
     def refused(self, kind: Kind, refused: bool) -> None:
         self.refusals.append(refused)
 
-    def given_up(self, events: int) -> None:
-        self.left_out += events
-
 
 PLAIN = Policy(delay=5 * MINUTE, frequency=2 * MINUTE, lookback=timedelta(0))
 ON_TIME = PLAIN.delay + PLAIN.frequency + MINUTE / 2

@@ -16,6 +16,7 @@ import pytest
 from office365_message_trace.auth import EntraAuth
 from office365_message_trace.coverage import Cause, Policy
 from office365_message_trace.graph import GraphClient
+from office365_message_trace.microsoft.rows import GraphRows, Listing
 from office365_message_trace.model import MILLISECOND
 from office365_message_trace.odata import ODataClient
 from office365_message_trace.quota import RequestBudget
@@ -187,13 +188,13 @@ def test_a_last_page_that_leads_to_an_empty_page_that_leads_to_itself_is_the_end
     loop = site.world.url("graph") + "/v1.0/loop"
     empty = json.dumps({"value": [], "@odata.nextLink": loop}).encode()
     site.world.faults.add(Rule(Answer(200, empty), "graph", path="/v1.0/loop", times=None))
-    ours = GraphClient.listing
+    ours = GraphRows.listing
 
-    def looping(self: GraphClient, body: Any) -> Any:
+    def looping(self: GraphRows, body: Any) -> Any:
         page = ours(self, body)
         return page and replace(page, following=page.following or loop)
 
-    monkeypatch.setattr(GraphClient, "listing", looping)
+    monkeypatch.setattr(GraphRows, "listing", looping)
     site.collect(until=NOON + 2 * HOUR, start=NOON - 3 * HOUR)
     report = site.report(NOON - 3 * HOUR, NOON + HOUR)
     assert report.ok, str(report)
@@ -272,16 +273,17 @@ def test_one_page_of_old_time_that_lacks_rows_is_found_out_by_the_second_read_an
     site: GraphSite, mail: MailFlowOptions, share: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The backlog is older than the look-back: nothing else would read it again."""
-    ours, lies = GraphClient.listing, []
+    ours = GraphRows.listing
+    lies: list[Listing] = []
 
-    def lying(self: GraphClient, body: Any) -> Any:
+    def lying(self: GraphRows, body: Any) -> Any:
         page = ours(self, body)
         if page and page.following and len(page.rows) == PAGE and not lies:
             lies.append(page)
             return replace(page, rows=page.rows[: int(PAGE * share)], following=None)
         return page
 
-    monkeypatch.setattr(GraphClient, "listing", lying)
+    monkeypatch.setattr(GraphRows, "listing", lying)
     site.collect(until=NOON + HOUR, start=NOON - 30 * HOUR)
     report = site.report(NOON - 30 * HOUR, NOON)
     assert len(lies) == 1

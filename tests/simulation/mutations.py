@@ -6,18 +6,20 @@ import struct
 from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from office365_message_trace.sweep import Sweep
 
 from office365_message_trace import odata, reporting
+from office365_message_trace.collect.failed_windows import Trial
 from office365_message_trace.collector import Collector, _Reading
-from office365_message_trace.coverage import Coverage, Policy, Read
+from office365_message_trace.coverage import Coverage, Gap, Policy, Read
 from office365_message_trace.errors import MessageTraceError, Unavailable
 from office365_message_trace.graph import FIRST_PARTY_APP, GraphClient
 from office365_message_trace.ledger import FINGERPRINT_BYTES, Ledger, _Bucket
 from office365_message_trace.microsoft.clock import MicrosoftClock
+from office365_message_trace.microsoft.paging import Ask, ByLinks, NewestFirst
 from office365_message_trace.microsoft.rows import GraphRows, RowFormat
 from office365_message_trace.model import Page, Pause, Row, Window
 from office365_message_trace.odata import Failure, ODataClient
@@ -37,47 +39,61 @@ def commit_before_push(patch: pytest.MonkeyPatch) -> None:
     """The window counts as read before it was."""
     original = Collector._begin
 
-    def begin(self: Collector, read: Read) -> _Reading:
-        self._commit(self._coverage.completed(read))
-        return original(self, read)
+    def begin(self: Collector, trial: Trial, gap: Gap | None = None) -> _Reading:
+        if gap is None:
+            self._commit_read(replace(trial.read, at=self._clock.now()))
+        return original(self, trial, gap)
 
     patch.setattr(Collector, "_begin", begin)
 
 
 def partial_coverage_before_delivery(patch: pytest.MonkeyPatch) -> None:
-    """A page counts as covered as soon as it came."""
-    fetch, add = Collector._next_page, Sweep.add
+    """What a page covers is committed before the page is delivered."""
+    fetch = Collector._next_page
 
     def next_page(self: Collector, reading: _Reading) -> Page | Pause | None:
         page = fetch(self, reading)
-        if isinstance(page, Page):
-            add(reading.sweep, page.rows)
+        if isinstance(page, Page) and page.covered and not reading.read.final:
+            self._commit_read(replace(reading.read, window=page.covered))
         return page
 
     patch.setattr(Collector, "_next_page", next_page)
-    patch.setattr(Sweep, "add", lambda self, rows: None)
 
 
 def any_order_believed(patch: pytest.MonkeyPatch) -> None:
-    """Whatever order the rows of an unfinished window come in, all beyond the last one is covered."""
-    original = Sweep.add
+    """The last row of a page counts as its oldest, in whatever order the rows come."""
+    original = NewestFirst.after
 
-    def add(self: Sweep, rows: list[Row]) -> None:
-        original(self, rows)
-        self._rising = self._first < self._last
-        self._falling = not self._rising
+    def after(self: NewestFirst, rows: list[Row], link: str | None) -> Ask | None:
+        return original(self, sorted(rows, key=lambda row: -row.received), link)
 
-    patch.setattr(Sweep, "add", add)
+    patch.setattr(NewestFirst, "after", after)
+
+
+def single_read_believed(patch: pytest.MonkeyPatch) -> None:
+    """The first read of time that is old enough is the last one, too."""
+    original = Coverage.completed
+
+    def completed(self: Coverage, read: Read) -> Coverage:
+        done = original(self, read)
+        return original(done, replace(read, final=True))
+
+    patch.setattr(Coverage, "completed", completed)
+
+
+def keyset_believed(patch: pytest.MonkeyPatch) -> None:
+    """Next links of Graph are followed, though they skip rows of one time and recipient."""
+    patch.setattr(
+        GraphClient, "walk", lambda self, window, most: ByLinks(window, self.page_size, most)
+    )
 
 
 def no_paging(patch: pytest.MonkeyPatch) -> None:
     """What the next link leads to is never used."""
     original = ODataClient.pages
 
-    def pages(
-        self: ODataClient, window: Window, background: bool = False, most: int | None = None
-    ) -> Pages:
-        for page in original(self, window, background, most):
+    def pages(self: ODataClient, window: Window, *options: Any, **named: Any) -> Pages:
+        for page in original(self, window, *options, **named):
             yield page
             if isinstance(page, Page):
                 return
@@ -89,10 +105,8 @@ def empty_page_taken_for_the_end(patch: pytest.MonkeyPatch) -> None:
     """A page without rows ends the window, though it has a next link."""
     original = ODataClient.pages
 
-    def pages(
-        self: ODataClient, window: Window, background: bool = False, most: int | None = None
-    ) -> Pages:
-        for page in original(self, window, background, most):
+    def pages(self: ODataClient, window: Window, *options: Any, **named: Any) -> Pages:
+        for page in original(self, window, *options, **named):
             yield page
             if isinstance(page, Page) and not page.rows:
                 return

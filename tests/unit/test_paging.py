@@ -97,8 +97,7 @@ class Model:
         if ask.beyond is not None and ask.link is None and self.heeds_beyond:
             at += ask.beyond
         if empties < 0:
-            link = {"self": ask.link, "endless": f"{at}:{empties - 1}"}.get(self.after or "")
-            return [], link
+            return [], {"self": ask.link, "endless": f"{at}:{empties - 1}"}.get(self.after or "")
         if empties < self.empty:
             return [], f"{at}:{empties + 1}"
         size = min(ask.top or self.page_size, self.page_size) if self.heeds_top else self.page_size
