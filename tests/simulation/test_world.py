@@ -87,8 +87,8 @@ def test_a_loop_in_which_no_time_passes_is_found() -> None:
 
 def test_a_loop_that_turns_each_millisecond_is_found() -> None:
     time = clock()
-    with pytest.raises(Livelock):
-        for _ in range(60_000):  # noqa: PT012  # the one that is too many is not known
+    with pytest.raises(Livelock):  # noqa: PT012  # which wait is too many is not known
+        for _ in range(60_000):
             time.wait(0.001)
     calm = clock()
     for _ in range(60_000):
