@@ -74,6 +74,8 @@ _CONFIRM_AFTER = 900.0  # seconds after the backlog's last window, before it is 
 _CONFIRM_EVERY = 8  # windows of the past, one of which at least confirms, if any is to be confirmed
 _REPEATS = 3  # of a final read that brings something new, or of which an event is refused
 _ASK_AGAIN = 60.0  # seconds before a service that speaks of its history is asked once more
+_STILL_KEPT = (timedelta(minutes=2), timedelta(minutes=10), timedelta(hours=1))
+"""After the instant from which on a service says it keeps rows: cuts that leave little to be refused again."""
 _HIDDEN_HISTORY = timedelta(days=3)  # without a row at the beginning; longer than a weekend
 _STRAYS = timedelta(seconds=2)  # around a window, from which services may return rows
 _CLOCK_JUMP = 60.0  # seconds by which the time may be corrected while a page is under way
@@ -199,7 +201,7 @@ class Collector:
         self._messages = LargeMessages()
         self._past: dict[tuple[Kind, ...], _Reading] = {}
         self._confirm_at = 0.0
-        self._opened = 0
+        self._looks = 0
         self._doubted_history: dict[int, float] = {}
         self._forwarded = 0
         self._catch_up = CatchUp()
@@ -280,8 +282,8 @@ class Collector:
             return self._begin_message(message, now)
         confirm = self._confirm_at - moment
         kinds = slot[:2] if confirm > 0 else slot
-        self._opened += 1
-        if confirm <= 0 and self._opened % _CONFIRM_EVERY == 0:
+        self._looks += 1
+        if confirm <= 0 and self._looks % _CONFIRM_EVERY == 0:
             kinds = (Kind.CONFIRM, *slot[:2])
         under_way = [each.read.window for each in self._past.values() if each.message is None]
         coverage = self._coverage.overlooking([*under_way, *self._failed.windows])
@@ -297,6 +299,7 @@ class Collector:
         return min(waits)
 
     def _begin(self, trial: Trial, gap: Gap | None = None) -> _Reading:
+        """Begin to read the window of ``trial``, which may have been planned long before."""
         read = replace(trial.read, at=self._clock.now())
         trial = replace(trial, read=read)
         pages = self._source.pages(
@@ -587,13 +590,20 @@ class Collector:
         self._widths[Kind.CONFIRM if read.final else read.kind].narrow(read.window.span)
 
     def _shorten_history(self, read: Read, problem: HistoryExceeded) -> None:
-        """Believe a service that says twice how long it keeps rows; it may count by day or by hour."""
+        """Believe a service that says twice how long it keeps rows; it may count by day or by hour.
+
+        What it seems to keep of the window is read meanwhile: with time more of it becomes too old.
+        """
         now, moment = self._clock.now(), self._clock.monotonic()
         if read.kind is Kind.LIVE:
             read = replace(read, kind=Kind.BACKLOG)
         since = self._doubted_history.setdefault(problem.days, moment)
         if moment - since < _ASK_AGAIN:
-            self._failed.postpone(read, moment + _ASK_AGAIN)
+            oldest = now - timedelta(days=problem.days)
+            first, *later = read.window.divided_at(*(oldest + each for each in _STILL_KEPT))
+            self._failed.postpone(replace(read, window=first), moment + _ASK_AGAIN)
+            for part in later:
+                self._failed.postpone(replace(read, window=part), moment)
             return
         del self._doubted_history[problem.days]
         shortened = replace(self._policy, history=timedelta(days=problem.days))
@@ -619,6 +629,7 @@ class Collector:
         if self._coverage.oldest >= oldest:
             return
         coverage = self._coverage.without_before(oldest)
+        self._failed.forget_before(oldest)
         if coverage.gaps != self._coverage.gaps:
             self._log(
                 f"Message traces from before {oldest:%Y-%m-%d %H:%M} UTC that had not been read yet "

@@ -73,7 +73,7 @@ class GraphClient(ODataClient):
             condition += f" and recipientAddress eq {odata_text(ask.recipient)}"
         if ask.trace_id is not None:
             condition += f" and id eq {odata_text(ask.trace_id)}"
-        return f"{self._url}?$filter={quote(condition, safe=':')}&$top={ask.top or LARGEST_PAGE}"
+        return f"{self._url}?$filter={quote(condition, safe=':')}&$top={ask.top or self.page_size}"
 
     def walk(self, window: Window, most: int | None) -> Walk:
         return NewestFirst(window, self.page_size, most, self._recipient)

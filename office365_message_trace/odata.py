@@ -133,6 +133,7 @@ class ODataClient(ABC):
         self, walk: Walk, ask: Ask, request: Request, pending: Pending, attempts: int
     ) -> Iterator[Page | Pause]:
         failures = count = 0
+        visited: set[str] = set()
         while True:
             try:
                 rows, link = self._page(request, pending, ask, attempts)
@@ -147,12 +148,14 @@ class ODataClient(ABC):
                 pending = self._transport.begin(request)
                 continue
             except LinkRefused as refusal:
-                if count >= max(self._largest_page, 1):
-                    raise WindowTooLarge(refusal.sentence, refusal.detail) from None
-                self._notice_oddity("next links that it refuses")  # after a page that was not full
+                self._believe_without_link(count, refusal)
                 rows, link = [], None
             failures, count = 0, len(rows)
             self._largest_page = max(self._largest_page, count)
+            visited.add(request.url)
+            if link in visited and count < max(self._largest_page, 1):
+                self._notice_oddity("next links that lead back")  # from a page that was not full
+                link = None
             self._notice_strays(rows, ask.window)
             problem: WindowTooLarge | None = None
             following: Ask | None = None
@@ -174,6 +177,17 @@ class ODataClient(ABC):
             if following is None:
                 self._notice_oddity(walk.oddity)
                 return
+
+    def _believe_without_link(self, count: int, refusal: LinkRefused) -> None:
+        """Take a page of ``count`` rows for the last one although it has a link, which is refused.
+
+        Raises `Unavailable` or `WindowTooLarge` if more rows may be behind it.
+        """
+        if not count:  # an empty page may come before the rows
+            raise Unavailable(refusal.sentence, refusal.detail) from None
+        if count >= self._largest_page:
+            raise WindowTooLarge(refusal.sentence, refusal.detail) from None
+        self._notice_oddity("next links that it refuses")
 
     def glance(self, window: Window) -> tuple[Page, bool]:
         """The first page of ``window`` and whether another follows, asked for once.

@@ -51,6 +51,10 @@ class FailedWindows:
         """Note that some window was read to its end."""
         self._successes += 1
 
+    def forget_before(self, oldest: datetime) -> None:
+        """Try no window again that lies before ``oldest`` as a whole."""
+        self._waiting = [trial for trial in self._waiting if trial.read.window.end > oldest]
+
     def postpone(self, read: Read, until: float, news: int = 0, refusals: int = 0) -> None:
         """Read the same window at ``until``; it did not fail."""
         self._waiting.append(Trial(read, until, news=news, refusals=refusals))

@@ -25,10 +25,10 @@ _FREQUENCY = timedelta(minutes=1)  # of live reads; what has been spent does not
 
 _CAUSES = {
     Cause.TOO_OLD: "not read before the service stopped keeping it",
-    Cause.UNREADABLE: "every request for it fails; tried again every few hours",
-    Cause.INCOMPLETE: "the service does not give all rows of it; tried again every few hours",
-    Cause.HIDDEN: "the service shows no row from before; tried again every few hours",
-    Cause.REFUSED: "the intake refuses an event of it; tried again every few hours",
+    Cause.UNREADABLE: "every request for it fails; tried again now and then",
+    Cause.INCOMPLETE: "the service does not give all rows of it; tried again now and then",
+    Cause.HIDDEN: "the service shows no row from before; tried again now and then",
+    Cause.REFUSED: "the intake refuses an event of it; tried again now and then",
 }
 
 

@@ -140,8 +140,9 @@ class _Reading:
         self.links = _Links()
         self.edges: list[str] = []
         self.blind = False  # whether the recipient at some page edge cannot be asked for
-        self.full_end = False  # whether nothing but its size tells that the last page was cut
-        self._last: bytes | None = None
+        self.full_end = False  # whether the last page is full, so that rows after it may be skipped
+        self.first_page = self.last_page = 0  # rows, of pages that hold any
+        self.last: Row | None = None
 
     def add(self, rows: Sequence[Row]) -> bool:
         """Take in a page; whether it brought anything new."""
@@ -152,8 +153,12 @@ class _Reading:
         if rows:
             self.pages += 1
             self.repeating = 0 if new else self.repeating + 1
-            self.rows += len(rows) - (rows[0].content == self._last)
-            self._last = rows[-1].content
+            self.rows += len(rows) - (
+                self.last is not None and rows[0].content == self.last.content
+            )
+            self.first_page = self.first_page or len(rows)
+            self.last_page = len(rows)
+            self.last = rows[-1]
         return new
 
 
@@ -187,49 +192,49 @@ class Instant:
         self._pages += 1
         if self._pages >= MOST_PAGES:
             raise self._truncated("too many rows in one millisecond")
-        reading = self._reading
-        new = reading.add(rows) if self._edge is None else self._add_edge(rows)
+        reading, before = self._reading, self._reading.last
         if self._edge is not None:
             return self._after_edge(self._edge, rows, link)
+        new = reading.add(rows)
+        if rows and before is not None:
+            self._note_edge(before)
         if link is None:
             return self._after_last(rows, new)
         if reading.links.end_at(rows, link):
             self.oddity = _NOWHERE
-            return self._at_next_edge()
+            return self._after_end()
         if link in reading.links or reading.repeating >= MOST_REPEATING:
             raise self._truncated("next links lead in a circle")
-        if rows and reading.pages == 1 and not self._readings:
-            self._usual_page = min(len(rows), self._page_size)
-        self._note_edge(rows)
         return Ask(self._window, reading.links.follow(link))
 
     def _after_last(self, rows: Sequence[Row], new: bool) -> Ask | None:
         """After a page without a link, which is the last one unless it is full."""
         reading = self._reading
-        full = len(rows) >= (reading.top or self._page_size)
-        if full and self._recipient is None:
+        if self._recipient is None and len(rows) >= self._page_size:
             if not new:
                 raise self._truncated("a full page without a next link")
             reading.links = _Links()
             return Ask(self._window, beyond=reading.rows)
-        reading.full_end = full
-        if full:
-            self._note_edge(rows)
+        return self._after_end()
+
+    def _after_end(self) -> Ask | None:
+        reading = self._reading
+        if self._recipient is not None and reading.last is not None:
+            reading.full_end = reading.last_page >= (reading.top or self._page_size)
+            if reading.full_end:
+                self._note_edge(reading.last)
         return self._at_next_edge()
 
-    def _note_edge(self, rows: Sequence[Row]) -> None:
-        """After the last of ``rows``, rows of the same recipient may have been skipped."""
-        if rows and self._recipient is not None:
-            edge = self._recipient(rows[-1])
+    def _note_edge(self, row: Row) -> None:
+        """After the last ``row`` of a page, rows of the same recipient may have been skipped."""
+        if self._recipient is not None:
+            edge = self._recipient(row)
             self._reading.edges += [edge] if edge else []
             self._reading.blind = self._reading.blind or not edge
 
-    def _add_edge(self, rows: Sequence[Row]) -> bool:
+    def _after_edge(self, edge: "OnePage", rows: Sequence[Row], link: str | None) -> Ask | None:
         self._reading.keys.update(row.key for row in rows)
         self._reading.contents.update(row.content for row in rows)
-        return False
-
-    def _after_edge(self, edge: "OnePage", rows: Sequence[Row], link: str | None) -> Ask | None:
         try:
             following = edge.after(rows, link)
         except WindowTooLarge:
@@ -237,11 +242,14 @@ class Instant:
         return following or self._at_next_edge()
 
     def _at_next_edge(self) -> Ask | None:
-        if not self._reading.edges:
+        reading = self._reading
+        if not self._readings and reading.pages > 1:
+            self._usual_page = min(reading.first_page, self._page_size)
+        if not reading.edges:
             self._edge = None
             return self._judged()
-        self._edge = OnePage(self._window, self._usual_page)
-        return Ask(self._window, recipient=self._reading.edges.pop())
+        self._edge = OnePage(self._window, self._page_size)
+        return Ask(self._window, recipient=reading.edges.pop())
 
     def _judged(self) -> Ask | None:
         """After a whole reading: read again, or done."""
@@ -278,8 +286,9 @@ class NewestFirst:
     """Asks again for what is older than the last row of a page, as long as rows come newest first.
 
     The last row's millisecond is asked for once more, and one more than that: receive times are shown
-    in milliseconds, and the service knows finer ones. At most ``most`` pages, but for a millisecond
-    that fills a page.
+    in milliseconds, and the service knows finer ones. The link of a page that is not full is followed
+    to see whether there is anything older. At most ``most`` pages, but for a millisecond that fills a
+    page.
     """
 
     oddity: str | None = None
@@ -295,25 +304,35 @@ class NewestFirst:
         self._most = most or MOST_PAGES
         self._recipient = recipient
         self._pages = 0
+        self._full_page = page_size
         self._links = _Links()
+        self._peeking: tuple[int, int] | None = None
         self._part: ByLinks | Instant | None = None
 
     def after(self, rows: Sequence[Row], link: str | None) -> Ask | None:
         self._pages += 1
         if self._part is not None:
             return self._through(self._part, self._part.after(rows, link))
+        inside = range(milliseconds(self._rest.start), milliseconds(self._rest.end) + 1)
+        received = [row.received for row in rows if row.received in inside]
+        if self._peeking is not None:
+            return self._peeked(*self._peeking, received, link)
         if link is None and len(rows) < self._page_size:
             self.covered = self._window
             return None
-        start, end = self._rest.start, self._rest.end
-        inside = range(milliseconds(start), milliseconds(end) + 1)
-        received = [row.received for row in rows if row.received in inside]
         if any(later > earlier for earlier, later in pairwise(received)):
             self._part = ByLinks(self._rest, self._page_size, self._most)
             return self._through(self._part, self._part.after(rows, link))
         if not received:
             return self._past_empty(link)
-        last = instant(received[-1])
+        if link is not None and len(rows) < self._full_page:
+            self._peeking = received[-1], len(rows)
+            self._links = _Links()
+            return Ask(self._rest, self._links.follow(link))
+        return self._older_than(received[-1])
+
+    def _older_than(self, received: int) -> Ask:
+        last, start, end = instant(received), self._rest.start, self._rest.end
         if last + MILLISECOND < end:
             following = self._advance(last + MILLISECOND)
             if self._pages >= self._most:
@@ -322,6 +341,20 @@ class NewestFirst:
         crowded = Window(max(last - MILLISECOND, start), end)
         self._part = Instant(crowded, self._page_size, self._recipient)
         return self._part.first
+
+    def _peeked(self, last: int, rows: int, received: list[int], link: str | None) -> Ask | None:
+        """After what a page of so many ``rows`` links to: if that holds any, it was a full page."""
+        if not received:
+            if link is None:
+                self.covered = self._window
+                return None
+            return self._past_empty(link)
+        self._peeking = None
+        self._full_page = rows
+        if received[0] > last:
+            self._part = ByLinks(self._rest, self._page_size, self._most)
+            return self._part.first
+        return self._older_than(last)
 
     def _past_empty(self, link: str | None) -> Ask | None:
         """Go on by ``link`` where a page holds no row of the window; none is older than such a page."""

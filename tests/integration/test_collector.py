@@ -24,6 +24,7 @@ from office365_message_trace.errors import Stopped, StorageFailed
 from office365_message_trace.ledger import FINGERPRINT_BYTES, Ledger
 from office365_message_trace.microsoft.rows import Listing, ReportingRows
 from office365_message_trace.model import MILLISECOND, Event, Window
+from office365_message_trace.odata import ODataClient
 from office365_message_trace.pusher import BatchPusher
 from office365_message_trace.quota import MOST_REQUESTS, PERIOD, RequestBudget
 from office365_message_trace.reporting import ReportingClient
@@ -114,9 +115,6 @@ class Tally:
     def refused(self, kind: Kind, refused: bool) -> None:
         self.refusals.append(refused)
 
-    def given_up(self, events: int) -> None:
-        self.left_out += events
-
 
 PLAIN = Policy(delay=5 * MINUTE, frequency=2 * MINUTE, lookback=timedelta(0))
 ON_TIME = PLAIN.delay + PLAIN.frequency + MINUTE / 2
@@ -160,7 +158,7 @@ class Site:
         )
         collector.run(coverage)
 
-    def _source(self, storage: Storage) -> ReportingClient:
+    def _source(self, storage: Storage) -> ODataClient:
         who = self.world.identity
         auth = EntraAuth(
             self.world.url("entra"), who.tenant_id, who.client_id, who.client_secret, SCOPE

@@ -94,13 +94,12 @@ class Model:
         """The page that ``ask`` leads to, and its link."""
         token = (ask.link or "0:0").split(":")
         at, empties = int(token[0]), int(token[1])
+        if ask.beyond is not None and ask.link is None and self.heeds_beyond:
+            at += ask.beyond
         if empties < 0:
-            link = {"self": ask.link, "endless": f"{at}:{empties - 1}"}.get(self.after or "")
-            return [], link
+            return [], {"self": ask.link, "endless": f"{at}:{empties - 1}"}.get(self.after or "")
         if empties < self.empty:
             return [], f"{at}:{empties + 1}"
-        if ask.beyond is not None and self.heeds_beyond:
-            at += ask.beyond
         size = min(ask.top or self.page_size, self.page_size) if self.heeds_top else self.page_size
         rows = self.shown(ask, turn)
         page = rows[at : at + size]
@@ -148,13 +147,18 @@ class Walked:
 
 
 def walked(walk: Walk, model: Model, limit: int = 100_000) -> Walked:
-    """Answer a walk to its end; at each page all rows of what is covered must have been given."""
+    """Answer a walk to its end; at each page all rows of what is covered must have been given.
+
+    Links keep the filter and the page size of the request that they come from.
+    """
     ask: Ask | None = walk.first
+    first = walk.first
     rows: list[Row] = []
     seen: set[bytes] = set()
     for turn in range(limit):
         assert ask is not None
-        page, link = model.answer(ask, turn)
+        first = ask if ask.link is None else first
+        page, link = model.answer(replace(first, link=ask.link), turn)
         rows += page
         seen.update(row.key for row in page)
         problem = None
@@ -173,6 +177,16 @@ def recipient(row: Row) -> str:
     found = row.fields["recipientAddress"]
     assert isinstance(found, str)
     return found
+
+
+def is_crowded(model: Model) -> bool:
+    """Whether some two milliseconds fill a page and hold several rows of one recipient."""
+    ticks_of = sorted(trace.ticks for trace in model.traces)
+    return any(
+        len(near) >= model.page_size and len({trace.recipient for trace in near}) < len(near)
+        for at in ticks_of
+        if (near := [trace for trace in model.traces if at <= trace.ticks <= at + 3 * TICKS])
+    )
 
 
 WINDOW = Window(NOON, NOON + timedelta(milliseconds=40))
@@ -230,6 +244,7 @@ def test_newest_first_gives_all_rows_of_a_window_or_says_which_millisecond_lacks
         assert isinstance(walk.problem, AnswerTruncated)
         assert walk.problem.window is not None
         assert walk.problem.window.span <= 2 * MILLISECOND
+        assert is_crowded(model)
 
 
 @given(spread, sizes, st.sampled_from(["tie", "row"]), st.booleans())
@@ -317,6 +332,7 @@ def test_a_millisecond_of_graph_is_complete_or_raises(model: Model) -> None:
     else:
         assert isinstance(walk.problem, AnswerTruncated)
         assert walk.problem.window == MOMENT
+        assert is_crowded(model) or model.cut or not model.heeds_top
 
 
 @settings(max_examples=300)
@@ -341,6 +357,7 @@ def test_a_millisecond_of_the_reporting_web_service_is_complete_or_raises(model:
     else:
         assert isinstance(walk.problem, AnswerTruncated)
         assert walk.problem.window == MOMENT
+        assert not model.heeds_beyond, "nothing is told of what lies beyond a full page"
 
 
 @pytest.mark.parametrize("rows", [101, 150, 250])
@@ -475,6 +492,31 @@ def test_empty_pages_that_lead_nowhere_are_the_end_and_are_said(after: str) -> N
         assert found.complete
         assert found.oddity is not None
         assert len({row.key for row in found.rows}) == 25
+
+
+def test_the_link_of_a_page_that_is_not_full_costs_a_look_and_no_more() -> None:
+    """It leads to an empty page, as after the last row of a window."""
+    apart = tuple(Trace(2 * n * TICKS, f"r{n}@x.example", n) for n in range(15))
+    model = Model(apart, 10, "tie", after="self")
+    walk = walked(NewestFirst(WINDOW, 10, None, recipient), model)
+    assert walk.complete
+    assert walk.requests == 3
+    assert walk.oddity is not None
+
+
+@pytest.mark.parametrize("cap", [5, 10, 20])
+def test_pages_that_are_smaller_than_was_asked_for_are_found_out_once(cap: int) -> None:
+    apart = tuple(Trace(n * TICKS // 2, f"r{n}@x.example", n) for n in range(70))
+    walk = walked(NewestFirst(WINDOW, 50, None, recipient), Model(apart, cap, "row"))
+    assert walk.complete
+    assert walk.requests <= 70 / (cap - 3) + 3
+
+
+def test_servers_that_answer_one_after_the_other_are_noticed_where_one_ends() -> None:
+    found = tuple(Trace(n * TICKS, f"r{n}@x.example", n) for n in range(16))
+    walk = walked(NewestFirst(WINDOW, 10, None, recipient), Model(found, 8, "row", "parts"))
+    assert walk.complete
+    assert {row.key for row in walk.rows} == {trace.row.key for trace in found}
 
 
 def test_links_in_a_circle_are_no_end() -> None:
