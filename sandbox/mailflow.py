@@ -17,6 +17,9 @@ from sandbox import mailwords
 from sandbox.clock import MILLISECOND, MINUTE_MS, to_ms, to_ms_up
 from sandbox.rows import Content, Row
 
+MOST_RECIPIENTS = 40
+"""Of a message that is not a `LargeMessage`."""
+
 LARGE = "staff."
 """How the recipients of a large message begin."""
 
@@ -52,7 +55,7 @@ class MailFlowOptions:
     until: datetime | None = None
     """No message at or after this instant."""
     mean_recipients: float = 1.6
-    """Recipients of a message, on average: 1 or more, at most 40."""
+    """Recipients of a message, on average: 1 or more, at most `MOST_RECIPIENTS`."""
     tie_fraction: float = 0.1
     """Messages received in the very millisecond of another one."""
     visible_after: tuple[timedelta, timedelta] = (timedelta(seconds=5), timedelta(minutes=3))
@@ -193,7 +196,7 @@ class MailFlow:
         more = 1 - 1 / max(self.options.mean_recipients, 1.0)
         if more <= 0:
             return 1
-        return min(40, 1 + int(math.log(1 - rng.random()) / math.log(more)))
+        return min(MOST_RECIPIENTS, 1 + int(math.log(1 - rng.random()) / math.log(more)))
 
     def _live(self, rng: Random, content: Content, fixed: str | None) -> Row:
         """Give a row its moment of visibility and the course of its status."""

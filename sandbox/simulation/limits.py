@@ -25,17 +25,19 @@ _SHORT_MS = 10  # neighbouring bad milliseconds are one gap
 
 
 def judge_requests(scenario: Scenario, witness: Witness, outcome: Outcome) -> None:
-    """The budget holds for all processes together, unless the storage lost it or one process replaced
+    """The budget of a tenant holds for all processes together, unless the storage lost it or one process replaced
     another; and no process may exceed it, or insist where it is refused."""
     for life in witness.lives:
         _judge_budget(life.microsoft, outcome)
         if (most := _most_within(life.refused, REFUSALS_MS)) > REFUSALS:
             outcome.violations.append(f"{most} refused requests in ten minutes")
     lost = sorted(witness.budget_lost)
-    together = sorted(instant for life in witness.lives for instant in life.microsoft)
-    ends = [bisect_right(together, instant) for instant in lost]
-    for first, last in pairwise([0, *ends, len(together)]):
-        _judge_budget(together[first:last], outcome)
+    for tenant in {life.tenant: None for life in witness.lives}:
+        lives = [life for life in witness.lives if life.tenant == tenant]
+        together = sorted(instant for life in lives for instant in life.microsoft)
+        ends = [bisect_right(together, instant) for instant in lost]
+        for first, last in pairwise([0, *ends, len(together)]):
+            _judge_budget(together[first:last], outcome)
     if scenario.crowded:
         if (most := _most_within(witness.over_quota, OVER_QUOTA_MS)) > OVER_QUOTA:
             outcome.violations.append(f"{most} requests over the shared quota in an hour")

@@ -13,6 +13,7 @@ from typing import Literal
 
 from sandbox.clock import from_ms
 from sandbox.graph import GraphOptions
+from sandbox.mailflow import MOST_RECIPIENTS
 from sandbox.reporting import ReportingOptions
 from sandbox.simulation.settings import HOUR_MS
 
@@ -60,9 +61,11 @@ def draw_reporting(rng: Random, groups: frozenset[str], chances: Chances) -> Rep
             options,
             etags=chance.random() < 0.3,
             absent_ip=chance.choice(("null", "null", "turns")),
-            recipients_shown=chance.choice((None, max(3, int(options.page_size * _SHOWN)))),
+            page_size=chance.choice((40, 200, 200, options.page_size)),
             refuse_above_rows=None,
         )
+        shown = chance.choice((None, _shown(options.page_size)))
+        options = replace(options, recipients_shown=shown)
     return options
 
 
@@ -106,13 +109,14 @@ def draw_graph(
     if chance := chances.get("records"):
         options = replace(options, bad_records=chance.choice(("500", "504", "utf-8")))
     if chance := chances.get("rows"):
-        shown = max(3, int((page_size or 5000) * _SHOWN))
         options = replace(
             options,
             etags=chance.random() < 0.3,
             to_ip=chance.choice((options.to_ip, options.to_ip, "turns")),
-            recipients_shown=chance.choice((None, shown)),
+            page_size=chance.choice((40, 200, 200, options.page_size)),
         )
+        shown = chance.choice((None, _shown(options.page_size or 5000)))
+        options = replace(options, recipients_shown=shown)
     return options
 
 
@@ -121,6 +125,11 @@ def draw_other_client(rng: Random, groups: frozenset[str]) -> tuple[int, int] | 
     if "throttling" not in groups:
         return None
     return rng.choice((None, (5, 60), (10, 60), (25, 150), (50, 300)))
+
+
+def _shown(page_size: int) -> int:
+    """How many recipients of a message a listing shows: more than an ordinary one has."""
+    return max(MOST_RECIPIENTS + 5, int(page_size * _SHOWN))
 
 
 def draw_dates(rng: Random, *, machine_is_right: bool) -> tuple[Date, Date]:

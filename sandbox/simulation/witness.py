@@ -21,6 +21,8 @@ class Life:
     """One process, from its start to its end. Times are milliseconds since 1970."""
 
     began: int
+    tenant: str = ""
+    """Which one it collects."""
     microsoft: list[int] = field(default_factory=list)
     """When it sent a request to the message trace service."""
     refused: list[int] = field(default_factory=list)

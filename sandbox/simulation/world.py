@@ -102,7 +102,7 @@ class World:
         Ends by `Killed`, by `Stopped`, or by an error that the module would end with.
         """
         clock = MicrosoftClock(self.clock, self._log)
-        self.witness.begins(Life(self.clock.ms))
+        self.witness.begins(Life(self.clock.ms, self.place.name))
         self.witness.current = self.place.collected
         shared = PatientStorage(self.storage, clock, self._log)
         where = find_place(shared, FOLDER, Identity(self.place.name, KEY))
