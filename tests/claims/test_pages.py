@@ -110,7 +110,7 @@ def test_links_to_empty_pages_lose_nothing_and_end(
     assert lab.missing() == []
     assert lab.gaps == ()
     assert lab.repeats() == 0
-    assert len(service.given) < 6 * len(plain.service.given)
+    assert len(service.given) < 8 * len(plain.service.given)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_a_full_millisecond_that_is_complete_is_no_gap(
     name = "0b5a7c5e-0000-4000-8000-000000000001"
     mail = [Mail(T0 + 20 * M, name, to=f"u{n}@contoso.example") for n in range(recipients)]
     service = Service(kind, mail, page_size)
-    lab = Laboratory(service, policy(lookback=0.5), start_time=0).run(T0 + 2 * H)
+    lab = Laboratory(service, policy(lookback=0), start_time=0).run(T0 + 2 * H)
     assert lab.missing() == []
     assert lab.repeats() == 0
     assert lab.gaps == ()
