@@ -113,6 +113,22 @@ def test_links_to_empty_pages_lose_nothing_and_end(
     assert len(service.given) < 8 * len(plain.service.given)
 
 
+@both
+def test_a_last_page_that_links_to_the_first_one_loses_nothing_and_ends(kind: Kind) -> None:
+    service = Service(kind, _journal(range(T0 - H, T0 + H // 2, 60 * S), 1), page_size=100)
+    usual = service.pager
+
+    def pager(rows: list[Mail], asked: Asked, size: int) -> tuple[list[Mail], str | None]:
+        page, token = usual(rows, asked, size)
+        first = "-1" if kind == "reporting" else f"{asked.end + 1} "
+        return page, token or first
+
+    service.pager = pager
+    lab = Laboratory(service, start_time=1).run(T0 + 2 * H)
+    assert lab.missing() == []
+    assert len(service.given) < 1000
+
+
 @pytest.mark.parametrize(
     ("kind", "page_size", "recipients"),
     [
