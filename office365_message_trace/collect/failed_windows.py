@@ -3,6 +3,7 @@
 A fault that belongs to the service passes, and the window is tried again as it is. A fault that belongs
 to the data does not: some services fail for every page that holds one bad record. A window that fails
 again though others were read meanwhile is therefore divided, until only the bad millisecond is left.
+Where many windows fail again it is an outage of a part of the past, and nothing more is divided.
 
 Times are monotonic seconds.
 """
@@ -16,6 +17,9 @@ from office365_message_trace.model import MILLISECOND, Window
 _PAUSES = (60.0, 180.0, 540.0, 900.0)  # seconds before a window is tried again as it is
 _PART_PAUSE = 5.0  # seconds before the parts of a divided one are
 _PARTS = 4
+_MOST_FAILING = (
+    16  # windows that failed and wait; a bad record makes a few, an outage makes all of them
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,8 @@ class FailedWindows:
         first = self._successes if not trial.failures else trial.successes
         failures = trial.failures + 1
         window = trial.read.window
-        if failures < 2 or self._successes == first:
+        outage = sum(each.failures > 0 for each in self._waiting) >= _MOST_FAILING
+        if failures < 2 or self._successes == first or outage:
             pause = _PAUSES[min(failures, len(_PAUSES)) - 1]
             self._waiting.append(Trial(trial.read, now + pause, failures, first))
             return None

@@ -83,14 +83,14 @@ class Laboratory:
         self.service = service
         self.settings = settings or policy()
         self.start_time = start_time
-        self.tenant = "contoso.example"
+        self.tenant, self.intake_key = "contoso.example", "an intake key"
         self.tells_time = True
         """Whether the service's answers have a ``Date``."""
         self.storage = _MemoryStorage({})
         self.intake = Intake(lambda: self.clock.ms)
         self.logged: list[tuple[int, str, str]] = []
-        self.given_up = 0
-        """Events that the collector left out in the end."""
+        self.given_up_events = 0
+        """That the collector left out in the end."""
 
     def run(self, until: int) -> Laboratory:
         """The life of a process up to ``until``, in milliseconds since 1970."""
@@ -130,7 +130,7 @@ class Laboratory:
     @property
     def identity(self) -> Identity:
         """Whose mail goes where."""
-        return Identity(self.tenant, "an intake key")
+        return Identity(self.tenant, self.intake_key)
 
     def missing(self) -> list[Mail]:
         """The rows of which no event was accepted."""
@@ -160,7 +160,7 @@ class Laboratory:
 
     def discarded(self, events: int) -> None:
         """Told by the collector."""
-        self.given_up += events
+        self.given_up_events += events
 
     def accepted(self, events: int, seconds: float) -> None:
         """Told by the pusher."""
@@ -208,7 +208,7 @@ class _Process:
         intake = OwnedHttp(_IntakeHttp(lab), self._owner)
         pusher = BatchPusher(
             "https://intake.example",
-            "an intake key",
+            lab.intake_key,
             1000,
             Transport(intake, "The intake", clock, lab.log, None, _no_jitter),
             clock,

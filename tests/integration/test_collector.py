@@ -520,6 +520,9 @@ def test_history_that_the_service_does_not_keep_is_declared_as_a_gap(site: Site)
     assert "2026-06-05 00:00 UTC" in line
     assert "gap" in line
     assert len(site.requests("reporting")) < 90, "a quiet month is a handful of requests"
+    site.clock.waits.clear()
+    site.collect(until=NOON + 3 * HOUR)
+    assert len(site.clock.waits) < 2 * HOUR / SECOND, "the loop does not turn without a pause"
 
 
 @pytest.mark.parametrize("status", [400, 500])
@@ -584,7 +587,7 @@ def test_windows_mostly_fit_one_page_so_that_links_which_are_refused_cost_little
     assert report.ok, str(report)
     assert site.saved.gaps == ()
     live = HOUR / site.policy.frequency
-    assert len(site.requests("reporting")) < 8 * report.rows / 200 + live
+    assert len(site.requests("reporting")) < 10 * report.rows / 200 + live
 
 
 @steady
@@ -650,7 +653,7 @@ def test_a_millisecond_that_the_service_cannot_give_is_a_small_gap_until_it_can(
     rows = crowd(site, 25)
     site.collect(until=NOON + HOUR)
     (gap,) = site.saved.gaps
-    assert gap.cause is Cause.INCOMPLETE
+    assert gap.cause is Cause.UNREADABLE, "every request for what is beyond the first page fails"
     assert gap.window.start <= CROWDED <= gap.window.end
     assert gap.window.span <= 5 * MILLISECOND
     assert len(site.events) == rows - 5
@@ -764,7 +767,8 @@ def test_a_window_of_the_past_that_fails_does_not_hold_up_fresh_mail(
     fresh = site.world.tenant.versions(NOON, NOON + HOUR, site.clock.now())
     arrivals = [(each.event, each.arrived) for each in site.world.intake.accepted]
     assert max(delay for _, delay in delays(fresh, arrivals)) <= ON_TIME
-    assert 4 < bad.struck < 80, "it is tried now and then"
+    assert 4 < bad.struck < 100, "it is tried now and then"
+    assert len(site.clock.waits) < 1.5 * HOUR / SECOND, "the loop does not turn without a pause"
 
 
 @pytest.mark.parametrize("mail", [punctual(0.5, NOON - 20 * HOUR, NOON + HOUR)], ids=["a day"])

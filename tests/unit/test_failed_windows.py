@@ -77,6 +77,22 @@ def test_in_a_general_outage_nothing_is_divided() -> None:
     assert reads < 110, "tried about every quarter of an hour"
 
 
+def test_in_an_outage_of_a_part_of_the_past_little_is_divided_however_long_it_lasts() -> None:
+    """Everything older than some instant fails, and what is younger is read all the time."""
+    failed, reads, now = FailedWindows(), 0, 0.0
+    trial: Trial | None = Trial(read(minutes(0, 360)))
+    while now < 5 * 86_400:
+        if trial is None:
+            now += max(failed.wait(now), 1.0)
+        else:
+            reads += 1
+            assert failed.failed(trial, now) is None, "no gap"
+            failed.succeeded()
+        trial = failed.next_due(now)
+    assert len(failed.windows) <= 20
+    assert reads < 5 * 24 * 80
+
+
 def test_one_failure_divides_nothing() -> None:
     failed = FailedWindows()
     assert failed.failed(Trial(read(minutes(0, 60))), 0.0) is None
