@@ -11,6 +11,7 @@ from datetime import timedelta
 from random import Random
 from typing import Literal
 
+from sandbox.bad_records import BadAnswer
 from sandbox.clock import from_ms
 from sandbox.graph import GraphOptions
 from sandbox.mailflow import MOST_RECIPIENTS
@@ -107,7 +108,9 @@ def draw_graph(
             empty_pages=chance.choice(("never", "never", "chain", "endless", "last", "every")),
         )
     if chance := chances.get("records"):
-        options = replace(options, bad_records=chance.choice(("500", "504", "utf-8")))
+        # Without strays: a bad record would spoil all windows within an hour.
+        answer: BadAnswer = chance.choice(("500", "504", "utf-8"))
+        options = replace(options, bad_records=answer, stray_rows=0)
     if chance := chances.get("rows"):
         options = replace(
             options,

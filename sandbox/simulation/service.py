@@ -15,6 +15,7 @@ from office365_message_trace.transport import Answer, Request, Transport
 from sandbox import wire
 
 TOKEN = "$skiptoken"
+_MANY_RECIPIENTS = 1000  # documented for Get-MessageTraceV2
 
 
 class Service(ABC):
@@ -72,11 +73,11 @@ class Parsed(wire.Request):
 
 
 def scaled(client: ODataClient, page_size: int, recipients_shown: int | None) -> None:
-    """Make the collector's own client expect pages of that size, and of a listing so many recipients.
+    """Make the collector's own client expect pages of that size, and listings with so many recipients.
 
-    In the real services these are constants.
+    In the real services these are constants. `recipients_shown` None: listings show all.
     """
-    constants = {"page_size": page_size, "many_recipients": recipients_shown or page_size + 1}
+    constants = {"page_size": page_size, "many_recipients": recipients_shown or _MANY_RECIPIENTS}
     for name, value in constants.items():
         setattr(client, name, value)
 
