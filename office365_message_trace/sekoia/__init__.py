@@ -1,1 +1,1 @@
-"""What concerns Sekoia.io: its intake."""
+"""Sekoia.io's side: the intake that takes the events."""
