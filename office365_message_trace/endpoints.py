@@ -87,7 +87,7 @@ def origin_of(url: str) -> tuple[str, str, int]:
 
 
 def is_same_origin(url: str, other: str) -> bool:
-    """Whether a request for ``url`` goes where one for ``other`` goes; False for no plain address."""
+    """Tell if requests for both go to the same server; False if either is no plain address."""
     try:
         return origin_of(url) == origin_of(other)
     except ValueError:

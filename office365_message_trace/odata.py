@@ -258,7 +258,7 @@ class ODataClient(ABC):
         return is_same_origin(url, self._url)
 
     def _failure(self, answer: Answer, url: str, ask: Ask) -> MessageTraceError:
-        """What an answer other than 200 means for the window of ``ask``."""
+        """The consequence of an answer other than 200 for the window of ``ask``."""
         if answer.status < 300:
             return Unavailable("an answer that is no page of rows", f"status {answer.status}")
         text = unescape(answer.body[:_READABLE].decode("utf-8", "replace"))
@@ -303,7 +303,7 @@ class ODataClient(ABC):
 
 
 def _days_kept(failure: Failure, age: timedelta) -> int | None:
-    """How many days the service says it keeps, if that can be why it refuses a window of that ``age``.
+    """The number of days that the service says it keeps, if a window of that ``age`` can exceed them.
 
     None for another status, for a text about something else, and for a window that begins within
     these days: what is given up because of the answer never comes back.

@@ -56,7 +56,7 @@ def _absolute(value: str) -> str:
 
 
 def _safe_url(value: str) -> str:
-    value = value.strip()
+    value = _filled(value)
     if not is_safe_url(value):
         raise ValueError(UNSAFE_URL)
     return value

@@ -115,7 +115,7 @@ class MessageTraceTrigger(Trigger):
     def stop(self, *signal_and_frame: Any, **_options: Any) -> None:
         """Ask for the end, from any thread or as the handler of a signal.
 
-        A handler may interrupt whoever holds a lock, itself included, so it takes none: it wakes
+        A handler may interrupt code that holds a lock, its own included, so it takes none: it wakes
         `execute`, which does the rest.
         """
         if not signal_and_frame:

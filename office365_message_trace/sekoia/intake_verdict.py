@@ -32,7 +32,7 @@ ALL_REFUSED = (
 
 
 def key_refused(intake_format: str) -> str:
-    """What to do about a refused intake key, for events that an ``intake_format`` of that name reads."""
+    """Advice about a refused intake key, for events that the format named ``intake_format`` reads."""
     return (
         "The Sekoia.io intake refuses the intake key. Compare intake_key with the key on Sekoia.io > "
         f"Intakes > your intake of the format {intake_format}, and check that the intake is still "

@@ -96,7 +96,6 @@ class Forks:
                 "METRICS_PORT": str(metrics),
                 "SANDBOX_DATA_FOLDER": str(folder),
                 "OUTPUT": str(folder / "output.txt"),
-                "TRIGGER": self._environment["TRIGGER"],
             }
         )
 

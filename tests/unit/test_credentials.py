@@ -208,6 +208,3 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, name: str) -> Non
     with pytest.raises(Refused, match="federated_token_file cannot be read") as caught:
         FederatedToken(tmp_path / name).read()
     assert str(tmp_path) not in str(caught.value)
-
-
-# msal

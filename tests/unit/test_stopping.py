@@ -1,4 +1,4 @@
-"""A stop is heeded whoever asks for it, in whatever thread, before, during and after the wait."""
+"""A stop is heeded from code and signals, in every thread, before, during and after the wait."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ trigger.execute()
 soon(lambda: [(trigger.stop(), os.kill(os.getpid(), signal.SIGTERM)) for _ in range(100)])
 trigger.execute()
 """,
-    "whoever comes after the end": """
+    "code and signals after the end": """
 trigger.stop()
 trigger.execute()
 for _ in range(1000):
