@@ -169,6 +169,10 @@ FLOW = (
             "sum by (pass) (rate(message_trace_events_forwarded_totalCHOSEN[$__rate_interval]) * 60)",
             "{{pass}}",
         ),
+        (
+            "sum(rate(message_trace_events_refused_totalCHOSEN[$__rate_interval]) * 60) > 0",
+            "refused by the intake",
+        ),
     ),
     _panel(
         "timeseries",

@@ -1,13 +1,17 @@
 """Puts the objects together that a configuration asks for, for a trigger or for the command line."""
 
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
 from office365_message_trace.auth import BasicAuth, EntraAuth, Signer
-from office365_message_trace.clock import Clock
+from office365_message_trace.collect.ownership import OwnedHttp, OwnedStorage, Ownership
+from office365_message_trace.collect.tenants import Identity, Place, find_place
 from office365_message_trace.endpoints import Endpoints
+from office365_message_trace.errors import StorageFailed
 from office365_message_trace.graph import GraphClient
 from office365_message_trace.metering import Meter, MeteredHttp, MeteredStorage, outcome
+from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.model import Log
 from office365_message_trace.odata import ODataClient
 from office365_message_trace.pusher import BatchPusher, Deliveries
@@ -27,6 +31,7 @@ from office365_message_trace.storage import (
     storage_at,
 )
 from office365_message_trace.transport import (
+    Dated,
     Http,
     PacedSession,
     RequestsHttp,
@@ -35,15 +40,32 @@ from office365_message_trace.transport import (
     microsoft_http,
 )
 
-_INTAKE = "The Sekoia.io intake"
+_ENTRA, _INTAKE = "Entra ID", "The Sekoia.io intake"
+
+
+def place_of(storage: Storage, settings: MessageTraceSettings) -> Place:
+    """Where in ``storage``, the one that all triggers have in common, the state for ``settings`` lies.
+
+    Raises `StorageFailed`.
+    """
+    key = settings.intake_key.get_secret_value()
+    return find_place(storage, settings.state_folder, Identity(_tenant(settings), key))
+
+
+def known_folder(storage: Storage, settings: MessageTraceSettings) -> str:
+    """The folder of `place_of`; a storage that fails says so where it is used."""
+    with suppress(StorageFailed):
+        return place_of(storage, settings).folder
+    return settings.state_folder
 
 
 class Assembly:
     """What works for ``settings``, with its state below ``data_path``.
 
-    ``storage`` is the trigger's own; ``shared_storage`` is the one that all triggers of the playbook
-    have in common. A ``spectator`` works beside a running trigger: it sees what that has spent of the
-    request budget and has recorded, writes nothing of it, and is told at once when a storage fails.
+    ``storage`` is the trigger's own, in the ``folder`` of its tenant; ``shared_storage`` is the one that
+    all triggers of the playbook have in common. With an ``owner`` all writes and pushes are its alone.
+    A ``spectator`` works beside a running trigger: it sees what that has spent of the request budget and
+    has recorded, writes nothing of it, and is told at once when a storage fails.
     """
 
     def __init__(
@@ -51,10 +73,11 @@ class Assembly:
         settings: MessageTraceSettings,
         endpoints: Endpoints,
         data_path: Path,
-        clock: Clock,
+        clock: MicrosoftClock,
         log: Log,
         spectator: bool = False,
         meter: Meter | None = None,
+        owner: Ownership | None = None,
     ) -> None:
         self._settings = settings
         self._endpoints = endpoints
@@ -62,13 +85,19 @@ class Assembly:
         self._log = log
         self._spectator = spectator
         self._meter = meter
+        self._owner = owner
         self.shared_storage = self._patient(self._storage(data_path))
-        self._bare = self._storage(data_path / settings.state_folder)
+        self.folder = owner.folder if owner else known_folder(self.shared_storage, settings)
+        bare = self._storage(data_path / self.folder)
+        self._bare = OwnedStorage(bare, owner) if owner else bare
         self.storage = self._patient(self._bare)
 
     def predecessor(self) -> Storage | None:
         """Where the cursor of the platform's former module may lie, which is taken over at a first
-        start; None if a trigger for the Reporting Web Service has taken over here before."""
+        start; None if a trigger for the Reporting Web Service has taken over here before, or another
+        tenant was collected here."""
+        if self.folder != self._settings.state_folder:
+            return None
         reporting = MessageTraceSettings.state_folder
         taken_over = set(COPIES) & set(self.shared_storage.names(reporting))
         return (
@@ -104,6 +133,8 @@ class Assembly:
     def pusher(self, intake_server: str, deliveries: Deliveries) -> BatchPusher:
         """The way to the intake at ``intake_server``."""
         http = self._metered(RequestsHttp(TimeoutSession()), "intake")
+        if self._owner:
+            http = OwnedHttp(http, self._owner)
         transport = Transport(http, _INTAKE, self._clock, self._log)
         return BatchPusher(
             intake_server,
@@ -128,10 +159,11 @@ class Assembly:
         return ReportingClient(self._endpoints.reporting, transport, self._clock, self._log, basic)
 
     def _transport(self, service: str, api: str) -> Transport:
+        dated = self._dated(service)
         if self._spectator:  # a person waits, so none of its requests stands back for others
-            http: Http = RequestsHttp(PacedSession(self.budget, LIVE), self.signer)
+            http: Http = RequestsHttp(PacedSession(self.budget, LIVE), self.signer, dated=dated)
         else:
-            http = microsoft_http(self.signer, self.budget)
+            http = microsoft_http(self.signer, self.budget, dated)
         http = self._metered(http, api)
         return Transport(http, service, self._clock, self._log, credentials=self.signer)
 
@@ -144,7 +176,12 @@ class Assembly:
             settings.credential,
             scope,
             answered=lambda status: meter.request("entra", outcome(status)) if meter else None,
+            dated=self._dated(_ENTRA),
         )
+
+    def _dated(self, service: str) -> Dated:
+        """Lets the clock hear what time ``service`` has."""
+        return lambda date: self._clock.heard(service, date, self._clock.monotonic())
 
     def _metered(self, http: Http, api: str) -> Http:
         return MeteredHttp(http, api, self._meter) if self._meter else http
@@ -157,3 +194,13 @@ class Assembly:
 
     def _patient(self, storage: Storage) -> Storage:
         return storage if self._spectator else PatientStorage(storage, self._clock, self._log)
+
+
+def _tenant(settings: MessageTraceSettings) -> str:
+    """The tenant that ``settings`` name, by its ID or a domain of it."""
+    match settings:
+        case OAuthSettings(tenant_id=tenant):
+            return tenant
+        case BasicSettings(account_name=name):
+            return name.rpartition("@")[2]
+    raise TypeError(f"no tenant in {type(settings).__name__}")

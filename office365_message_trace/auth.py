@@ -13,7 +13,7 @@ from requests.auth import AuthBase, HTTPBasicAuth
 
 from office365_message_trace.entra import failure
 from office365_message_trace.errors import MessageTraceError, Unavailable
-from office365_message_trace.transport import TimeoutSession
+from office365_message_trace.transport import Dated, TimeoutSession
 
 # msal logs answers that it cannot read in full, and a token may be in them.
 logging.getLogger("msal").setLevel(logging.CRITICAL + 1)
@@ -44,7 +44,8 @@ class EntraAuth(Signer):
     kept and renewed five minutes before it expires, by msal. Getting one is one request, to
     ``{login_url}/{tenant_id}/oauth2/v2.0/token``, which Microsoft documents for every cloud
     (learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow); it may raise
-    `Misconfigured`, `Refused` or `Unavailable`. ``answered`` is told the status of each answer.
+    `Misconfigured`, `Refused` or `Unavailable`. ``answered`` gets the status of each answer, and
+    ``dated`` its ``Date``.
     """
 
     def __init__(
@@ -55,12 +56,14 @@ class EntraAuth(Signer):
         credential: Any,
         scope: str,
         answered: Callable[[int], None] = lambda status: None,
+        dated: Dated = lambda date: None,
     ) -> None:
         self._authority = f"{login_url}/{tenant_id}"
         self._client_id = client_id
         self._credential = credential
         self._scope = scope
         self._answered = answered
+        self._dated = dated
         session = TimeoutSession()
         session.hooks["response"].append(self._remember)
         self._http = TokenHttp(f"{self._authority}/oauth2/v2.0", session)
@@ -106,6 +109,7 @@ class EntraAuth(Signer):
 
     def _remember(self, response: requests.Response, **_options: Any) -> None:
         self._last = response
+        self._dated(response.headers.get("Date", ""))
         self._answered(response.status_code)
 
     def _opened(self) -> msal.ConfidentialClientApplication:

@@ -3,12 +3,12 @@
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from threading import Event, Lock
+from threading import Event
 from typing import Protocol
 
 from office365_message_trace.errors import Stopped
 
-_LONGEST_NAP = 5.0  # seconds; so that a stepped or resumed system clock is noticed soon
+_LONGEST_NAP = 5.0  # seconds; so that a clock that begins to run faster than waits is noticed soon
 
 
 class Clock(Protocol):
@@ -31,8 +31,7 @@ class Clock(Protocol):
 class SystemClock:
     """The machine's clocks; naps end at once when ``stop`` is set, and each one calls ``alive``.
 
-    How much time has passed is taken from whichever clock went further, ``time_of_day`` or ``ticks``
-    (seconds): the first may be set back, and the second stands still while the machine sleeps.
+    Waits are measured by ``ticks`` alone (seconds), which setting the ``time_of_day`` does not touch.
     """
 
     def __init__(
@@ -46,21 +45,15 @@ class SystemClock:
         self._alive = alive
         self._time_of_day = time_of_day
         self._ticks = ticks
-        self._read = (time_of_day(), ticks())
-        self._passed = 0.0
         # Seconds of the clock per second of the last nap: a clock that is sped up for a test outruns
         # waits. It begins so high that the first nap is short.
         self._pace = 240.0
-        self._lock = Lock()
 
     def now(self) -> datetime:
         return datetime.fromtimestamp(self._time_of_day(), UTC)
 
     def monotonic(self) -> float:
-        with self._lock:
-            before, self._read = self._read, (self._time_of_day(), self._ticks())
-            self._passed += max(self._read[0] - before[0], self._read[1] - before[1])
-            return self._passed
+        return self._ticks()
 
     def wait(self, seconds: float) -> None:
         deadline = self.monotonic() + seconds
@@ -69,10 +62,7 @@ class SystemClock:
             self._nap(left)
 
     def wait_until(self, instant: datetime) -> None:
-        self._nap(0)
-        deadline = self.monotonic() + (instant - self.now()).total_seconds()
-        while (left := (instant - self.now()).total_seconds()) > 0 and self.monotonic() < deadline:
-            self._nap(left)
+        self.wait((instant - self.now()).total_seconds())
 
     def _nap(self, seconds: float) -> None:
         """Let ``seconds`` or less pass, by a clock that may run faster than waits do."""

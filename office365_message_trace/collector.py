@@ -5,56 +5,107 @@ Any failure leaves the coverage where it was: the window is read again, and the 
 was accepted already. Nothing else moves the state, least of all a ``finally``.
 """
 
-import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import reduce
+from math import inf
 from typing import Protocol
 
 from office365_message_trace.catchup import CatchUp, progress_line
 from office365_message_trace.clock import Clock
-from office365_message_trace.coverage import Coverage, Kind, Policy, Read, Wait, plan
+from office365_message_trace.collect.failed_windows import FailedWindows, Trial, divided_around
+from office365_message_trace.collect.flicker import Flicker
+from office365_message_trace.collect.gaps import GapProbe
+from office365_message_trace.collect.large_messages import LargeMessages, Message, MessageCounter
+from office365_message_trace.coverage import (
+    Cause,
+    Coverage,
+    Gap,
+    Kind,
+    Policy,
+    Read,
+    Wait,
+    plan,
+)
 from office365_message_trace.errors import (
     AnswerTruncated,
     HistoryExceeded,
+    MessageTraceError,
     Misconfigured,
     Refused,
+    Rejected,
     Unavailable,
     WindowTooLarge,
 )
 from office365_message_trace.ledger import Ledger
 from office365_message_trace.model import (
     MILLISECOND,
+    UNDATED,
+    Delivery,
     Event,
     Log,
     Page,
     Pause,
     Row,
     Window,
+    instant,
 )
-from office365_message_trace.pace import NARROWEST, SlowProbe, WindowWidth
+from office365_message_trace.pace import ATTEMPTS, NARROWEST, SlowProbe, WindowWidth
 from office365_message_trace.state import StateStore
-from office365_message_trace.sweep import Sweep
 
 MOST_PAGES = 20
 """Pages of one window: what a failure can make necessary to read again."""
 
 _USUAL_PAGES = MOST_PAGES * 3 // 4
-_PAST = (Kind.REREAD, Kind.BACKLOG)
+_OF_A_PAGE = 0.9  # is filled by the rows of a window that is meant to fit one page
+_PAST = (
+    (Kind.REREAD, Kind.BACKLOG, Kind.CONFIRM),
+    (Kind.BACKLOG, Kind.REREAD, Kind.CONFIRM),
+)
+"""The two windows of the past that are under way at once, by what each of them prefers."""
+
 _SECOND = timedelta(seconds=1)
 _MINUTE = timedelta(minutes=1)
-_DAY = timedelta(days=1)
 _REPORT_EVERY = 60.0  # seconds
 _TIDY_EVERY = 900.0  # seconds, the time that a bucket of the ledger spans
 _ASIDE = 900.0  # seconds; longer than the longest pause, so that another window comes in between
+_CONFIRM_AFTER = 900.0  # seconds after the backlog's last window, before it is read once more
+_CONFIRM_EVERY = 8  # windows of the past, one of which at least confirms, if any is to be confirmed
+_REPEATS = 3  # of a final read that brings something new, or of which an event is refused
+_ASK_AGAIN = 60.0  # seconds before a service that speaks of its history is asked once more
+_STILL_KEPT = (timedelta(minutes=2), timedelta(minutes=10), timedelta(hours=1))
+"""After the instant from which on a service says it keeps rows: cuts that leave little to be refused again."""
+_HIDDEN_HISTORY = timedelta(days=3)  # without a row at the beginning; longer than a weekend
+_STRAYS = timedelta(seconds=2)  # around a window, from which services may return rows
+_CLOCK_JUMP = 60.0  # seconds by which the time may be corrected while a page is under way
+
+_FOUND_LATE = (
+    "A second read of time that was read once brought rows that the first one had not shown; they "
+    "were forwarded."
+)
+_STILL_CHANGING = (
+    "Microsoft 365 shows new or changed rows up to the end of the look-back; they were forwarded. "
+    "Raise lookback if that goes on, or later ones are missed."
+)
 
 
 class Source(Protocol):
     """One of Microsoft's message trace services."""
 
     page_size: int
+    one_page: bool
+    many_recipients: int
 
-    def pages(self, window: Window, background: bool, most: int | None) -> Iterator[Page | Pause]:
+    def pages(
+        self,
+        window: Window,
+        background: bool,
+        most: int | None,
+        whole: bool,
+        trace_id: str | None,
+        attempts: int,
+    ) -> Iterator[Page | Pause]:
         """The pages of ``window``; see `ODataClient.pages`."""
 
     def render(self, row: Row) -> str:
@@ -64,8 +115,8 @@ class Source(Protocol):
 class Pusher(Protocol):
     """Where events go."""
 
-    def push(self, events: list[Event]) -> Iterator[list[Event]]:
-        """Deliver ``events``; yields each batch that the intake is done with."""
+    def push(self, events: list[Event]) -> Iterator[Delivery]:
+        """Deliver ``events``; yields what became of each batch."""
 
 
 class Progress(Protocol):
@@ -78,17 +129,38 @@ class Progress(Protocol):
         """A page of ``rows`` was delivered by ``now``; ``forwarded`` of them were not known."""
 
     def refused(self, kind: Kind, refused: bool) -> None:
-        """Whether windows of ``kind`` are refused, by whomever."""
+        """Whether windows of ``kind`` are refused, by Microsoft or by the intake."""
+
+    def discarded(self, events: int) -> None:
+        """The intake refused ``events`` up to their final read: they are left out."""
 
 
 class _Reading:
-    """A window under way. ``not_before`` is when its next page may be taken, in monotonic seconds."""
+    """A window under way, or the rows of one ``message`` in it, or the time of a declared ``gap``.
 
-    def __init__(self, read: Read, pages: Iterator[Page | Pause]) -> None:
-        self.read = read
+    ``not_before`` is when its next page may be taken, in monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        trial: Trial,
+        pages: Iterator[Page | Pause],
+        moment: float,
+        counter: MessageCounter,
+        message: Message | None = None,
+        gap: Gap | None = None,
+    ) -> None:
+        self.trial = trial
+        self.read = trial.read
         self.pages = pages
-        self.sweep = Sweep(read.window)
+        self.began = moment
+        self.message = message
+        self.gap = gap
         self.not_before = 0.0
+        self.covered: Window | None = None
+        self.rows = self.fresh = self.largest = 0
+        self.refused: list[Event] = []
+        self.messages = counter
 
 
 class Collector:
@@ -96,7 +168,8 @@ class Collector:
 
     Fresh mail is read at once, in whole. Up to two windows of the past are under way besides and
     advance by a page in turns: one prefers re-reads and one the backlog, so that neither waits for
-    the other, and the next page of one is on its way while a page of the other is delivered.
+    the other, and the next page of one is on its way while a page of the other is delivered. What is
+    read for the last time comes when nothing else is due.
     """
 
     def __init__(
@@ -119,18 +192,25 @@ class Collector:
         self._log = log
         self._progress = progress
         self._widths = {kind: WindowWidth(_USUAL_PAGES * source.page_size) for kind in Kind}
+        self._learn_page(source.page_size)
         self._live_probe = SlowProbe()
         self._past_probe = SlowProbe()
         self._refused: set[Kind] = set()
-        self._aside: list[tuple[Window, float]] = []
-        self._past: dict[Kind, _Reading] = {}
+        self._failed = FailedWindows()
+        self._gap_probe = GapProbe(clock.monotonic())
+        self._messages = LargeMessages()
+        self._past: dict[tuple[Kind, ...], _Reading] = {}
+        self._confirm_at = 0.0
+        self._looks = 0
+        self._doubted_history: dict[int, float] = {}
         self._forwarded = 0
         self._catch_up = CatchUp()
+        self._flicker = Flicker(log)
         self._reported_at = self._tidied_at = clock.monotonic()
 
     def run(self, coverage: Coverage) -> None:
         """Collect from ``coverage`` on. Ends only by `Stopped`, which any wait raises."""
-        self._coverage = coverage.adapted(self._policy)
+        self._coverage = coverage.adapted(self._policy, self._clock.now())
         self._commit(self._coverage)
         self._ledger.mark(self._coverage.oldest)
         while True:
@@ -141,143 +221,349 @@ class Collector:
         self._report(now)
         self._progress.covered(self._coverage, now)
         self._observe(now)
-        live = self._plan(now, [Kind.LIVE], Kind.LIVE)
+        live = self._plan(self._coverage, now, (Kind.LIVE,))
         if isinstance(live, Read):
-            reading = self._begin(live)
+            reading = self._begin(Trial(live))
             while self._advance(reading):
                 pass
             return
         wait = min((live.until - now).total_seconds(), self._open_past(now))
         if self._past:
-            preference, reading = min(self._past.items(), key=lambda item: item[1].not_before)
+            slot, reading = min(self._past.items(), key=lambda item: item[1].not_before)
             pause = reading.not_before - self._clock.monotonic()
             if pause <= 0:
                 if not self._advance(reading):
-                    self._past.pop(preference, None)
+                    self._past.pop(slot, None)
                 return
             wait = min(wait, pause)
         self._clock.wait_until(now + max(timedelta(seconds=wait), MILLISECOND))
 
     def _observe(self, now: datetime) -> None:
         """Take in what the passing of time did to the coverage."""
-        recorded = self._ledger.buckets if self._coverage.is_ahead_of(now) else ()
-        coverage = self._coverage.with_clock_set_back(now, self._policy, recorded)
+        coverage = self._coverage.without_future(now, self._policy)
         if coverage is not self._coverage:
-            self._log("The system clock was set back; the look-back is read again.", "warning")
+            self._log(
+                "Time was read that had not come yet, because a clock was wrong; the look-back is "
+                "read again.",
+                "warning",
+            )
             self._ledger.mark(coverage.oldest)
         self._coverage = coverage.with_outage_behind(now, self._policy)
-        # No further than the last read confirms the clock: a step ahead and back gives nothing up.
-        self._give_up_before(self._policy.oldest_kept(min(now, self._coverage.read_at + _DAY)))
-        moment = self._clock.monotonic()
-        self._aside = [(window, until) for window, until in self._aside if until > moment]
+        self._give_up_before(self._policy.oldest_kept(now))
 
-    def _plan(self, now: datetime, kinds: list[Kind], first: Kind) -> Read | Wait:
-        """What to do at ``now``, considering only windows of ``kinds``, ``first`` before others."""
-        under_way = [reading.read.window for reading in self._past.values()]
-        aside = [window for window, _ in self._aside]
-        coverage = self._coverage.overlooking([*under_way, *aside])
-        widths = {kind: self._widths[kind].now for kind in kinds}
-        return plan(coverage, self._policy, now, widths, first)
+    def _plan(self, coverage: Coverage, now: datetime, kinds: tuple[Kind, ...]) -> Read | Wait:
+        """What to do at ``now``, considering only windows of ``kinds``, earlier ones first."""
+        widths = {kind: self._widths[kind].now for kind in Kind}
+        return plan(coverage, self._policy, now, widths, kinds)
 
     def _open_past(self, now: datetime) -> float:
         """Begin windows of the past until there are two; returns in how many seconds to look again."""
-        if probe := self._past_probe.wait(self._clock.monotonic()):
+        moment = self._clock.monotonic()
+        if probe := self._past_probe.wait(moment):
             return probe
-        for preference in _PAST:
-            if preference not in self._past:
-                step = self._plan(now, list(_PAST), preference)
-                if isinstance(step, Wait):
-                    return (step.until - now).total_seconds()
-                self._past[preference] = self._begin(step)
-        return math.inf
+        wait = inf
+        for slot in _PAST:
+            if slot in self._past:
+                continue
+            found = self._next_past(slot, now, moment)
+            if isinstance(found, _Reading):
+                self._past[slot] = found
+            else:
+                wait = min(wait, found)
+        return wait
 
-    def _begin(self, read: Read) -> _Reading:
-        most = MOST_PAGES if read.window.span > _SECOND else None
-        background = read.kind is not Kind.LIVE
-        return _Reading(read, self._source.pages(read.window, background, most))
+    def _next_past(
+        self, slot: tuple[Kind, ...], now: datetime, moment: float
+    ) -> "_Reading | float":
+        """What to begin in ``slot``, or in how many seconds something is due."""
+        if trial := self._failed.next_due(moment):
+            return self._begin(trial)
+        if message := self._messages.next():
+            return self._begin_message(message, now)
+        confirm = self._confirm_at - moment
+        kinds = slot[:2] if confirm > 0 else slot
+        self._looks += 1
+        if confirm <= 0 and self._looks % _CONFIRM_EVERY == 0:
+            kinds = (Kind.CONFIRM, *slot[:2])
+        under_way = [each.read.window for each in self._past.values() if each.message is None]
+        coverage = self._coverage.overlooking([*under_way, *self._failed.windows])
+        step = self._plan(coverage, now, kinds)
+        if isinstance(step, Read):
+            return self._begin(Trial(step))
+        gaps = self._coverage.gaps
+        if gap := self._gap_probe.next(gaps, self._policy, now, moment):
+            return self._begin_gap(gap, now)
+        waits = [(step.until - now).total_seconds(), self._failed.wait(moment)]
+        waits += [confirm] if confirm > 0 else []
+        waits += [self._gap_probe.wait(moment)] if gaps else []
+        return min(waits)
+
+    def _begin(self, trial: Trial, gap: Gap | None = None) -> _Reading:
+        """Begin to read the window of ``trial``, which may have been planned long before."""
+        read = replace(trial.read, at=self._clock.now())
+        trial = replace(trial, read=read)
+        pages = self._source.pages(
+            read.window,
+            background=read.kind is not Kind.LIVE,
+            most=MOST_PAGES if read.window.span > _SECOND else None,
+            whole=read.final,
+            trace_id=None,
+            attempts=1 if trial.failures or gap else ATTEMPTS,
+        )
+        counter = MessageCounter(self._source.many_recipients)
+        return _Reading(trial, pages, self._clock.monotonic(), counter, gap=gap)
+
+    def _begin_message(self, message: Message, now: datetime) -> _Reading:
+        window = Window(
+            message.window.start, max(message.window.start, min(message.window.end, now))
+        )
+        pages = self._source.pages(window, True, None, False, message.trace_id, ATTEMPTS)
+        counter = MessageCounter(self._source.many_recipients)
+        trial = Trial(Read(Kind.REREAD, window, now))
+        return _Reading(trial, pages, self._clock.monotonic(), counter, message=message)
+
+    def _begin_gap(self, gap: Gap, now: datetime) -> _Reading:
+        width, oldest = self._widths[Kind.CONFIRM].now, self._policy.oldest_kept(now)
+        start = max(gap.window.start, gap.window.end - width, oldest)
+        read = Read(Kind.CONFIRM, Window(start, gap.window.end), now, final=True)
+        return self._begin(Trial(read), gap)
 
     def _advance(self, reading: _Reading) -> bool:
         """Deliver the next page, or after the last one commit the window; whether there is more."""
         read = reading.read
         try:
             page = self._next_page(reading)
+            if self._planned_by_wrong_time(reading):
+                self._put_back(reading)
+                return False
             if isinstance(page, Page):
-                self._deliver(page, read.kind)
-                reading.sweep.add(page.rows)
-        except WindowTooLarge as problem:
-            if not self._kept(reading):
-                self._narrow(read, problem)
-        except HistoryExceeded as problem:
-            self._shorten_history(read, problem)
-        except Unavailable:
-            if not self._kept(reading):
-                self._widths[read.kind].narrow(read.window.span, at_least=_MINUTE)
-            if read.kind is not Kind.LIVE:
-                self._past_probe.failed(self._clock.monotonic())
-                self._set_aside(read.window)
+                self._deliver(page, reading)
+        except (Unavailable, Rejected, WindowTooLarge, HistoryExceeded) as problem:
+            if reading.gap is not None:
+                self._gap_failed(reading, reading.gap, problem)
+            elif reading.message is not None:
+                self._message_failed(reading.message, problem)
+            else:
+                self._failed_at(reading, problem)
         except Refused as refusal:
+            self._put_back(reading)
             self._hold(read, refusal)
         else:
             if page is None:
-                self._completed(read, reading.sweep.rows)
+                self._completed(reading)
                 return False
             pause = page.seconds if isinstance(page, Pause) else 0.0
             reading.not_before = self._clock.monotonic() + pause
             return True
         return False
 
+    def _failed_at(
+        self,
+        reading: _Reading,
+        problem: Unavailable | Rejected | WindowTooLarge | HistoryExceeded,
+    ) -> None:
+        """Commit what was read of a window, and see to it that the rest is read in another way."""
+        read = reading.read
+        match problem:
+            case AnswerTruncated(window=Window() as window):
+                self._kept(reading)
+                self._declare(Gap(window, Cause.INCOMPLETE), str(problem))
+            case WindowTooLarge(cut=datetime() as cut) if read.window.span > NARROWEST:
+                for part in divided_around(read.window, cut):
+                    trial = replace(read, window=part)
+                    self._failed.postpone(trial, self._clock.monotonic())
+                self._widths[Kind.CONFIRM].narrow(read.window.span)
+            case WindowTooLarge() if read.window.span > NARROWEST:
+                if not self._kept(reading):
+                    self._narrow(reading)
+            case HistoryExceeded():
+                self._shorten_history(read, problem)
+            case Rejected() if read.kind is Kind.LIVE:
+                self._hold(read, problem)
+            case _:
+                kept = self._kept(reading)
+                if read.kind is not Kind.LIVE:
+                    if not reading.trial.failures:  # later ones have pauses of their own
+                        self._past_probe.failed(self._clock.monotonic())
+                    self._set_aside(reading, problem)
+                elif not kept:
+                    self._widths[read.kind].narrow(read.window.span, at_least=_MINUTE)
+
     def _next_page(self, reading: _Reading) -> Page | Pause | None:
         """None after the last page. A window of the past that is refused may be the only such one."""
         try:
             return next(reading.pages, None)
-        except Refused:
-            if reading.read.kind is not Kind.LIVE:
-                self._set_aside(reading.read.window)
+        except Rejected:
             raise
+        except Refused:
+            if reading.read.kind is not Kind.LIVE and not (reading.gap or reading.message):
+                self._failed.postpone(reading.read, self._clock.monotonic() + _ASIDE)
+            raise
+
+    def _planned_by_wrong_time(self, reading: _Reading) -> bool:
+        """Whether the time was corrected while ``reading`` was under way: then it is planned again."""
+        elapsed = self._clock.monotonic() - reading.began
+        shift = (self._clock.now() - reading.read.at).total_seconds() - elapsed
+        return abs(shift) > _CLOCK_JUMP
 
     def _kept(self, reading: _Reading) -> bool:
         """Commit what the pages of an unfinished window cover; whether that is anything."""
-        covered = reading.sweep.covered
-        if covered is None:
+        covered = reading.covered
+        if covered is None or reading.read.final:
             return False
-        self._widths[reading.read.kind].observe(covered.span, reading.sweep.rows)
+        self._widths[reading.read.kind].observe(covered.span, reading.rows)
         self._commit_read(replace(reading.read, window=covered))
         return True
 
-    def _deliver(self, page: Page, kind: Kind) -> None:
-        """Push what the ledger does not know, and record each batch before the next is pushed."""
+    def _deliver(self, page: Page, reading: _Reading) -> None:
+        """Push what the ledger does not know, and record each batch before the next is pushed.
+
+        Refused events are not recorded, so that each later read of their time finds them again.
+        """
         fresh = self._ledger.unseen(page.rows)
+        self._flicker.observe(page.rows, fresh, self._clock.now())
         events = [
             Event(row.received, row.trace_id, fingerprint, self._source.render(row))
             for fingerprint, row in fresh.items()
         ]
-        for batch in self._pusher.push(events):
-            self._ledger.record((event.received, event.fingerprint) for event in batch)
-            self._forwarded += len(batch)
-        self._progress.page(kind, len(page.rows), events, self._clock.now())
+        accepted: list[Event] = []
+        for delivery in self._pusher.push(events):
+            self._ledger.record((event.received, event.fingerprint) for event in delivery.accepted)
+            self._forwarded += len(delivery.accepted)
+            accepted += delivery.accepted
+            reading.refused += delivery.refused
+        reading.fresh += len(accepted)
+        reading.rows += len(page.rows)
+        reading.largest = max(reading.largest, len(page.rows))
+        if len(page.rows) > self._page:
+            self._learn_page(len(page.rows))
+        reading.covered = page.covered
+        reading.messages.add(page.rows)
+        self._progress.page(reading.read.kind, len(page.rows), accepted, self._clock.now())
         self._clock.wait(0)
 
-    def _completed(self, read: Read, rows: int) -> None:
-        self._widths[read.kind].observe(read.window.span, rows)
+    def _completed(self, reading: _Reading) -> None:
+        read, rows = reading.read, reading.rows
+        if reading.message is not None:
+            if gaps := self._given_up(reading.refused):
+                self._commit(reduce(Coverage.with_gap, gaps, self._coverage))
+            return
+        width = self._widths[Kind.CONFIRM if read.final else read.kind]
+        width.observe(read.window.span, rows)
+        if read.kind is not Kind.LIVE:  # fresh mail tells nothing of a fault of the past
+            self._failed.succeeded()
+        self._contradict(read)
         self._probe(read.kind).reset()
         if read.kind in self._refused:
             self._refused.remove(read.kind)
             self._progress.refused(read.kind, False)
-            self._aside.clear()
+            self._failed.hurry()
             self._log("Collecting again.", "info")
         if read.kind is Kind.LIVE:
-            for width in self._widths.values():
-                width.expect(read.window.span, rows)
-        self._commit_read(read)
+            for each in self._widths.values():
+                each.expect(read.window.span, rows)
+        self._messages.notice(reading.messages.large, read.final)
+        if reading.gap is not None:
+            self._probed(reading, reading.gap)
+            return
+        if read.final and self._repeated(reading):
+            return
+        backlog = self._coverage.backlog
+        self._commit_read(read, self._given_up(reading.refused) if read.final else ())
+        if self._coverage.backlog != backlog:
+            self._confirm_at = self._clock.monotonic() + _CONFIRM_AFTER
+            self._notice_hidden_history()
 
-    def _commit_read(self, read: Read) -> None:
-        """Commit that all of ``read`` was delivered."""
-        at = min(read.at, self._clock.now())  # the clock may have been set back meanwhile
-        self._commit(self._coverage.completed(replace(read, at=at)))
+    def _repeated(self, reading: _Reading) -> bool:
+        """Whether a final read is repeated: as long as it brings something new, or an event is refused,
+        but not for ever. The two are counted apart: neither may use up the repeats of the other.
+        """
+        trial = reading.trial
+        if reading.fresh:
+            confirming = reading.read.kind is Kind.CONFIRM
+            self._log(_FOUND_LATE if confirming else _STILL_CHANGING, "warning")
+        news = trial.news + bool(reading.fresh)
+        refusals = trial.refusals + bool(reading.refused)
+        unsettled = reading.fresh and news <= _REPEATS, reading.refused and refusals <= _REPEATS
+        if any(unsettled):
+            until = self._clock.monotonic() + _ASIDE
+            self._failed.postpone(reading.read, until, news, refusals)
+        return any(unsettled)
 
-    def _set_aside(self, window: Window) -> None:
-        """Let other windows have their turn before ``window`` is tried again."""
-        self._aside.append((window, self._clock.monotonic() + _ASIDE))
+    def _given_up(self, events: list[Event]) -> list[Gap]:
+        """Log what the intake refused up to the end; returns the gaps to be declared."""
+        for event in events:
+            self._log(
+                "The intake does not accept one event; it is left out, and tried again now and then. "
+                f"Its message trace id: {event.trace_id}",
+                "error",
+            )
+        if events:
+            self._progress.discarded(len(events))
+        times = [instant(event.received) for event in events if event.received != UNDATED]
+        return [Gap(Window(at, at + MILLISECOND), Cause.REFUSED) for at in times]
+
+    def _probed(self, reading: _Reading, gap: Gap) -> None:
+        """After time of a declared ``gap`` was read: have all of it read, and confirmed."""
+        if reading.refused or (gap.cause is Cause.HIDDEN and not reading.rows):
+            return
+        self._commit(self._coverage.with_gap_reopened(gap))
+        self._ledger.mark(self._coverage.oldest)
+        self._log(f"A gap can be read after all: {gap.window}.", "info")
+
+    def _gap_failed(self, reading: _Reading, gap: Gap, problem: MessageTraceError) -> None:
+        """A gap of which rows came is read like other time, if they were only too many at once."""
+        if isinstance(problem, WindowTooLarge) and not isinstance(problem, AnswerTruncated):
+            self._probed(reading, gap)
+
+    def _put_back(self, reading: _Reading) -> None:
+        """Have a message asked for again that nothing plans; windows are planned again."""
+        if reading.message is not None:
+            self._messages.again(reading.message)
+
+    def _message_failed(self, message: Message, problem: MessageTraceError) -> None:
+        """Ask for a message again, if that may help."""
+        if isinstance(problem, Unavailable):
+            self._past_probe.failed(self._clock.monotonic())
+            self._messages.again(message)
+            return
+        self._log(
+            f"The rows of one message to many recipients cannot be completed by its id ({problem}).",
+            "warning",
+        )
+
+    def _notice_hidden_history(self) -> None:
+        """Declare the beginning of a first start of which the service shows nothing at all."""
+        coverage, recorded = self._coverage, self._ledger.buckets
+        unconfirmed = coverage.passes[-1].pending()[0].start <= coverage.since
+        if coverage.backlog or not unconfirmed or not recorded:
+            return
+        shown = recorded[0].start
+        if shown - coverage.since < _HIDDEN_HISTORY:
+            return
+        gap = Gap(Window(coverage.since, shown - _STRAYS), Cause.HIDDEN)
+        self._declare(gap, "it shows no rows from before that")
+
+    def _commit_read(self, read: Read, gaps: Iterable[Gap] = ()) -> None:
+        """Commit that all of ``read`` was delivered but for ``gaps``, which are declared by that."""
+        at = min(read.at, self._clock.now())  # the time may have been corrected meanwhile
+        coverage = self._coverage.completed(replace(read, at=at))
+        self._commit(reduce(Coverage.with_gap, gaps, coverage))
+
+    def _set_aside(self, reading: _Reading, problem: MessageTraceError) -> None:
+        """Let other windows have their turn before this one is tried again, or its parts."""
+        bad = self._failed.failed(reading.trial, self._clock.monotonic())
+        if bad is not None:
+            self._declare(Gap(bad, Cause.UNREADABLE), str(problem))
+
+    def _declare(self, gap: Gap, why: str) -> None:
+        """Say that rows may be missing in ``gap``, and record it."""
+        self._log(
+            f"Rows may be missing at {gap.window}: the service does not give them ({why}). The time "
+            "is declared as a gap, and tried again now and then.",
+            "error",
+        )
+        self._commit(self._coverage.with_gap(gap))
 
     def _commit(self, coverage: Coverage) -> None:
         """Make ``coverage`` the one to continue from, now and after a restart."""
@@ -287,38 +573,63 @@ class Collector:
         if moment - self._tidied_at >= _TIDY_EVERY:
             # by the previous copy of the state, which may have to serve if this one is damaged
             self._ledger.mark(previous.oldest)
-            self._ledger.forget(previous.will_read, self._policy.reach)
+            self._ledger.forget(previous.will_read)
             self._tidied_at = moment
 
-    def _narrow(self, read: Read, problem: WindowTooLarge) -> None:
-        """Have the time of ``read`` read in smaller windows, as long as there are any."""
-        if read.window.span > NARROWEST:
-            self._widths[read.kind].narrow(read.window.span)
-            return
-        if not isinstance(problem, AnswerTruncated):
-            self._hold(read, Refused(problem.sentence, problem.detail))
-            return
-        self._log(
-            f"Rows may be missing at {read.window}: the service does not give all rows of a single "
-            f"millisecond ({problem}). The time is declared as a gap.",
-            "error",
-        )
-        self._commit(self._coverage.completed(read).with_gap(read.window))
+    def _learn_page(self, rows: int) -> None:
+        """Have windows that are meant to fit one page do so where the service puts ``rows`` on it."""
+        self._page = rows
+        for kind in Kind if self._source.one_page else (Kind.CONFIRM,):
+            self._widths[kind].aim(int(_OF_A_PAGE * rows))
+
+    def _narrow(self, reading: _Reading) -> None:
+        """Have the time of a window read in smaller ones."""
+        read = reading.read
+        if (read.final or self._source.one_page) and 0 < reading.largest < self._page:
+            self._learn_page(reading.largest)
+        self._widths[Kind.CONFIRM if read.final else read.kind].narrow(read.window.span)
 
     def _shorten_history(self, read: Read, problem: HistoryExceeded) -> None:
-        """Believe a service that says how long it keeps rows; it may count by day or by the hour."""
+        """Believe a service that says twice how long it keeps rows; it may count by day or by hour.
+
+        What it seems to keep of the window is read meanwhile: with time more of it becomes too old.
+        """
+        now, moment = self._clock.now(), self._clock.monotonic()
+        if read.kind is Kind.LIVE:
+            read = replace(read, kind=Kind.BACKLOG)
+        since = self._doubted_history.setdefault(problem.days, moment)
+        if moment - since < _ASK_AGAIN:
+            oldest = now - timedelta(days=problem.days)
+            first, *later = read.window.divided_at(*(oldest + each for each in _STILL_KEPT))
+            self._failed.postpone(replace(read, window=first), moment + _ASK_AGAIN)
+            for part in later:
+                self._failed.postpone(replace(read, window=part), moment)
+            return
+        del self._doubted_history[problem.days]
+        shortened = replace(self._policy, history=timedelta(days=problem.days))
+        limits = (shortened.oldest_kept(now), now - shortened.history)
+        limit = next((limit for limit in limits if limit > read.window.start), None)
+        if limit is None:
+            self._failed.postpone(read, moment + _ASIDE)
+            return
+        self._policy = shortened
+        self._give_up_before(limit)
+
+    def _contradict(self, read: Read) -> None:
+        """Forget what the service said of its history if it has shown older time since."""
         now = self._clock.now()
-        history = timedelta(days=problem.days)
-        self._policy = replace(self._policy, history=history)
-        hour_later = read.window.start + timedelta(hours=1)
-        limits = (self._policy.oldest_kept(now), now - history, hour_later)
-        self._give_up_before(next(limit for limit in limits if limit > read.window.start))
+        self._doubted_history = {
+            days: since
+            for days, since in self._doubted_history.items()
+            if now - timedelta(days=days) <= read.window.start
+        }
 
     def _give_up_before(self, oldest: datetime) -> None:
         """Drop what lies before ``oldest`` and declare as a gap what was never read of it."""
         if self._coverage.oldest >= oldest:
             return
         coverage = self._coverage.without_before(oldest)
+        self._failed.forget_before(oldest)
         if coverage.gaps != self._coverage.gaps:
             self._log(
                 f"Message traces from before {oldest:%Y-%m-%d %H:%M} UTC that had not been read yet "
@@ -344,6 +655,7 @@ class Collector:
             return
         for reading in self._past.values():
             self._kept(reading)
+            self._put_back(reading)
         self._past.clear()
 
     def _probe(self, kind: Kind) -> SlowProbe:

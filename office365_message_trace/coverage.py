@@ -7,26 +7,31 @@ that Microsoft showed late or changed meanwhile. Every pass keeps what it still 
     ──── read ────┤ behind ├── read ──┤ behind ├── read ──┤ edge ─────────► (open end)
 
 The open end of the first pass is the live edge; the closed intervals are what an outage or a first
-start left behind, the backlog. One read serves every pass that accepts rows of that age.
+start left behind, the backlog. One read serves every pass that accepts rows of that age, but for the
+last pass: it makes time final, so it reads only what was read before. No time is believed that was
+read once.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from itertools import chain
 
 from office365_message_trace.model import EPOCH, Window
 
 FIRST_TRAIL = timedelta(minutes=10)
 """Microsoft: rows show 5 to 10 minutes after sending as a rule, and up to 24 hours late."""
 
+CONFIRM_AFTER = timedelta(minutes=30)
+"""How much older than `Policy.delay` time is at least when it is read for the last time."""
+
 _WIDEST_STEP = 2.2  # a row shown at age d is re-read by 1.25 · 2.2 · d at the latest, within 3 · d
 _FOREVER = datetime.max.replace(tzinfo=UTC)
 _MORE_THAN_A_PAUSE = timedelta(minutes=5)
 _FIRST_PASS = timedelta(0)
-_LEAST_LOOK_BACK = timedelta(hours=1)  # that is read again after the clock was set back
-_CLOCK_TOLERANCE = timedelta(minutes=1)  # time services correct less than this all the time
+_CLOCK_TOLERANCE = timedelta(minutes=1)
 
 
 class Kind(Enum):
@@ -35,6 +40,25 @@ class Kind(Enum):
     LIVE = "live"
     REREAD = "re-read"
     BACKLOG = "backlog"
+    CONFIRM = "confirm"
+
+
+class Cause(Enum):
+    """Why rows of some time are or may be missing."""
+
+    TOO_OLD = "too_old"  # never read before the service stopped keeping it
+    UNREADABLE = "unreadable"  # every request for it fails, while others succeed
+    INCOMPLETE = "incomplete"  # the service does not give all rows of one millisecond
+    HIDDEN = "hidden"  # the service shows nothing from before some instant, and says nothing
+    REFUSED = "refused"  # the intake refuses an event of that time
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Gap:
+    """Time of which rows are or may be missing. It is tried again now and then, see `Collector`."""
+
+    window: Window
+    cause: Cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,26 +76,26 @@ class Policy:
     history: timedelta = timedelta(days=30)
 
     @property
+    def final_age(self) -> timedelta:
+        """The age from which on a read is the last one: `lookback`, and never that of the first."""
+        return max(self.lookback, self.delay + CONFIRM_AFTER)
+
+    @property
     def trails(self) -> tuple[timedelta, ...]:
-        """The ages at which time is read again: a geometric series from 10 minutes to ``lookback``.
+        """The ages at which time is read again: a geometric series from 10 minutes to `final_age`.
 
         The series roughly doubles, and has nine members for the longest ``lookback`` of 72 hours, so
         no row is read more than ten times. Trails up to ``delay`` are left out: the first read is as
         late as they are.
         """
         if self.lookback <= self.delay:
-            return ()
-        ratio = max(self.lookback / FIRST_TRAIL, 1.0)
+            return (self.final_age,)
+        ratio = max(self.final_age / FIRST_TRAIL, 1.0)
         steps = math.ceil(math.log(ratio) / math.log(_WIDEST_STEP))
         seconds = FIRST_TRAIL.total_seconds()
         series = [round(seconds * ratio ** (k / max(steps, 1))) for k in range(steps)]
-        series.append(int(self.lookback.total_seconds()))
+        series.append(int(self.final_age.total_seconds()))
         return tuple(timedelta(seconds=s) for s in series if s > self.delay.total_seconds())
-
-    @property
-    def reach(self) -> timedelta:
-        """How far back from the latest mail anything that was read already may be read again."""
-        return max(self.lookback, _LEAST_LOOK_BACK) * 1.25
 
     def oldest_kept(self, now: datetime) -> datetime:
         """The earliest receive time that the service can be expected to show at ``now``."""
@@ -97,15 +121,15 @@ class Pass:
 
     def without(self, window: Window) -> "Pass":
         """The same pass after ``window`` was read."""
-        left: list[Window] = []
-        for interval in self.pending():
-            if interval.start < window.start < interval.end:
-                left.append(Window(interval.start, min(interval.end, window.start)))
-            if window.end <= interval.start or interval.end <= window.start:
-                left.append(interval)
-            elif window.end < interval.end:
-                left.append(Window(max(interval.start, window.end), interval.end))
-        return replace(self, edge=left[-1].start, behind=_joined(left[:-1]))
+        if window.end <= self.pending()[0].start:
+            return self
+        *behind, rest = _minus(self.pending(), [window])
+        return replace(self, edge=rest.start, behind=_joined(behind))
+
+    def with_behind(self, window: Window) -> "Pass":
+        """The same pass with ``window`` to be read, too."""
+        earlier = Window(min(window.start, self.edge), min(window.end, self.edge))
+        return replace(self, behind=_joined([*self.behind, earlier]))
 
     def with_pending(self, other: "Pass") -> "Pass":
         """The same pass with all that ``other`` still has to read, too."""
@@ -128,11 +152,12 @@ class Pass:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A window to read, planned at ``at``."""
+    """A window to read, planned at ``at``. A ``final`` one is the last read of its time."""
 
     kind: Kind
     window: Window
     at: datetime
+    final: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,19 +169,20 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What is still to be read by each pass, the first pass first, and what never can be (gaps).
+    """What is still to be read by each pass, the first pass first, and what cannot be (gaps).
 
-    ``read_at`` is the latest time of day at which something was read.
+    Nothing received before ``since`` is wanted. ``read_at`` is when a window was last completed.
     """
 
     passes: tuple[Pass, ...]
-    gaps: tuple[Window, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    since: datetime = EPOCH
     read_at: datetime = EPOCH
 
     @classmethod
     def starting(cls, start: datetime, policy: Policy) -> "Coverage":
         """Nothing read yet, everything from ``start`` on wanted."""
-        return cls((Pass(_FIRST_PASS, start),)).adapted(policy)
+        return cls((Pass(_FIRST_PASS, start),), since=start).adapted(policy, start)
 
     @property
     def live(self) -> datetime:
@@ -179,96 +205,99 @@ class Coverage:
         return min(each.pending()[0].start for each in self.passes)
 
     def will_read(self, window: Window) -> bool:
-        """Whether any pass still has to read some of ``window``, its boundaries included."""
+        """Whether any pass still has to read some of ``window``, its boundaries included, or a gap
+        there is tried again."""
+        pending = (interval for each in self.passes for interval in each.pending())
         return any(
             interval.start <= window.end and window.start <= interval.end
-            for each in self.passes
-            for interval in each.pending()
+            for interval in chain(pending, (gap.window for gap in self.gaps))
         )
 
     def completed(self, read: Read) -> "Coverage":
-        """After all of ``read`` was delivered: each pass lacks what was old enough for it."""
+        """After all of ``read`` was delivered: each pass lacks what was old enough for it.
+
+        The last pass lacks it after a final read only, and only what the first pass had read before.
+        """
 
         def advanced(each: Pass) -> Pass:
             end = min(read.window.end, _whole_second(read.at) - each.trail)
-            return each.without(Window(read.window.start, end)) if end > read.window.start else each
+            if end <= read.window.start:
+                return each
+            window = Window(read.window.start, end)
+            if each is not last:
+                return each.without(window)
+            for known in _minus([window], first.pending()) if read.final else ():
+                each = each.without(known)
+            return each
 
+        first, last = self.passes[0], self.passes[-1]
         return replace(
             self,
-            passes=tuple(advanced(each) for each in self.passes),
+            passes=tuple(map(advanced, self.passes)),
             read_at=max(self.read_at, read.at),
         )
 
-    def adapted(self, policy: Policy) -> "Coverage":
-        """The same coverage with the passes that ``policy`` wants, whatever it had before.
+    def adapted(self, policy: Policy, now: datetime) -> "Coverage":
+        """The same coverage with the passes that ``policy`` wants at ``now``, whatever it had before.
 
-        A new pass takes over from the next slower one (all that one has read, was read late enough),
-        or else from the slowest. What is owed by passes that a longer delay makes pointless is read
-        by the first pass instead; and if no later passes are wanted, so is what the next slower one owes.
+        A new pass takes over from the next slower one (all that one has read, was read late enough).
+        If there is none, it takes over from the slowest and reads again what was younger than its
+        trail. The last pass takes over from the last one: no other has confirmed anything. What
+        passes owe that a longer delay makes pointless is read by the first pass instead.
         """
         first, *slower = self.passes
         for each in slower:
             if each.trail <= policy.delay:
                 first = first.with_pending(each)
-            elif not policy.trails:
-                first = first.with_pending(each)
-                break
 
-        def heir(trail: timedelta) -> Pass:
-            source = next((p for p in slower if p.trail >= trail), self.passes[-1])
+        def heir(trail: timedelta, of: Iterable[Pass]) -> Pass:
+            source = next((p for p in of if p.trail >= trail), None)
+            if source is None:
+                source = self.passes[-1].again_from(max(self.since, now - trail))
             return replace(source, trail=trail)
 
-        return replace(self, passes=(first, *(heir(trail) for trail in policy.trails)))
+        *between, last = policy.trails
+        heirs = (heir(trail, slower) for trail in between)
+        return replace(self, passes=(first, *heirs, heir(last, slower[-1:])))
 
     def with_outage_behind(self, now: datetime, policy: Policy) -> "Coverage":
         """If the live edge trails by more than an ordinary pause, leave the missed time behind.
 
         So fresh mail does not queue behind it. What the later passes had to read there is left
-        behind as well: the read that catches up serves them too.
+        behind as well, because the read that catches up serves them too; of the last pass, what is
+        overdue.
         """
         ordinary = max(2 * policy.frequency, _MORE_THAN_A_PAUSE)
         if _whole_second(now) - policy.delay - self.live <= ordinary:
             return self
         cut = _whole_second(now) - policy.delay - policy.frequency
-        return replace(self, passes=tuple(each.split_at(cut) for each in self.passes))
+        *earlier, last = self.passes
+        overdue = _whole_second(now) - 1.5 * last.trail
+        split = (*(each.split_at(cut) for each in earlier), last.split_at(overdue))
+        return replace(self, passes=split)
 
-    def is_ahead_of(self, now: datetime) -> bool:
-        """Whether something was read that is in the future at ``now``: the clock was wrong, or is."""
-        return max(self.read_at, self.live) > now + _CLOCK_TOLERANCE
-
-    def with_clock_set_back(
-        self, now: datetime, policy: Policy, recorded: Iterable[Window] = ()
-    ) -> "Coverage":
-        """If something was read in the future, the clock was wrong: read the look-back again.
-
-        What was read then was younger than it seemed, or not there yet: so the look-back counts from
-        the newest time of which rows are ``recorded``, as long as the clock may have been wrong. But if
-        rows are recorded that were received in the future, the clock is wrong now and was right then:
-        nothing has to be read again.
+    def without_future(self, now: datetime, policy: Policy) -> "Coverage":
+        """If time was read that lies in the future at ``now``, a clock was wrong: what was read then
+        was younger than it seemed, or not there yet, so everything up to the final age is read again.
+        A first start by such a clock began too late: it begins there.
         """
-        if not self.is_ahead_of(now):
+        if self.live <= now + _CLOCK_TOLERANCE:
             return self
-        times = [window.start for window in recorded if window.start <= self.live]
-        if any(now < time for time in times):
-            return self
-        latest = min([_whole_second(now) - policy.delay, *times[-1:]])
-        start = latest - max(policy.lookback, _LEAST_LOOK_BACK)
-        passes = tuple(each.again_from(start) for each in self.passes)
-        return replace(self, passes=passes, read_at=now)
+        start = _whole_second(now) - policy.delay - policy.final_age
+        since = start if self.read_at == EPOCH and self.since > now else self.since
+        start = max(since, start)
+        again = tuple(each.again_from(start) for each in self.passes)
+        return self if again == self.passes else replace(self, passes=again, since=since)
 
     def without_before(self, oldest: datetime) -> "Coverage":
         """Give up what lies before ``oldest``; what the first pass had not read becomes a gap."""
         past = Window(datetime.min.replace(tzinfo=UTC), oldest)
-        lost = [
-            Window(w.start, min(w.end, oldest))
-            for w in self.passes[0].pending()
-            if w.start < oldest
-        ]
-        return replace(
-            self,
-            passes=tuple(each.without(past) for each in self.passes),
-            gaps=_joined([*self.gaps, *lost]),
-        )
+        coverage = self
+        for window in self.passes[0].pending():
+            if window.start < oldest:
+                lost = Window(window.start, min(window.end, oldest))
+                coverage = coverage.with_gap(Gap(lost, Cause.TOO_OLD))
+        return replace(coverage, passes=tuple(each.without(past) for each in self.passes))
 
     def overlooking(self, windows: Iterable[Window]) -> "Coverage":
         """The same coverage as if ``windows`` had been read; for planning only."""
@@ -277,57 +306,76 @@ class Coverage:
             passes = tuple(each.without(window) for each in passes)
         return replace(self, passes=passes)
 
-    def with_gap(self, window: Window) -> "Coverage":
-        """Declare that rows of ``window`` may be missing for good."""
-        return replace(self, gaps=_joined([*self.gaps, window]))
+    def with_gap(self, gap: Gap) -> "Coverage":
+        """Declare ``gap``; no pass has to read its time any more."""
+        alike = _joined([gap.window, *(g.window for g in self.gaps if g.cause is gap.cause)])
+        others = (g for g in self.gaps if g.cause is not gap.cause)
+        return replace(
+            self.overlooking([gap.window]),
+            gaps=tuple(sorted([*others, *(Gap(w, gap.cause) for w in alike)], key=_by_time)),
+        )
+
+    def with_gap_closed(self, gap: Gap) -> "Coverage":
+        """``gap`` was read after all."""
+        return replace(self, gaps=tuple(each for each in self.gaps if each != gap))
+
+    def with_gap_reopened(self, gap: Gap) -> "Coverage":
+        """The time of ``gap`` can be read after all: it is backlog again."""
+        passes = tuple(each.with_behind(gap.window) for each in self.passes)
+        return replace(self.with_gap_closed(gap), passes=passes)
 
 
 def plan(
     coverage: Coverage,
     policy: Policy,
     now: datetime,
-    width: dict[Kind, timedelta],
-    first: Kind = Kind.REREAD,
+    widths: Mapping[Kind, timedelta],
+    kinds: Iterable[Kind],
 ) -> Read | Wait:
     """What to do at ``now``: the window to read, or until when nothing is due.
 
-    Fresh mail goes before all others, and of re-reads and backlog the kind that is named ``first``.
-    Re-reads go by their due time, backlog from the oldest. No window is wider than ``width`` of its
-    kind, and kinds without a width are not considered.
+    Only windows of ``kinds`` are considered, an earlier kind before a later one. Re-reads go by their
+    due time; of the backlog, what a short pause left behind goes before the days of a first start. No
+    window is wider than the one of its kind in ``widths``, and no final one wider than that of
+    `Kind.CONFIRM`.
     """
-    fresh = coverage.passes[0]
-    due = [fresh.edge + policy.delay + policy.frequency]
-    if Kind.LIVE in width:
-        live = _part(fresh, Window(fresh.edge, _FOREVER), now, policy, width[Kind.LIVE])
-        if live and live.span >= min(policy.frequency, width[Kind.LIVE]):
-            return Read(Kind.LIVE, live, now)
-
-    for kind in sorted(width.keys() - {Kind.LIVE}, key=lambda kind: kind is not first):
-        candidates = _rereads(coverage) if kind is Kind.REREAD else _left_behind(coverage)
-        for each, interval in candidates:
-            due.append(_due(each, interval, policy))
-            if due[-1] <= now and (window := _part(each, interval, now, policy, width[kind])):
-                return Read(kind, window, now)
-
+    due = [coverage.live + policy.delay + policy.frequency]
+    for kind in kinds:
+        for each, interval in _candidates(coverage, kind):
+            final = each.trail == coverage.passes[-1].trail
+            width = widths[Kind.CONFIRM if final else kind]
+            ripe = _due(each, interval, policy, width)
+            if ripe <= now and (window := _part(each, interval, now, policy, width)):
+                return Read(kind, window, now, final)
+            due.append(ripe)
     return Wait(max(min(due), now + timedelta(seconds=1)))
 
 
-def _rereads(coverage: Coverage) -> list[tuple[Pass, Window]]:
-    """The open ends of the later passes, the first to fall due first."""
-    ends = [(p, Window(p.edge, _FOREVER)) for p in coverage.passes[1:]]
-    return sorted(ends, key=lambda end: end[0].edge + end[0].trail * 1.25)
+def _candidates(coverage: Coverage, kind: Kind) -> list[tuple[Pass, Window]]:
+    """The intervals that reads of ``kind`` are for, with their passes, the most urgent first.
+
+    What the first pass left behind is no re-read: its first read serves the other passes too. But a
+    re-read that is due may come before the first read of fresh mail, and serve that. The last pass
+    takes only what the first one has read.
+    """
+    first, *later, last = coverage.passes
+    unread = first.pending()
+    if kind is Kind.LIVE:
+        return [(first, Window(first.edge, _FOREVER))]
+    if kind is Kind.BACKLOG:
+        return [(first, window) for window in reversed(first.behind)]
+    if kind is Kind.CONFIRM:
+        return [(last, window) for window in _minus(last.behind, unread)]
+    again = [(each, part) for each in later for part in _minus(each.pending(), first.behind)]
+    again += [(last, window) for window in _minus([Window(last.edge, _FOREVER)], unread)]
+    return sorted(again, key=lambda entry: entry[1].start + entry[0].trail * 1.25)
 
 
-def _left_behind(coverage: Coverage) -> list[tuple[Pass, Window]]:
-    """What any pass left behind, the oldest first."""
-    intervals = [(each, window) for each in coverage.passes for window in each.behind]
-    return sorted(intervals, key=lambda entry: entry[1].start)
-
-
-def _due(each: Pass, interval: Window, policy: Policy) -> datetime:
-    """When ``interval`` is worth reading: it has aged in whole, or a quarter of the trail has."""
+def _due(each: Pass, interval: Window, policy: Policy, width: timedelta) -> datetime:
+    """When ``interval`` is worth reading: a whole window of it has aged, or a quarter of the trail."""
     if each.trail == _FIRST_PASS:
-        return interval.start + policy.delay
+        least = min(policy.frequency, width)
+        return min(interval.end, interval.start + least) + policy.delay
     return min(interval.end, interval.start + each.trail / 4) + each.trail
 
 
@@ -340,6 +388,26 @@ def _part(
     if end <= interval.start:
         return None
     return Window(interval.start, min(end, interval.start + width))
+
+
+def _minus(windows: Iterable[Window], others: Iterable[Window]) -> list[Window]:
+    """What is in ``windows`` but in none of ``others``."""
+    left = list(windows)
+    for other in others:
+        sides = [
+            side
+            for each in left
+            for side in (
+                (each.start, min(each.end, other.start)),
+                (max(each.start, other.end), each.end),
+            )
+        ]
+        left = [Window(start, end) for start, end in sides if start < end]
+    return left
+
+
+def _by_time(gap: Gap) -> tuple[Window, str]:
+    return gap.window, gap.cause.value
 
 
 def _joined(windows: Iterable[Window]) -> tuple[Window, ...]:

@@ -5,7 +5,8 @@
     MessageTraceError             a sentence for the user, a detail for the engineer
     ├── Unavailable               passes by itself: wait, then ask again
     ├── Refused                   a person has to act outside this trigger: hold the data, probe slowly
-    │   └── Misconfigured         only changed settings of this trigger mend it
+    │   ├── Misconfigured         only changed settings of this trigger help
+    │   └── Rejected              this very request is not accepted; others may be
     ├── WindowTooLarge            read the rest of the same time again in smaller windows
     │   └── AnswerTruncated       ... because rows are certainly or probably missing
     ├── HistoryExceeded           the window begins before what the service keeps
@@ -13,11 +14,15 @@
     └── ConfigurationMistakes     the settings are unusable; nothing was called
 
     Stopped                       not an error: the platform asked to stop
+    └── Replaced                  ... or another process has taken over the state
 """
 
 import traceback
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
+
+from office365_message_trace.model import Window
 
 
 class MessageTraceError(Exception):
@@ -60,12 +65,31 @@ class Misconfigured(Refused):
     """Refused because of a setting of this trigger, such as a secret, a password or an intake key."""
 
 
+class Rejected(Refused):
+    """The service does not accept this very request, and does not say why: others may pass."""
+
+
 class WindowTooLarge(MessageTraceError):
-    """The service cannot give all rows of the window, or not in one piece."""
+    """The service cannot give all rows of the window, or not in one piece.
+
+    ``cut`` is a receive time at which dividing the window leaves less than a page in one part, if
+    one is known.
+    """
+
+    def __init__(self, sentence: str, detail: str = "", cut: datetime | None = None) -> None:
+        super().__init__(sentence, detail)
+        self.cut = cut
 
 
 class AnswerTruncated(WindowTooLarge):
-    """The service stopped in the middle; a smaller window is the only way to the rest."""
+    """The service stopped in the middle; a smaller window is the only way to the rest.
+
+    ``window`` is the millisecond that no smaller window can divide, if it is about one.
+    """
+
+    def __init__(self, sentence: str, detail: str = "", window: Window | None = None) -> None:
+        super().__init__(sentence, detail)
+        self.window = window
 
 
 class HistoryExceeded(MessageTraceError):
@@ -90,6 +114,10 @@ class ConfigurationMistakes(MessageTraceError):
 
 class Stopped(Exception):
     """Raised by every wait once the platform has asked to stop; it unwinds and changes nothing."""
+
+
+class Replaced(Stopped):
+    """Another process owns the trigger's state now: this one pushes and writes nothing more, and ends."""
 
 
 def origin(error: BaseException) -> str:

@@ -3,14 +3,15 @@
 Pages come newest first, 5000 rows at most; a window may span 10 days and begin 90 days back.
 """
 
-from typing import Any
 from urllib.parse import quote
 
 from office365_message_trace import codec
 from office365_message_trace.clock import Clock
 from office365_message_trace.errors import MessageTraceError, Refused
-from office365_message_trace.model import Fields, Log, Row, Window
-from office365_message_trace.odata import Failure, Listing, ODataClient, odata_time, received_at
+from office365_message_trace.microsoft.paging import Ask, Instant, NewestFirst, Walk
+from office365_message_trace.microsoft.rows import GRAPH_ROWS
+from office365_message_trace.model import UNDATED, Fields, Log, Row, Window
+from office365_message_trace.odata import Failure, ODataClient, odata_text, odata_time
 from office365_message_trace.transport import Transport
 
 PATH = "/v1.0/admin/exchange/tracing/messageTraces"
@@ -45,7 +46,7 @@ class GraphClient(ODataClient):
     """
 
     name = "Microsoft Graph"
-    trace_id = "id"
+    row_format = GRAPH_ROWS
     permission = "ExchangeMessageTrace.Read.All"
     resource = "Microsoft Graph"
     page_size = LARGEST_PAGE
@@ -65,17 +66,24 @@ class GraphClient(ODataClient):
         super().__init__(base_url.rstrip("/") + PATH, transport, clock, log)
         self._reporting_format = reporting_format
 
-    def first_url(self, window: Window) -> str:
-        start, end = odata_time(window.start), odata_time(window.end)
+    def first_url(self, ask: Ask) -> str:
+        start, end = odata_time(ask.window.start), odata_time(ask.window.end)
         condition = f"receivedDateTime ge {start} and receivedDateTime le {end}"
-        return f"{self._url}?$filter={quote(condition, safe=':')}&$top={LARGEST_PAGE}"
+        if ask.recipient is not None:
+            condition += f" and recipientAddress eq {odata_text(ask.recipient)}"
+        if ask.trace_id is not None:
+            condition += f" and id eq {odata_text(ask.trace_id)}"
+        return f"{self._url}?$filter={quote(condition, safe=':')}&$top={ask.top or self.page_size}"
 
-    def listing(self, body: Any) -> Listing | None:
-        rows = body.get("value") if isinstance(body, dict) else None
-        return Listing(rows, body.get("@odata.nextLink")) if isinstance(rows, list) else None
+    def walk(self, window: Window, most: int | None) -> Walk:
+        return NewestFirst(window, self.page_size, most, self._recipient)
 
-    def received(self, fields: Fields) -> tuple[int, Fields]:
-        return received_at(fields["receivedDateTime"]), fields
+    def instant(self, window: Window) -> Walk:
+        return Instant(window, self.page_size, self._recipient)
+
+    def _recipient(self, row: Row) -> str:
+        recipient = row.fields.get(self.row_format.recipient)
+        return recipient if isinstance(recipient, str) else ""
 
     def render(self, row: Row) -> str:
         return codec.encode(as_reporting_row(row) if self._reporting_format else row.fields)
@@ -96,15 +104,15 @@ def as_reporting_row(row: Row) -> Fields:
     Graph does not tell the organization, and its empty addresses are null there.
     """
     fields = row.fields
-    status = str(fields.get("status") or "")
+    status = fields.get("status") or ""
     return {
         "Organization": None,
         "MessageId": fields.get("messageId"),
-        "Received": f"/Date({row.received})/",
+        "Received": None if row.received == UNDATED else f"/Date({row.received})/",
         "SenderAddress": fields.get("senderAddress"),
         "RecipientAddress": fields.get("recipientAddress"),
         "Subject": fields.get("subject"),
-        "Status": status[:1].upper() + status[1:],
+        "Status": status[:1].upper() + status[1:] if isinstance(status, str) else status,
         "ToIP": fields.get("toIP") or None,
         "FromIP": fields.get("fromIP") or None,
         "Size": fields.get("size"),

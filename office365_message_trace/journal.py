@@ -16,7 +16,7 @@ import orjson
 from office365_message_trace.catchup import CatchUp
 from office365_message_trace.clock import Clock
 from office365_message_trace.coverage import Coverage
-from office365_message_trace.errors import StorageFailed
+from office365_message_trace.errors import Replaced, StorageFailed
 from office365_message_trace.storage import Storage
 
 MOST_PROBLEMS = 20
@@ -109,8 +109,8 @@ class Journal:
             "problems": [asdict(each) for each in self._problems],
             "progress": asdict(self._progress),
         }
-        # A failure is said by whoever needs the storage; the next write holds this one's news too.
-        with suppress(StorageFailed):
+        # A failure is logged by those who need the storage; the next write holds this one's news, too.
+        with suppress(StorageFailed, Replaced):
             self._storage.write(_RECORD, orjson.dumps(document))
 
 

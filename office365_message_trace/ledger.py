@@ -1,10 +1,12 @@
-"""What the intake has accepted already, as far back as anything may still be read again.
+"""What the intake accepted last of each row, as far back as anything may still be read again.
 
-Fingerprints lie in buckets by receive time: plain 16-byte records one after another, in parts of a
-bounded size, so that a storage without append never rewrites much. A bucket is in memory only while
-pages need it, as the bytes that it is. Damage can only make a row look new: it costs a repeat, never
-a loss. A mark beside the buckets, an empty blob whose name is an instant, tells where to begin if the
-rest of the trigger's state is lost.
+A fingerprint is a hash of the row's key and one of its content, 8 bytes each. Of several records of a
+key the latest counts: a row whose content goes back to an earlier one is new again. Fingerprints lie in
+buckets by receive time: plain 16-byte records one after another, in parts of a bounded size, so that a
+storage without append never rewrites much. A bucket is in memory only while pages need it, as the bytes
+that it is. Damage costs a repeat. It hides a row only if a record of it is destroyed and its content then
+goes back to the one recorded before. A mark beside the buckets, an empty blob whose name is an instant,
+tells where to begin if the rest of the trigger's state is lost.
 
 The hash is keyed, so that nobody can test a guessed address or subject against the stored state of
 another trigger. The key is the name of the folder: neither can get lost without the other.
@@ -12,11 +14,13 @@ another trigger. The key is the name of the folder: neither can get lost without
 
 import re
 import secrets
-import struct
-from collections import defaultdict
-from collections.abc import Callable, Container, Iterable, Iterator
+from array import array
+from collections import Counter, defaultdict
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
+from itertools import compress, islice
+from operator import ne
 
 from office365_message_trace.model import MILLISECOND, Row, Window, instant, milliseconds
 from office365_message_trace.storage import Damage, SizedStorage, Storage
@@ -24,7 +28,15 @@ from office365_message_trace.storage import Damage, SizedStorage, Storage
 FINGERPRINT_BYTES = 16
 BUCKET_SPAN = timedelta(minutes=15)
 PART_BYTES = 16384 * FINGERPRINT_BYTES
+KEPT_FOR = timedelta(hours=90)
+"""Age behind the newest bucket up to which all are kept, whatever the look-back is now: a quarter more than
+the longest that can be set. A look-back that is shortened and lengthened again repeats nothing."""
 
+MOST_PARTS = 64
+"""The largest bucket of rows with absurd or no times, which never get old: a million rows."""
+
+_WORD = "Q"  # of `array`: 8 bytes, half a fingerprint
+_HASH_BYTES = FINGERPRINT_BYTES // 2
 _LOADED_BYTES = (
     8 * 1024 * 1024
 )  # of buckets that are kept for the next page; a larger one stays too
@@ -35,6 +47,17 @@ _KEY = re.compile(r"[0-9a-f]{32}")
 _BUCKET_MILLISECONDS = BUCKET_SPAN // MILLISECOND
 _FIRST_BUCKET = 1
 _LAST_BUCKET = milliseconds(datetime(9999, 1, 1, tzinfo=UTC)) // _BUCKET_MILLISECONDS
+
+
+class Unseen(dict[bytes, Row]):
+    """Rows that the intake has not accepted in this form, by fingerprint.
+
+    ``changed`` has the fingerprints of those that it accepted before with another content.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.changed: set[bytes] = set()
 
 
 class Ledger:
@@ -48,7 +71,7 @@ class Ledger:
         self._repaired = repaired
         keys = [name for name in storage.names(_FOLDER) if _KEY.fullmatch(name)]
         key = bytes.fromhex(keys[0]) if keys else secrets.token_bytes(FINGERPRINT_BYTES)
-        self._keyed = blake2b(digest_size=FINGERPRINT_BYTES, key=key)
+        self._keyed = blake2b(digest_size=_HASH_BYTES, key=key)
         self._folder = f"{_FOLDER}/{key.hex()}"
         names = storage.names(self._folder)
         self._marks = sorted(int(mark[1]) for mark in map(_MARK.fullmatch, names) if mark)
@@ -63,22 +86,25 @@ class Ledger:
         """The receive times of which something is recorded, oldest first, but for absurd ones."""
         return [_span(number) for number in sorted(self._parts) if number > _FIRST_BUCKET]
 
-    def unseen(self, rows: Iterable[Row]) -> dict[bytes, Row]:
-        """Those ``rows`` that are not recorded, by fingerprint, each content once."""
+    def unseen(self, rows: Iterable[Row]) -> Unseen:
+        """Those ``rows``, a page, whose content is not the one that was recorded last, each once.
+
+        Rows of one key that differ on the same page are different rows: as many of the latest records
+        of the key are compared.
+        """
         by_bucket: defaultdict[int, dict[bytes, Row]] = defaultdict(dict)
         for row in rows:
-            hashed = self._keyed.copy()
-            hashed.update(row.content)
-            by_bucket[_number(row.received)].setdefault(hashed.digest(), row)
+            key, content = self._keyed.copy(), self._keyed.copy()
+            key.update(row.key)
+            content.update(row.content)
+            by_bucket[_number(row.received)].setdefault(key.digest() + content.digest(), row)
+        unseen = Unseen()
         for number, candidates in by_bucket.items():
-            for fingerprint in self._bucket(number).among(candidates):
-                candidates.pop(fingerprint, None)
+            news, changed = _news(list(candidates), self._bucket(number))
+            unseen.update((fingerprint, candidates[fingerprint]) for fingerprint in news)
+            unseen.changed |= changed
         self._spare_memory()
-        return {
-            fingerprint: row
-            for candidates in by_bucket.values()
-            for fingerprint, row in candidates.items()
-        }
+        return unseen
 
     def record(self, accepted: Iterable[tuple[int, bytes]]) -> None:
         """Record receive times (milliseconds) and fingerprints; durable when it returns.
@@ -110,17 +136,24 @@ class Ledger:
             if old != mark:
                 self._storage.delete(f"{self._folder}/since-{old}")
 
-    def forget(self, needed: Callable[[Window], bool], reach: timedelta) -> None:
+    def forget(self, needed: Callable[[Window], bool]) -> None:
         """Remove the buckets whose time is no longer ``needed``, nor next to any that is, and that are
-        more than ``reach`` older than the newest one.
+        more than `KEPT_FOR` older than the newest one.
 
         No row is received later than now, so the newest bucket tells what a clock that is ahead does
         not. Services may return a little more than the window that was asked for. Rows with absurd or
-        no times may come in any window, so their bucket stays.
+        no times may come in any window, so their buckets stay as long as they are not larger than
+        `MOST_PARTS`; then they are removed, which may repeat such rows.
         """
-        young = max(self._parts, default=0) - reach // BUCKET_SPAN
-        old = [n for n in self._parts if _FIRST_BUCKET < n < young and not needed(_surroundings(n))]
-        for number in old:
+        newest = max((n for n in self._parts if n < _LAST_BUCKET), default=0)
+        young = newest - KEPT_FOR // BUCKET_SPAN
+
+        def is_old(number: int) -> bool:
+            if number in (_FIRST_BUCKET, _LAST_BUCKET):
+                return self._parts[number] > MOST_PARTS
+            return number < young and not needed(_surroundings(number))
+
+        for number in list(filter(is_old, self._parts)):
             for part in reversed(range(self._parts[number])):
                 self._storage.delete(self._name(number, part))
             del self._parts[number]
@@ -160,14 +193,14 @@ class _Bucket:
         """In bytes."""
         return sum(map(len, self._parts))
 
-    def among(self, wanted: Container[bytes]) -> list[bytes]:
-        """The records that are ``wanted``."""
-        return [
-            fingerprint
-            for part in self._parts
-            for (fingerprint,) in struct.iter_unpack(f"{FINGERPRINT_BYTES}s", part)
-            if fingerprint in wanted
-        ]
+    def records(self, keys: Container[int]) -> Iterator[tuple[int, int]]:
+        """The key and the content of each record of one of the ``keys``, oldest first."""
+        for part in self._parts:
+            recorded, contents = _halves(part)
+            hits = list(compress(range(len(recorded)), map(keys.__contains__, recorded)))
+            yield from zip(
+                map(recorded.__getitem__, hits), map(contents.__getitem__, hits), strict=True
+            )
 
     def room_for(self, added: bytes) -> Iterator[tuple[int, bytes, bytes]]:
         """Where to put ``added``: number of the part, what it holds, and what to put behind that."""
@@ -197,9 +230,52 @@ def stored_volume(storage: SizedStorage) -> tuple[int, int]:
     return len(buckets), rows
 
 
+def _news(page: list[bytes], bucket: _Bucket) -> tuple[list[bytes], set[bytes]]:
+    """The fingerprints of ``page`` that are not the latest of their keys, and those of them with a key
+    that is recorded."""
+    keys, contents = _halves(b"".join(page))
+    shown = set(keys)
+    latest = dict(bucket.records(shown))
+    if len(shown) == len(page):
+        news = list(compress(page, map(ne, map(latest.get, keys), contents)))
+    else:
+        numbers = Counter(keys)
+        current = _latest_of_several(numbers, bucket.records(numbers))
+        pairs = zip(keys, contents, strict=True)
+        news = [each for each, pair in zip(page, pairs, strict=True) if pair not in current]
+    changed = (
+        set(compress(page, map(latest.__contains__, keys))).intersection(news) if news else set()
+    )
+    return news, changed
+
+
+def _latest_of_several(
+    numbers: Mapping[int, int], records: Iterable[tuple[int, int]]
+) -> set[tuple[int, int]]:
+    """The latest different ``records`` of each key, as many as its one of the ``numbers``."""
+    in_order: dict[int, dict[int, None]] = {key: {} for key in numbers}
+    for key, content in records:
+        in_order[key].pop(content, None)
+        in_order[key][content] = None
+    return {
+        (key, content)
+        for key, contents in in_order.items()
+        for content in islice(reversed(contents), numbers[key])
+    }
+
+
+def _halves(fingerprints: bytes) -> tuple["array[int]", "array[int]"]:
+    """The keys and the contents of ``fingerprints`` that follow one another, as words."""
+    words = array(_WORD, fingerprints)
+    return words[::2], words[1::2]
+
+
 def _number(received: int) -> int:
     """The bucket of a receive time; absurd times (such as .NET's zero date) share the outermost."""
-    return min(max(received // _BUCKET_MILLISECONDS, _FIRST_BUCKET), _LAST_BUCKET)
+    number = received // _BUCKET_MILLISECONDS
+    if _FIRST_BUCKET < number < _LAST_BUCKET:
+        return number
+    return _LAST_BUCKET if number > _FIRST_BUCKET else _FIRST_BUCKET
 
 
 def _span(number: int) -> Window:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -14,15 +15,30 @@ Fields = dict[str, Any]
 Log = Callable[[str, str], None]
 """Where a sentence for the user goes: (text, level), the level one of the platform's."""
 
+_UNITS = (
+    ("day", timedelta(days=1)),
+    ("hour", timedelta(hours=1)),
+    ("minute", timedelta(minutes=1)),
+    ("second", timedelta(seconds=1)),
+)
+
 
 def milliseconds(instant: datetime) -> int:
     """Whole milliseconds from 1970 to ``instant``, rounded down."""
-    return (instant - EPOCH) // MILLISECOND
+    passed = instant - EPOCH
+    return (passed.days * 86_400 + passed.seconds) * 1000 + passed.microseconds // 1000
 
 
 def instant(milliseconds_since_1970: int) -> datetime:
     """The inverse of `milliseconds`."""
     return EPOCH + timedelta(milliseconds=milliseconds_since_1970)
+
+
+def span(time: timedelta) -> str:
+    """``time`` in its largest fitting unit, to one digit after the point: ``1.5 hours``."""
+    name, unit = next((each for each in _UNITS if abs(time) >= each[1]), _UNITS[-1])
+    number = f"{abs(time) / unit:.1f}".removesuffix(".0")
+    return f"{number} {name}" if number == "1" else f"{number} {name}s"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -40,6 +56,12 @@ class Window:
     def span(self) -> timedelta:
         return self.end - self.start
 
+    def divided_at(self, *cuts: datetime) -> "list[Window]":
+        """The window in parts that share their bounds, which are those of ``cuts`` inside it."""
+        inside = sorted({cut for cut in cuts if self.start < cut < self.end})
+        bounds = [self.start, *inside, self.end]
+        return [Window(start, end) for start, end in pairwise(bounds)]
+
     def __str__(self) -> str:
         return f"{self.start:%Y-%m-%d %H:%M:%S} to {self.end:%Y-%m-%d %H:%M:%S} UTC"
 
@@ -47,12 +69,14 @@ class Window:
 class Row(NamedTuple):
     """What the API returned for one message and one recipient.
 
-    ``received`` is in milliseconds since 1970. ``content`` holds the bytes that identify what the
-    row says: all of it but what merely echoes the query. ``fields`` is the row as it was sent.
+    ``received`` is in milliseconds since 1970. ``key`` identifies the row whatever it says now, by its
+    receive time, its trace id and its recipient. ``content`` holds what it says: all of it but
+    repetitions of the query, annotations and empty fields. ``fields`` is the row as it was sent.
     """
 
     received: int
     trace_id: str
+    key: bytes
     content: bytes
     fields: Fields
 
@@ -66,11 +90,22 @@ class Event(NamedTuple):
     text: str
 
 
+class Delivery(NamedTuple):
+    """What became of a batch: the events that the intake accepted, and those that it refused."""
+
+    accepted: list[Event]
+    refused: list[Event]
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One well-formed answer of the API."""
+    """One well-formed answer of the API.
+
+    ``covered`` is the part of the window that was asked for of which every row has come by now.
+    """
 
     rows: list[Row]
+    covered: Window | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,26 +7,28 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from html import unescape
 from typing import Any, ClassVar
 from urllib.parse import urljoin
 
 from office365_message_trace import codec
 from office365_message_trace.clock import Clock
+from office365_message_trace.collect.large_messages import MANY_RECIPIENTS
 from office365_message_trace.endpoints import UNFIT, is_same_origin
 from office365_message_trace.errors import (
-    AnswerTruncated,
     HistoryExceeded,
     MessageTraceError,
-    Refused,
+    Rejected,
     Throttled,
     Unavailable,
     WindowTooLarge,
 )
+from office365_message_trace.microsoft.paging import Ask, OnePage, Walk
+from office365_message_trace.microsoft.rows import RowFormat
 from office365_message_trace.model import (
+    MILLISECOND,
     UNDATED,
-    Fields,
     Log,
     Page,
     Pause,
@@ -34,6 +36,7 @@ from office365_message_trace.model import (
     Window,
     milliseconds,
 )
+from office365_message_trace.pace import ATTEMPTS
 from office365_message_trace.transport import (
     Answer,
     Paced,
@@ -44,7 +47,7 @@ from office365_message_trace.transport import (
     check_available,
 )
 
-_ATTEMPTS = 4  # of one request, before the window is given back; it will be planned again
+_INSTANT = 2 * MILLISECOND  # the widest window that no division helps, see `NewestFirst`
 _LEEWAY = timedelta(seconds=2)  # around the window, before rows count as strays
 _READABLE = 20_000  # bytes of an error that are looked at
 # "Invalid StartDate value. The StartDate can't be older than 10 days from today."
@@ -57,16 +60,11 @@ _TOO_LARGE = re.compile(
     r"|exceeds? the (?:maximum|limit)|(?:narrow|reduce|shorten) the",
     re.IGNORECASE,
 )
-_NO_ROW = (ValueError, KeyError, TypeError, AttributeError)
 _ABOUT_THE_WINDOW = (400, 500)  # other statuses say what they mean by themselves
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """A page as it came: the rows' fields, and the next link if there is one."""
-
-    rows: list[Fields]
-    following: str | None
+class LinkRefused(MessageTraceError):
+    """A next link is not accepted; what that means depends on the pages before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +85,12 @@ class ODataClient(ABC):
     """Reads windows from the service whose report is at ``url``."""
 
     name: ClassVar[str]
-    trace_id: ClassVar[str]  # the field that holds it
-    echo: ClassVar[tuple[str, ...]] = ()  # fields that repeat the query
+    row_format: ClassVar[RowFormat]
     permission: ClassVar[str]  # the application permission that the service wants
     resource: ClassVar[str]  # whose permission it is, as Azure portal calls it
     page_size: int
+    one_page: bool = False  # whether windows are meant to fit one page
+    many_recipients: int = MANY_RECIPIENTS
     headers: ClassVar[dict[str, str]] = {"Accept": "application/json"}
 
     def __init__(self, url: str, transport: Transport, clock: Clock, log: Log) -> None:
@@ -99,67 +98,96 @@ class ODataClient(ABC):
         self._transport = transport
         self._clock = clock
         self._log = log
+        self._largest_page = 0  # rows
 
     def pages(
-        self, window: Window, background: bool = False, most: int | None = None
+        self,
+        window: Window,
+        background: bool = False,
+        most: int | None = None,
+        whole: bool = False,
+        trace_id: str | None = None,
+        attempts: int = ATTEMPTS,
     ) -> Iterator[Page | Pause]:
-        """The pages of ``window``, both bounds inside, one request each, in the service's order.
+        """The pages of ``window``, both bounds inside, one request each.
 
-        The first page is asked for at once, each other one while its predecessor is in use. The last
-        page has arrived when the iterator ends. In the background a `Pause` says that the next page
-        has to wait. Raises `WindowTooLarge` if there are more than ``most`` pages, or rows are or may
-        be missing; `HistoryExceeded`, `Refused`, or `Unavailable` after some attempts. The rows given
-        so far are good in any case.
+        The first page is asked for at once, each other one while its predecessor is in use. The window
+        is complete when the iterator ends. In the background a `Pause` says that the next page has to
+        wait. With ``whole``, a window counts only if all of it fits one page. With ``trace_id``, the
+        rows of one message. Raises `WindowTooLarge` if there are more than ``most`` pages, or rows
+        are or may be missing; `HistoryExceeded`, `Refused`, or `Unavailable` after some attempts.
+        The rows given so far are good in any case.
         """
-        first = Request("GET", self.first_url(window), self.headers, background=background)
-        return self._following(first, self._transport.begin(first), window, most)
+        walk = self._walk(window, most, whole, trace_id)
+        ask = replace(walk.first, trace_id=trace_id)
+        request = Request("GET", self.url(ask), self.headers, background=background)
+        return self._walked(walk, ask, request, self._transport.begin(request), attempts)
 
-    def _following(
-        self, request: Request, pending: Pending, window: Window, most: int | None
+    def _walk(self, window: Window, most: int | None, whole: bool, trace_id: str | None) -> Walk:
+        """The way through ``window``."""
+        if trace_id is not None or window.span <= _INSTANT:
+            return self.instant(window)
+        return OnePage(window, self.page_size) if whole else self.walk(window, most)
+
+    def _walked(
+        self, walk: Walk, ask: Ask, request: Request, pending: Pending, attempts: int
     ) -> Iterator[Page | Pause]:
+        failures = count = 0
         visited: set[str] = set()
-        failures = 0
         while True:
             try:
-                rows, following = self._page(request, pending, window, bool(visited))
+                rows, link = self._page(request, pending, ask, attempts)
             except StillUnderWay:
                 yield Pause(0.0)
                 continue
             except Paced as paced:
                 failures += paced.failure is not None
-                if paced.failure and failures >= _ATTEMPTS:
+                if paced.failure and failures >= attempts:
                     raise paced.failure from None
                 yield Pause(paced.seconds)
                 pending = self._transport.begin(request)
                 continue
-            failures = 0
+            except LinkRefused as refusal:
+                self._believe_without_link(count, refusal)
+                rows, link = [], None
+            failures, count = 0, len(rows)
+            self._largest_page = max(self._largest_page, count)
             visited.add(request.url)
-            self._notice_strays(rows, window)
-            stop = self._reason_to_stop(following, visited, most)
-            if following and not stop:
-                request = replace(request, url=following)
+            if link in visited and count < max(self._largest_page, 1):
+                self._notice_oddity("next links that lead back")  # from a page that was not full
+                link = None
+            self._notice_strays(rows, ask.window)
+            problem: WindowTooLarge | None = None
+            following: Ask | None = None
+            try:
+                following = walk.after(rows, link)
+            except WindowTooLarge as error:
+                problem = error
+            if following and following.link and not self._is_ours(following.link):
+                problem = WindowTooLarge("a next link leads to another host, it is not followed")
+            if following and not problem:
+                ask = replace(following, trace_id=ask.trace_id)
+                request = replace(request, url=self.url(ask))
                 pending = self._transport.begin(request)
-            count, page = len(rows), [Page(rows)]
+            page = [Page(rows, walk.covered)]
             del rows
-            yield page.pop()  # only whoever uses the page holds it
-            if stop:
-                raise WindowTooLarge(stop)
-            if following is None and count >= self.page_size:
-                raise AnswerTruncated("a full page without a next link", f"{count} rows")
+            yield page.pop()  # only the user of the page holds it
+            if problem:
+                raise problem
             if following is None:
+                self._notice_oddity(walk.oddity)
                 return
 
-    def _reason_to_stop(
-        self, following: str | None, visited: set[str], most: int | None
-    ) -> str | None:
-        """Why ``following`` is not asked for though there is more; smaller windows may do without."""
-        if following is None:
-            return None
-        if following in visited:
-            return "a next link leads in a circle"
-        if not self._is_ours(following):
-            return "a next link leads to another host, it is not followed"
-        return "more pages than are good to read again" if len(visited) == most else None
+    def _believe_without_link(self, count: int, refusal: LinkRefused) -> None:
+        """Take a page of ``count`` rows for the last one although it has a link, which is refused.
+
+        Raises `Unavailable` or `WindowTooLarge` if more rows may be behind it.
+        """
+        if not count:  # an empty page may come before the rows
+            raise Unavailable(refusal.sentence, refusal.detail) from None
+        if count >= self._largest_page:
+            raise WindowTooLarge(refusal.sentence, refusal.detail) from None
+        self._notice_oddity("next links that it refuses")
 
     def glance(self, window: Window) -> tuple[Page, bool]:
         """The first page of ``window`` and whether another follows, asked for once.
@@ -167,106 +195,76 @@ class ODataClient(ABC):
         Nothing is waited out: raises as `pages` does, and `Unavailable` after the first failure or
         if the request budget is used up.
         """
-        request = Request("GET", self.first_url(window), self.headers, background=True)
+        ask = Ask(window)
+        request = Request("GET", self.url(ask), self.headers, background=True)
         pending = self._transport.begin(request)
         while True:
             try:
-                rows, following = self._page(request, pending, window, continued=False)
+                rows, link = self._page(request, pending, ask)
             except StillUnderWay:
                 continue
             except Paced as paced:
                 used_up = Throttled("the request budget is used up", retry_after=paced.seconds)
                 raise paced.failure or used_up from None
-            return Page(rows), following is not None
+            return Page(rows), link is not None
 
     def render(self, row: Row) -> str:
         """The event of ``row``: exactly the row, one JSON line."""
         return codec.encode(row.fields)
 
     @abstractmethod
-    def first_url(self, window: Window) -> str:
-        """Where the first page of ``window`` is."""
+    def first_url(self, ask: Ask) -> str:
+        """Where the first page of ``ask`` is, which has no link."""
 
     @abstractmethod
-    def listing(self, body: Any) -> Listing | None:
-        """The page in a decoded ``body``, or None if it is none."""
+    def walk(self, window: Window, most: int | None) -> Walk:
+        """The way through a window of any width, of ``most`` pages at most."""
 
     @abstractmethod
-    def received(self, fields: Fields) -> tuple[int, Fields]:
-        """When the row was received, in milliseconds since 1970, and the row in its usual form.
+    def instant(self, window: Window) -> Walk:
+        """The way through a window of a millisecond, or through the rows of one message."""
 
-        Raises one of `_NO_ROW` if ``fields`` do not tell.
-        """
+    def url(self, ask: Ask) -> str:
+        """Where what ``ask`` wants is."""
+        return ask.link if ask.link is not None else self.first_url(ask)
 
     @abstractmethod
     def refusal(self, failure: Failure) -> MessageTraceError | None:
         """What an answer means that only this service gives, or None."""
 
     def _page(
-        self, request: Request, pending: Pending, window: Window, continued: bool
+        self, request: Request, pending: Pending, ask: Ask, attempts: int = ATTEMPTS
     ) -> tuple[list[Row], str | None]:
         def judge(answer: Answer) -> tuple[list[Row], str | None]:
             if answer.status != 200:
-                raise self._failure(answer, request.url, window, continued)
+                raise self._failure(answer, request.url, ask)
             return self._parsed(answer, request.url)
 
-        return self._transport.call(request, judge, _ATTEMPTS, pending)
+        return self._transport.call(request, judge, attempts, pending)
 
     def _parsed(self, answer: Answer, url: str) -> tuple[list[Row], str | None]:
         """Rows and next link in ``answer``; raises `Unavailable` if it is no well-formed page."""
-        try:
-            body = codec.decode(answer.body)
-        except ValueError as error:
-            raise Unavailable("an answer that is not JSON", "status 200") from error
-        listing = self.listing(body)
-        if listing is None:
-            raise Unavailable("an answer that is no page of rows", "status 200")
-        rows = self._dated(listing.rows)
-        return rows, _resolved(url, listing.following) if listing.following else None
-
-    def _dated(self, listed: list[Fields]) -> list[Row]:
-        """The rows with their receive times. Single ones without a usable time are `UNDATED`: they
-        and their neighbours are forwarded. Where all are so, it is no page of rows."""
-        try:
-            return [self.row(*self.received(fields)) for fields in listed]
-        except _NO_ROW:
-            rows, undated = [], []
-        for fields in listed:
-            try:
-                rows.append(self.row(*self.received(fields)))
-            except _NO_ROW:
-                undated.append(fields)
-        if not rows or not all(isinstance(fields, dict) for fields in undated):
-            raise Unavailable("rows without a usable receive time")
-        self._log(
-            f"{self.name} returned rows without a usable receive time; they are forwarded as they "
-            "are.",
-            "warning",
-        )
-        return rows + [self.row(UNDATED, fields) for fields in undated]
-
-    def row(self, received: int, fields: Fields) -> Row:
-        """The row of ``fields``; what merely repeats the query is no part of its content."""
-        said = fields
-        if self.echo:
-            said = fields.copy()
-            for name in self.echo:
-                said.pop(name, None)
-        return Row(received, str(fields.get(self.trace_id)), codec.canonical(said), fields)
+        page = self.row_format.page(answer.body)
+        if page.undated:
+            self._log(
+                f"{self.name} returned rows without a usable receive time; they are forwarded as they "
+                "are.",
+                "warning",
+            )
+        return page.rows, _resolved(url, page.following) if page.following else None
 
     def _is_ours(self, url: str) -> bool:
         """Whether the token may travel to ``url``: to no other host than it was made for."""
         return is_same_origin(url, self._url)
 
-    def _failure(
-        self, answer: Answer, url: str, window: Window, continued: bool
-    ) -> MessageTraceError:
-        """The consequence of an answer other than 200 for ``window``."""
+    def _failure(self, answer: Answer, url: str, ask: Ask) -> MessageTraceError:
+        """The consequence of an answer other than 200 for the window of ``ask``."""
         if answer.status < 300:
             return Unavailable("an answer that is no page of rows", f"status {answer.status}")
         text = unescape(answer.body[:_READABLE].decode("utf-8", "replace"))
+        continued = ask.link is not None or ask.beyond is not None
         failure = Failure(answer.status, text, url, continued)
-        if days := _days_kept(failure, self._clock.now() - window.start):
+        if days := _days_kept(failure, self._clock.now() - ask.window.start):
             return HistoryExceeded("older than the service keeps", days, failure.detail)
         speaks_of_size = answer.status in _ABOUT_THE_WINDOW and _TOO_LARGE.search(text)
         if answer.status == 413 or speaks_of_size:
@@ -278,12 +276,19 @@ class ODataClient(ABC):
         except Unavailable as error:
             return error
         if continued:
-            return WindowTooLarge("a next link is refused", failure.detail)
-        return Refused(
+            return LinkRefused("a next link is refused", failure.detail)
+        return Rejected(
             f"{self.name} does not accept the request. This is not the fault of a setting: report "
             "it to the maintainers of this module with the text in brackets.",
             failure.detail,
         )
+
+    def _notice_oddity(self, oddity: str | None) -> None:
+        if oddity:
+            self._log(
+                f"{self.name} returned {oddity}; the time is read again later, in other windows.",
+                "warning",
+            )
 
     def _notice_strays(self, rows: list[Row], window: Window) -> None:
         received = [row.received for row in rows if row.received != UNDATED]
@@ -327,10 +332,6 @@ def odata_time(instant: datetime) -> str:
     return instant.replace(tzinfo=None).isoformat(timespec=precision) + "Z"
 
 
-def received_at(text: str) -> int:
-    """Milliseconds since 1970 of ``2022-09-05T18:10:13.4907658`` or the like; UTC with or without Z.
-
-    Finer digits are cut, so that a row is the same in whatever form it comes.
-    """
-    instant = datetime.fromisoformat(text)
-    return milliseconds(instant if instant.tzinfo else instant.replace(tzinfo=UTC))
+def odata_text(text: str) -> str:
+    """``text`` as a literal."""
+    return "'" + text.replace("'", "''") + "'"

@@ -7,6 +7,9 @@ from office365_message_trace.model import MILLISECOND
 NARROWEST = MILLISECOND
 """Receive times have milliseconds; less than one cannot be told apart."""
 
+ATTEMPTS = 4
+"""At one request, before its window is given back; it will be planned again."""
+
 _FIRST_GUESS = timedelta(hours=6)
 _BOLDEST_GUESS = timedelta(days=4)
 _WIDEST = timedelta(days=10)  # what Graph accepts at most, and the Reporting Web Service's history
@@ -26,6 +29,10 @@ class WindowWidth:
         self.now = _FIRST_GUESS
         self._rows = rows
         self._observed = False
+
+    def aim(self, rows: int) -> None:
+        """Have windows hold about ``rows`` rows from now on."""
+        self._rows = max(rows, 1)
 
     def observe(self, span: timedelta, rows: int) -> None:
         """Learn from a window that was read to its end; grow only if it was a full-width one."""

@@ -7,7 +7,7 @@ Web Service no number is known, and the same is kept to. Requests that are refus
 import math
 from collections import deque
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from threading import Lock
 from typing import NamedTuple
 
@@ -38,6 +38,9 @@ class RequestBudget(Limiter):
     Requests in the `BACKGROUND` leave room for the `LIVE` ones of a period, one every ``frequency``.
     The limit shrinks when the service says that the tenant has spent its quota, which others must
     have done then, and grows back slowly. ``storage`` must not wait for itself. Thread-safe.
+
+    The record gives times of day, so how old an earlier process's requests are is worked out whenever
+    they are counted: ``clock`` may be wrong until the first answer has told the time.
     """
 
     def __init__(self, storage: Storage, clock: Clock, frequency: timedelta) -> None:
@@ -46,8 +49,9 @@ class RequestBudget(Limiter):
         self._clock = clock
         self._live_requests = math.ceil(PERIOD / frequency.total_seconds()) + 1
         self._limit = MOST_REQUESTS
-        self._cut_at = self._grown_at = clock.monotonic()
+        self._began = self._cut_at = self._grown_at = clock.monotonic()
         self._attempts: deque[_Attempt] = deque()
+        self._earlier: list[tuple[datetime, bool]] = []
         self.granted = 0
         """Requests that were granted here, those of earlier processes left out."""
         self._lock = Lock()
@@ -62,8 +66,7 @@ class RequestBudget(Limiter):
     def left(self) -> int:
         """How many requests could be made now."""
         with self._lock:
-            self._elapse()
-            return max(self._limit - len(self._attempts), 0)
+            return max(self._limit - len(self._counted(self._elapse())), 0)
 
     def try_acquire(self, *identities: str) -> None:
         """Count a request of the kind that is named, `LIVE` or `BACKGROUND`.
@@ -73,9 +76,10 @@ class RequestBudget(Limiter):
         background = BACKGROUND in identities
         with self._lock:
             now = self._elapse()
-            wait = self._wait(list(self._attempts), self._limit, now)
+            attempts = self._counted(now)
+            wait = self._wait(attempts, self._limit, now)
             if background:
-                others = [each for each in self._attempts if each.background]
+                others = [each for each in attempts if each.background]
                 room = self._limit - min(self._live_requests, self._limit // 3)
                 wait = max(wait, self._wait(others, room, now))
             if wait > 0:
@@ -83,7 +87,7 @@ class RequestBudget(Limiter):
                 raise BucketFullException(identities[0], rate, wait)
             self._attempts.append(_Attempt(now, background))
             self.granted += 1
-            self._record()
+            self._record(now)
 
     def throttled(self) -> None:
         """Learn that a request was one too many: others spend of the same quota."""
@@ -98,26 +102,41 @@ class RequestBudget(Limiter):
         now = self._clock.monotonic()
         while self._attempts and self._attempts[0].at <= now - COUNTED_FOR:
             self._attempts.popleft()
+        if now - self._began >= COUNTED_FOR:
+            self._earlier.clear()
         grown = int((now - self._grown_at) / _GROWTH)
         self._limit = min(self._limit + grown, MOST_REQUESTS)
         self._grown_at += grown * _GROWTH
         return now
+
+    def _counted(self, now: float) -> list["_Attempt"]:
+        """The requests that count at ``now``, those of earlier processes first.
+
+        One from the future by the clock counts as if it had been made at the start.
+        """
+        time_of_day, running = self._clock.now(), now - self._began
+        ages = sorted(
+            (max((time_of_day - at).total_seconds(), running), background)
+            for at, background in self._earlier
+        )
+        earlier = [_Attempt(now - age, kind) for age, kind in reversed(ages) if age < COUNTED_FOR]
+        return [*earlier, *self._attempts]
 
     @staticmethod
     def _wait(attempts: list["_Attempt"], limit: int, now: float) -> float:
         """Seconds until fewer than ``limit`` of ``attempts`` are within the period."""
         return attempts[-limit].at + COUNTED_FOR - now if len(attempts) >= limit else 0.0
 
-    def _record(self) -> None:
-        """Write down by the time of day what was granted: the other clock ends with the process.
+    def _record(self, now: float) -> None:
+        """Write down by the time of day what counts: the monotonic clock means nothing to others.
 
         A storage that fails is no reason to wait here, where a request would be held up: what it does
         not know, a restart may spend again.
         """
-        started = self._clock.now() - timedelta(seconds=self._clock.monotonic())
+        started = self._clock.now() - timedelta(seconds=now)
         attempts = [
             [milliseconds(started + timedelta(seconds=each.at)), each.background]
-            for each in self._attempts
+            for each in self._counted(now)
         ]
         record = {"limit": self._limit, "attempts": attempts}
         with suppress(StorageFailed):
@@ -125,19 +144,14 @@ class RequestBudget(Limiter):
 
     def _restore(self) -> None:
         """Take over what a process before this one spent; without a usable record, nothing."""
-        now, moment = self._clock.now(), self._clock.monotonic()
         try:
             document = orjson.loads(self._storage.read(_RECORD) or b"{}")
             limit = int(document.get("limit", MOST_REQUESTS))
-            ages = [
-                ((now - instant(at)).total_seconds(), bool(background))
-                for at, background in document.get("attempts", ())
-            ]
+            earlier = [(instant(at), bool(kind)) for at, kind in document.get("attempts", ())]
         except (StorageFailed, ValueError, TypeError, AttributeError, OverflowError):
             return
         self._limit = min(max(limit, FEWEST_REQUESTS), MOST_REQUESTS)
-        recent = sorted((max(age, 0.0), kind) for age, kind in ages if age < COUNTED_FOR)
-        self._attempts.extend(_Attempt(moment - age, kind) for age, kind in reversed(recent))
+        self._earlier = earlier[-MOST_REQUESTS:]
 
 
 class _Attempt(NamedTuple):

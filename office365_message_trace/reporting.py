@@ -4,9 +4,7 @@ Its wire format is only partly documented (learn.microsoft.com, previous version
 JSON shapes, three error shapes, HTML and XML are met in practice.
 """
 
-import re
 from datetime import timedelta
-from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 from office365_message_trace.clock import Clock
@@ -16,8 +14,10 @@ from office365_message_trace.errors import (
     Misconfigured,
     Refused,
 )
-from office365_message_trace.model import Fields, Log, Window
-from office365_message_trace.odata import Failure, Listing, ODataClient, odata_time, received_at
+from office365_message_trace.microsoft.paging import Ask, ByLinks, Instant, Walk
+from office365_message_trace.microsoft.rows import REPORTING_ROWS
+from office365_message_trace.model import Log, Window
+from office365_message_trace.odata import Failure, ODataClient, odata_text, odata_time
 from office365_message_trace.transport import Transport
 
 PATH = "/ecp/reportingwebservice/reporting.svc/MessageTrace"
@@ -25,8 +25,6 @@ FULL_PAGE = 2000  # rows; documented maximum
 TOKEN_WALL = 999_999  # the first $skiptoken that the service answers with a fault; observed
 
 _OVERLAP = timedelta(seconds=1)  # whether the service counts bounds as inside is not documented
-_DATES = ("Received", "StartDate", "EndDate")
-_VERBOSE_DATE = re.compile(r"/Date\((-?\d+)(?:[+-]\d{4})?\)/")
 
 _ROLE_MISSING = (
     "Microsoft 365 refuses the report: the application has no role that may read it, or it was "
@@ -63,11 +61,11 @@ class ReportingClient(ODataClient):
     """
 
     name = "The Reporting Web Service"
-    trace_id = "MessageTraceId"
+    row_format = REPORTING_ROWS
     permission = "ReportingWebService.Read.All"
     resource = "Office 365 Exchange Online"
-    echo = ("__metadata", "Index", "StartDate", "EndDate")
     page_size = FULL_PAGE
+    one_page = True  # its links are positions, and rows may come in between
 
     def __init__(
         self, base_url: str, transport: Transport, clock: Clock, log: Log, basic: bool = False
@@ -75,29 +73,21 @@ class ReportingClient(ODataClient):
         super().__init__(base_url.rstrip("/") + PATH, transport, clock, log)
         self._basic = basic
 
-    def first_url(self, window: Window) -> str:
+    def first_url(self, ask: Ask) -> str:
+        window = ask.window
         start = odata_time(window.start)
         end = odata_time(window.end + min(_OVERLAP, window.span))
         condition = f"StartDate eq datetime'{start}' and EndDate eq datetime'{end}'"
-        return f"{self._url}?$format=json&$filter={quote(condition, safe=chr(39))}"
+        if ask.trace_id is not None:
+            condition += f" and MessageTraceId eq guid{odata_text(ask.trace_id)}"
+        url = f"{self._url}?$format=json&$filter={quote(condition, safe=chr(39))}"
+        return url if ask.beyond is None else f"{url}&$skiptoken={ask.beyond - 1}"
 
-    def listing(self, body: Any) -> Listing | None:
-        """The verbose (``d.results``), bare (``d``) or light (``value``) form."""
-        outer = body.get("d", body) if isinstance(body, dict) else None
-        if isinstance(outer, list):
-            return Listing(outer, None)
-        rows = outer.get("results", outer.get("value")) if isinstance(outer, dict) else None
-        if not isinstance(outer, dict) or not isinstance(rows, list):
-            return None
-        links = (outer.get(key) for key in ("__next", "odata.nextLink", "@odata.nextLink"))
-        return Listing(rows, next(filter(None, links), None))
+    def walk(self, window: Window, most: int | None) -> Walk:
+        return ByLinks(window, self.page_size, most)
 
-    def received(self, fields: Fields) -> tuple[int, Fields]:
-        """Rows of the light form get the dates of the verbose one, which the platform reads."""
-        if match := _VERBOSE_DATE.fullmatch(fields["Received"]):
-            return int(match[1]), fields
-        dates = {name: received_at(fields[name]) for name in _DATES if fields.get(name)}
-        return dates["Received"], fields | {name: f"/Date({at})/" for name, at in dates.items()}
+    def instant(self, window: Window) -> Walk:
+        return Instant(window, self.page_size)
 
     def refusal(self, failure: Failure) -> MessageTraceError | None:
         if _skip_token(failure.url) >= TOKEN_WALL:

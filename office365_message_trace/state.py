@@ -12,12 +12,12 @@ from typing import Any
 
 import orjson
 
-from office365_message_trace.coverage import Coverage, Pass
+from office365_message_trace.coverage import Cause, Coverage, Gap, Pass
 from office365_message_trace.errors import Refused
 from office365_message_trace.model import Log, Window
 from office365_message_trace.storage import Storage
 
-SCHEMA = 1
+SCHEMA = 2
 COPIES = ("state-0.json", "state-1.json")
 
 _PREDECESSOR = "context.json"
@@ -115,7 +115,8 @@ def _encoded(sequence: int, coverage: Coverage) -> bytes:
             }
             for each in coverage.passes
         ],
-        "gaps": [_pair(window) for window in coverage.gaps],
+        "gaps": [_gap_entry(gap) for gap in coverage.gaps],
+        "since": coverage.since.isoformat(),
         "read_at": coverage.read_at.isoformat(),
     }
     document = {"schema": SCHEMA, "checksum": _checksum(payload), "payload": payload}
@@ -143,7 +144,8 @@ def _decoded(data: bytes) -> _Copy:
             )
             for each in payload["passes"]
         ),
-        gaps=tuple(_window(pair) for pair in payload["gaps"]),
+        gaps=tuple(_gap(entry) for entry in payload["gaps"]),
+        since=_instant(payload["since"]),
         read_at=_instant(payload["read_at"]),
     )
     return _Copy(payload["sequence"], coverage)
@@ -159,6 +161,15 @@ def _pair(window: Window) -> list[str]:
 
 def _window(pair: list[str]) -> Window:
     return Window(_instant(pair[0]), _instant(pair[1]))
+
+
+def _gap_entry(gap: Gap) -> dict[str, str]:
+    start, end = _pair(gap.window)
+    return {"start": start, "end": end, "cause": gap.cause.value}
+
+
+def _gap(entry: dict[str, str]) -> Gap:
+    return Gap(_window([entry["start"], entry["end"]]), Cause(entry["cause"]))
 
 
 def _instant(text: str) -> datetime:

@@ -56,12 +56,17 @@ _REQUESTS = Counter("message_trace_requests", "Requests by what came of them.", 
 _PAGES = Counter("message_trace_pages", "Pages of rows that were delivered.", ["pass"])
 _ROWS = Counter("message_trace_rows_read", "Rows on those pages.", ["pass"])
 _KNOWN = Counter(
-    "message_trace_rows_known", "Rows on those pages that had been forwarded before.", ["pass"]
+    "message_trace_rows_known",
+    "Rows on those pages that had been forwarded before, or are refused by the intake.",
+    ["pass"],
 )
 _FORWARDED = Counter(
     "message_trace_events_forwarded",
     "Events that the intake accepted; on a re-read: of rows that are new or changed.",
     ["pass"],
+)
+_EVENTS_REFUSED = Counter(
+    "message_trace_events_refused", "Events that the intake refused, counted at each try."
 )
 _AGE = _Ages(
     "message_trace_event_age_seconds", "Age of events when they were forwarded, since receive time."
@@ -121,8 +126,12 @@ class Telemetry:
         _SDK.put_forward_events_duration(self._label, seconds)
         _DELIVERED.set(self._clock.now().timestamp())
 
+    def not_accepted(self, events: int) -> None:
+        """``events`` were refused, this time, by an intake that accepts others."""
+        _EVENTS_REFUSED.inc(events)
+
     def discarded(self, events: int) -> None:
-        """``events`` were left out because the intake does not accept them."""
+        """``events`` that the intake refused were given up."""
         _SDK.put_discarded_events(self._label, events)
 
     def covered(self, coverage: Coverage, now: datetime) -> None:
@@ -131,7 +140,7 @@ class Telemetry:
         _SDK.put_events_lag(self._label, (now - coverage.live).total_seconds())
         _FINAL.set(coverage.oldest.timestamp())
         _BACKLOG.set(_seconds(window.span for window in coverage.backlog))
-        _GAPS.set(_seconds(window.span for window in coverage.gaps))
+        _GAPS.set(_seconds(gap.window.span for gap in coverage.gaps))
         _READ.set(coverage.read_at.timestamp())
 
     def page(self, kind: Kind, rows: int, forwarded: Sequence[Event], now: datetime) -> None:

@@ -72,6 +72,10 @@ was too early to ask, and for background requests `StillUnderWay`, after which i
 """
 
 
+Dated = Callable[[str], None]
+"""Takes the ``Date`` of an answer, empty if it has none."""
+
+
 class Http(Protocol):
     """Sends requests."""
 
@@ -125,7 +129,8 @@ class RequestsHttp:
 
     ``background`` is the session for the requests that are marked so, if it is another one. Each
     request has a thread of its own, so that its answer is waited for as long as it is worth it and
-    no longer, and so that the next page can come while this one is delivered.
+    no longer, and so that the next page can come while this one is delivered. ``dated`` gets the
+    ``Date`` of each answer, in that thread and as soon as its head has arrived.
     """
 
     def __init__(
@@ -133,10 +138,12 @@ class RequestsHttp:
         session: requests.Session,
         auth: AuthBase | None = None,
         background: requests.Session | None = None,
+        dated: Dated = lambda date: None,
     ) -> None:
         self._session = session
         self._auth = auth
         self._background = background or session
+        self._dated = dated
 
     def begin(self, request: Request) -> Pending:
         answer: Future[Answer] = Future()
@@ -173,6 +180,7 @@ class RequestsHttp:
                 allow_redirects=False,
                 stream=True,  # requests would read the body in pieces of 10 KiB
             )
+            self._dated(response.headers.get("Date", ""))
             with response:
                 body = b"".join(response.iter_content(_PIECE))
         except BucketFullException as full:
@@ -293,9 +301,11 @@ class Transport:
         self._failures = 0
 
 
-def microsoft_http(auth: AuthBase, budget: RequestBudget) -> RequestsHttp:
+def microsoft_http(
+    auth: AuthBase, budget: RequestBudget, dated: Dated = lambda date: None
+) -> RequestsHttp:
     """`Http` for Microsoft's message trace services, within their request budget."""
-    return RequestsHttp(PacedSession(budget, LIVE), auth, PacedSession(budget, BACKGROUND))
+    return RequestsHttp(PacedSession(budget, LIVE), auth, PacedSession(budget, BACKGROUND), dated)
 
 
 def retry_after(answer: Answer, now: datetime) -> float | None:

@@ -9,16 +9,18 @@ import requests
 from sekoia_automation.module import LogLevelStr
 from sekoia_automation.trigger import Trigger
 
-from office365_message_trace.assembly import Assembly
+from office365_message_trace.assembly import Assembly, place_of
 from office365_message_trace.clock import Clock, SystemClock
+from office365_message_trace.collect.ownership import OwnedStorage, Ownership
 from office365_message_trace.collector import Collector
 from office365_message_trace.coverage import Policy
 from office365_message_trace.endpoints import Endpoints
-from office365_message_trace.errors import MessageTraceError, Stopped, origin
+from office365_message_trace.errors import MessageTraceError, Replaced, Stopped, origin
 from office365_message_trace.journal import Journal
 from office365_message_trace.ledger import Ledger
+from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.provided import intake_server, trigger_values
-from office365_message_trace.resume import opening_coverage
+from office365_message_trace.resume import learn_time, opening_coverage
 from office365_message_trace.settings import (
     BasicSettings,
     GraphSettings,
@@ -29,11 +31,12 @@ from office365_message_trace.settings import (
 )
 from office365_message_trace.state import StateStore
 from office365_message_trace.stopping import StopRequest
-from office365_message_trace.storage import storage_at
+from office365_message_trace.storage import PatientStorage, storage_at
 from office365_message_trace.telemetry import Telemetry
 
 STOP_GRACE = 0.3  # seconds for a request under way to end; what it did not confirm is done again
 LOG_GRACE = 0.15  # seconds for the last log lines to leave
+UNHURRIED_LOG_GRACE = 5.0  # seconds, of a process that ends without being asked to
 
 _PAUSE_AFTER_UNEXPECTED = 60.0  # seconds
 _UNEXPECTED = (
@@ -46,7 +49,8 @@ class MessageTraceTrigger(Trigger):
     """What the triggers share.
 
     The SDK calls `run` again and again, whatever it did; here it returns only to stop, after a
-    configuration or a state that cannot be used, or a minute after an unexpected fault.
+    configuration or a state that cannot be used, or a minute after an unexpected fault. A process that
+    another one has replaced stops itself: called again, it would claim the state back.
     """
 
     last_heartbeat_threshold = 900  # seconds; no request or wait stays silent for longer
@@ -59,6 +63,9 @@ class MessageTraceTrigger(Trigger):
         self._sending_logs = Lock()
         self._log_sender = Thread()
         self._journal: Journal | None = None
+        self._owner: Ownership | None = None
+        self._machine = SystemClock(self._stop_event, self._alive)
+        self._clock = MicrosoftClock(self._machine, self._say)
 
     @property
     def configuration(self) -> MessageTraceSettings:
@@ -122,6 +129,12 @@ class MessageTraceTrigger(Trigger):
     def run(self) -> None:
         try:
             self._collect()
+        except Replaced as end:
+            self._journal = None  # it is the new owner's now
+            self._say(str(end), "error")
+            if self._log_sender.is_alive():
+                self._log_sender.join(UNHURRIED_LOG_GRACE)
+            self.stop()
         except Stopped:
             self._logger.info("Stopped.")
         except MessageTraceError as error:
@@ -132,16 +145,24 @@ class MessageTraceTrigger(Trigger):
             self._stop_event.wait(_PAUSE_AFTER_UNEXPECTED)
 
     def _collect(self) -> None:
-        settings = self.configuration
-        clock = SystemClock(self._stop_event, self.heartbeat)
-        self._journal = journal = Journal(storage_at(self.data_path / settings.state_folder), clock)
-        for doubt in settings.doubts(clock.now()):
-            self._say(doubt, "warning")
+        settings, clock = self.configuration, self._clock
         intake = intake_server(settings, self.module.load_config)
+        shared_storage = PatientStorage(storage_at(self.data_path), clock, self._say)
+        place = place_of(shared_storage, settings)
+        owner = self._owned(place.folder, clock)
+        storage = OwnedStorage(storage_at(self.data_path / place.folder), owner)
+        self._journal = journal = Journal(storage, clock)
+        for doubt in (*place.news, *settings.doubts(self._machine.now())):
+            self._say(doubt, "warning")
+        place.save(shared_storage)
         key = settings.intake_key.get_secret_value()
         observer = _Observer(key, settings.policy, clock, journal)
         endpoints = Endpoints.of(settings.cloud)
-        parts = Assembly(settings, endpoints, self.data_path, clock, self._say, meter=observer)
+        parts = Assembly(
+            settings, endpoints, self.data_path, clock, self._say, meter=observer, owner=owner
+        )
+        source = parts.source()
+        now = learn_time(source, clock)
         store = StateStore(parts.storage, self._say, journal.saved)
         ledger = Ledger(parts.storage, observer.repaired)
         coverage = opening_coverage(
@@ -150,14 +171,14 @@ class MessageTraceTrigger(Trigger):
             parts.predecessor(),
             settings.policy,
             settings.first_start,
-            clock.now(),
+            now,
             self._say,
             observer.repaired,
         )
         observer.watch(parts.budget)
         spare_the_garbage_collector()
         Collector(
-            parts.source(),
+            source,
             parts.pusher(intake, observer),
             ledger,
             store,
@@ -166,6 +187,24 @@ class MessageTraceTrigger(Trigger):
             self._say,
             observer,
         ).run(coverage)
+
+    def _owned(self, folder: str, clock: Clock) -> Ownership:
+        """The claim to the state in ``folder``, which a process makes once, at its start.
+
+        Raises `Replaced` if another process has made its own since.
+        """
+        if self._owner is None or self._owner.folder != folder:
+            owner = Ownership(storage_at(self.data_path), folder, clock, self._say)
+            owner.claim()
+            self._owner = owner
+        self._owner.check()
+        return self._owner
+
+    def _alive(self) -> None:
+        """Called at every wait, so that a process that was replaced ends wherever it waits."""
+        self.heartbeat()  # type: ignore[no-untyped-call]
+        if self._owner:
+            self._owner.glance()
 
     def _say(self, text: str, level: str) -> None:
         self.log(text, cast(LogLevelStr, level))

@@ -7,6 +7,7 @@ Fault
  ├─ Delay         the service's own answer, later
  ├─ Drip          the service's own answer, byte by byte
  ├─ Truncate      the answer announces its whole length and stops short of it
+ ├─ OtherDate     the service's own answer with another Date, or without one
  └─ LoseAnswer    the service does its work; the connection ends instead of the answer
 """
 
@@ -73,6 +74,13 @@ class Truncate(Fault):
     """Send `fraction` (0 to 1) of the body that Content-Length announced, then end."""
 
     fraction: float = 0.5
+
+
+@dataclass(frozen=True)
+class OtherDate(Fault):
+    """Send the service's own answer with that ``Date`` header; without one if it is empty."""
+
+    date: str = ""
 
 
 @dataclass(frozen=True)

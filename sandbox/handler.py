@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 import threading
+from dataclasses import replace
 from email.utils import format_datetime
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
@@ -82,6 +83,8 @@ class Handler(BaseHTTPRequestHandler):
         if isinstance(fault, faults.Delay):
             host.closing.wait(fault.seconds)
         response = self._answer(request, fault)
+        if isinstance(fault, faults.OtherDate):
+            response = replace(response, headers={**response.headers, "Date": fault.date})
         self._record(request, response.status, fault)
         if isinstance(fault, faults.LoseAnswer):
             self._end()
@@ -127,13 +130,14 @@ class Handler(BaseHTTPRequestHandler):
 
     def _head(self, response: Response) -> bytes:
         reason = HTTPStatus(response.status).phrase if response.status in _KNOWN else "Unknown"
-        head = [
-            f"HTTP/1.1 {response.status} {reason}",
-            f"Date: {format_datetime(self.host.now(), usegmt=True)}",
-            f"Content-Type: {response.content_type}",
-            f"Content-Length: {len(response.body)}",
-            *(f"{name}: {value}" for name, value in response.headers.items()),
-        ]
+        headers = {
+            "Date": format_datetime(self.host.now(), usegmt=True),
+            "Content-Type": response.content_type,
+            "Content-Length": len(response.body),
+            **response.headers,
+        }
+        head = [f"HTTP/1.1 {response.status} {reason}"]
+        head += [f"{name}: {value}" for name, value in headers.items() if value != ""]
         if self.close_connection:
             head.append("Connection: close")
         return "\r\n".join([*head, "", ""]).encode("latin-1")

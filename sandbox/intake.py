@@ -7,7 +7,7 @@ import threading
 import zlib
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
@@ -18,6 +18,13 @@ MAX_PAYLOAD = 10 * 1024 * 1024
 """Documented: bytes of the JSON body, uncompressed."""
 MAX_EVENT = 250 * 1024
 """Documented: an event above 250 KiB is rejected; measured here in bytes of UTF-8."""
+
+PoisonAnswer = Literal["batch", "null", "short", "status"]
+"""How a batch with poison is answered: ``batch`` refuses it whole with status 400. The others accept
+the rest of it: ``null`` has null in place of each missing id, ``short`` leaves it out, and ``status``
+has an object with the event's status there."""
+
+_WITHOUT_ID = {"null": None, "short": None, "status": {"status": 400, "error": "cannot be read"}}
 
 
 @dataclass
@@ -31,7 +38,10 @@ class IntakeOptions:
     compressed_status: int = 200
     """Other than 200: compressed bodies are refused with this status, as by a gateway in between."""
     poison: str | None = None
-    """A batch with an event that contains this text is refused whole, with status 400."""
+    """Events that contain this text are refused."""
+    poison_until: datetime | None = None
+    """From then on poison is accepted."""
+    poison_answer: PoisonAnswer = "batch"
     keep_events: bool = True
     """Keep every accepted event; off, they are only counted."""
 
@@ -108,13 +118,15 @@ class Intake:
 
     def accept(self, events: list[str], size: int = 0) -> Response:
         """Take a batch; `size` is its length in bytes, for the counts."""
-        poison = self.options.poison
-        if poison is not None and any(poison in event for event in events):
+        poisoned = {n for n, event in enumerate(events) if self._is_poison(event)}
+        how = self.options.poison_answer
+        if poisoned and how == "batch":
             return _refused(400, "an event could not be read")
-        good = [event for event in events if self._fits(event)]
+        fitting = [n for n, event in enumerate(events) if self._fits(event)]
+        good = [events[n] for n in fitting if n not in poisoned]
         with self._lock:
             self.counts.rejected_events += len(events) - len(good)
-            if events and not good:
+            if events and not fitting:
                 return _refused(413, "every event is too large")
             first = self.counts.events
             self.counts.batches += 1
@@ -123,8 +135,15 @@ class Intake:
             if self.options.keep_events:
                 now, batch = self.now(), self.counts.batches
                 self._accepted.extend(Accepted(event, now, batch) for event in good)
-        ids = [f"00000000-0000-4000-8000-{first + n:012x}" for n in range(len(good))]
+        new = (f"00000000-0000-4000-8000-{first + n:012x}" for n in range(len(good)))
+        ids = [_WITHOUT_ID[how] if n in poisoned else next(new) for n in fitting]
+        if how == "short":
+            ids = [each for each in ids if each]
         return json_response(200, {"event_ids": ids})
+
+    def _is_poison(self, event: str) -> bool:
+        poison, until = self.options.poison, self.options.poison_until
+        return poison is not None and poison in event and (until is None or self.now() < until)
 
     def _fits(self, event: str) -> bool:
         limit = self.options.max_event

@@ -17,6 +17,12 @@ from sandbox import mailwords
 from sandbox.clock import MILLISECOND, MINUTE_MS, to_ms, to_ms_up
 from sandbox.rows import Content, Row
 
+MOST_RECIPIENTS = 40
+"""Of a message that is not a `LargeMessage`."""
+
+LARGE = "staff."
+"""How the recipients of a large message begin."""
+
 
 @dataclass(frozen=True, slots=True)
 class Burst:
@@ -25,6 +31,14 @@ class Burst:
     start: datetime
     end: datetime
     messages_per_minute: float
+
+
+@dataclass(frozen=True, slots=True)
+class LargeMessage:
+    """A message to so many `recipients`, all of whose rows are received in one millisecond."""
+
+    received: datetime
+    recipients: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +55,7 @@ class MailFlowOptions:
     until: datetime | None = None
     """No message at or after this instant."""
     mean_recipients: float = 1.6
-    """Recipients of a message, on average: 1 or more, at most 40."""
+    """Recipients of a message, on average: 1 or more, at most `MOST_RECIPIENTS`."""
     tie_fraction: float = 0.1
     """Messages received in the very millisecond of another one."""
     visible_after: tuple[timedelta, timedelta] = (timedelta(seconds=5), timedelta(minutes=3))
@@ -63,6 +77,14 @@ class MailFlowOptions:
     """Messages seen twice under two trace ids, as when mail passes on-premises (observed)."""
     list_fraction: float = 0.1
     """Messages with several recipients whose first one is a list, shown as Expanded (observed)."""
+    reverting_fraction: float = 0.0
+    """Rows whose final status is another one for a while, and then itself again."""
+    vanishing_fraction: float = 0.0
+    """Rows that are not shown for some minutes to two hours, after they were."""
+    journal_fraction: float = 0.0
+    """Messages that one more recipient gets, the same for all: a journal mailbox, whose rows may well
+    share their millisecond."""
+    large_messages: tuple[LargeMessage, ...] = ()
     lone_surrogates: bool = False
     """Allow subjects that end in half of a surrogate pair."""
 
@@ -99,6 +121,9 @@ class MailFlow:
                 rng.choice(instants) if tied else start_ms + int(rng.random() * MINUTE_MS)
             )
             rows.extend(self._message(rng, instants[-1], start_ms + MINUTE_MS - 1))
+        for large in options.large_messages:
+            if to_ms(large.received) // MINUTE_MS == number:
+                rows.extend(self._large(rng, large))
         since = to_ms_up(options.since) if options.since else start_ms
         until = to_ms_up(options.until) if options.until else start_ms + MINUTE_MS
         return sorted((r for r in rows if since <= r.received_ms < until), key=lambda r: r.order)
@@ -129,6 +154,8 @@ class MailFlow:
             shared["SenderAddress"] = rng.choice(("<>", None))
             shared["FromIP"] = None
         recipients = mailwords.inside_addresses(rng, options.domain, self._recipients(rng))
+        if options.journal_fraction and rng.random() < options.journal_fraction:
+            recipients.append(f"journal@{options.domain}")
         expanded = len(recipients) > 1 and rng.random() < options.list_fraction
         for position, recipient in enumerate(recipients):
             # Recipients of one message mostly share its time; a few were handled a moment later.
@@ -145,11 +172,31 @@ class MailFlow:
             again["MessageTraceId"] = _guid(rng)
             yield self._live(rng, again, None)
 
+    def _large(self, rng: Random, large: LargeMessage) -> Iterator[Row]:
+        """The rows of a message to very many."""
+        options = self.options
+        shared: Content = {
+            "Organization": options.organization,
+            "MessageId": f"<{_guid(rng)}@{options.domain}>",
+            "Received": to_ms(large.received),
+            "SenderAddress": f"all@{options.domain}",
+            "RecipientAddress": "",
+            "Subject": "To all",
+            "Status": "",
+            "ToIP": None,
+            "FromIP": mailwords.address_v4_or_v6(rng),
+            "Size": 4096,
+            "MessageTraceId": _guid(rng),
+        }
+        for number in range(large.recipients):
+            recipient = f"{LARGE}{number:05d}@{options.domain}"
+            yield self._live(rng, {**shared, "RecipientAddress": recipient}, None)
+
     def _recipients(self, rng: Random) -> int:
         more = 1 - 1 / max(self.options.mean_recipients, 1.0)
         if more <= 0:
             return 1
-        return min(40, 1 + int(math.log(1 - rng.random()) / math.log(more)))
+        return min(MOST_RECIPIENTS, 1 + int(math.log(1 - rng.random()) / math.log(more)))
 
     def _live(self, rng: Random, content: Content, fixed: str | None) -> Row:
         """Give a row its moment of visibility and the course of its status."""
@@ -172,8 +219,22 @@ class MailFlow:
         else:
             settled, statuses = 0, ()
         life = tuple((received_ms + after, name) for after, name in (*statuses, (settled, final)))
+        visible_ms = received_ms + int(delay)
+        if options.reverting_fraction and rng.random() < options.reverting_fraction:
+            life += self._reverting(rng, max(life[-1][0], visible_ms), life[-1][1])
+        away: tuple[tuple[int, int], ...] = ()
+        if options.vanishing_fraction and rng.random() < options.vanishing_fraction:
+            gone_ms = visible_ms + int(60_000 * 300 ** rng.random())
+            away = ((gone_ms, gone_ms + int(120_000 * 60 ** rng.random())),)
         content["Status"] = life[0][1]
-        return Row(content, received_ms + int(delay), life)
+        return Row(content, visible_ms, life, away)
+
+    def _reverting(self, rng: Random, from_ms: int, status: str) -> tuple[tuple[int, str], ...]:
+        """Some minutes to hours after `from_ms`: another status, and `status` again."""
+        other = "Quarantined" if status != "Quarantined" else "Delivered"
+        changes_ms = from_ms + int(60_000 * 400 ** rng.random())
+        back_ms = changes_ms + int(60_000 * 400 ** rng.random())
+        return (changes_ms, other), (back_ms, status)
 
 
 _FINAL = ("Delivered", "FilteredAsSpam", "Quarantined", "Failed", "None")

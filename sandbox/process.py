@@ -114,6 +114,18 @@ class TriggerProcess:
         """End it at once (SIGKILL), wherever it is."""
         return self._end(signal.SIGKILL)
 
+    def suspend(self) -> None:
+        """Hold it where it is (SIGSTOP)."""
+        self._started().send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on after `suspend`."""
+        self._started().send_signal(signal.SIGCONT)
+
+    def wait_until_ended(self, timeout: float = PATIENCE_SECONDS) -> int:
+        """The exit status, once it has ended by itself; TimeoutExpired after `timeout` seconds."""
+        return self._started().wait(timeout)
+
     def wait_until(self, happened: Callable[[], object], timeout: float = 60.0) -> None:
         """Return as soon as `happened()` is true; it is asked every `POLL_SECONDS`.
 

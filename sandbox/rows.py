@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from zlib import crc32
 
 from sandbox.clock import from_ms, to_ms
 
@@ -28,6 +29,11 @@ FIELDS = (
 """Documented fields that describe the message, in the order of the documented samples."""
 
 
+def ticks(row: Content) -> int:
+    """Digits below the millisecond of receipt, in 100 ns (observed); the same for all of a message."""
+    return crc32(row["MessageTraceId"].encode()) % 10_000
+
+
 @dataclass(frozen=True, slots=True)
 class Version:
     """What the API shows of one row from `visible_at` on, until the row's next version."""
@@ -36,6 +42,8 @@ class Version:
     visible_at: datetime
     last: bool
     """True when no later version exists among those asked for."""
+    gone_at: datetime | None = None
+    """When the row is hidden for a while, before any other version."""
 
     @property
     def received(self) -> datetime:
@@ -54,12 +62,13 @@ class Row:
 
     `statuses` is the row's life: (milliseconds since 1970, status) in ascending order, the first at
     or before the instant of visibility. The row is shown from `visible_ms` on, which is never
-    before it was received.
+    before it was received, but not in the times `away`: (from, until), in order and apart.
     """
 
     content: Content
     visible_ms: int
     statuses: tuple[tuple[int, str], ...]
+    away: tuple[tuple[int, int], ...] = ()
 
     @property
     def received_ms(self) -> int:
@@ -82,6 +91,10 @@ class Row:
         """Position among rows: by time, ties in an order that is arbitrary but stable."""
         return self.received_ms, self.content["MessageTraceId"], self.content["RecipientAddress"]
 
+    def is_shown(self, at_ms: int) -> bool:
+        """Whether the API shows the row at `at_ms`."""
+        return self.visible_ms <= at_ms and not any(a <= at_ms < b for a, b in self.away)
+
     def shown_at(self, at_ms: int) -> Content:
         """A fresh copy of what the API shows at `at_ms`."""
         status = self.statuses[0][1]
@@ -96,10 +109,15 @@ class Row:
 
         Statuses that had already passed when the row became visible were never shown.
         """
-        instants = [self.visible_ms, *(s for s, _ in self.statuses if s > self.visible_ms)]
-        shown = [instant for instant in instants if instant <= until_ms]
-        for instant in shown:
-            yield Version(self.shown_at(instant), from_ms(instant), last=instant == shown[-1])
+        changes = {self.visible_ms, *(s for s, _ in self.statuses), *(b for _, b in self.away)}
+        shown = [at for at in sorted(changes) if at <= until_ms and self.is_shown(at)]
+        for number, instant in enumerate(shown):
+            last = number == len(shown) - 1
+            gone = next((a for a, _ in self.away if a > instant), None)
+            if gone is not None and not last and gone >= shown[number + 1]:
+                gone = None
+            gone_at = None if gone is None else from_ms(gone)
+            yield Version(self.shown_at(instant), from_ms(instant), last, gone_at)
 
 
 def make_row(

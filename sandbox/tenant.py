@@ -28,6 +28,7 @@ class Tenant:
         self._added: dict[int, list[Row]] = {}
         self._rows: OrderedDict[int, list[Row]] = OrderedDict()
         self._visible: OrderedDict[int, array[int]] = OrderedDict()
+        self._away: dict[int, list[Row]] = {}
         self._limits = (cached_rows, cached_rows * 16)
         self._sizes = [0, 0]
         self._lock = threading.RLock()
@@ -61,7 +62,7 @@ class Tenant:
         at_ms, found = to_ms(at), list[Content]()
         for number, first, last, whole in _minutes(start, end, at, descending):
             if whole and offset:
-                count = bisect_right(self._visibility(number), at_ms)
+                count = self._count(number, at_ms)
                 if count <= offset:
                     offset -= count
                     continue
@@ -70,7 +71,7 @@ class Tenant:
                 begins = bisect_left(rows, first, key=attrgetter("received_ms"))
                 rows = rows[begins : bisect_right(rows, last, key=attrgetter("received_ms"))]
             for row in reversed(rows) if descending else rows:
-                if row.visible_ms > at_ms:
+                if row.visible_ms > at_ms or (row.away and not row.is_shown(at_ms)):
                     continue
                 if offset:
                     offset -= 1
@@ -85,11 +86,23 @@ class Tenant:
         at_ms, total = to_ms(at), 0
         for number, first, last, whole in _minutes(start, end, at, False):
             if whole:
-                total += bisect_right(self._visibility(number), at_ms)
+                total += self._count(number, at_ms)
             else:
                 rows = self._minute(number)
-                total += sum(r.visible_ms <= at_ms and first <= r.received_ms <= last for r in rows)
+                total += sum(r.is_shown(at_ms) and first <= r.received_ms <= last for r in rows)
         return total
+
+    def is_among_first(self, row: Content, most: int) -> bool:
+        """Whether a row is one of the first `most` of its message's rows, by recipient."""
+        rows = self._minute(row["Received"] // MINUTE_MS)
+        row_id, recipient = row["MessageTraceId"], row["RecipientAddress"]
+        if len(rows) <= most:
+            return True
+        return most > sum(
+            each.content["MessageTraceId"] == row_id
+            and each.content["RecipientAddress"] < recipient
+            for each in rows
+        )
 
     def versions(self, start: datetime, end: datetime, until: datetime) -> Iterator[Version]:
         """Every version shown up to `until` of rows received from `start` to `end`."""
@@ -98,6 +111,14 @@ class Tenant:
             for row in self._minute(number):
                 if first <= row.received_ms <= last:
                     yield from row.versions(until_ms)
+
+    def _count(self, number: int, at_ms: int) -> int:
+        """How many rows of a whole minute are shown."""
+        shown = bisect_right(self._visibility(number), at_ms)
+        return shown - sum(
+            row.visible_ms <= at_ms and not row.is_shown(at_ms)
+            for row in self._away.get(number, ())
+        )
 
     def _minute(self, number: int) -> list[Row]:
         with self._lock:
@@ -119,11 +140,15 @@ class Tenant:
         with self._lock:
             times = self._visible.get(number)
             if times is None:
-                times = array("q", sorted(row.visible_ms for row in self._minute(number)))
+                rows = self._minute(number)
+                times = array("q", sorted(row.visible_ms for row in rows))
                 self._visible[number] = times
+                self._away[number] = [row for row in rows if row.away]
                 self._sizes[1] += len(times) + 1
                 while self._sizes[1] > self._limits[1] and len(self._visible) > 1:
-                    self._sizes[1] -= len(self._visible.popitem(last=False)[1]) + 1
+                    old, forgotten = self._visible.popitem(last=False)
+                    self._away.pop(old, None)
+                    self._sizes[1] -= len(forgotten) + 1
             else:
                 self._visible.move_to_end(number)
             return times

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import boto3
+import pytest
 import requests
 from moto.server import ThreadedMotoServer
+from sekoia_automation.storage import get_data_path, get_s3_data_path
 
 BUCKET = "message-traces"
 
@@ -40,3 +43,16 @@ def s3_server() -> Iterator[dict[str, str]]:
         yield environment
     finally:
         server.stop()
+
+
+@contextmanager
+def s3_data_path() -> Iterator[Path]:
+    """Serve an empty bucket; yields the data path that the SDK makes of the platform's configuration."""
+    with s3_server() as environment, pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        get_data_path.cache_clear()
+        get_s3_data_path.cache_clear()
+        yield get_data_path()
+    get_data_path.cache_clear()
+    get_s3_data_path.cache_clear()

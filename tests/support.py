@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from office365_message_trace import codec
 from office365_message_trace.errors import Stopped
+from office365_message_trace.microsoft.rows import REPORTING_ROWS
 from office365_message_trace.model import Row, Window
 
 NOON = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
@@ -50,8 +50,7 @@ class Logbook:
 
 def row(received: int, **fields: object) -> Row:
     """A row received at ``received`` milliseconds; ``fields`` make it differ from others."""
-    content = {"Received": f"/Date({received})/", **fields}
-    return Row(received, str(fields.get("MessageTraceId", "")), codec.canonical(content), content)
+    return REPORTING_ROWS.row(received, {"Received": f"/Date({received})/", **fields})
 
 
 def minutes(start: float, end: float) -> Window:

@@ -115,9 +115,11 @@ def test_what_the_pod_refers_to_is_there() -> None:
     assert command == ["python", f"{mount['mountPath']}/{STAND_IN.name}"]
 
 
-def test_one_process_writes_the_state() -> None:
+def test_one_process_owns_the_state_and_ends_no_sooner_than_the_next_one_starts() -> None:
     assert DEPLOYMENT["spec"]["replicas"] == 1
-    assert DEPLOYMENT["spec"]["strategy"] == {"type": "Recreate"}
+    rolling = {"maxSurge": 1, "maxUnavailable": 0}
+    assert DEPLOYMENT["spec"]["strategy"] == {"type": "RollingUpdate", "rollingUpdate": rolling}
+    assert "restartPolicy" not in POD  # Always: the next one may end, too
     assert "deploy" not in SERVICES["trigger"]
     assert "scale" not in SERVICES["trigger"]
 

@@ -8,12 +8,11 @@ from typing import cast
 import pytest
 from jsonschema import Draft7Validator
 
-from office365_message_trace import codec
 from office365_message_trace.graph import as_reporting_row
-from office365_message_trace.model import Row
-from office365_message_trace.odata import received_at
+from office365_message_trace.microsoft.rows import GRAPH_ROWS
 from office365_message_trace.sekoia.intake_formats import INTAKE_FORMATS
 from tests.command_line.test_document import options_of
+from tests.model import test_model as model
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -31,6 +30,10 @@ OTHER_WORDS = {
     "push_events_to_intakes",  # the SDK's
 }
 """Words that look like settings and are none."""
+
+SIMULATION = ROOT / "tests" / "simulation" / "mutations.py"
+SAFEGUARDS = set(re.findall(r"^def (\w+)\(patch: ", SIMULATION.read_text(), re.MULTILINE))
+GUARANTEES = (ROOT / "docs" / "guarantees.md").read_text()
 
 
 def arguments(*names: str) -> dict[str, dict[str, object]]:
@@ -90,7 +93,7 @@ def test_every_link_to_a_file_leads_somewhere(document: Path) -> None:
 
 
 def test_every_message_of_the_troubleshooting_table_is_one_that_the_code_can_say() -> None:
-    sources = (ROOT / "office365_message_trace").glob("*.py")
+    sources = (ROOT / "office365_message_trace").rglob("*.py")
     said = re.sub(r'"\s*\n?\s*f?"', "", "\n".join(path.read_text() for path in sources))
     said = re.sub(r'\)?\s*\+?\s*\n\s*f?"', "", said)
     section = README.split("## When something is wrong")[1]
@@ -111,14 +114,14 @@ def test_every_module_has_its_layer_in_the_architecture_document() -> None:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_every_setting_that_a_document_names_is_one_of_a_trigger(document: Path) -> None:
     prose = FENCED.sub("", document.read_text())
-    metric_or_module = "message_trace|symphony_module"
-    named = set(re.findall(rf"`((?!{metric_or_module})[a-z]+(?:_[a-z0-9]+)+)`", prose))
+    metric_module_or_test = "message_trace|symphony_module|test_"
+    named = set(re.findall(rf"`((?!{metric_module_or_test})[a-z]+(?:_[a-z0-9]+)+)`", prose))
     settings = arguments(*TRIGGERS, GRAPH_TRIGGER)
     choices = {
         choice for each in settings.values() for choice in cast(list[str], each.get("enum", []))
     }
     modules = {path.stem for path in (ROOT / "office365_message_trace").rglob("*.py")}
-    assert named - choices - modules - OTHER_WORDS <= set(settings)
+    assert named - choices - modules - OTHER_WORDS - SAFEGUARDS <= set(settings)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
@@ -134,9 +137,7 @@ def test_every_json_example_parses_and_gives_settings_values_that_they_take(
 
 def test_the_two_forms_of_a_graph_row_are_what_the_trigger_makes_of_one_row() -> None:
     graph, reporting = map(json.loads, fenced(ROOT / "docs" / "migration.md", "json"))
-    received = received_at(graph["receivedDateTime"])
-    row = Row(received, graph["id"], codec.canonical(graph), graph)
-    assert as_reporting_row(row) == reporting
+    assert as_reporting_row(GRAPH_ROWS.row(*GRAPH_ROWS.dated(graph))) == reporting
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
@@ -212,3 +213,19 @@ def test_the_forms_name_the_intake_format_that_reads_the_events(trigger: str) ->
     choice = str(form["event_format"]["description"])
     assert f"graph, for an intake of the format {graph}," in choice
     assert f"reporting, for an intake of the format {reporting}," in choice
+
+
+def test_every_test_that_the_guarantees_name_exists() -> None:
+    sources = [path.read_text() for path in (ROOT / "tests").rglob("test_*.py")]
+    existing = {
+        name for text in sources for name in re.findall(r"^def (test_\w+)", text, re.MULTILINE)
+    }
+    named = set(re.findall(r"`(test_\w+)`", GUARANTEES))
+    assert len(named) > 40
+    assert named <= existing
+
+
+def test_the_guarantees_name_every_mutation_and_every_exception_of_the_model() -> None:
+    named = set(re.findall(r"`([a-z_]+)`", GUARANTEES))
+    assert named >= SAFEGUARDS
+    assert set(re.findall(r"`([A-Z_]+)`", GUARANTEES)) == {*model.MUTATIONS, *model.EXCEPTIONS}

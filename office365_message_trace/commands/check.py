@@ -1,12 +1,13 @@
 """``check``: goes the way that rows go, from the settings to the intake, and says what is amiss."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
 import requests
 
-from office365_message_trace.assembly import Assembly
+from office365_message_trace.assembly import Assembly, place_of
 from office365_message_trace.clock import Clock
 from office365_message_trace.commands.access import access_findings
 from office365_message_trace.commands.findings import Finding, failure, ok, warning
@@ -17,10 +18,12 @@ from office365_message_trace.commands.setup import Setup
 from office365_message_trace.commands.token import claims_of, token_finding
 from office365_message_trace.commands.words import moment
 from office365_message_trace.credentials import ClientCertificate
-from office365_message_trace.errors import MessageTraceError
+from office365_message_trace.errors import MessageTraceError, StorageFailed
 from office365_message_trace.graph import GraphClient
+from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.reporting import ReportingClient
 from office365_message_trace.settings import BasicSettings, GraphSettings, OAuthSettings
+from office365_message_trace.storage import storage_at
 from office365_message_trace.transport import RequestsHttp, TimeoutSession
 
 _ENTRA = "Entra ID"
@@ -29,17 +32,18 @@ _SIGN_IN = "sign-in"
 
 
 def examine(
-    setup: Setup, data_path: Path, clock: Clock, send_test_event: bool
+    setup: Setup, data_path: Path, machine: Clock, send_test_event: bool
 ) -> Iterator[Finding]:
     """Everything that can be found out, in the order of the way.
 
     What cannot work because of an earlier failure is not tried: it would only say the same again.
     Makes fewer than ten requests, and touches nothing of a trigger that runs.
     """
+    clock = MicrosoftClock(machine, _unsaid)
     yield from _configuration(setup)
     if isinstance(setup.settings, OAuthSettings) and setup.settings.client_certificate:
         text = setup.settings.client_certificate.get_secret_value()
-        yield from _certificate(ClientCertificate.of(text), clock.now())
+        yield from _certificate(ClientCertificate.of(text), machine.now())
     parts = Assembly(setup.settings, setup.endpoints, data_path, clock, _unsaid, spectator=True)
     graph = isinstance(setup.settings, GraphSettings)
     source = parts.source()
@@ -49,7 +53,10 @@ def examine(
         ways.insert(0, (_ENTRA, setup.endpoints.login))
     reached = reach_all(ways, clock)
     yield from (each.finding() for each in reached)
-    if skew := clock_finding(reached):
+    for each in reached:
+        if each.service != _INTAKE:
+            clock.heard(each.service, each.date, each.at)
+    if skew := clock_finding(clock):
         yield skew
     unreachable = {each.service for each in reached if each.trouble}
 
@@ -62,7 +69,8 @@ def examine(
         yield from access_findings(source, clock.now())
     if _INTAKE not in unreachable:
         yield _intake(setup, clock, send_test_event)
-    yield from storage_findings(data_path, setup.settings.state_folder, clock.now())
+    yield from storage_findings(data_path, parts.folder, clock.now())
+    yield from _belonging(setup, data_path)
 
 
 def _configuration(setup: Setup) -> Iterator[Finding]:
@@ -77,6 +85,13 @@ def _certificate(certificate: ClientCertificate, now: datetime) -> Iterator[Find
     if not certificate.doubts(now):
         ends = certificate.certificate.not_valid_after_utc
         yield ok("certificate", f"valid until {moment(ends)}")
+
+
+def _belonging(setup: Setup, data_path: Path) -> Iterator[Finding]:
+    """Warnings that the state is of another tenant or intake; a storage that fails has its finding."""
+    with suppress(StorageFailed):
+        place = place_of(storage_at(data_path), setup.settings)
+        yield from (warning("state", text) for text in place.news)
 
 
 def _token(parts: Assembly, setup: Setup) -> Finding:

@@ -8,7 +8,8 @@ from office365_message_trace import codec
 from office365_message_trace.commands.findings import Finding, failure, ok, warning
 from office365_message_trace.errors import Unavailable
 from office365_message_trace.model import milliseconds
-from office365_message_trace.pusher import ALL_REFUSED, key_refused
+from office365_message_trace.sekoia import intake_verdict
+from office365_message_trace.sekoia.intake_verdict import ALL_REFUSED, Meaning, key_refused
 from office365_message_trace.transport import Answer, Http, Request
 
 _SUBJECT = "intake"
@@ -34,9 +35,10 @@ def verdict(answer: Answer, intake_format: str, with_event: bool) -> Finding:
     """What ``answer`` says of the key. How the intake takes an empty batch is not documented, so a
     refusal of the batch itself says nothing of the key."""
     detail = f"[status {answer.status}]"
-    if answer.status in (401, 403, 404):
+    meaning = intake_verdict.meaning(answer.status)
+    if meaning is Meaning.KEY:
         return failure(_SUBJECT, f"{key_refused(intake_format)} {detail}")
-    if answer.status in (400, 413, 422):
+    if meaning is Meaning.BATCH:
         if with_event:
             return failure(_SUBJECT, f"{ALL_REFUSED} {detail}")
         return warning(
@@ -44,7 +46,7 @@ def verdict(answer: Answer, intake_format: str, with_event: bool) -> Finding:
             "reachable, but it does not take an empty batch, so the key was not verified. Run check "
             f"with --send-test-event to verify it with one event. {detail}",
         )
-    if not 200 <= answer.status < 300:
+    if meaning is not Meaning.EVENTS:
         return failure(
             _SUBJECT,
             "The Sekoia.io intake does not answer as it should. The trigger holds the events and "
@@ -52,7 +54,7 @@ def verdict(answer: Answer, intake_format: str, with_event: bool) -> Finding:
         )
     if not with_event:
         return ok(_SUBJECT, "accepts the key (asked with an empty batch, no event was sent)")
-    if not _ids(answer):
+    if not _accepted(answer, intake_format):
         return failure(_SUBJECT, f"{ALL_REFUSED} {detail}")
     return ok(_SUBJECT, 'accepted the test event: look for the subject "Test event of check"')
 
@@ -94,8 +96,8 @@ def event_of_check(now: datetime, reporting_format: bool) -> str:
     )
 
 
-def _ids(answer: Answer) -> bool:
+def _accepted(answer: Answer, intake_format: str) -> bool:
     try:
-        return bool(codec.decode(answer.body)["event_ids"])
-    except (ValueError, KeyError, TypeError):
+        return intake_verdict.verdict(answer.status, answer.body, 1, intake_format).missing == 0
+    except Unavailable:
         return False

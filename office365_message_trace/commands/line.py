@@ -140,7 +140,7 @@ def status_command(trigger: Which = None, json: Json = False) -> None:
     Example: [bold]status --trigger oauth[/]
     """
     which = trigger or stored_trigger()
-    report = status.read_status(data_path() / which.model.state_folder, _clock())
+    report = status.read_status(data_path(), which.model.state_folder, _clock())
     if json:
         typer.echo(as_json(report.as_dict()))
     else:

@@ -5,9 +5,6 @@ import socket
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
-from statistics import median_low
 from urllib.parse import urlsplit
 
 import requests
@@ -15,22 +12,23 @@ from requests.utils import get_environ_proxies, select_proxy
 
 from office365_message_trace.clock import Clock
 from office365_message_trace.commands.findings import Finding, failure, ok, warning
-from office365_message_trace.commands.words import span
+from office365_message_trace.microsoft.clock import MicrosoftClock
+from office365_message_trace.microsoft.dates import AGREEMENT, off_sentence
 
 _TIMEOUTS = (5.0, 10.0)  # seconds to connect, and to answer
-_NOTICEABLE, _HARMFUL = timedelta(minutes=1), timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """How a host was reached or why not (``trouble``); ``ahead`` is how far this machine's clock
-    seems to be ahead of the host's."""
+    """How a host was reached or why not (``trouble``); ``date`` is that of its answer, which came at
+    ``at`` by the monotonic clock."""
 
     service: str
     host: str
     route: str
     trouble: str | None = None
-    ahead: timedelta | None = None
+    date: str = ""
+    at: float = 0.0
 
     def finding(self) -> Finding:
         subject = f"network to {self.service.replace('The ', 'the ', 1)}"
@@ -57,33 +55,23 @@ def reach(service: str, url: str, clock: Clock) -> Reached:
         return Reached(service, host, route, _PROXY.format(shown, "its name is not known", host))
     if unknown:
         return Reached(service, host, route, _NAME.format(host))
-    before = clock.now()
     try:
         with requests.Session() as session:
             answer = session.head(url, timeout=_TIMEOUTS, allow_redirects=False)
     except (requests.RequestException, OSError) as error:
         return Reached(service, host, route, _trouble(error, host, parts.port or 443, shown))
-    middle = before + (clock.now() - before) / 2
-    date = _date(answer.headers.get("Date", ""))
-    return Reached(service, host, route, ahead=middle - date if date else None)
+    date = answer.headers.get("Date", "")
+    return Reached(service, host, route, date=date, at=clock.monotonic())
 
 
-def clock_finding(reached: Sequence[Reached]) -> Finding | None:
-    """How this machine's clock compares with those of the hosts; None if no host told the time."""
-    differences = [each.ahead for each in reached if each.ahead is not None]
-    if not differences:
+def clock_finding(clock: MicrosoftClock) -> Finding | None:
+    """How this machine's clock compares with Microsoft's; None if no service told the time."""
+    ahead = clock.ahead
+    if ahead is None:
         return None
-    ahead = median_low(differences)
-    where = "ahead of" if ahead > timedelta(0) else "behind"
-    text = f"This machine's clock is {span(ahead)} {where} the services' clocks."
-    if abs(ahead) <= _NOTICEABLE:
-        return ok("clock", "agrees with the services' clocks")
-    advice = f"{text} Have it set by a time service (NTP) on the machine that runs the container."
-    if abs(ahead) <= _HARMFUL:
-        return warning("clock", advice)
-    return failure(
-        "clock", f"{advice} Tokens can be refused, and fresh mail is read too early or late."
-    )
+    if abs(ahead.total_seconds()) <= AGREEMENT:
+        return ok("clock", "agrees with Microsoft's")
+    return warning("clock", off_sentence(ahead))
 
 
 _NAME = (
@@ -144,11 +132,3 @@ def _unknown_name(host: str) -> bool:
 def _without_credentials(proxy: str) -> str:
     parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
     return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
-
-
-def _date(value: str) -> datetime | None:
-    try:
-        date = parsedate_to_datetime(value)
-    except (ValueError, OverflowError):
-        return None
-    return date if date.tzinfo else date.replace(tzinfo=UTC)

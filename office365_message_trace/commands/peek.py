@@ -18,6 +18,7 @@ from office365_message_trace.commands.screen import printable
 from office365_message_trace.commands.setup import Setup
 from office365_message_trace.commands.words import count, moment
 from office365_message_trace.ledger import Ledger
+from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.model import UNDATED, Fields, Log, Row, Window, instant
 
 _COLUMNS = {
@@ -115,9 +116,10 @@ class View:
 
 
 def read_view(
-    setup: Setup, data_path: Path, window: Window, limit: int | None, clock: Clock, log: Log
+    setup: Setup, data_path: Path, window: Window, limit: int | None, machine: Clock, log: Log
 ) -> View:
     """Read ``window`` in whole and keep at most ``limit`` rows of it to show, the oldest window first."""
+    clock = MicrosoftClock(machine, log)
     parts = Assembly(setup.settings, setup.endpoints, data_path, clock, log, spectator=True)
     ledger = Ledger(parts.storage)
     seen: list[Seen] = []

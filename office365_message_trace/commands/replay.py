@@ -14,6 +14,7 @@ from office365_message_trace.commands.setup import Setup
 from office365_message_trace.commands.words import count
 from office365_message_trace.errors import MessageTraceError, Refused
 from office365_message_trace.ledger import Ledger
+from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.model import Event, Log, Window
 from office365_message_trace.pusher import BatchPusher, batches
 
@@ -25,13 +26,16 @@ class Tally:
     """`Deliveries` that are counted."""
 
     def __init__(self) -> None:
-        self.sent = self.left_out = 0
+        self.sent = self.refused = 0
 
     def accepted(self, events: int, seconds: float) -> None:
         self.sent += events
 
+    def not_accepted(self, events: int) -> None:
+        self.refused += events
+
     def discarded(self, events: int) -> None:
-        self.left_out += events
+        """Nothing: a replay gives up no event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +76,21 @@ class Replay:
         try:
             with Progress(*columns, console=console) as progress:
                 task = progress.add_task("", total=len(self.events))
-                for batch in self.pusher.push(self.events):
-                    progress.advance(task, len(batch))
+                for accepted, refused in self.pusher.push(self.events):
+                    progress.advance(task, len(accepted) + len(refused))
         except (MessageTraceError, KeyboardInterrupt):
             console.print(self._sum())
             raise
         return self._sum()
 
     def _sum(self) -> Text:
-        left_out = f", {self.tally.left_out:,} not accepted" if self.tally.left_out else ""
-        return Text(
-            f"{self.tally.sent:,} of {count(len(self.events), 'event')} accepted{left_out}."
-        )
+        refused = f", {self.tally.refused:,} refused" if self.tally.refused else ""
+        return Text(f"{self.tally.sent:,} of {count(len(self.events), 'event')} accepted{refused}.")
 
 
-def prepare(setup: Setup, data_path: Path, window: Window, clock: Clock, log: Log) -> Replay:
+def prepare(setup: Setup, data_path: Path, window: Window, machine: Clock, log: Log) -> Replay:
     """Read ``window``; raises `Refused` if it holds more than `MOST_ROWS`."""
+    clock = MicrosoftClock(machine, log)
     parts = Assembly(setup.settings, setup.endpoints, data_path, clock, log, spectator=True)
     source = parts.source()
     ledger = Ledger(parts.storage)

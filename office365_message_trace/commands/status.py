@@ -9,9 +9,11 @@ from typing import Any
 from rich.text import Text
 
 from office365_message_trace.clock import Clock
+from office365_message_trace.collect.ownership import Mark, read_mark
+from office365_message_trace.collect.tenants import current_folder
 from office365_message_trace.commands.screen import line
 from office365_message_trace.commands.words import count, moment, span
-from office365_message_trace.coverage import Coverage
+from office365_message_trace.coverage import Cause, Coverage
 from office365_message_trace.journal import Diary, read_diary
 from office365_message_trace.ledger import FINGERPRINT_BYTES, stored_volume
 from office365_message_trace.model import Window
@@ -20,6 +22,14 @@ from office365_message_trace.state import StateStore
 from office365_message_trace.storage import SpectatorStorage, storage_at
 
 _FREQUENCY = timedelta(minutes=1)  # of live reads; what has been spent does not depend on it
+
+_CAUSES = {
+    Cause.TOO_OLD: "not read before the service stopped keeping it",
+    Cause.UNREADABLE: "every request for it fails; tried again now and then",
+    Cause.INCOMPLETE: "the service does not give all rows of it; tried again now and then",
+    Cause.HIDDEN: "the service shows no row from before; tried again now and then",
+    Cause.REFUSED: "the intake refuses an event of it; tried again now and then",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +54,7 @@ class Status:
     coverage: Coverage | None
     doubts: tuple[str, ...]
     diary: Diary
+    owner: Mark | None
     buckets: int
     rows: int
     spent: int
@@ -76,9 +87,13 @@ class Status:
                 {"trail_seconds": each.trail.total_seconds(), "edge": each.edge}
                 for each in (coverage.passes[1:] if coverage else ())
             ],
-            "gaps": [_pair(window) for window in (coverage.gaps if coverage else ())],
+            "gaps": [
+                {"window": _pair(gap.window), "cause": gap.cause.value}
+                for gap in (coverage.gaps if coverage else ())
+            ],
             "ledger": {"buckets": self.buckets, "rows": self.rows},
             "requests": {"spent": self.spent, "limit": self.limit},
+            "owner": {"id": self.owner.id, "since": self.owner.since} if self.owner else None,
             "forwarded_since_start": progress.forwarded if progress else None,
             "started": progress.started if progress else None,
             "problems": [
@@ -100,6 +115,10 @@ class Status:
             "", "ledger", f"{count(self.rows, 'row')} in {count(self.buckets, 'bucket')}, {size}"
         )
         yield line("", "requests", f"{self.spent} of {self.limit} spent in the last five minutes")
+        if self.owner:
+            yield line(
+                "", "owner", f"process {self.owner.id[:8]}, since {moment(self.owner.since)}"
+            )
         if progress := self.diary.progress:
             yield line(
                 "",
@@ -130,7 +149,7 @@ class Status:
         if not coverage.gaps:
             yield line("", "gaps", "none")
         for gap in coverage.gaps:
-            yield line("warning", "gap", f"{gap}: rows of this time may be missing for good")
+            yield line("warning", "gap", f"{gap.window}: {_CAUSES[gap.cause]}")
 
     def _backlog_text(self) -> str:
         backlog = self.backlog
@@ -142,9 +161,14 @@ class Status:
         return text + (f", about {span(backlog.left)} to go" if backlog.left is not None else "")
 
 
-def read_status(folder: Path, clock: Clock) -> Status:
-    """What the state in ``folder`` tells. Raises `StorageFailed`, or `Refused` for a newer state."""
-    stored = storage_at(folder)
+def read_status(data_path: Path, base: str, clock: Clock) -> Status:
+    """Read the state of the tenant collected last, whose folder below ``data_path`` begins with ``base``.
+
+    Raises `StorageFailed`, or `Refused` for a newer state.
+    """
+    shared = storage_at(data_path)
+    folder = current_folder(shared, base)
+    stored = storage_at(data_path / folder)
     storage = SpectatorStorage(stored)
     doubts: list[str] = []
     coverage = StateStore(storage, lambda text, _level: doubts.append(text)).load()
@@ -155,6 +179,7 @@ def read_status(folder: Path, clock: Clock) -> Status:
         coverage=coverage,
         doubts=tuple(doubts),
         diary=read_diary(storage),
+        owner=read_mark(shared, folder),
         buckets=buckets,
         rows=rows,
         spent=budget.limit - budget.left,

@@ -81,6 +81,13 @@ def bad_request(message: str) -> GraphError:
     return GraphError(400, "BadRequest", message)
 
 
+def unsound_link(how: Literal["encoded date", "recipient"]) -> GraphError:
+    """A link that the service made itself and does not take (both observed)."""
+    if how == "recipient":
+        return bad_request("|System.ArgumentException|Invalid starting recipient address")
+    return bad_request("Cannot process argument transformation on parameter 'StartDate'.")
+
+
 def too_long(days: int) -> GraphError:
     """A window that spans too much (observed)."""
     return bad_request(

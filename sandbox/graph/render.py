@@ -35,7 +35,7 @@ _UNNAMED = frozenset({"recalled"})
 
 def graph_row(content: Content, options: GraphOptions, *, all_members: bool) -> dict[str, Any]:
     """The row as Graph shows it; `all_members`: statuses added later are named, too."""
-    absent = "" if options.to_ip == "empty" else None
+    absent = None if options.to_ip == "null" else ""
     return {
         "id": content["MessageTraceId"],
         "senderAddress": content["SenderAddress"],

@@ -7,16 +7,17 @@ import itertools
 import math
 import re
 import threading
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from uuid import UUID, uuid5
 
+from sandbox.bad_records import spoilt
 from sandbox.clock import Clock, from_ms
 from sandbox.entra import EXCHANGE, GRAPH, READ_TRACES, Entra
 from sandbox.graph import errors, skiptoken
 from sandbox.graph.errors import GraphError
 from sandbox.graph.options import GraphOptions
-from sandbox.graph.pages import Pages, Question
+from sandbox.graph.pages import Pages, Question, is_unsound, oldest_shown
 from sandbox.graph.query import DEFAULT_WINDOW, Query, QueryError, parse
 from sandbox.graph.quota import Quota
 from sandbox.graph.skiptoken import SkipToken
@@ -86,7 +87,9 @@ class GraphService:
             self._check_window(*query.window, now)
         question = self._question(request, query, path["version"].lower(), now)
         self._closing.wait(self.options.latency)
-        return Pages(self.tenant, self.options, self.base_url).answer(question, self.now())
+        page = Pages(self.tenant, self.options, self.base_url).answer(question, self.now())
+        how = self.options.bad_records
+        return page if how is None else spoilt(page, how)
 
     def _question(self, request: Request, query: Query, version: str, now: datetime) -> Question:
         bare, token = skiptoken.split(request.target)
@@ -112,6 +115,9 @@ class GraphService:
         lifetime = self.options.token_lifetime
         if lifetime is not None and now - from_ms(begin.issued_ms) > lifetime:
             raise errors.bad_request("The skip token has expired.")
+        links = self.options.links
+        if links in ("encoded date", "recipient") and is_unsound(begin):
+            raise errors.unsound_link(links)
         return begin
 
     def _check_token(self, authorization: str) -> None:
@@ -156,9 +162,9 @@ class GraphService:
             raise errors.bad_request("Invalid StartDate value. The StartDate is after the EndDate.")
         if end > now and options.future_end == "refuse":
             raise errors.bad_request("Invalid EndDate value. The EndDate can't be in the future.")
-        if options.history_days is not None:
-            today = datetime.combine(now.astimezone(UTC), time(), UTC)
-            if start < today - timedelta(days=options.history_days):
-                raise errors.too_old(options.history_days, options.history_status)
+        oldest = oldest_shown(options, now)
+        too_old = oldest is not None and start < oldest and options.history_rule == "refuse"
+        if too_old and options.history_days is not None:
+            raise errors.too_old(options.history_days, options.history_status)
         if end - start > options.longest_window:
             raise errors.too_long(options.longest_window.days)

@@ -38,8 +38,8 @@ class SkipToken:
     """Of the last row before the page; None if none came yet."""
     recipient: str = ""
     id: str = ""
-    passed_empty_page: bool = False
-    """The empty page before this one was already given."""
+    empty_pages: int = 0
+    """How many empty pages before this one were already given."""
 
 
 def first(start: datetime, end: datetime, now: datetime) -> SkipToken:

@@ -12,7 +12,7 @@ from office365_message_trace.collector import Collector
 from office365_message_trace.coverage import Coverage, Kind, Policy
 from office365_message_trace.errors import Stopped
 from office365_message_trace.ledger import Ledger
-from office365_message_trace.model import Event
+from office365_message_trace.model import Delivery, Event
 from office365_message_trace.quota import RequestBudget
 from office365_message_trace.state import StateStore
 from office365_message_trace.transport import Answer, Request, Transport
@@ -143,14 +143,14 @@ class Rig:
         self.figures.refused = len(self._witness.over_quota) - self._refused_before
         return self.figures
 
-    def push(self, events: list[Event]) -> Iterator[list[Event]]:
+    def push(self, events: list[Event]) -> Iterator[Delivery]:
         """Take the events, as an intake that is well."""
         for start in range(0, len(events), _BATCH):
             batch = events[start : start + _BATCH]
             self.watch()
             self.clock.elapse(_PUSH_SECONDS)
             self.figures.rows += len(batch)
-            yield batch
+            yield Delivery(batch, [])
 
     def covered(self, coverage: Coverage, now: datetime) -> None:
         """Told by the collector before each step."""
@@ -168,6 +168,9 @@ class Rig:
 
     def refused(self, kind: Kind, refused: bool) -> None:
         """Told by the collector; nothing is refused here."""
+
+    def discarded(self, events: int) -> None:
+        """Told by the collector; no event is refused here."""
 
 
 class _Http(MicrosoftHttp):

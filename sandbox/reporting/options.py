@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from sandbox.bad_records import BadAnswer
+
 Dialect = Literal["verbose", "light", "atom"]
 
 
@@ -27,6 +29,10 @@ class ReportingOptions:
     """Key: rows with Index above the token. Offset: rows from the token on, one row repeated."""
     order: Literal["ascending", "descending"] = "descending"
     """The order without `$orderby` (unknown; the one sample of two rows descends)."""
+    partitions: bool = False
+    """Rows of some recipients come before the others', each part in order (unknown)."""
+    ties: Literal["stable", "unstable"] = "stable"
+    """Unstable: rows of the same time come in another order at each request (unknown)."""
     bounds: Literal["[]", "[)", "()"] = "[]"
     """Which ends of the window are part of it (unknown)."""
     wall_token: int | None = 999_999
@@ -50,5 +56,14 @@ class ReportingOptions:
     """Account name to password."""
     retired: Literal["no", "403", "404", "html"] = "no"
     """What a tenant without the service is told (unknown)."""
+    absent_ip: Literal["null", "turns"] = "null"
+    """How an absent `ToIP` or `FromIP` is written: null (observed), or null and empty by turns."""
+    etags: bool = False
+    """Each row has an etag, another one in each answer."""
+    recipients_shown: int | None = None
+    """Of a message to more recipients, only so many are shown unless its id is asked for (documented
+    for Get-MessageTraceV2 with 1000; unknown here)."""
+    bad_records: BadAnswer | None = None
+    """What becomes of pages that hold a record of `sandbox.bad_records`; None: they are as others."""
     gzip: bool = False
     """Compress answers for clients that accept it."""

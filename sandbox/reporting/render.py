@@ -7,17 +7,16 @@ array under `$top`, up to seven fractional digits in light JSON, echo of the win
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from xml.sax.saxutils import escape
-from zlib import crc32
 
 import orjson
 
 from sandbox.clock import EPOCH, from_ms, to_ms
 from sandbox.reporting.options import Dialect, ReportingOptions
-from sandbox.rows import Content
+from sandbox.rows import Content, ticks
 from sandbox.wire import Response
 
 ROOT = "https://reports.office365.com/ecp/ReportingWebService/Reporting.svc/"
@@ -42,11 +41,19 @@ class Page:
     """`$top` was given: verbose JSON then has neither `results` nor a link (observed)."""
 
 
-def render(page: Page, dialect: Dialect, options: ReportingOptions) -> Response:
-    """The page in one of the three forms."""
+def render(page: Page, dialect: Dialect, options: ReportingOptions, answer: int = 0) -> Response:
+    """The page in one of the three forms; `answer` numbers it, for what differs each time."""
+    page = replace(page, rows=[_volatile(row, options, answer) for row in page.rows])
     if dialect == "verbose":
         return _verbose(page)
     return _light(page, options) if dialect == "light" else _atom(page)
+
+
+def _volatile(row: Content, options: ReportingOptions, answer: int) -> Content:
+    """The row with what differs from one answer to the next."""
+    if options.absent_ip == "turns" and answer % 2:
+        row = {**row, "ToIP": row["ToIP"] or "", "FromIP": row["FromIP"] or ""}
+    return {**row, "odata.etag": f'W/"{answer}"'} if options.etags else row
 
 
 def instant(moment: datetime, *, ticks: int = 0, zone: str = "Z") -> str:
@@ -55,11 +62,6 @@ def instant(moment: datetime, *, ticks: int = 0, zone: str = "Z") -> str:
     fraction = f"{micro:06d}0" if not ticks else f"{micro // 1000:03d}{ticks:04d}"
     fraction = fraction.rstrip("0")
     return moment.strftime("%Y-%m-%dT%H:%M:%S") + (f".{fraction}" if fraction else "") + zone
-
-
-def _ticks(row: Content) -> int:
-    """Digits below the millisecond, which only light JSON and Atom show; fixed for each message."""
-    return crc32(row["MessageTraceId"].encode()) % 10_000
 
 
 def _selected(page: Page, row: dict[str, Any]) -> dict[str, Any]:
@@ -101,7 +103,7 @@ def _verbose(page: Page) -> Response:
 
 
 def _plain(page: Page, index: int, row: Content, zone: str) -> dict[str, Any]:
-    received = instant(from_ms(row["Received"]), ticks=_ticks(row), zone=zone)
+    received = instant(from_ms(row["Received"]), ticks=ticks(row), zone=zone)
     echo = {"StartDate": instant(page.start), "EndDate": instant(page.end), "Index": index}
     return _selected(page, {**row, "Received": received, **echo})
 

@@ -6,8 +6,13 @@ import base64
 import binascii
 import gzip
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta
+from itertools import count
+from typing import Any
+from zlib import crc32
 
+from sandbox.bad_records import spoilt
 from sandbox.clock import Clock
 from sandbox.entra import EXCHANGE, READ_REPORTS, Entra
 from sandbox.faults import html_page
@@ -22,6 +27,7 @@ from sandbox.wire import HTML, Request, Response
 
 _PATH = re.compile(r"/ecp/reportingwebservice/reporting\.svc/(?P<report>[^/]*)/?", re.IGNORECASE)
 _MICROSECOND = timedelta(microseconds=1)
+_PARTITIONS = 3
 
 
 class ReportingService:
@@ -35,6 +41,7 @@ class ReportingService:
         self.tenant, self.entra, self.now = tenant, entra, now
         self.options = options or ReportingOptions()
         self.base_url = "https://reports.office365.com"
+        self._answers = count(1)
 
     def handle(self, request: Request) -> Response:
         """Answer one request; compressed when that is on and accepted."""
@@ -131,7 +138,8 @@ class ReportingService:
             link = self._link(query, str(following), dialect, form)
         bare = query.top is not None
         page = Page(rows[:size], offset, query.start, query.end, link, query.select, bare)
-        return render(page, dialect, options)
+        answer = render(page, dialect, options, next(self._answers))
+        return answer if options.bad_records is None else spoilt(answer, options.bad_records)
 
     def _link(self, query: Query, token: str, dialect: Dialect, form: str | None) -> str:
         where = self.options.next_link
@@ -157,13 +165,45 @@ class ReportingService:
         descending = query.descending
         if descending is None:
             descending = self.options.order == "descending"
-        if not query.fields:
+        by_time = not self.options.partitions and self.options.ties == "stable"
+        wanted = self._wanted(query)
+        if by_time and wanted is None:
             return self.tenant.page(
                 start, end, now, offset=offset, limit=limit, descending=descending
             )
         rows = self.tenant.page(start, end, now, offset=0, limit=None, descending=descending)
-        matching = [row for row in rows if _matches(row, query)]
+        if not by_time:
+            rows.sort(key=self._place(descending))
+        matching = [row for row in rows if wanted is None or wanted(row)]
         return matching[offset : offset + limit]
+
+    def _wanted(self, query: Query) -> Callable[[Content], bool] | None:
+        most = self.options.recipients_shown
+        if any(name == "MessageTraceId" for name, _ in query.fields):
+            most = None
+        if not query.fields and most is None:
+            return None
+        return lambda row: (most is None or self.tenant.is_among_first(row, most)) and _matches(
+            row, query
+        )
+
+    def _place(self, descending: bool) -> Callable[[Content], Any]:
+        """Where a row stands in an answer, in an order that is not simply that of time."""
+        options = self.options
+        answer = next(self._answers) if options.ties == "unstable" else 0
+
+        def place(row: Content) -> tuple[int, int, int]:
+            received: int = row["Received"]
+            recipient = row["RecipientAddress"]
+            part = _hashed(recipient) % _PARTITIONS if options.partitions else 0
+            tie = _hashed(f"{answer} {recipient} {row['MessageTraceId']}") if answer else 0
+            return part, -received if descending else received, tie
+
+        return place
+
+
+def _hashed(text: str) -> int:
+    return crc32(text.encode("utf-8", "surrogatepass"))
 
 
 def _matches(row: Content, query: Query) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from math import ceil
 from typing import TypeVar
@@ -13,11 +14,13 @@ from sandbox.clock import from_ms, to_ms_up
 from sandbox.simulation.perils import Killed, Perils
 
 _MOST_IDLE_LOOKS = 20_000
+_MOST_LOOKS_A_MINUTE = 10_000
+_MINUTE_MS = 60_000
 _Result = TypeVar("_Result")
 
 
 class Livelock(AssertionError):
-    """The collector turns in a circle in which no time passes."""
+    """The collector turns in a circle in which no time passes, or next to none."""
 
 
 class VirtualClock:
@@ -32,13 +35,14 @@ class VirtualClock:
     ) -> None:
         self.ms = start_ms
         self.offset_ms = 0
-        self.furthest_ms = start_ms
-        """The latest time that the collector's clock ever showed."""
         self.stop_ms: int | None = None
+        self.alive: Callable[[], None] = lambda: None
+        """Called at each wait, and whenever one ends."""
         self._perils = perils
         self._steps = deque(sorted(steps))
-        self._idle_looks = 0
+        self._idle_looks = self._looks = self._looks_since_ms = 0
         self._deferred: int | None = None
+        self.skip_to(start_ms)
 
     @property
     def stopping(self) -> bool:
@@ -98,11 +102,19 @@ class VirtualClock:
         while self._steps and self._steps[0][0] <= ms:
             at, self.offset_ms = self._steps.popleft()
             self.ms = max(self.ms, at)
-            self.furthest_ms = max(self.furthest_ms, self.ms + self.offset_ms)
         if ms > self.ms:
             self.ms = ms
             self._idle_looks = 0
-        self.furthest_ms = max(self.furthest_ms, self.ms + self.offset_ms)
+
+    @contextmanager
+    def another_process(self, stop_ms: int) -> Iterator[None]:
+        """Let another process have the clock, until `stop_ms` at most; the first one stands still."""
+        before = self.stop_ms, self.alive, self._deferred
+        self.stop_ms, self.alive, self._deferred = stop_ms, lambda: None, None
+        try:
+            yield
+        finally:
+            self.stop_ms, self.alive, self._deferred = before
 
     def _pass_to(self, deadline: int) -> None:
         if deadline <= self.ms:
@@ -116,12 +128,17 @@ class VirtualClock:
         self.skip_to(min(deadline, stop))
         if self.stopping:
             raise Stopped
+        self.alive()
 
     def _look(self) -> None:
         self._idle_looks += 1
-        if self._idle_looks > _MOST_IDLE_LOOKS:
-            raise Livelock("no time passes any more")
+        self._looks += 1
+        if self.ms - self._looks_since_ms > _MINUTE_MS:
+            self._looks, self._looks_since_ms = 0, self.ms
+        if self._idle_looks > _MOST_IDLE_LOOKS or self._looks > _MOST_LOOKS_A_MINUTE:
+            raise Livelock("no time passes any more, or next to none")
         if self._perils.strike("waiting", self.ms):
             raise Killed
         if self.stopping:
             raise Stopped
+        self.alive()

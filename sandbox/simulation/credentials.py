@@ -7,10 +7,13 @@ from datetime import timedelta
 from office365_message_trace.errors import Misconfigured, Refused, Unavailable
 from sandbox.entra import App, Entra
 from sandbox.simulation.clock import VirtualClock
+from sandbox.simulation.faulty import Heard, date_of, unheard
+from sandbox.simulation.quirks import Date
 from sandbox.simulation.troubles import Troubles
-from sandbox.simulation.witness import SPELL_RECOVERY, Witness
+from sandbox.simulation.witness import Witness
 
 TENANT = "9c4ab6f2-62a0-4e1c-9a3d-5d1c1f0c7a11"
+OTHER_TENANT = "2f0b1d8e-7c55-4d0a-9a1b-6c2d3e4f5a6b"
 APP = App("0f6a2c0e-58c8-4b0a-8d26-5a4c5f2f6b01", {"a secret of the simulation": None})
 _LIFETIME = timedelta(seconds=3599)
 _EARLY_MS = 300_000
@@ -31,10 +34,15 @@ class SimulatedCredentials:
         clock: VirtualClock,
         troubles: Troubles,
         witness: Witness,
+        heard: Heard = unheard,
     ) -> None:
         self._form = {**_FORM, "scope": f"{resource}/.default"}
         self._entra, self._clock = entra, clock
         self._troubles, self._witness = troubles, witness
+        self.heard = heard
+        """Takes the time that answers tell, those of the service too."""
+        self.date: Date = "right"
+        """What time Entra ID says."""
         self._token = ""
         self._until_ms = 0
         self._renewed = False
@@ -63,13 +71,14 @@ class SimulatedCredentials:
 
     def _new_token(self, now: int) -> str:
         if self._troubles.active("token refused"):
-            self._witness.fault(now, "token refused", SPELL_RECOVERY)
-            self._witness.lives[-1].refused.append(now)
+            self._witness.fault(now, "token refused")
+            self._witness.life.refused.append(now)
             kind = Misconfigured if now % 2 else Refused
             raise kind("Entra ID gives no token", "AADSTS7000222")
         if self._troubles.active("no token"):
-            self._witness.fault(now, "no token", SPELL_RECOVERY)
+            self._witness.fault(now, "no token")
             raise Unavailable("Entra ID gives no token at the moment", "status 503")
+        self.heard("Entra ID", date_of(now, self.date), now / 1000)
         self._clock.elapse(0.3)
         return str(self._entra.authenticate(TENANT, self._form)["access_token"])
 

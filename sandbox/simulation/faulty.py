@@ -1,17 +1,41 @@
-"""The answers that no service gives on purpose."""
+"""The answers that no service gives on purpose, and what every answer tells: the time."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 from random import Random
 
 from office365_message_trace.errors import Unavailable
 from office365_message_trace.transport import Answer
+from sandbox.clock import from_ms
 from sandbox.faults import html_page
 from sandbox.simulation.clock import VirtualClock
+from sandbox.simulation.quirks import Date
 
+Heard = Callable[[str, str, float], None]
+"""Takes the service, the ``Date`` and the monotonic time of an answer."""
 _FAULTS = (408, 500, 502, 503, 504, 302)
+
+
+def unheard(service: str, date: str, at: float) -> None:
+    """Takes no notice of the time."""
+
+
+def date_of(ms: int, said: Date = "right") -> str:
+    """The ``Date`` of an answer given at that true time by a service that says the time so; empty if it
+    says none."""
+    if said == "missing":
+        return ""
+    ahead_ms = 0 if said == "right" else said
+    return format_datetime(from_ms(ms + ahead_ms), usegmt=True)
+
+
+def dated(answer: Answer, date: str) -> Answer:
+    """The same answer with that ``Date``."""
+    return replace(answer, headers={**answer.headers, "date": date}) if date else answer
 
 
 def no_answer(rng: Random, clock: VirtualClock) -> Answer:
@@ -50,7 +74,7 @@ _NOT_PAGES = (
     b'{"d":{}}',
     b'{"d":{"results":null}}',
     b'{"value":[{"Received":null}]}',
-    b'{"value":[{"MessageTraceId":"0"}]}',
+    b'{"value":[{"Subject":"0"}]}',
     b'{"error":{"code":"","message":"An error has occurred."}}',
     b"\xff\xfe\x00",
 )

@@ -13,10 +13,11 @@ from sandbox.clock import from_ms
 from sandbox.entra import GRAPH
 from sandbox.graph import GraphService, errors
 from sandbox.simulation.clock import VirtualClock
-from sandbox.simulation.service import TOKEN, Service, as_answer, parsed
-from sandbox.simulation.witness import SPELL_RECOVERY, Witness
+from sandbox.simulation.service import TOKEN, Service, as_answer, parsed, scaled
+from sandbox.simulation.witness import Witness
 
 _REAL_PAGE = 5000  # documented
+_UNSOUND = (b"'StartDate'", b"starting recipient")  # what the service says of links of its own
 
 
 class OtherClient:
@@ -62,9 +63,7 @@ class SimulatedGraph(Service):
         """As the base says."""
         client = GraphClient(self.base_url, transport, clock, log, self._reporting_format)
         options = self._graph.options
-        # A last page that happens to be full is no page cut short. With real pages it never happens.
-        fullest = (options.page_size or _REAL_PAGE) + 2 * options.stray_rows
-        client.page_size = _REAL_PAGE if options.page_size is None else fullest + 1
+        scaled(client, options.page_size or _REAL_PAGE, options.recipients_shown)
         return client
 
     def answer(self, request: Request, authorization: str) -> Answer:
@@ -79,7 +78,7 @@ class SimulatedGraph(Service):
 
     def truncated(self, request: Request, authorization: str) -> Answer:
         """As the base says."""
-        self._graph.options.truncate = self._graph.options.page_size is None
+        self._graph.options.truncate = True
         try:
             return self.answer(request, authorization)
         finally:
@@ -108,14 +107,16 @@ class SimulatedGraph(Service):
         if answer.status == 429:
             witness.over_quota.append(now)
             if self._other is None:
-                witness.fault(now, "over the quota", SPELL_RECOVERY)
+                witness.fault(now, "over the quota")
             else:
                 witness.faults["over the shared quota"] += 1
         elif errors.PRINCIPAL.encode() in answer.body:
-            witness.fault(now, "no service principal", SPELL_RECOVERY)
-            witness.lives[-1].refused.append(now)
+            witness.fault(now, "no service principal")
+            witness.life.refused.append(now)
         elif TOKEN in request.url and answer.status == 400:
             if b"expired" in answer.body:
                 witness.fault(now, "next link expired")
+            elif any(text in answer.body for text in _UNSOUND):
+                witness.fault(now, "next link refused for good")
             else:
                 witness.violations.append("a next link was not followed as it was written")

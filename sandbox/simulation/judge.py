@@ -12,20 +12,20 @@ from itertools import islice
 
 from sandbox.clock import from_ms
 from sandbox.simulation import limits
-from sandbox.simulation.events import POISON_ID, Identity
+from sandbox.simulation.events import Identity, RowKey
 from sandbox.simulation.outcome import Outcome
-from sandbox.simulation.promises import Promises, Shown, shown_versions
-from sandbox.simulation.settings import HOUR_MS, Settings
-from sandbox.simulation.witness import Witness
+from sandbox.simulation.promises import Arrival, Promises, Shown, shown_versions
+from sandbox.simulation.settings import HOUR_MS
+from sandbox.simulation.witness import Collected, Witness
 from sandbox.simulation.world import World
 
-_BEFORE_MS = 36 * HOUR_MS  # a clock set back may have more read than was asked for
+_BEFORE_MS = 36 * HOUR_MS  # a clock that is behind may have more read than was asked for
 _QUARTER_MS = 900_000
 _TOLD = 5  # violations of one sort that are told one by one
 
 
-def judge(world: World, history: list[tuple[int, Settings]], owed_from_ms: int) -> Outcome:
-    """Judge a run that has ended. `history` holds the settings of each life."""
+def judge(world: World) -> Outcome:
+    """Judge a run that has ended."""
     scenario, witness = world.scenario, world.witness
     outcome = Outcome(
         seeds=1,
@@ -41,69 +41,76 @@ def judge(world: World, history: list[tuple[int, Settings]], owed_from_ms: int) 
     )
     if world.clock.ms < scenario.end_ms:
         return outcome
-    everything = list(
-        world.tenant.versions(
-            from_ms(min(owed_from_ms, scenario.start_ms) - _BEFORE_MS),
-            from_ms(world.clock.ms),
-            world.clock.true(),
-        )
-    )
-    arrivals = [(witness.events.of(text), at_ms) for text, at_ms in witness.accepted]
-    arrived: dict[Identity, int] = {}
-    for event, at_ms in arrivals:
-        arrived.setdefault(event, at_ms)
-    promises = Promises(scenario, witness, history, owed_from_ms)
-    by_row: dict[tuple[str, str], list[Shown]] = {}
-    unknown = set(arrived)
-    for shown in shown_versions(everything, witness.events):
-        unknown.discard(shown.identity)
-        by_row.setdefault(shown.row, []).append(shown)
-    twins = (
-        _twins(by_row) if scenario.service == "graph" and scenario.graph.strict_cursor else set()
-    )
-    for row, versions in by_row.items():
-        if row in twins:
-            continue
-        if owed_from_ms < versions[0].received_ms < scenario.mail_until_ms:
-            outcome.rows += 1
-            outcome.versions += len(versions)
-            if "intake" not in scenario.groups or not row[0].startswith(POISON_ID):
-                promises.judge_row(versions, arrived, outcome)
+    events = [(witness.events.of(text), at_ms) for text, at_ms in witness.accepted]
+    arrivals: dict[RowKey | None, list[Arrival]] = {}
+    for identity, at_ms in events:
+        arrivals.setdefault(witness.events.row(identity), []).append(Arrival(at_ms, identity))
+    unknown = {identity for identity, _ in events}
+    for collected in witness.collected:
+        if collected.history:
+            unknown -= _judge_tenant(world, collected, arrivals, outcome)
     outcome.pages_needed = -(-outcome.rows // scenario.page_size)
     if unknown:
         _violated(outcome, "events that no row explains", unknown)
     _judge_repeats(witness, arrivals, outcome)
     limits.judge_requests(scenario, witness, outcome)
-    limits.judge_gaps(scenario, witness, outcome)
     if not scenario.groups:
         limits.judge_reads(world, outcome)
     return outcome
 
 
-def _twins(by_row: dict[tuple[str, str], list[Shown]]) -> set[tuple[str, str]]:
-    """Rows of the same time and recipient: a strict cursor loses one of them between two pages."""
-    places = Counter((versions[0].received_ms, row[1]) for row, versions in by_row.items())
-    return {row for row, versions in by_row.items() if places[versions[0].received_ms, row[1]] > 1}
+def _judge_tenant(
+    world: World,
+    collected: Collected,
+    arrivals: dict[RowKey | None, list[Arrival]],
+    outcome: Outcome,
+) -> set[Identity]:
+    """Judge the rows of a tenant; returns the events that they explain."""
+    scenario, owed_from_ms = world.scenario, collected.owed_from_ms
+    everything = collected.tenant.versions(
+        from_ms(min(owed_from_ms, scenario.start_ms) - _BEFORE_MS),
+        from_ms(world.clock.ms),
+        world.clock.true(),
+    )
+    by_row: dict[RowKey, list[Shown]] = {}
+    explained = set[Identity]()
+    for shown in shown_versions(everything, world.witness.events, scenario):
+        explained.add(shown.identity)
+        by_row.setdefault(shown.row, []).append(shown)
+    promises = Promises(scenario, world.witness, collected, world.clock.ms)
+    bad_ms = set(collected.tenant.mail.bad_ms)
+    for row, versions in by_row.items():
+        received_ms, events = versions[0].received_ms, arrivals.get(row, [])
+        if received_ms in bad_ms:
+            explained.update(each.identity for each in events)
+        if owed_from_ms < received_ms < scenario.mail_until_ms:
+            outcome.rows += 1
+            outcome.versions += len(versions)
+            promises.judge_row(versions, events, outcome)
+    limits.judge_gaps(scenario, collected, outcome)
+    limits.judge_hidden(scenario, collected, outcome)
+    return explained
 
 
 def _judge_repeats(
-    witness: Witness, arrivals: list[tuple[Identity, int]], outcome: Outcome
+    witness: Witness, arrivals: dict[RowKey | None, list[Arrival]], outcome: Outcome
 ) -> None:
-    """Every repeat wants an explanation: a crash, a lost answer, a lost record, a clock set
-    back, a stray from before the look-back."""
-    times = Counter[Identity]()
-    unexplained: list[Identity] = []
+    """A row comes again when it differs from what came last. Else it wants an explanation: a crash, a
+    lost answer, a lost record, a stray from before the look-back."""
     spare = Counter(witness.excused)
+    unexplained: list[Identity] = []
     forgotten = set[tuple[Identity, int]]()
-    for event, at_ms in arrivals:
-        times[event] += 1
-        if times[event] == 1:
-            continue
-        outcome.repeats += 1
-        if spare[event] > 0:
-            spare[event] -= 1
-        elif not _may_be_forgotten(witness, event, at_ms, forgotten):
-            unexplained.append(event)
+    for row, events in arrivals.items():
+        last: Identity | None = None
+        for event in events if row is not None else ():
+            repeated, last = event.identity == last, event.identity
+            if not repeated:
+                continue
+            outcome.repeats += 1
+            if spare[event.identity] > 0:
+                spare[event.identity] -= 1
+            elif not _may_be_forgotten(witness, event, forgotten):
+                unexplained.append(event.identity)
     surplus = unexplained[witness.lost_records :]
     outcome.repeats -= len(surplus)
     outcome.unexplained += len(surplus)
@@ -111,20 +118,18 @@ def _judge_repeats(
         _violated(outcome, "repeated without reason", surplus)
 
 
-def _may_be_forgotten(
-    witness: Witness, event: Identity, at_ms: int, used: set[tuple[Identity, int]]
-) -> bool:
-    received = witness.events.received_ms(event)
-    if witness.strays and received <= max(at_ms - witness.strays[0], witness.strays[1]):
+def _may_be_forgotten(witness: Witness, event: Arrival, used: set[tuple[Identity, int]]) -> bool:
+    received = witness.events.received_ms(event.identity)
+    if witness.strays and received <= event.at_ms - witness.strays:
         return True
-    explained = [since <= at_ms and received <= to for since, to in witness.excused_before]
+    explained = [since <= event.at_ms and received <= to for since, to in witness.excused_before]
     explained += [
-        since <= at_ms and received // _QUARTER_MS not in quarters
+        since <= event.at_ms and received // _QUARTER_MS not in quarters
         for since, quarters in witness.recorded_quarters
     ]
     for number, explains in enumerate(explained):
-        if explains and (event, number) not in used:
-            used.add((event, number))
+        if explains and (event.identity, number) not in used:
+            used.add((event.identity, number))
             return True
     return False
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import Counter
 from itertools import pairwise
 
 from sandbox.clock import from_ms
+from sandbox.simulation.events import REFUSED_ID
+from sandbox.simulation.exceptions import HIDDEN_MS, NEXT_MS
+from sandbox.simulation.gaps import Gap
 from sandbox.simulation.outcome import Outcome
 from sandbox.simulation.scenario import DAY_MS, Scenario
 from sandbox.simulation.settings import HOUR_MS, MINUTE_MS
-from sandbox.simulation.witness import Witness
+from sandbox.simulation.witness import Collected, Witness
 from sandbox.simulation.world import World
 
 BUDGET, BUDGET_MS = 90, 300_000
@@ -17,20 +21,23 @@ REFUSALS, REFUSALS_MS = 10, 10 * MINUTE_MS
 OVER_QUOTA, OVER_QUOTA_MS = 30, 60 * MINUTE_MS
 """Requests that may find the quota spent by another client, and in what time."""
 MOST_READS = 10
+_SHORT_MS = 10  # neighbouring bad milliseconds are one gap
 
 
 def judge_requests(scenario: Scenario, witness: Witness, outcome: Outcome) -> None:
-    """The budget holds for all processes together, unless the storage lost it or the clock stepped;
-    and no process may exceed it, or insist where it is refused."""
+    """The budget of a tenant holds for all processes together, unless the storage lost it or one process replaced
+    another; and no process may exceed it, or insist where it is refused."""
     for life in witness.lives:
         _judge_budget(life.microsoft, outcome)
         if (most := _most_within(life.refused, REFUSALS_MS)) > REFUSALS:
             outcome.violations.append(f"{most} refused requests in ten minutes")
-    lost = sorted([*witness.budget_lost, *(at for at, _ in scenario.clock_steps)])
-    together = sorted(instant for life in witness.lives for instant in life.microsoft)
-    ends = [bisect_right(together, instant) for instant in lost]
-    for first, last in pairwise([0, *ends, len(together)]):
-        _judge_budget(together[first:last], outcome)
+    lost = sorted(witness.budget_lost)
+    for tenant in {life.tenant: None for life in witness.lives}:
+        lives = [life for life in witness.lives if life.tenant == tenant]
+        together = sorted(instant for life in lives for instant in life.microsoft)
+        ends = [bisect_right(together, instant) for instant in lost]
+        for first, last in pairwise([0, *ends, len(together)]):
+            _judge_budget(together[first:last], outcome)
     if scenario.crowded:
         if (most := _most_within(witness.over_quota, OVER_QUOTA_MS)) > OVER_QUOTA:
             outcome.violations.append(f"{most} requests over the shared quota in an hour")
@@ -46,16 +53,52 @@ def _judge_budget(instants: list[int], outcome: Outcome) -> None:
         outcome.violations.append(f"{most} requests to Microsoft in five minutes")
 
 
-def judge_gaps(scenario: Scenario, witness: Witness, outcome: Outcome) -> None:
-    """Only what the service no longer keeps may be given up."""
-    for at_ms, (first_ms, last_ms) in witness.gaps:
-        days = scenario.history_days
-        kept_from_ms = at_ms - (days or 0) * DAY_MS + scenario.furthest_offset_ms + HOUR_MS
-        if days is None or last_ms > kept_from_ms:
+def judge_gaps(scenario: Scenario, collected: Collected, outcome: Outcome) -> None:
+    """Only what is true of the service or the intake may be declared, and no more time than that."""
+    for at_ms, gap in collected.gaps:
+        if not _is_justified(scenario, collected, at_ms, gap):
             outcome.violations.append(
-                f"given up at {from_ms(at_ms):%d. %H:%M}: {from_ms(first_ms):%d. %H:%M} to "
-                f"{from_ms(last_ms):%d. %H:%M}"
+                f"declared {gap.cause} at {from_ms(at_ms):%d. %H:%M}: "
+                f"{from_ms(gap.first_ms):%d. %H:%M:%S.%f} to {from_ms(gap.last_ms):%d. %H:%M:%S.%f}"
             )
+
+
+def _is_justified(scenario: Scenario, collected: Collected, at_ms: int, gap: Gap) -> bool:
+    tenant, short = collected.tenant, gap.last_ms - gap.first_ms <= _SHORT_MS
+    match gap.cause:
+        case "too_old":
+            days = scenario.history_days
+            return days is not None and gap.last_ms <= at_ms - days * DAY_MS + HOUR_MS
+        case "unreadable":
+            around = range(gap.first_ms - NEXT_MS, gap.last_ms + NEXT_MS + 1) if short else ()
+            return any(bad in around for bad in tenant.mail.bad_ms)
+        case "incomplete":
+            rows = tenant.rows(from_ms(gap.first_ms), from_ms(gap.last_ms), from_ms(at_ms))
+            most = Counter(row["Received"] for row in rows).most_common(1)
+            return short and bool(most) and most[0][1] >= scenario.page_size
+        case "refused":
+            rows = tenant.rows(from_ms(gap.first_ms), from_ms(gap.last_ms), from_ms(at_ms))
+            return short and any(row["MessageTraceId"].startswith(REFUSED_ID) for row in rows)
+        case "hidden":
+            hides = "history" in scenario.groups and scenario.history_rule == "hide"
+            return hides and gap.first_ms < at_ms - (scenario.history_days or 0) * DAY_MS
+    return False
+
+
+def judge_hidden(scenario: Scenario, collected: Collected, outcome: Outcome) -> None:
+    """What a service hides of a first start, without an error, is declared."""
+    if scenario.history_rule != "hide" or scenario.history_days is None:
+        return
+    start_ms = collected.first_start_ms
+    oldest_ms = (start_ms // DAY_MS - scenario.history_days) * DAY_MS
+    if oldest_ms - collected.owed_from_ms < HIDDEN_MS:
+        return
+    declared = [gap for _, gap in collected.gaps if gap.cause == "hidden"]
+    if not any(gap.has(collected.owed_from_ms + HOUR_MS) for gap in declared):
+        outcome.violations.append(
+            f"hidden and not declared: {from_ms(collected.owed_from_ms):%d. %H:%M} to "
+            f"{from_ms(oldest_ms):%d. %H:%M}"
+        )
 
 
 def judge_reads(world: World, outcome: Outcome) -> None:

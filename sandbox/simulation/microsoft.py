@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 
 from pyrate_limiter import BucketFullException
@@ -18,14 +19,27 @@ from office365_message_trace.transport import (
 )
 from sandbox.simulation.clock import VirtualClock
 from sandbox.simulation.credentials import SimulatedCredentials
-from sandbox.simulation.faulty import bare_status, no_answer, not_json, slow_down
+from sandbox.simulation.exceptions import NOTICING_MS
+from sandbox.simulation.faulty import (
+    bare_status,
+    date_of,
+    dated,
+    no_answer,
+    not_json,
+    slow_down,
+)
 from sandbox.simulation.perils import Killed, Perils
+from sandbox.simulation.quirks import Date
 from sandbox.simulation.service import TOKEN, Service
 from sandbox.simulation.troubles import Troubles
-from sandbox.simulation.witness import SPELL_RECOVERY, Witness
+from sandbox.simulation.witness import Witness
 
 _LINK_REFUSED = "next link refused"
 _SPELLS = ("outage", "throttled", "not json", "forbidden", "unauthorized", _LINK_REFUSED)
+
+
+Distort = Callable[[Request, Callable[[], Answer]], Answer]
+"""Gives the answer to a request that is not refused, which it may have asked for, or another one."""
 
 
 class MicrosoftHttp:
@@ -46,6 +60,10 @@ class MicrosoftHttp:
         self._clock, self._perils = clock, perils
         self._troubles, self._witness, self._rng = troubles, witness, rng
         self._budget = budget
+        self.distort: Distort = lambda request, ask: ask()
+        self.date: Date = "right"
+        """What time its answers say."""
+        self._life = witness.life
 
     def begin(self, request: Request) -> Pending:
         """One request under way, with whatever goes wrong with it."""
@@ -58,7 +76,9 @@ class MicrosoftHttp:
             self._clock.skip_to(arrives_ms)
             self._strike("after asking Microsoft")
             if isinstance(outcome, Answer):
-                return outcome
+                date = date_of(arrives_ms, self.date)
+                self._credentials.heard(self._service.name, date, arrives_ms / 1000)
+                return dated(outcome, date)
             raise outcome
 
         return wait
@@ -83,7 +103,8 @@ class MicrosoftHttp:
             raise Paced(float(full.meta_info["remaining_time"])) from full
         self._strike("before asking Microsoft")
         began = self._clock.ms
-        self._witness.lives[-1].microsoft.append(began)
+        self._notice_replaced(began)
+        self._witness.life.microsoft.append(began)
         self._clock.elapse(self._service.latency * (0.1 + 0.9 * self._rng.random()))
         answer = self._befallen(request, authorization)
         if answer.status == 429:
@@ -91,12 +112,17 @@ class MicrosoftHttp:
         self._witness.note(began, request.url, answer.status, len(answer.body))
         return answer
 
+    def _notice_replaced(self, now: int) -> None:
+        since = self._life.replaced
+        if since is not None and now > since + NOTICING_MS:
+            self._witness.violations.append("a replaced process went on asking Microsoft")
+
     def _befallen(self, request: Request, authorization: str) -> Answer:
         """The answer, or what comes instead; raises `Unavailable` if nothing does."""
         now = self._clock.ms
         for kind in _SPELLS:
             if self._troubles.active(kind) and (kind != _LINK_REFUSED or TOKEN in request.url):
-                self._witness.fault(now, kind, SPELL_RECOVERY)
+                self._witness.fault(now, kind)
                 return self._instead(kind)
         if self._troubles.chance("throttle"):
             self._witness.fault(now, "throttled once")
@@ -109,7 +135,7 @@ class MicrosoftHttp:
         if self._troubles.active("truncated"):
             self._witness.faults["answers without links"] += 1
             return self._service.truncated(request, authorization)
-        return self._service.answer(request, authorization)
+        return self.distort(request, lambda: self._service.answer(request, authorization))
 
     def _page_fault(self, request: Request, authorization: str) -> Answer:
         kind = self._rng.choice(("timeout", "status", "cut", "no answer", "html", "elsewhere"))
@@ -147,5 +173,5 @@ class MicrosoftHttp:
                 return not_json(self._rng)
             case "next link refused":
                 return bare_status(self._rng, (400, 404))
-        self._witness.lives[-1].refused.append(self._clock.ms)
+        self._witness.life.refused.append(self._clock.ms)
         return self._service.refusal(kind)

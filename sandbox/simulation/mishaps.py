@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from random import Random
 
-from sandbox.simulation.settings import Settings
+from sandbox.simulation.exceptions import RECORD_KEPT_MS
 from sandbox.simulation.storage import RECORD_BYTES, STATE
 from sandbox.simulation.world import World
 
@@ -19,8 +19,8 @@ class Mishaps:
     _backup: dict[str, bytes] = field(default_factory=dict)
     _accepted_then: int = 0
 
-    def befall(self, used: list[Settings]) -> None:
-        """Perhaps damage something. `used` are the settings of all lives so far."""
+    def befall(self) -> None:
+        """Perhaps damage something."""
         mishap = self.rng.choice(
             (
                 self._state_copy,
@@ -31,16 +31,16 @@ class Mishaps:
             )
         )
         if self.rng.random() < 0.4:
-            mishap(used)
+            mishap()
 
     def back_up(self) -> None:
         """Keep a copy of the whole storage, as it is when a life begins."""
         self._backup = dict(self.world.storage.blobs)
         self._accepted_then = len(self.world.witness.accepted)
 
-    def _state_copy(self, used: list[Settings]) -> None:
+    def _state_copy(self) -> None:
         """One of the copies, mostly the newer one, is lost or damaged."""
-        name = self.rng.choice(STATE)
+        name = self.rng.choice(self._states)
         blob = self.world.storage.blobs.get(name)
         if blob is None or len(self._whole_copies()) < len(STATE):
             return
@@ -49,7 +49,7 @@ class Mishaps:
         flipped = blob[:cut] + bytes([blob[cut] ^ 1 << self.rng.randrange(8)]) + blob[cut + 1 :]
         self._replace(name, self.rng.choice((None, b"", blob[:cut], flipped)))
 
-    def _both_copies(self, used: list[Settings]) -> None:
+    def _both_copies(self) -> None:
         """The whole state is lost; what was accepted lately is still on record."""
         records = self._records()
         if not records:
@@ -58,32 +58,30 @@ class Mishaps:
         numbers = (name.rpartition("/")[2] for name in records)
         quarters = frozenset(int(number) for number in numbers if number.isdecimal())
         self.world.witness.recorded_quarters.append((self.world.clock.ms, quarters))
-        for name in STATE:
+        for name in self._states:
             self._replace(name, None)
 
-    def _old_state(self, used: list[Settings]) -> None:
+    def _old_state(self) -> None:
         """The state is older than the record, whose oldest parts it may still want."""
-        old = {name: self._backup[name] for name in STATE if name in self._backup}
+        old = {name: self._backup[name] for name in self._states if name in self._backup}
         if not old:
             return
         self._say("an old state restored")
-        for name in STATE:
+        for name in self._states:
             self._replace(name, old.get(name))
-        self.excuse_forgotten(used)
+        self._excuse_forgotten()
 
-    def _backup_restored(self, used: list[Settings]) -> None:
+    def _backup_restored(self) -> None:
         """Everything is as it was when the last life began."""
-        if not any(name in self._backup for name in STATE):
+        if not any(name in self._backup for name in self._states):
             return
         self._say("a backup restored")
         witness = self.world.witness
         witness.budget_lost.append(self.world.clock.ms)
         self.world.storage.blobs = dict(self._backup)
-        witness.excused.update(
-            witness.events.of(text) for text, _ in witness.accepted[self._accepted_then :]
-        )
+        witness.excuse([text for text, _ in witness.accepted[self._accepted_then :]])
 
-    def _ledger(self, used: list[Settings]) -> None:
+    def _ledger(self) -> None:
         """One blob of the record is lost, or cut."""
         records = self._records()
         if not records:
@@ -95,19 +93,21 @@ class Mishaps:
         self.world.witness.lost_records += -(-(len(blob) - cut) // RECORD_BYTES)
         self._replace(name, blob[:cut] if cut else None)
 
-    def excuse_forgotten(self, used: list[Settings]) -> None:
-        """What lies before every look-back may be off the record, and so come again once."""
-        reach = min(max(each.lookback_ms, each.delay_ms) for each in used)
-        clock, witness = self.world.clock, self.world.witness
-        witness.excused_before.append((clock.ms, clock.furthest_ms - reach))
+    def _excuse_forgotten(self) -> None:
+        """What is older than the record is kept may come again once."""
+        now = self.world.clock.ms
+        self.world.witness.excused_before.append((now, now - RECORD_KEPT_MS))
+
+    @property
+    def _states(self) -> list[str]:
+        return [f"{self.world.place.collected.folder}/{name}" for name in STATE]
 
     def _records(self) -> list[str]:
-        return sorted(
-            name for name in self.world.storage.blobs if name not in STATE and "/" in name
-        )
+        ledger = f"{self.world.place.collected.folder}/ledger/"
+        return sorted(name for name in self.world.storage.blobs if name.startswith(ledger))
 
     def _whole_copies(self) -> list[str]:
-        return [name for name in STATE if self.world.storage.blobs.get(name)]
+        return [name for name in self._states if self.world.storage.blobs.get(name)]
 
     def _replace(self, name: str, blob: bytes | None) -> None:
         if blob is None:

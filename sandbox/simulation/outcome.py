@@ -26,12 +26,18 @@ class Outcome:
     kills: int = 0
     stops: int = 0
     lost: int = 0
+    wrong: int = 0
+    """Rows of which the last event is not the last state."""
+    late: int = 0
+    """Versions that came after their bound."""
     gaps: int = 0
     """Rows that a declared gap explains."""
     repeats: int = 0
     """Events that came again and should have, given the faults."""
     unexplained: int = 0
     judged_delays: int = 0
+    judged_after_disturbances: int = 0
+    """Among them, those whose bound begins at the end of a disturbance."""
     worst_ratio: float = 0.0
     """Largest (forwarded - received) / lateness of rows shown ten minutes late or more."""
     worst_slack: float = -inf
@@ -64,9 +70,11 @@ class Outcome:
             f"{self.requests} requests to Microsoft, {self.pages_needed} pages at least",
             f"{self.kills} kills, {self.stops} stops",
             f"faults: {faults or 'none'}",
-            f"lost {self.lost}, in declared gaps {self.gaps}",
+            f"lost {self.lost}, wrong last state {self.wrong}, late {self.late}, in declared gaps "
+            f"{self.gaps}",
             f"repeated with reason {self.repeats}, without {self.unexplained}",
-            f"{self.judged_delays} delays judged, worst (forwarded - received) / lateness "
+            f"{self.judged_delays} delays judged ({self.judged_after_disturbances} after a disturbance), "
+            f"worst (forwarded - received) / lateness "
             f"{self.worst_ratio:.2f}, worst {self.worst_slack:+.1f} s from the bound",
             f"with another client spending of the quota: worst {self.worst_crowded_slack:+.1f} s",
             f"a row was read {self.most_reads} times at most where nothing failed",

@@ -1,4 +1,4 @@
-"""What is owed of each row, and by when."""
+"""What is owed of each row, and by when; `exceptions` lists what is not."""
 
 from __future__ import annotations
 
@@ -7,27 +7,40 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from sandbox.clock import from_ms, to_ms
+from sandbox.mailflow import LARGE
 from sandbox.rows import Version
-from sandbox.simulation.events import Events, Identity
+from sandbox.simulation.events import REFUSED_ID, Events, Identity, RowKey
+from sandbox.simulation.exceptions import (
+    CROWDED_MS,
+    FINAL_SHARE,
+    FINAL_SLACK_MS,
+    LEAST_FINAL_MS,
+    LEAST_LATENESS_MS,
+    NEXT_MS,
+    SLACK_MS,
+)
+from sandbox.simulation.gaps import Gap
 from sandbox.simulation.outcome import Outcome
 from sandbox.simulation.scenario import Scenario
-from sandbox.simulation.settings import HOUR_MS, MINUTE_MS, Settings
-from sandbox.simulation.witness import Interval, Witness
-
-LEAST_LATENESS_MS = 10 * MINUTE_MS
-SLACK_MS = 60_000
-"""One read: pages of a request each, and their delivery."""
-CROWDED_MS = 15 * MINUTE_MS
-"""How much later mail may come while another client spends of the quota."""
+from sandbox.simulation.settings import MINUTE_MS, Settings
+from sandbox.simulation.witness import Collected, Interval, Witness
 
 _NEVER = 1 << 60
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """An event that the intake took; milliseconds since 1970."""
+
+    at_ms: int
+    identity: Identity
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
     """A version of a row, and when the API showed it; milliseconds since 1970."""
 
-    row: tuple[str, str]
+    row: RowKey
     received_ms: int
     from_ms: int
     until_ms: int
@@ -45,123 +58,252 @@ class Shown:
         )
 
 
-def shown_versions(versions: Iterable[Version], events: Events) -> Iterator[Shown]:
-    """The same versions, each with the time until which it was shown."""
+def shown_versions(
+    versions: Iterable[Version], events: Events, scenario: Scenario | None = None
+) -> Iterator[Shown]:
+    """The same versions, each with the time until which it was shown.
+
+    With a `scenario`, no longer than its service keeps them.
+    """
     earlier: Version | None = None
     for version in versions:
         if earlier is not None:
             same = earlier.row == version.row and not earlier.last
-            yield _shown(earlier, to_ms(version.visible_at) if same else _NEVER, events)
+            until_ms = to_ms(version.visible_at) if same else _NEVER
+            yield from _shown(earlier, until_ms, events, scenario)
         earlier = version
     if earlier is not None:
-        yield _shown(earlier, _NEVER, events)
+        yield from _shown(earlier, _NEVER, events, scenario)
 
 
-def _shown(version: Version, until_ms: int, events: Events) -> Shown:
-    return Shown(
-        version.row,
-        to_ms(version.received),
-        to_ms(version.visible_at),
-        until_ms,
-        events.expected(version.content),
-    )
+def _shown(
+    version: Version, until_ms: int, events: Events, scenario: Scenario | None
+) -> Iterator[Shown]:
+    received_ms, from_ms_ = to_ms(version.received), to_ms(version.visible_at)
+    if version.gone_at is not None:
+        until_ms = to_ms(version.gone_at)
+    hidden_ms = scenario.hidden_from_ms(received_ms) if scenario else None
+    if hidden_ms is not None:
+        until_ms = min(until_ms, hidden_ms)
+    if from_ms_ < until_ms:
+        identity = events.expected(version.content)
+        yield Shown(version.row, received_ms, from_ms_, until_ms, identity)
 
 
 class Promises:
-    """Judges rows by the settings that were in force and the faults that there were."""
+    """Judges the rows of a tenant by the settings that were in force and the faults that there were."""
 
     def __init__(
-        self,
-        scenario: Scenario,
-        witness: Witness,
-        history: list[tuple[int, Settings]],
-        owed_from_ms: int,
+        self, scenario: Scenario, witness: Witness, collected: Collected, end_ms: int
     ) -> None:
-        self._history = history
-        self._crowded = scenario.crowded
-        self._starts = [since for since, _ in history]
-        self._furthest_ms = scenario.furthest_offset_ms
-        self._right_from_ms = scenario.clock_steps[-1][0] if scenario.clock_steps else 0
-        self._longest_delay_ms = max(each.delay_ms for _, each in history)
-        self._disturbances = _merged(witness.disturbances)
-        self._busy = _merged(witness.busy)
-        self._gaps = [gap for _, gap in witness.gaps]
-        first_start = min(since for since, _ in history)
-        self._fresh_from_ms = max(owed_from_ms, first_start)
+        self._scenario, self._witness, self._collected = scenario, witness, collected
+        self._history = collected.history
+        self._starts = [since for since, _ in self._history]
+        self._disturbances = _merged([*witness.disturbances, *collected.absent])
+        self._hindered = _merged([*self._disturbances, *witness.busy])
+        self._stale = _merged(witness.stale)
+        self._gaps = [gap for _, gap in collected.gaps]
+        self._end_ms = end_ms
+        self._fresh_from_ms = max(collected.owed_from_ms, collected.first_start_ms)
+        self._bad_ms = set(collected.tenant.mail.bad_ms)
+        self._misled = _merged(witness.misled)
+        self._wrong = 0
 
-    def judge_row(
-        self, versions: list[Shown], arrived: dict[Identity, int], outcome: Outcome
-    ) -> None:
-        """Judge all versions of one row, oldest first."""
-        arrivals = [arrived.get(shown.identity) for shown in versions]
-        owed = [n for n, shown in enumerate(versions) if self._within_reach(shown)]
-        if owed and all(arrival is None for arrival in arrivals[owed[-1] :]):
-            self._lost(versions[owed[-1]], "lost", outcome)
-        for shown, arrival in zip(versions, arrivals, strict=True):
-            if shown.received_ms >= self._fresh_from_ms:
-                self._judge_delay(shown, arrival, outcome)
+    def judge_row(self, versions: list[Shown], arrivals: list[Arrival], outcome: Outcome) -> None:
+        """Judge all versions of one row, oldest first, by its events, oldest first."""
+        first = versions[0]
+        if self._declared(first):
+            outcome.gaps += not arrivals
+            return
+        if first.received_ms in self._bad_ms and arrivals:
+            return  # with whatever text a reader makes of bytes that are none
+        self._judge_last(versions, arrivals, outcome)
+        for shown in versions:
+            self._judge_delay(shown, arrivals, outcome)
 
-    def _within_reach(self, shown: Shown) -> bool:
-        """Whether every setting in force since its receipt has it looked for."""
-        first = max(bisect_right(self._starts, shown.received_ms) - 1, 0)
-        reach = min(max(each.lookback_ms, each.delay_ms) for _, each in self._history[first:])
-        return shown.lateness_ms <= reach - self._error_ms(shown.received_ms)
+    def _judge_last(self, versions: list[Shown], arrivals: list[Arrival], outcome: Outcome) -> None:
+        """The last event is the last version shown within reach, or one shown after that."""
+        reach_ms = self.reach(versions[0].received_ms)
+        owed = [n for n, shown in enumerate(versions) if self._is_within(shown, reach_ms)]
+        if not owed:
+            return
+        number = owed[-1]
+        fitting = {shown.identity for shown in versions[number:]}
+        while not self.is_surely_read(versions[number], reach_ms):
+            if not number:
+                return
+            number -= 1
+            fitting.add(versions[number].identity)
+        if not arrivals:
+            self._violated("lost", versions[owed[-1]], outcome)
+            return
+        last = arrivals[-1].identity
+        if last in fitting or last in self._witness.doubtful:
+            return
+        self._wrong += 1
+        if self._wrong > self._witness.lost_records:
+            outcome.wrong += 1
+            outcome.violations.append(f"an old state is the last one forwarded: {versions[number]}")
 
-    def _error_ms(self, received_ms: int) -> int:
-        """By how much a clock that was ahead may have shortened the look-back.
-
-        A clock ahead by more than the delay is noticed once it is set right, and the last hour at
-        least is read again.
+    def reach(self, received_ms: int) -> int:
+        """Up to what age rows received then are looked for, in milliseconds: the most of which all
+        later settings agree, from the beginning of any life on that found them no older than that.
         """
-        if received_ms > self._right_from_ms:
-            return 0
-        if received_ms > self._right_from_ms - HOUR_MS:
-            return min(self._furthest_ms, self._longest_delay_ms)
-        return self._furthest_ms
+        first = max(bisect_right(self._starts, received_ms) - 1, 0)
+        least = _NEVER
+        best = 0
+        for number in range(len(self._history) - 1, first - 1, -1):
+            since, settings = self._history[number]
+            least = min(least, settings.reach_ms)
+            if number == first or since - received_ms <= least:
+                best = max(best, least)
+        return best
 
-    def _judge_delay(self, shown: Shown, arrival: int | None, outcome: Outcome) -> None:
-        settings = self._history[max(bisect_right(self._starts, shown.received_ms) - 1, 0)][1]
-        on_time = shown.lateness_ms <= settings.delay_ms
-        if on_time:
-            bound = settings.delay_ms + settings.frequency_ms
-        elif shown.lateness_ms <= settings.lookback_ms:
-            bound = 3 * max(shown.lateness_ms, LEAST_LATENESS_MS)
-        else:
+    def _is_within(self, shown: Shown, reach_ms: int) -> bool:
+        """Whether the last read of its time finds that version shown, or a later one."""
+        behind_ms = self._scenario.behind_ms
+        final = self._final_ms(shown, reach_ms)
+        if _touching(self._stale, shown.received_ms + reach_ms - behind_ms, final) is None:
+            behind_ms = 0
+        return shown.lateness_ms <= reach_ms - behind_ms
+
+    def is_surely_read(self, shown: Shown, reach_ms: int) -> bool:
+        """Whether a version is shown until the last read of its time, or until its own bound."""
+        final_ms = self._final_ms(shown, reach_ms)
+        if shown.until_ms > final_ms and final_ms <= self._end_ms:
+            return True
+        deadline_ms = self._deadline(shown)
+        return deadline_ms is not None and shown.until_ms > deadline_ms
+
+    def _final_ms(self, shown: Shown, reach_ms: int) -> int:
+        """By when time received then was read for the last time."""
+        delay_ms = max(settings.delay_ms for _, settings in self._history)
+        age_ms = int(FINAL_SHARE * max(reach_ms, delay_ms + LEAST_FINAL_MS))
+        begun_ms = max(shown.received_ms + age_ms, self._collected.first_start_ms)
+        return _extended(self._hindered, shown.received_ms, begun_ms + FINAL_SLACK_MS)
+
+    def _deadline(self, shown: Shown) -> int | None:
+        """By when a version is owed, whatever happens; None if nothing is promised before the end."""
+        if shown.received_ms < self._fresh_from_ms or not self._has_bounds(shown):
+            return None
+        bound_ms = self._bound(shown)
+        if bound_ms is None:
+            return None
+        on_time = self._is_on_time(shown)
+        slack_ms = SLACK_MS + (CROWDED_MS if self._scenario.crowded else 0)
+        hindered = self._disturbances if on_time else self._hindered
+        return _extended(hindered, shown.received_ms, shown.received_ms + bound_ms + slack_ms)
+
+    def _bound(self, shown: Shown) -> int | None:
+        settings = self._in_force(shown)
+        first_ms = max(each.delay_ms + each.frequency_ms for each in settings)
+        if self._is_on_time(shown):
+            return first_ms
+        if shown.lateness_ms <= min(each.lookback_ms for each in settings):
+            return max(first_ms, 3 * max(shown.lateness_ms, LEAST_LATENESS_MS))
+        return None
+
+    def _is_on_time(self, shown: Shown) -> bool:
+        return shown.lateness_ms <= min(each.delay_ms for each in self._in_force(shown))
+
+    def _in_force(self, shown: Shown) -> list[Settings]:
+        """The settings from the receipt of a row until one life after it was shown."""
+        first = max(bisect_right(self._starts, shown.received_ms) - 1, 0)
+        last = max(bisect_right(self._starts, shown.from_ms), first + 1)
+        return [settings for _, settings in self._history[first : last + 1]]
+
+    def _has_bounds(self, shown: Shown) -> bool:
+        """Whether rows like it have any bound but the end."""
+        trace_id, recipient = shown.row
+        if "intake" in self._scenario.groups and trace_id.startswith(REFUSED_ID):
+            return False
+        if self._scenario.recipients_shown is not None and recipient.startswith(LARGE):
+            return False
+        return _touching(self._misled, shown.received_ms, shown.received_ms) is None
+
+    def _judge_delay(self, shown: Shown, arrivals: list[Arrival], outcome: Outcome) -> None:
+        deadline_ms, bound_ms = self._deadline(shown), self._bound(shown)
+        if deadline_ms is None or bound_ms is None:
             return
-        deadline = shown.received_ms + bound + SLACK_MS + (CROWDED_MS if self._crowded else 0)
-        if shown.until_ms <= deadline or _touches(self._disturbances, shown.received_ms, deadline):
-            return
-        if not on_time and _touches(self._busy, shown.received_ms, deadline):
+        if shown.until_ms <= deadline_ms or deadline_ms > self._end_ms:
             return
         outcome.judged_delays += 1
-        if arrival is None:
-            self._lost(shown, "not forwarded in time, nor ever", outcome)
+        before = [each for each in arrivals if each.at_ms <= deadline_ms]
+        if not before or before[-1].identity != shown.identity:
+            self._late(shown, before, arrivals, deadline_ms, outcome)
             return
-        delay = arrival - shown.received_ms
-        slack = (delay - bound) / 1000
-        if self._crowded:
+        delay_ms = max(before[-1].at_ms, shown.from_ms) - shown.received_ms
+        if deadline_ms > shown.received_ms + bound_ms + SLACK_MS + CROWDED_MS:
+            outcome.judged_after_disturbances += 1
+            return
+        slack = (delay_ms - bound_ms) / 1000
+        if self._scenario.crowded:
             outcome.worst_crowded_slack = max(outcome.worst_crowded_slack, slack)
-        else:
-            outcome.worst_slack = max(outcome.worst_slack, slack)
-        if not self._crowded and not on_time and shown.lateness_ms >= LEAST_LATENESS_MS:
-            outcome.worst_ratio = max(outcome.worst_ratio, delay / shown.lateness_ms)
-        if arrival > deadline:
-            outcome.violations.append(
-                f"late: {shown}, forwarded {delay / MINUTE_MS:.1f} min after, "
-                f"{bound / MINUTE_MS:.1f} promised"
-            )
-
-    def _lost(self, shown: Shown, how: str, outcome: Outcome) -> None:
-        if any(first <= shown.received_ms <= last for first, last in self._gaps):
-            outcome.gaps += 1
             return
+        outcome.worst_slack = max(outcome.worst_slack, slack)
+        if not self._is_on_time(shown) and shown.lateness_ms >= LEAST_LATENESS_MS:
+            outcome.worst_ratio = max(outcome.worst_ratio, delay_ms / shown.lateness_ms)
+
+    def _late(
+        self,
+        shown: Shown,
+        before: list[Arrival],
+        arrivals: list[Arrival],
+        deadline_ms: int,
+        outcome: Outcome,
+    ) -> None:
+        if before and before[-1].identity in self._witness.doubtful:
+            return
+        coming = (each.at_ms for each in arrivals if each.at_ms > deadline_ms)
+        arrival_ms = next(coming, None)
+        if arrival_ms is None:
+            self._violated("not forwarded in time, nor ever", shown, outcome)
+            return
+        outcome.late += 1
+        outcome.violations.append(
+            f"late: {shown}, forwarded {(arrival_ms - shown.received_ms) / MINUTE_MS:.1f} min after, "
+            f"{(deadline_ms - shown.received_ms) / MINUTE_MS:.1f} promised"
+        )
+
+    def _declared(self, shown: Shown) -> bool:
+        """Whether a gap is declared at the row's time whose cause is true of the row."""
+        return any(gap.has(shown.received_ms) and self._is_true(gap, shown) for gap in self._gaps)
+
+    def _is_true(self, gap: Gap, shown: Shown) -> bool:
+        match gap.cause:
+            case "unreadable":
+                bad = range(shown.received_ms - NEXT_MS, shown.received_ms + NEXT_MS + 1)
+                return not self._bad_ms.isdisjoint(bad)
+            case "refused":
+                return shown.row[0].startswith(REFUSED_ID)
+            case "hidden":
+                hidden_ms = self._scenario.hidden_from_ms(shown.received_ms)
+                return hidden_ms is not None and hidden_ms <= gap_time(self._collected, gap)
+        return True
+
+    def _violated(self, how: str, shown: Shown, outcome: Outcome) -> None:
         outcome.lost += 1
         outcome.violations.append(f"{how}: {shown}")
 
 
-def _touches(intervals: list[Interval], first_ms: int, last_ms: int) -> bool:
+def gap_time(collected: Collected, gap: Gap) -> int:
+    """When a gap was declared first."""
+    return next(at_ms for at_ms, each in collected.gaps if each == gap)
+
+
+def _extended(intervals: list[Interval], from_ms: int, deadline_ms: int) -> int:
+    """The deadline, or the end of what hinders between the two instants, if that is later."""
+    while (last := _touching(intervals, from_ms, deadline_ms)) is not None and last > deadline_ms:
+        deadline_ms = last
+    return deadline_ms
+
+
+def _touching(intervals: list[Interval], first_ms: int, last_ms: int) -> int | None:
+    """The end of the last of the intervals that have to do with the time between the two instants."""
     before = bisect_right(intervals, (last_ms, _NEVER))
-    return before > 0 and intervals[before - 1][1] >= first_ms
+    if not before or intervals[before - 1][1] < first_ms:
+        return None
+    return intervals[before - 1][1]
 
 
 def _merged(intervals: list[Interval]) -> list[Interval]:

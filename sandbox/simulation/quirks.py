@@ -1,19 +1,35 @@
-"""The ways of the two services that are not known for certain, or differ by tenant, each drawn."""
+"""The ways of the two services that are not known for certain, or differ by tenant, each drawn.
+
+What `draw_reporting` and `draw_graph` draw from `rng` is always in play. The rest comes with the group
+of faults that it is named by, from a source of chance of its own.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from random import Random
+from typing import Literal
 
+from sandbox.bad_records import BadAnswer
 from sandbox.clock import from_ms
 from sandbox.graph import GraphOptions
+from sandbox.mailflow import MOST_RECIPIENTS
 from sandbox.reporting import ReportingOptions
 from sandbox.simulation.settings import HOUR_MS
 
+Chances = dict[str, Random]
+"""A source of chance for each group of faults of the run."""
 
-def draw_reporting(rng: Random, groups: frozenset[str]) -> ReportingOptions:
+Date = Literal["right", "missing"] | int
+"""What the answers of a service say of the time; a number: milliseconds by which they are ahead."""
+
+_SHOWN = 0.2  # of a page: 1000 recipients of 5000 rows
+
+
+def draw_reporting(rng: Random, groups: frozenset[str], chances: Chances) -> ReportingOptions:
     """The Reporting Web Service."""
-    return ReportingOptions(
+    options = ReportingOptions(
         dialect=rng.choice(("auto", "verbose", "light")),
         times_with_z=rng.random() < 0.5,
         next_link=rng.choice(("auto", "relative", "absolute")),
@@ -29,19 +45,45 @@ def draw_reporting(rng: Random, groups: frozenset[str]) -> ReportingOptions:
         refuse_above_rows=rng.choice((None, None, None, None, 300)),
         refuse_status=rng.choice((400, 413, 500)),
     )
+    if chance := chances.get("history"):
+        options = replace(options, history_rule=chance.choice(("refuse", "hide")))
+    if chance := chances.get("order"):
+        options = replace(
+            options,
+            partitions=chance.random() < 0.5,
+            ties=chance.choice(("stable", "unstable", "unstable")),
+        )
+    if chance := chances.get("links"):
+        options = replace(options, empty_pages=chance.choice(("first", "every")))
+    if chance := chances.get("records"):
+        options = replace(options, bad_records=chance.choice(("500", "504", "utf-8")))
+    if chance := chances.get("rows"):
+        options = replace(
+            options,
+            etags=chance.random() < 0.3,
+            absent_ip=chance.choice(("null", "null", "turns")),
+            page_size=chance.choice((40, 200, 200, options.page_size)),
+            refuse_above_rows=None,
+        )
+        shown = chance.choice((None, _shown(options.page_size)))
+        options = replace(options, recipients_shown=shown)
+    return options
 
 
-def draw_graph(rng: Random, groups: frozenset[str], start_ms: int) -> GraphOptions:
+def draw_graph(
+    rng: Random, groups: frozenset[str], chances: Chances, start_ms: int
+) -> GraphOptions:
     """Microsoft Graph."""
     page_size = rng.choice((10, 40, 200, None)) if groups else rng.choice((40, 200, None))
     if "throttling" in groups:
         page_size = rng.choice((10, 10, page_size))  # so that the quota is soon spent
     principal_ms = start_ms + int(rng.choice((0, 0, 0.5, 4)) * HOUR_MS * rng.random())
     patience = rng.choice((None, None, 10, 2))
-    return GraphOptions(
+    options = GraphOptions(
         page_size=page_size,
         order=rng.choice(("descending",) * 5 + ("ascending", "shuffled", "scattered")),
-        strict_cursor=rng.random() < 0.25,
+        fine_times=rng.random() < 0.5,
+        end=rng.choice(("inclusive",) * 4 + ("exclusive",)),
         empty_pages=rng.choice(("never",) * 5 + ("first", "every", "last")),
         stray_rows=rng.choice((0, 0, 0, 3)),
         token_lifetime=timedelta(minutes=patience) if patience and "microsoft" in groups else None,
@@ -53,6 +95,32 @@ def draw_graph(rng: Random, groups: frozenset[str], start_ms: int) -> GraphOptio
         principal_from=from_ms(principal_ms) if "credentials" in groups else None,
         principal_refusal=rng.choice(("Unauthorized", "Forbidden")),
     )
+    if chance := chances.get("history"):
+        options = replace(options, history_rule=chance.choice(("refuse", "hide")))
+    if chance := chances.get("order"):
+        options = replace(
+            options, order=chance.choice(("partitioned", "partitioned", "descending", "ascending"))
+        )
+    if chance := chances.get("links"):
+        options = replace(
+            options,
+            links=chance.choice(("sound", "encoded date", "recipient", "self", "back")),
+            empty_pages=chance.choice(("never", "never", "chain", "endless", "last", "every")),
+        )
+    if chance := chances.get("records"):
+        # Without strays: a bad record would spoil all windows within an hour.
+        answer: BadAnswer = chance.choice(("500", "504", "utf-8"))
+        options = replace(options, bad_records=answer, stray_rows=0)
+    if chance := chances.get("rows"):
+        options = replace(
+            options,
+            etags=chance.random() < 0.3,
+            to_ip=chance.choice((options.to_ip, options.to_ip, "turns")),
+            page_size=chance.choice((40, 200, 200, options.page_size)),
+        )
+        shown = chance.choice((None, _shown(options.page_size or 5000)))
+        options = replace(options, recipients_shown=shown)
+    return options
 
 
 def draw_other_client(rng: Random, groups: frozenset[str]) -> tuple[int, int] | None:
@@ -60,3 +128,22 @@ def draw_other_client(rng: Random, groups: frozenset[str]) -> tuple[int, int] | 
     if "throttling" not in groups:
         return None
     return rng.choice((None, (5, 60), (10, 60), (25, 150), (50, 300)))
+
+
+def _shown(page_size: int) -> int:
+    """How many recipients of a message a listing shows: more than an ordinary one has."""
+    return max(MOST_RECIPIENTS + 5, int(page_size * _SHOWN))
+
+
+def draw_dates(rng: Random, *, machine_is_right: bool) -> tuple[Date, Date]:
+    """What time the message trace service says, and what Entra ID.
+
+    As long as the machine's clock is right, one of them may be wrong or both silent: then it decides.
+    """
+    right: Date = "right"
+    missing: Date = "missing"
+    odd: tuple[Date, Date] = rng.choice(((missing, right), (right, missing)))
+    if machine_is_right and rng.random() < 0.6:
+        wrong = rng.choice((-1, 1)) * int(120_000 * 1000 ** rng.random())
+        odd = rng.choice(((wrong, right), (right, wrong), (missing, missing)))
+    return rng.choice(((right, right), (right, right), odd))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 from random import Random
 
 import orjson
@@ -11,10 +13,11 @@ from office365_message_trace.transport import Answer, Pending, Request
 from sandbox import wire
 from sandbox.intake import Intake
 from sandbox.simulation.clock import VirtualClock
+from sandbox.simulation.events import POISON_ID, REFUSED_ID
 from sandbox.simulation.faulty import bare_status, no_answer, slow_down
 from sandbox.simulation.perils import Killed, Perils
 from sandbox.simulation.troubles import Troubles
-from sandbox.simulation.witness import SPELL_RECOVERY, Witness
+from sandbox.simulation.witness import Witness
 
 URL = "https://intake.example"
 KEY = "an intake key of the simulation"
@@ -36,6 +39,9 @@ class IntakeHttp:
         self._intake, self._clock, self._perils = intake, clock, perils
         self._troubles, self._witness, self._rng = troubles, witness, rng
         self._latency = latency
+        self.poison_stays = False
+        """Whether some events are never taken."""
+        self._life = witness.life
 
     def begin(self, request: Request) -> Pending:
         """One batch, with whatever goes wrong with it; nobody has two under way."""
@@ -43,10 +49,12 @@ class IntakeHttp:
 
     def _send(self, request: Request) -> Answer:
         self._witness.sending()
-        if self._perils.strike("before posting", self._clock.ms):
-            raise Killed
+        if self._life is not self._witness.newest:
+            self._witness.violations.append("a replaced process posted to the intake")
         if self._clock.stopping:
             self._witness.violations.append("a request to the intake after a stop")
+        if self._perils.strike("before posting", self._clock.ms):
+            raise Killed
         began = self._clock.ms
         self._clock.elapse(self._latency * (0.1 + 0.9 * self._rng.random()))
         answer = self._befallen(request)
@@ -58,19 +66,19 @@ class IntakeHttp:
     def _befallen(self, request: Request) -> Answer:
         now = self._clock.ms
         if self._troubles.active("intake down"):
-            self._witness.fault(now, "intake down", SPELL_RECOVERY)
+            self._witness.fault(now, "intake down")
             if self._rng.random() < 0.1:
                 return self._accepted_unheard(request)
             if self._rng.random() < 0.4:
                 return no_answer(self._rng, self._clock)
             return bare_status(self._rng)
         if self._troubles.active("key refused"):
-            self._witness.fault(now, "key refused", SPELL_RECOVERY)
-            self._witness.lives[-1].refused.append(now)
+            self._witness.fault(now, "key refused")
+            self._witness.life.refused.append(now)
             self._witness.held()
             return Answer(self._rng.choice((401, 403, 404)), {}, b'{"error":"unknown key"}')
         if self._troubles.active("intake throttled"):
-            self._witness.fault(now, "intake throttled", SPELL_RECOVERY)
+            self._witness.fault(now, "intake throttled")
             return slow_down(self._rng, self._clock.true())
         if self._troubles.chance("post"):
             return self._post_fault(request)
@@ -104,21 +112,38 @@ class IntakeHttp:
         if answer.status != 200:
             return answer
         ids = orjson.loads(answer.body)["event_ids"]
-        return Answer(200, {}, orjson.dumps({"event_ids": ids[: self._rng.randrange(len(ids))]}))
+        given = ids[: self._rng.randrange(len(ids))] if ids else []
+        return Answer(200, {}, orjson.dumps({"event_ids": given}))
 
     def _accepted(self, request: Request, *, acknowledged: bool) -> Answer:
-        if self._troubles.over:
-            self._intake.options.poison = None
+        options, events = self._intake.options, self._witness.events
+        if self._troubles.active("events refused") and not self._troubles.over:
+            options.poison = events.beginning(REFUSED_ID)
+        else:
+            options.poison = events.beginning(POISON_ID) if self.poison_stays else None
         target = request.url.removeprefix(URL)
         headers = {name.lower(): value for name, value in request.headers.items()}
+        refused = self._intake.counts.rejected_events
         response = self._intake.handle(
             wire.Request(request.method, target, headers, request.body or b"")
         )
         if response.status == 200:
+            if refused := self._intake.counts.rejected_events - refused:
+                self._witness.faults["events refused"] += refused
+                acknowledged = acknowledged and options.poison_answer != "short"
             self._witness.took(self._clock.ms, self._intake.events, acknowledged=acknowledged)
             self._intake.forget()
+        elif options.poison is None or len(batch_of(request)) > 1:
+            self._witness.fault(self._clock.ms, f"intake refuses a batch ({response.status})")
         else:
-            self._witness.fault(
-                self._clock.ms, f"intake refuses a batch ({response.status})", SPELL_RECOVERY
-            )
+            self._witness.faults["an event refused alone"] += 1
         return Answer(response.status, {}, response.body)
+
+
+def batch_of(request: Request) -> list[str]:
+    """The events of a batch, however it is compressed."""
+    body = request.body or b""
+    if request.headers.get("Content-Encoding") == "gzip":
+        body = gzip.decompress(body)
+    events: list[str] = json.loads(body)["jsons"]
+    return events

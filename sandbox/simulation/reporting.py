@@ -11,9 +11,8 @@ from office365_message_trace.settings import OAuthSettings
 from office365_message_trace.transport import Answer, Request, Transport
 from sandbox.entra import EXCHANGE
 from sandbox.reporting import ReportingService, errors
-from sandbox.simulation.service import Service, as_answer, parsed
+from sandbox.simulation.service import Service, as_answer, parsed, scaled
 
-_REAL_PAGE = 2000  # documented
 _WALL = 999_999  # observed: the first $skiptoken that is answered with a fault
 _TOKEN = re.compile(r"(?<=\$skiptoken=)\d+")
 
@@ -22,7 +21,8 @@ class SimulatedReporting(Service):
     """Serves as `reporting` does.
 
     A `token_step` above 0 replaces the tokens' own: a page counts for that many rows, so that the
-    wall of a million rows is met by windows of a few hundred.
+    wall of a million rows is met by windows of a few hundred. A token that the client makes itself,
+    of a number of rows, stays as it is.
     """
 
     name = "reporting"
@@ -40,8 +40,7 @@ class SimulatedReporting(Service):
     def client(self, transport: Transport, clock: Clock, log: Log) -> ReportingClient:
         """As the base says."""
         client = ReportingClient(self.base_url, transport, clock, log)
-        # A last page that happens to be full is no page cut short. With real pages it never happens.
-        client.page_size = self._size if self._size == _REAL_PAGE else self._size + 1
+        scaled(client, self._size, self._reporting.options.recipients_shown)
         return client
 
     def answer(self, request: Request, authorization: str) -> Answer:
@@ -50,17 +49,19 @@ class SimulatedReporting(Service):
         if self._step and (token := _TOKEN.search(target)):
             if int(token[0]) >= _WALL:
                 return as_answer(errors.wall("light"))
-            target = _TOKEN.sub(str(self._scaled(int(token[0]), self._step, self._size)), target)
+            if (int(token[0]) + 1) % self._step == 0:
+                own = self._scaled(int(token[0]), self._step, self._size)
+                target = _TOKEN.sub(str(own), target)
         answer = self._reporting.handle(parsed(request, target, authorization))
         if self._step and b"$skiptoken=" in answer.body:
-            text = answer.body.decode("utf-8", "surrogatepass")
+            text = answer.body.decode("utf-8", "surrogateescape")
             link = _TOKEN.sub(lambda t: str(self._scaled(int(t[0]), self._size, self._step)), text)
-            return Answer(answer.status, {}, link.encode("utf-8", "surrogatepass"))
+            return Answer(answer.status, {}, link.encode("utf-8", "surrogateescape"))
         return as_answer(answer)
 
     def truncated(self, request: Request, authorization: str) -> Answer:
         """As the base says."""
-        self._reporting.options.truncate = self._size == _REAL_PAGE
+        self._reporting.options.truncate = True
         try:
             return self.answer(request, authorization)
         finally:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import traceback
 
 from office365_message_trace.errors import Stopped
+from sandbox.simulation.exceptions import RECORD_KEPT_MS, RECOVERY_MINUTES
 from sandbox.simulation.judge import judge
 from sandbox.simulation.mishaps import Mishaps
 from sandbox.simulation.outcome import Outcome
-from sandbox.simulation.perils import Killed
+from sandbox.simulation.perils import Killed, Takeover
 from sandbox.simulation.scenario import Scenario, draw
-from sandbox.simulation.settings import HOUR_MS, Settings, changed
+from sandbox.simulation.settings import HOUR_MS, MINUTE_MS, Settings, changed
 from sandbox.simulation.storage import cursor_file
 from sandbox.simulation.world import World
 
-_RECOVERY_MS = HOUR_MS
+_RECOVERY_MS = RECOVERY_MINUTES * MINUTE_MS
+_FOREVER_MS = 1 << 60
 
 
 def simulate(seed: int, days: int = 1, faults: str = "all", service: str = "both") -> Outcome:
@@ -28,33 +30,41 @@ class Run:
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
         self.world = World(scenario)
-        self.history: list[tuple[int, Settings]] = []
-        """The settings of each life, with the true time of its beginning."""
-        self.owed_from_ms = 0
         self._mishaps = Mishaps(self.world, scenario.random("mishaps"))
         self._rng = scenario.random("restarts")
+        self._settings = scenario.settings
+        self.world.perils.take_over = self._taken_over
         if scenario.predecessor_hours is not None:
             self._leave_cursor(scenario.predecessor_hours)
 
     def outcome(self) -> Outcome:
         """Live to the end, and judge."""
-        settings = self.scenario.settings
-        while self._lives_on(settings):
-            settings = self._interlude(settings)
-        self._explain_clock_steps()
+        while self._lives_on():
+            self._interlude()
         if self.scenario.strays:
-            self.world.witness.strays = self._shortest_reach_ms(), self.owed_from_ms
-        return judge(self.world, self.history, self.owed_from_ms)
+            reach = min(each.reach_ms for life in self._history() for each in [life[1]])
+            self.world.witness.strays = max(reach, RECORD_KEPT_MS)
+        for _ in self.scenario.clock_steps:
+            self.world.witness.faults["clock steps"] += 1
+        self._explain_visit()
+        return judge(self.world)
 
-    def _lives_on(self, settings: Settings) -> bool:
+    def _lives_on(self) -> bool:
         """One life; whether another one follows."""
         world, scenario = self.world, self.scenario
-        begins_ms = world.clock.ms
-        self.history.append((begins_ms, settings))
-        if world.witness.saved_first is None:
-            self.owed_from_ms = self._first_owed(settings)
-        stops = [stop for stop in scenario.stops if stop > begins_ms]
+        begins_ms, visit = world.clock.ms, scenario.visit or (_FOREVER_MS, _FOREVER_MS)
+        world.place = world.places[-1 if visit[0] <= begins_ms < visit[1] else 0]
+        stops = [stop for stop in (*scenario.stops, *visit) if stop > begins_ms]
         world.clock.stop_ms = min([*stops, scenario.end_ms])
+        return self._live() and world.clock.ms < scenario.end_ms
+
+    def _live(self) -> bool:
+        """One process, until it is stopped or killed; False if it ends in another way."""
+        world, settings = self.world, self._settings
+        begins_ms, collected = world.clock.ms, world.place.collected
+        collected.history.append((begins_ms, settings))
+        if collected.saved_first is None:
+            collected.owed_from_ms = self._first_owed(settings)
         world.witness.note(begins_ms, settings)
         try:
             world.live(settings)
@@ -69,10 +79,28 @@ class Run:
                 f"the collector ended: {traceback.format_exc(limit=-3)}"
             )
             return False
-        return world.clock.ms < scenario.end_ms
+        return True
 
-    def _interlude(self, settings: Settings) -> Settings:
-        """The time between two lives; returns the settings of the next."""
+    def _taken_over(self, takeover: Takeover) -> None:
+        """Another process starts on the same storage, and ends, before the first one goes on.
+
+        What the first one had not recorded may come again, and for a while both spend of the budget.
+        """
+        world, witness = self.world, self.world.witness
+        first, began_ms = witness.life, world.clock.ms
+        witness.takeovers += 1
+        witness.faults["takeovers"] += 1
+        witness.ended(killed=True)
+        with world.clock.another_process(min(began_ms + takeover.lasts_ms, self.scenario.end_ms)):
+            self._live()
+        now_ms = world.clock.ms
+        first.replaced = now_ms
+        witness.life = first
+        witness.budget_lost += [began_ms, now_ms]
+        witness.disturbed(began_ms, now_ms + _RECOVERY_MS)
+
+    def _interlude(self) -> None:
+        """The time between two lives, in which settings may change."""
         world, scenario = self.world, self.scenario
         ended_ms = world.clock.ms
         down_ms = int(1000 * (6 * 3600) ** self._rng.random())
@@ -80,33 +108,30 @@ class Run:
         world.perils.pass_until(world.clock.ms)
         world.witness.disturbed(ended_ms, world.clock.ms + _RECOVERY_MS)
         if "storage" in scenario.groups:
-            self._mishaps.befall([each for _, each in self.history])
+            self._mishaps.befall()
         self._mishaps.back_up()
         if "restarts" in scenario.groups and self._rng.random() < 0.3:
-            return changed(self._rng, settings)
-        return settings
+            self._settings = changed(self._rng, self._settings, scenario.limits)
 
-    def _explain_clock_steps(self) -> None:
-        """While the clock is wrong no delay is judged, and after a step back mail is read again."""
-        steps, witness = self.scenario.clock_steps, self.world.witness
-        if steps:
-            witness.disturbed(steps[0][0], steps[-1][0] + 2 * _RECOVERY_MS)
-        reach = self._shortest_reach_ms()
-        for at_ms, _ in steps:
-            witness.faults["clock steps"] += 1
-            furthest_ms = at_ms + self.scenario.furthest_offset_ms
-            witness.excused_before.append((at_ms, furthest_ms - reach))
+    def _explain_visit(self) -> None:
+        """While one tenant is collected, the other one is not."""
+        if self.scenario.visit is None:
+            return
+        begins, ends = self.scenario.visit
+        usual, *visited = self.world.witness.collected
+        usual.absent.append((begins, ends + _RECOVERY_MS))
+        for each in visited:
+            each.absent.append((ends, _FOREVER_MS))
 
-    def _shortest_reach_ms(self) -> int:
-        """Up to what age rows are looked for, whatever the settings of the moment."""
-        return min(max(each.lookback_ms, each.delay_ms) for _, each in self.history)
+    def _history(self) -> list[tuple[int, Settings]]:
+        return [life for each in self.world.witness.collected for life in each.history]
 
     def _first_owed(self, settings: Settings) -> int:
         """From when on rows are owed, if the life that begins now is the first to leave a trace."""
-        now_ms = self.world.clock.ms + self.world.clock.offset_ms
-        if self.scenario.predecessor_hours is not None:
+        usual = self.world.place is self.world.places[0]
+        if usual and self.scenario.predecessor_hours is not None:
             return self.scenario.start_ms - self.scenario.predecessor_hours * HOUR_MS
-        return now_ms - settings.start_time * HOUR_MS
+        return self.world.clock.ms - settings.start_time * HOUR_MS
 
     def _leave_cursor(self, hours: int) -> None:
         """The library's former module was here before."""

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Literal
 
 from sandbox.clock import from_ms, to_ms
 from sandbox.graph import GraphOptions
-from sandbox.mailflow import Burst, MailFlowOptions
+from sandbox.intake import PoisonAnswer
+from sandbox.mailflow import Burst, LargeMessage, MailFlowOptions
 from sandbox.reporting import ReportingOptions
-from sandbox.simulation.perils import Kill, draw_kills
-from sandbox.simulation.quirks import draw_graph, draw_other_client, draw_reporting
-from sandbox.simulation.settings import HOUR_MS, Settings, draw_settings
+from sandbox.simulation.perils import Kill, Takeover, draw_kills, draw_takeovers
+from sandbox.simulation.quirks import (
+    Date,
+    draw_dates,
+    draw_graph,
+    draw_other_client,
+    draw_reporting,
+)
+from sandbox.simulation.settings import (
+    HOUR_MS,
+    MINUTE_MS,
+    Range,
+    Settings,
+    draw_range,
+    draw_settings,
+)
 from sandbox.simulation.troubles import Spell, draw_odds, draw_spells
 
 GROUPS = (
@@ -26,16 +40,32 @@ GROUPS = (
     "restarts",
     "clock",
     "history",
+    "answers",
+    "order",
+    "links",
+    "records",
+    "rows",
+    "owners",
+    "tenants",
 )
-"""What `--faults` can name: one group of faults each. `restarts` come with changed settings."""
+"""What `--faults` can name: one group of faults each. `restarts` come with changed settings.
+
+answers: one that lies once (empty or short), has an error in it, or speaks of something else.
+order: rows by partition, ties in another order each time. links: refused, circular, to empty pages.
+records: one that no page can be given with. rows: statuses that revert, rows that vanish and return,
+answers of a replica that is behind, fields that change by themselves, messages to very many.
+owners: a second process on the same storage. tenants: the settings of another tenant, and back.
+"""
 
 ServiceName = Literal["reporting", "graph"]
 
 DAY_MS = 24 * HOUR_MS
 _FIRST_DAY = datetime(2026, 3, 2, tzinfo=UTC)
 _UNTROUBLED = 0.15  # of the runs with all faults: so that delays are judged strictly, too
+_OFTEN, _SELDOM = 0.4, 0.25  # of the runs have a group: one of the first nine, and another
+_MOST_RECIPIENTS = 400  # of a large message, whatever the page, so that runs stay short
 _REPORTING_PAGE, _GRAPH_PAGE = 2000, 5000  # documented
-_LONGEST_LOOKBACK_MS = 8 * HOUR_MS
+_LEAST_AGE_MS = 30 * MINUTE_MS  # beyond the delay, of time that is read for the last time
 
 
 @dataclass(frozen=True)
@@ -73,8 +103,23 @@ class Scenario:
     kills: tuple[Kill, ...]
     stops: tuple[int, ...]
     clock_steps: tuple[tuple[int, int], ...]
+    dates: tuple[Date, Date]
+    """What time the message trace service says in its answers, and Entra ID."""
     predecessor_hours: int | None
     """How far back the library's former module had read, if its cursor file is there."""
+    limits: Range
+    """How far edits of the settings go."""
+    behind_ms: int
+    """How old what a stale replica shows is."""
+    bad_from_ms: tuple[int, ...]
+    """The first row received from then on is a bad record."""
+    poison_answer: PoisonAnswer
+    """How the intake answers a batch with events that it refuses."""
+    poison_stays: bool
+    """Whether it never takes some events."""
+    takeovers: tuple[Takeover, ...]
+    visit: tuple[int, int] | None
+    """From when to when another tenant is collected."""
 
     def random(self, purpose: str) -> Random:
         """The source of chance for one purpose; others do not disturb it."""
@@ -112,9 +157,24 @@ class Scenario:
         return self.service == "graph" and self.graph.stray_rows > 0
 
     @property
-    def furthest_offset_ms(self) -> int:
-        """The most that the collector's clock is wrong by."""
-        return max((abs(offset) for _, offset in self.clock_steps), default=0)
+    def recipients_shown(self) -> int | None:
+        """How many recipients of a message a listing shows; None: all."""
+        if self.service == "reporting":
+            return self.reporting.recipients_shown
+        return self.graph.recipients_shown
+
+    @property
+    def history_rule(self) -> Literal["refuse", "hide"]:
+        """What the service does about older ones."""
+        if self.service == "reporting":
+            return self.reporting.history_rule
+        return self.graph.history_rule
+
+    def hidden_from_ms(self, received_ms: int) -> int | None:
+        """From when on the service no longer shows what was received then; None: it always does."""
+        if self.history_days is None:
+            return None
+        return (received_ms // DAY_MS + 1 + self.history_days) * DAY_MS
 
 
 def draw(seed: int, days: int, faults: str, service: str = "both") -> Scenario:
@@ -125,28 +185,39 @@ def draw(seed: int, days: int, faults: str, service: str = "both") -> Scenario:
     faults are the same for either.
     """
     rng = Random(f"{seed}/scenario")
-    some = frozenset(group for group in GROUPS if rng.random() < 0.4)
+    some = frozenset(
+        group for n, group in enumerate(GROUPS) if rng.random() < (_OFTEN if n < 9 else _SELDOM)
+    )
     if rng.random() < _UNTROUBLED:
         some = frozenset()
     groups = {"all": some, "none": frozenset[str]()}.get(faults, frozenset({faults}))
-    settings = draw_settings(rng)
+    chances = {group: Random(f"{seed}/{group}") for group in GROUPS if group in groups}
+    settings, limits = draw_settings(rng), draw_range(rng)
     roaming = "restarts" in groups
-    lookback_ms = max(settings.lookback_ms, _LONGEST_LOOKBACK_MS if roaming else 0)
-    delay_ms = max(settings.delay_ms, 4 * HOUR_MS if roaming else 0)
+    lookback_ms = max(settings.lookback_ms, limits.lookback * HOUR_MS if roaming else 0)
+    delay_ms = max(settings.delay_ms, limits.timedelta * MINUTE_MS if roaming else 0)
+    final_ms = max(lookback_ms, delay_ms + _LEAST_AGE_MS)
     start_ms = to_ms(_FIRST_DAY) + rng.randrange(DAY_MS)
     mail_until_ms = start_ms + days * DAY_MS
     faults_until_ms = mail_until_ms + lookback_ms // 3
-    end_ms = mail_until_ms + lookback_ms * 13 // 10 + delay_ms + 2 * HOUR_MS
+    end_ms = mail_until_ms + final_ms * 13 // 10 + delay_ms + 6 * HOUR_MS
     spells, odds = list[Spell](), dict[str, float]()
-    for group in GROUPS:
-        chance = Random(f"{seed}/{group}")
-        if group in groups:
-            spells += draw_spells(chance, group, start_ms, faults_until_ms)
-            odds |= draw_odds(chance, group)
+    for group, source in chances.items():
+        spells += draw_spells(source, group, start_ms, faults_until_ms)
+        odds |= draw_odds(source, group)
     ends = Random(f"{seed}/ends")
     kills = ends.choice((1, 3, 10, 30)) * days if "crashes" in groups else 0
     stops = ends.choice((1, 3, 8)) * days if roaming else 0
+    takeovers = ends.choice((1, 3, 6)) * days if "owners" in groups else 0
     ways = Random(f"{seed}/graph")
+    mail = _mail(rng, seed, start_ms, mail_until_ms, lookback_ms)
+    reporting = draw_reporting(rng, groups, chances)
+    graph = draw_graph(ways, groups, chances, start_ms)
+    if chance := chances.get("rows"):
+        largest = min(reporting.page_size, graph.page_size or _GRAPH_PAGE, _MOST_RECIPIENTS)
+        mail = _with_odd_rows(chance, mail, start_ms, mail_until_ms, largest)
+    clock = chances.get("clock")
+    steps = _clock_steps(clock, start_ms, faults_until_ms) if clock else ()
     return Scenario(
         seed=seed,
         days=days,
@@ -157,9 +228,9 @@ def draw(seed: int, days: int, faults: str, service: str = "both") -> Scenario:
         faults_until_ms=faults_until_ms,
         end_ms=end_ms,
         settings=settings,
-        mail=_mail(rng, seed, start_ms, mail_until_ms, lookback_ms),
-        reporting=draw_reporting(rng, groups),
-        graph=draw_graph(ways, groups, start_ms),
+        mail=mail,
+        reporting=reporting,
+        graph=graph,
         reporting_format=ways.random() < 0.4,
         other_client=draw_other_client(ways, groups),
         latency=rng.choice((0.3, 0.5, 2.0)) if groups else 0.5,
@@ -169,8 +240,16 @@ def draw(seed: int, days: int, faults: str, service: str = "both") -> Scenario:
         odds=odds,
         kills=draw_kills(ends, start_ms, faults_until_ms, kills),
         stops=tuple(sorted(ends.randrange(start_ms, faults_until_ms) for _ in range(stops))),
-        clock_steps=_clock_steps(rng, start_ms, faults_until_ms) if "clock" in groups else (),
+        clock_steps=steps,
+        dates=_dates(clock, steps),
         predecessor_hours=rng.choice((None, None, None, 2, 60)),
+        limits=limits,
+        behind_ms=ends.choice((2, 8, 30)) * MINUTE_MS,
+        bad_from_ms=_bad_records(chances.get("records"), start_ms, mail_until_ms),
+        poison_answer=ends.choice(("batch", "null", "short", "status")),
+        poison_stays="intake" in groups and ends.random() < 0.4,
+        takeovers=draw_takeovers(ends, start_ms, faults_until_ms, takeovers),
+        visit=_visit(chances.get("tenants"), start_ms, mail_until_ms),
     )
 
 
@@ -187,7 +266,7 @@ def _mail(
     rate = 0.02 * 50 ** rng.random()
     bursts = [
         Burst(from_ms(until_ms), from_ms(until_ms + 10 * DAY_MS), 0.03),
-        Burst(from_ms(start_ms - 9 * DAY_MS), from_ms(start_ms - DAY_MS), 0.03),
+        Burst(from_ms(start_ms - 13 * DAY_MS), from_ms(start_ms - DAY_MS), 0.03),
     ]
     for _ in range(rng.choice((0, 0, 1, 3))):
         minute = rng.randrange(start_ms, until_ms) // 60_000 * 60_000
@@ -199,7 +278,7 @@ def _mail(
         seed=seed,
         messages_per_minute=rate,
         bursts=tuple(bursts),
-        since=from_ms(start_ms - 5 * DAY_MS),
+        since=from_ms(start_ms - 12 * DAY_MS),
         mean_recipients=rng.choice((1.2, 1.6, 3.0)),
         tie_fraction=rng.choice((0.1, 0.5)),
         late_fraction=rng.choice((0.02, 0.1, 0.3)),
@@ -211,9 +290,58 @@ def _mail(
     )
 
 
+def _with_odd_rows(
+    rng: Random, mail: MailFlowOptions, from_ms_: int, until_ms: int, page: int
+) -> MailFlowOptions:
+    """The same mail with rows that do not stay as they are, journals, and messages to very many."""
+    large = tuple(
+        LargeMessage(from_ms(rng.randrange(from_ms_, until_ms)), int(page * rng.uniform(0.2, 2.5)))
+        for _ in range(rng.choice((0, 1, 2)))
+    )
+    return replace(
+        mail,
+        reverting_fraction=rng.choice((0.0, 0.05, 0.3)),
+        vanishing_fraction=rng.choice((0.0, 0.05, 0.3)),
+        journal_fraction=rng.choice((0.0, 0.5, 1.0)),
+        large_messages=large,
+    )
+
+
+def _bad_records(rng: Random | None, from_ms: int, until_ms: int) -> tuple[int, ...]:
+    if rng is None:
+        return ()
+    backlog_ms = 12 * HOUR_MS
+    return tuple(
+        rng.randrange(from_ms - backlog_ms, until_ms) for _ in range(rng.choice((1, 1, 3)))
+    )
+
+
+def _visit(rng: Random | None, from_ms: int, until_ms: int) -> tuple[int, int] | None:
+    if rng is None:
+        return None
+    begins = rng.randrange(from_ms + HOUR_MS, until_ms - HOUR_MS)
+    return begins, min(begins + int(10 * MINUTE_MS * 100 ** rng.random()), until_ms)
+
+
+def _dates(rng: Random | None, steps: tuple[tuple[int, int], ...]) -> tuple[Date, Date]:
+    """A machine whose clock is wrong has a Microsoft that is right, on one of the services at least."""
+    if rng is None:
+        return "right", "right"
+    return draw_dates(rng, machine_is_right=not steps)
+
+
 def _clock_steps(rng: Random, from_ms: int, to_ms: int) -> tuple[tuple[int, int], ...]:
-    """Steps in either direction, most of up to an hour; the last one sets the clock right."""
+    """Steps in either direction, most of up to an hour; or a clock that is wrong from the beginning,
+    which steps may follow; or one that is right. In most runs the last step sets it right."""
     instants = sorted(rng.randrange(from_ms, to_ms) for _ in range(rng.choice((2, 2, 4))))
-    longest = rng.choice((600, 3600, 3600, 12 * 3600))
+    longest = rng.choice((600, 3600, 3600, 12 * 3600, 3 * 86_400, 10 * 365 * 86_400))
     sizes = [rng.choice((-1, 1)) * int(1000 * longest ** rng.random()) for _ in instants]
+    skew = rng.choice((-2 * DAY_MS, -HOUR_MS, 9 * HOUR_MS, 25 * HOUR_MS, 9_000))
+    match rng.randrange(4):
+        case 0:
+            return ((from_ms, skew),)
+        case 1:
+            return ((from_ms, skew), *zip(instants, [*sizes[:-1], 0], strict=True))
+        case 2:
+            return ()
     return tuple(zip(instants, [*sizes[:-1], 0], strict=True))

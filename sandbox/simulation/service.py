@@ -15,6 +15,7 @@ from office365_message_trace.transport import Answer, Request, Transport
 from sandbox import wire
 
 TOKEN = "$skiptoken"
+_MANY_RECIPIENTS = 1000  # documented for Get-MessageTraceV2
 
 
 class Service(ABC):
@@ -41,10 +42,7 @@ class Service(ABC):
 
     @abstractmethod
     def truncated(self, request: Request, authorization: str) -> Answer:
-        """The first page of what was asked for, without a link to more of it.
-
-        Only pages of the real size: nobody can tell that a smaller one is not the last.
-        """
+        """The first page of what was asked for, without a link to more of it."""
 
     @abstractmethod
     def refusal(self, kind: str) -> Answer:
@@ -72,6 +70,16 @@ class Parsed(wire.Request):
         """The query options, decoded."""
         words = (word.partition("=") for word in self.target.partition("?")[2].split("&"))
         return {name: unquote(text) for name, _, text in words}
+
+
+def scaled(client: ODataClient, page_size: int, recipients_shown: int | None) -> None:
+    """Make the collector's own client expect pages of that size, and listings with so many recipients.
+
+    In the real services these are constants. `recipients_shown` None: listings show all.
+    """
+    constants = {"page_size": page_size, "many_recipients": recipients_shown or _MANY_RECIPIENTS}
+    for name, value in constants.items():
+        setattr(client, name, value)
 
 
 def parsed(request: Request, target: str, authorization: str) -> Parsed:

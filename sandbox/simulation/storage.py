@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from random import Random
 
 import orjson
 
 from office365_message_trace.errors import StorageFailed
-from sandbox.clock import from_ms, to_ms
+from sandbox.clock import from_ms
 from sandbox.simulation.clock import VirtualClock
+from sandbox.simulation.gaps import declared_gaps
 from sandbox.simulation.perils import Killed, Perils
 from sandbox.simulation.troubles import Troubles
-from sandbox.simulation.witness import SPELL_RECOVERY, Witness
+from sandbox.simulation.witness import Witness
 
 RECORD_BYTES = 16
 """Documented in the architecture: the length of one record of acceptance."""
 
 STATE = ("state-0.json", "state-1.json")
 BUDGET = "quota.json"
+FOLDER = "message_trace"
+"""Where the first tenant's state lies, below the storage that all triggers share."""
 _NO_GAP = b'"gaps": []'
 
 
@@ -48,7 +50,7 @@ class MemoryStorage:
         try:
             self._may_fail("write")
         except StorageFailed:
-            if name == BUDGET:
+            if name.endswith(BUDGET):
                 self._witness.budget_lost.append(self._clock.ms)
             raise
         if self._struck("inside a write"):
@@ -94,18 +96,8 @@ class MemoryStorage:
 
     def _keep(self, name: str, data: bytes) -> None:
         self.blobs[name] = data
-        if name in STATE:
-            if self._witness.saved_first is None:
-                self._witness.saved_first = self._clock.ms
-            if _NO_GAP not in data:
-                self._note_gaps(data)
-
-    def _note_gaps(self, data: bytes) -> None:
-        known = {gap for _, gap in self._witness.gaps}
-        for first, last in orjson.loads(data)["payload"]["gaps"]:
-            gap = (to_ms(datetime.fromisoformat(first)), to_ms(datetime.fromisoformat(last)))
-            if gap not in known:
-                self._witness.gaps.append((self._clock.ms, gap))
+        if name.rpartition("/")[2] in STATE:
+            self._witness.saved(self._clock.ms, declared_gaps(data) if _NO_GAP not in data else [])
 
     def _before(self) -> None:
         if self._struck("before a write"):
@@ -122,8 +114,35 @@ class MemoryStorage:
         now = self._clock.ms
         full = verb == "write" and self._troubles.active("disk full")
         if full or self._troubles.active("storage down") or self._troubles.chance("storage"):
-            self._witness.fault(now, "storage fails", SPELL_RECOVERY)
+            self._witness.fault(now, "storage fails")
             raise StorageFailed("The storage does not work", verb)
+
+
+class Below:
+    """A folder of the storage, as a storage of its own."""
+
+    def __init__(self, storage: MemoryStorage, folder: str) -> None:
+        self._storage, self._folder = storage, folder
+
+    def read(self, name: str) -> bytes | None:
+        """As the base says."""
+        return self._storage.read(f"{self._folder}/{name}")
+
+    def write(self, name: str, data: bytes) -> None:
+        """As the base says."""
+        self._storage.write(f"{self._folder}/{name}", data)
+
+    def extend(self, name: str, known: bytes, added: bytes) -> None:
+        """As the base says."""
+        self._storage.extend(f"{self._folder}/{name}", known, added)
+
+    def delete(self, name: str) -> None:
+        """As the base says."""
+        self._storage.delete(f"{self._folder}/{name}")
+
+    def names(self, folder: str) -> list[str]:
+        """As the base says."""
+        return self._storage.names(f"{self._folder}/{folder}")
 
 
 def cursor_file(edge_ms: int) -> bytes:

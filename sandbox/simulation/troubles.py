@@ -22,13 +22,20 @@ SPELLS: Mapping[str, tuple[tuple[str, float, float], ...]] = {
         ("token refused", 0.1, 3),
         ("no token", 0.05, 1),
     ),
-    "intake": (("intake down", 0.1, 5), ("key refused", 0.1, 3), ("intake throttled", 0.05, 1)),
+    "intake": (
+        ("intake down", 0.1, 5),
+        ("key refused", 0.1, 3),
+        ("intake throttled", 0.05, 1),
+        ("events refused", 0.05, 3),
+    ),
+    "rows": (("stale", 0.05, 0.3),),
     "storage": (("disk full", 0.02, 1), ("storage down", 0.02, 1)),
 }
 """By group: kinds of spells with their shortest and longest duration in hours."""
 
 CHANCES: Mapping[str, tuple[str, ...]] = {
     "microsoft": ("page", "next link"),
+    "answers": ("lie", "odd answer"),
     "throttling": ("throttle",),
     "credentials": ("revoked",),
     "intake": ("post",),

@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from office365_message_trace.collect.ownership import OwnedHttp, OwnedStorage, Ownership
+from office365_message_trace.collect.tenants import Identity, find_place
 from office365_message_trace.collector import Collector
 from office365_message_trace.coverage import Coverage, Kind, Policy
 from office365_message_trace.ledger import Ledger
+from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.model import Event
 from office365_message_trace.odata import ODataClient
 from office365_message_trace.pusher import BatchPusher
 from office365_message_trace.quota import RequestBudget
-from office365_message_trace.resume import opening_coverage
+from office365_message_trace.resume import learn_time, opening_coverage
 from office365_message_trace.state import StateStore
-from office365_message_trace.storage import PatientStorage
+from office365_message_trace.storage import PatientStorage, Storage
 from office365_message_trace.transport import Transport
 from sandbox.graph import GraphService
 from sandbox.intake import Intake, IntakeOptions
-from sandbox.mailflow import MailFlow
+from sandbox.mailflow import MailFlow, MailFlowOptions
 from sandbox.reporting import ReportingService
 from sandbox.simulation.clock import VirtualClock
-from sandbox.simulation.credentials import SimulatedCredentials, directory
+from sandbox.simulation.credentials import (
+    OTHER_TENANT,
+    TENANT,
+    SimulatedCredentials,
+    directory,
+)
 from sandbox.simulation.events import events_of
 from sandbox.simulation.graph import OtherClient, SimulatedGraph
+from sandbox.simulation.lies import Distortions
 from sandbox.simulation.microsoft import MicrosoftHttp
 from sandbox.simulation.perils import Perils
 from sandbox.simulation.receiver import KEY, URL, IntakeHttp
@@ -31,20 +40,30 @@ from sandbox.simulation.reporting import SimulatedReporting
 from sandbox.simulation.scenario import Scenario
 from sandbox.simulation.service import Service
 from sandbox.simulation.settings import Settings
-from sandbox.simulation.storage import MemoryStorage
+from sandbox.simulation.storage import FOLDER, Below, MemoryStorage
 from sandbox.simulation.tenant import SimulatedMail, WatchedTenant
 from sandbox.simulation.troubles import Troubles
-from sandbox.simulation.witness import Life, Witness
+from sandbox.simulation.witness import Collected, Life, Witness
+
+
+@dataclass
+class Place:
+    """A tenant that can be collected, by its `name`, and the service that shows its mail."""
+
+    name: str
+    collected: Collected
+    service: Service
+    distortions: Distortions
 
 
 class World:
-    """What a restart of the collector does not touch: time, tenant, services, storage, witness."""
+    """What a restart of the collector does not touch: time, tenants, services, storage, witness."""
 
     def __init__(self, scenario: Scenario) -> None:
         chance = scenario.random
         self.scenario = scenario
         self.witness = Witness(events_of(scenario))
-        self.perils = Perils(scenario.kills)
+        self.perils = Perils(scenario.kills, scenario.takeovers)
         self.clock = VirtualClock(scenario.start_ms, self.perils, scenario.clock_steps)
         self.troubles = Troubles(
             scenario.spells,
@@ -56,37 +75,61 @@ class World:
         self.storage = MemoryStorage(
             self.clock, self.perils, self.troubles, self.witness, chance("storage")
         )
-        self.tenant = WatchedTenant(SimulatedMail(MailFlow(scenario.mail), scenario.whole_seconds))
         self._entra = directory(self.clock, scenario.seed)
-        self._service = self._serving(scenario)
-        poison = self.witness.events.poison if "intake" in scenario.groups else None
-        self._intake = Intake({KEY}, self.clock.true, IntakeOptions(poison=poison))
+        self._distortion_chance = chance("distortions")
+        self.places = [self._place(TENANT, scenario.mail)]
+        """The usual tenant, and the one that is collected for a while."""
+        if scenario.visit is not None:
+            visited = replace(scenario.mail, seed=-scenario.seed, large_messages=())
+            self.places.append(self._place(OTHER_TENANT, visited))
+        self.place = self.places[0]
+        """The one that is collected now."""
+        self.witness.collected = [place.collected for place in self.places]
+        options = IntakeOptions(poison_answer=scenario.poison_answer)
+        self._intake = Intake({KEY}, self.clock.true, options)
         self._microsoft_chance = chance("microsoft answers")
         self._intake_chance = chance("intake answers")
         self._jitter = chance("jitter")
+
+    @property
+    def tenant(self) -> WatchedTenant:
+        """The usual tenant."""
+        return self.places[0].collected.tenant
 
     def live(self, settings: Settings) -> None:
         """One life of the collector, put together as the module's trigger does it.
 
         Ends by `Killed`, by `Stopped`, or by an error that the module would end with.
         """
-        witness, clock = self.witness, self.clock
-        witness.lives.append(Life(clock.ms))
-        storage = PatientStorage(self.storage, clock, self._log)
+        clock = MicrosoftClock(self.clock, self._log)
+        self.witness.begins(Life(self.clock.ms, self.place.name))
+        self.witness.current = self.place.collected
+        shared = PatientStorage(self.storage, clock, self._log)
+        where = find_place(shared, FOLDER, Identity(self.place.name, KEY))
+        owner = Ownership(self.storage, where.folder, clock, self._log)
+        owner.claim()
+        owner.check()
+        self.clock.alive = owner.glance
+        where.save(shared)
+        self.place.collected.folder = where.folder
+        own = OwnedStorage(Below(self.storage, where.folder), owner)
+        storage = PatientStorage(own, clock, self._log)
+        policy = replace(settings.policy, history=self.place.service.history)
+        source = self._source(policy, own, clock)
+        now = learn_time(source, clock)
         store, ledger = StateStore(storage, self._log), Ledger(storage)
-        policy = replace(settings.policy, history=self._service.history)
         coverage = opening_coverage(
             store,
             ledger,
-            storage,
+            shared if self.place is self.places[0] else None,
             policy,
             settings.first_start,
-            clock.now(),
+            now,
             self._log,
         )
         Collector(
-            self._source(policy),
-            self._pusher(settings),
+            source,
+            self._pusher(settings, owner, clock),
             ledger,
             store,
             policy,
@@ -107,12 +150,32 @@ class World:
     def accepted(self, events: int, seconds: float) -> None:
         """Told by the pusher; the judge does not listen to it."""
 
-    def discarded(self, events: int) -> None:
+    def not_accepted(self, events: int) -> None:
         """Told by the pusher."""
+        self.witness.faults["events refused"] += events
+
+    def discarded(self, events: int) -> None:
+        """Told when events are given up."""
         self.witness.faults["events discarded"] += events
 
-    def _serving(self, scenario: Scenario) -> Service:
-        tenant, entra, now = self.tenant, self._entra, self.clock.true
+    def _place(self, name: str, mail: MailFlowOptions) -> Place:
+        scenario = self.scenario
+        tenant = WatchedTenant(
+            SimulatedMail(MailFlow(mail), scenario.whole_seconds, scenario.bad_from_ms)
+        )
+        distortions = Distortions(
+            tenant,
+            self.clock,
+            self.troubles,
+            self.witness,
+            self._distortion_chance,
+            reach_ms=scenario.settings.reach_ms,
+            behind_ms=scenario.behind_ms,
+        )
+        return Place(name, Collected(tenant, FOLDER), self._serving(tenant), distortions)
+
+    def _serving(self, tenant: WatchedTenant) -> Service:
+        scenario, entra, now = self.scenario, self._entra, self.clock.true
         if scenario.service == "reporting":
             reporting = ReportingService(tenant, entra, now, scenario.reporting)
             return SimulatedReporting(reporting, scenario.token_step, scenario.latency)
@@ -127,26 +190,27 @@ class World:
             reporting_format=scenario.reporting_format,
         )
 
-    def _source(self, policy: Policy) -> ODataClient:
+    def _source(self, policy: Policy, storage: Storage, clock: MicrosoftClock) -> ODataClient:
+        service = self.place.service
         credentials = SimulatedCredentials(
-            self._entra, self._service.resource, self.clock, self.troubles, self.witness
+            self._entra, service.resource, self.clock, self.troubles, self.witness, clock.heard
         )
         http = MicrosoftHttp(
-            self._service,
+            service,
             credentials,
             self.clock,
             self.perils,
             self.troubles,
             self.witness,
             self._microsoft_chance,
-            RequestBudget(self.storage, self.clock, policy.frequency),
+            RequestBudget(storage, clock, policy.frequency),
         )
-        transport = Transport(
-            http, "Microsoft", self.clock, self._log, credentials, self._jitter.random
-        )
-        return self._service.client(transport, self.clock, self._log)
+        http.date, credentials.date = self.scenario.dates
+        http.distort = self.place.distortions.answer
+        transport = Transport(http, "Microsoft", clock, self._log, credentials, self._jitter.random)
+        return service.client(transport, clock, self._log)
 
-    def _pusher(self, settings: Settings) -> BatchPusher:
+    def _pusher(self, settings: Settings, owner: Ownership, clock: MicrosoftClock) -> BatchPusher:
         http = IntakeHttp(
             self._intake,
             self.clock,
@@ -156,8 +220,10 @@ class World:
             self._intake_chance,
             self.scenario.latency,
         )
-        transport = Transport(http, "The intake", self.clock, self._log, None, self._jitter.random)
-        return BatchPusher(URL, KEY, settings.chunk_size, transport, self.clock, self._log, self)
+        http.poison_stays = self.scenario.poison_stays
+        owned = OwnedHttp(http, owner)
+        transport = Transport(owned, "The intake", clock, self._log, None, self._jitter.random)
+        return BatchPusher(URL, KEY, settings.chunk_size, transport, clock, self._log, self)
 
     def _log(self, text: str, level: str) -> None:
         """The trace must not hold the ledger's key, which no seed decides."""

@@ -12,12 +12,13 @@ from typing import Literal
 
 import pytest
 
+from office365_message_trace.collect.tenants import Identity, find_place
 from office365_message_trace.commands.keeping import goes_with_container
 from office365_message_trace.coverage import Coverage
 from office365_message_trace.settings import OAuthSettings
 from office365_message_trace.state import COPIES, StateStore
 from office365_message_trace.storage import FolderStorage
-from sandbox import Answer, KeyPair, MailFlowOptions, Rule, SandboxOptions
+from sandbox import Answer, KeyPair, MailFlowOptions, OtherDate, Rule, SandboxOptions
 from sandbox.clock import wall_clock
 from tests.command_line.conftest import Desk
 from tests.support import Logbook
@@ -56,12 +57,27 @@ def test_in_good_health_it_tells_what_it_found(desk: Desk) -> None:
     who = desk.world.identity
     assert 'complete, for the trigger "Office 365 Message Trace OAuth"' in found
     assert "network to Entra ID: 127.0.0.1 answers (directly, no proxy)" in found
-    assert "clock: agrees with the services' clocks" in found
+    assert "clock: agrees with Microsoft's" in found
     assert f"application {who.client_id} in tenant {who.tenant_id}" in found
     assert "with ReportingWebService.Read.All, valid until" in found
     assert "rows in the last hour; the newest was received" in found
     assert "accepts the key (asked with an empty batch, no event was sent)" in found
     assert "none yet: the trigger has not run here" in found
+
+
+def test_settings_of_another_tenant_than_the_state_s_are_a_warning_and_change_nothing(
+    desk: Desk,
+) -> None:
+    saved_state(desk)
+    storage = FolderStorage(desk.data)
+    other = "0bbccd15-3f8e-4c04-b425-094646be5e38"
+    find_place(storage, "message_trace", Identity(other, "key")).save(storage)
+    before = storage.read("message_trace/identity.json")
+    said = desk.run("check")
+    assert said.status == 1
+    assert any("The tenant is another one than before" in text for text in said.lines("warning"))
+    assert "none yet: the trigger has not run here" in said.out
+    assert storage.read("message_trace/identity.json") == before
 
 
 def test_json_holds_the_same_findings_and_the_exit_status(desk: Desk) -> None:
@@ -78,6 +94,13 @@ def test_a_test_event_is_sent_only_when_it_is_asked_for_and_says_what_it_is(desk
     assert "Test event of check" in event
     assert "message-trace.invalid" in event
     assert any("accepted the test event" in line for line in said.lines("ok"))
+
+
+def test_a_test_event_without_an_id_was_not_accepted(desk: Desk) -> None:
+    options = desk.world.intake.options
+    options.poison, options.poison_answer = "Test event of check", "null"
+    said = desk.run("check", "--send-test-event")
+    assert any("accepts none of the events" in line for line in said.lines("failure"))
 
 
 def test_more_rows_than_a_page_are_counted_as_at_least(desk: Desk) -> None:
@@ -103,24 +126,36 @@ class TestWithoutMail:
 
 
 class TestWithAnotherTime:
-    @pytest.fixture(params=[(3, 1, "warning"), (-10, 2, "failure")])
-    def skew(self, request: pytest.FixtureRequest) -> tuple[int, int, str]:
-        skew: tuple[int, int, str] = request.param
-        return skew
+    @pytest.fixture(params=[3, -10, -1500, 2880])
+    def minutes(self, request: pytest.FixtureRequest) -> int:
+        minutes: int = request.param
+        return minutes
 
     @pytest.fixture
-    def options(self, skew: tuple[int, int, str]) -> SandboxOptions:
-        return SandboxOptions(now=lambda: wall_clock() + timedelta(minutes=skew[0]))
+    def options(self, minutes: int) -> SandboxOptions:
+        now = lambda: wall_clock() + timedelta(minutes=minutes)  # noqa: E731  # the sandbox's clock
+        mail = MailFlowOptions(messages_per_minute=2, since=now() - timedelta(minutes=50))
+        return SandboxOptions(mail=mail, now=now)
 
-    def test_a_clock_that_is_off_is_told_with_its_direction_and_what_to_do(
-        self, desk: Desk, skew: tuple[int, int, str]
+    @pytest.mark.parametrize("trigger", ["oauth", "graph"])
+    def test_a_clock_that_is_off_is_named_with_its_direction_and_what_to_do_and_harms_nothing(
+        self, desk: Desk, minutes: int, trigger: Literal["oauth", "graph"]
     ) -> None:
-        minutes, status, level = skew
-        said = desk.run("check")
-        assert said.status == status
-        (line,) = (line for line in said.lines(level) if line.startswith("clock: "))
+        desk.world.faults.add(Rule(OtherDate(), "intake", times=None))
+        said = desk.run("check", trigger=trigger)
+        (line,) = (line for line in said.lines("warning") if line.startswith("clock: "))
+        assert (
+            f"clock is {abs(minutes)} min" in line or "clock is 1 day" in line or "2 days" in line
+        )
         assert ("behind" if minutes > 0 else "ahead of") in line
         assert "time service (NTP)" in line
+        assert said.lines("failure") == []
+        assert any(found.startswith("fresh mail: ") for found in said.lines("ok"))
+
+    def test_the_clock_of_the_intake_does_not_count(self, desk: Desk) -> None:
+        for service in ("entra", "reporting"):
+            desk.world.faults.add(Rule(OtherDate(), service, times=None))
+        assert not any(line.startswith("clock: ") for line in desk.run("check").out.splitlines())
 
 
 def test_a_proxy_that_does_not_work_is_named_without_its_password(desk: Desk) -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from office365_message_trace.coverage import Coverage, Policy
+from office365_message_trace.collect.ownership import Ownership
+from office365_message_trace.collect.tenants import Identity, find_place
+from office365_message_trace.coverage import Cause, Coverage, Gap, Policy
 from office365_message_trace.journal import Journal
 from office365_message_trace.ledger import Ledger, stored_volume
 from office365_message_trace.model import Window, milliseconds
@@ -22,13 +24,15 @@ POLICY = Policy(timedelta(minutes=5), timedelta(minutes=1), timedelta(hours=24))
 
 
 def written_state(desk: Desk) -> FolderStorage:
-    """A trigger that came two hours' backlog and a gap far, with a problem and three rows."""
+    """A trigger that came two hours' backlog far, with a gap of each cause, a problem and three rows."""
     storage = FolderStorage(desk.data / "message_trace")
     now = wall_clock().replace(microsecond=0)
     coverage = Coverage.starting(now - timedelta(hours=2), POLICY).with_outage_behind(now, POLICY)
-    lost = Window(now - timedelta(days=31), now - timedelta(days=30))
+    for days, cause in enumerate(Cause, start=30):
+        lost = Window(now - timedelta(days=days, hours=1), now - timedelta(days=days))
+        coverage = coverage.with_gap(Gap(lost, cause))
     journal = Journal(storage, TurnedClock(now - timedelta(minutes=2)))
-    StateStore(storage, Logbook(), journal.saved).save(coverage.with_gap(lost))
+    StateStore(storage, Logbook(), journal.saved).save(coverage)
     journal.note("The client secret has expired.", "critical")
     received = milliseconds(now)
     rows = [row(received, MessageTraceId=str(number)) for number in range(3)]
@@ -62,9 +66,10 @@ def test_a_state_is_told_line_by_line(desk: Desk) -> None:
     ):
         assert text in said.out
     assert any("The client secret has expired." in line for line in said.lines("critical"))
-    assert any(
-        "rows of this time may be missing for good" in line for line in said.lines("warning")
-    )
+    gaps = [text for text in said.lines("warning") if "gap: " in text]
+    assert len(gaps) == len(Cause)
+    assert "not read before the service stopped keeping it" in "".join(gaps)
+    assert sum("tried again now and then" in text for text in gaps) == len(Cause) - 1
     assert desk.requests == 0
 
 
@@ -76,9 +81,30 @@ def test_json_holds_the_same_in_numbers(desk: Desk) -> None:
     assert told["lag_seconds"] == pytest.approx(360, abs=30)
     assert datetime.fromisoformat(told["live_edge"]).tzinfo is not None
     assert [each["trail_seconds"] for each in told["rereads"]][0::7] == [600.0, 86400.0]
-    assert len(told["gaps"]) == 1
+    assert {gap["cause"] for gap in told["gaps"]} == {cause.value for cause in Cause}
+    assert all(datetime.fromisoformat(gap["window"][0]).tzinfo for gap in told["gaps"])
     assert told["problems"][0]["text"] == "The client secret has expired."
     assert told["requests"] == {"spent": 0, "limit": 90}
+
+
+def test_the_owner_is_told_by_the_beginning_of_its_name_and_since_when(desk: Desk) -> None:
+    written_state(desk)
+    assert desk.run("status", "--json").json["owner"] is None
+    Ownership(FolderStorage(desk.data), "message_trace", TurnedClock(), Logbook()).claim()
+    owner = desk.run("status", "--json").json["owner"]
+    assert datetime.fromisoformat(owner["since"]) == NOON
+    said = desk.run("status")
+    assert f"owner: process {owner['id'][:8]}, since 2026-06-15 12:00:00 UTC" in said.out
+
+
+def test_the_state_is_that_of_the_tenant_that_was_collected_last(desk: Desk) -> None:
+    written_state(desk)
+    storage = FolderStorage(desk.data)
+    for tenant in ("contoso.example", "fabrikam.example"):
+        find_place(storage, "message_trace", Identity(tenant, "key")).save(storage)
+    assert "none: the trigger has not run here" in desk.run("status").out
+    find_place(storage, "message_trace", Identity("contoso.example", "key")).save(storage)
+    assert "ledger: 3 rows in 1 bucket" in desk.run("status").out
 
 
 def test_a_damaged_copy_is_said_and_the_other_one_told(desk: Desk) -> None:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 from uuid import uuid4
 
 import pytest
 
+from office365_message_trace.collect.tenants import Identity, find_place
 from office365_message_trace.entra import REFUSALS
 from office365_message_trace.graph import FIRST_PARTY_APP
-from sandbox import Answer, Rule
+from office365_message_trace.storage import FolderStorage
+from sandbox import Answer, OtherDate, Rule
 from sandbox.certificates import KeyPair
 from sandbox.clock import wall_clock
 from sandbox.entra_errors import TABLE, EntraError
@@ -84,6 +87,23 @@ def newer_state(desk: Desk) -> None:
     saved_state(desk).write("state-1.json", b'{"schema": 99}')
 
 
+def stored_for(tenant: str | None = None) -> Callable[[Desk], object]:
+    """A state that another intake was fed from, of ``tenant`` or of the one that is entered."""
+
+    def store(desk: Desk) -> None:
+        identity = Identity(tenant or desk.world.identity.tenant_id, "another key")
+        storage = FolderStorage(desk.data)
+        find_place(storage, "message_trace", identity).save(storage)
+
+    return store
+
+
+def an_hour_later(desk: Desk) -> None:
+    date = format_datetime(wall_clock() + timedelta(hours=1), usegmt=True)
+    for service in ("entra", "reporting"):
+        desk.world.faults.add(Rule(OtherDate(date), service, times=None))
+
+
 def certified(begins: timedelta, lasting: timedelta = timedelta(days=365)) -> Case:
     """Signing in with a certificate that nobody registered."""
     pair = KeyPair.made(wall_clock() + begins, lasting)
@@ -139,11 +159,17 @@ CASES = {
     "Cannot … the trigger's own state": Case(trouble=no_folder),
     "… copies of the trigger's state is missing or damaged": Case(trouble=one_copy),
     "The trigger's state was written by a newer version": Case(trouble=newer_state),
+    "The tenant is another one than before": Case(trouble=stored_for(str(uuid4()))),
+    "The tenant was named by its ID before and is named by a domain now": Case(
+        trouble=stored_for("contoso.example")
+    ),
+    "The intake key is another one than before.": Case(trouble=stored_for()),
+    "This machine's clock is … Microsoft's.": Case(trouble=an_hour_later),
 }
 ONLY_A_RUNNING_TRIGGER_KNOWS = {
     "… returned rows without a usable receive time",
     "… returned rows from outside the time that was asked for",
-    "The intake does not accept one event",
+    "The Sekoia.io intake accepts most events, but not all.",
     "Pausing for …: the request budget is used up.",
     "Message traces from before … are lost",
     "Rows may be missing at …",
@@ -151,7 +177,16 @@ ONLY_A_RUNNING_TRIGGER_KNOWS = {
     "… of the former module is not readable",
     "Logs could not be sent",
     "An unexpected fault stopped the collection",
-    "The system clock was set back",
+    "Time was read that had not come yet",
+    "Most rows that are read again have changed",
+    "A gap can be read after all",
+    "The intake does not accept one event",
+    "A second read of time that was read once",
+    "Microsoft 365 shows new or changed rows up to the end of the look-back",
+    "… the time is read again later, in other windows",
+    "The rows of one message to many recipients cannot be completed",
+    "Another process has taken over this trigger's state",
+    "The clocks of … apart.",
 }
 
 

@@ -210,6 +210,15 @@ def test_replay_tells_how_much_was_sent_before_the_intake_refused(desk: Desk) ->
     assert "The Sekoia.io intake refuses the intake key." in said.err
 
 
+def test_replay_counts_the_events_that_the_intake_refuses(desk: Desk) -> None:
+    for minutes in (10, 20, 30):
+        delivered(desk, minutes, "poison" if minutes == 20 else "good")
+    options = desk.world.intake.options
+    options.poison, options.poison_answer = "poison", "null"
+    said = desk.run("replay", "--from", "1h ago", "--to", "now", "--yes")
+    assert "2 of 3 events accepted, 1 refused." in said.out
+
+
 @pytest.mark.parametrize(
     ("trigger", "settings", "named"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -13,15 +14,17 @@ from urllib.parse import unquote
 
 import pytest
 
+from office365_message_trace import ledger as ledger_module
 from office365_message_trace import reporting as reporting_module
 from office365_message_trace import transport
 from office365_message_trace.auth import EntraAuth
 from office365_message_trace.collector import Collector
-from office365_message_trace.coverage import Coverage, Kind, Policy
+from office365_message_trace.coverage import Cause, Coverage, Gap, Kind, Policy
 from office365_message_trace.errors import Stopped, StorageFailed
 from office365_message_trace.ledger import FINGERPRINT_BYTES, Ledger
+from office365_message_trace.microsoft.rows import Listing, ReportingRows
 from office365_message_trace.model import MILLISECOND, Event, Window
-from office365_message_trace.odata import Listing
+from office365_message_trace.odata import ODataClient
 from office365_message_trace.pusher import BatchPusher
 from office365_message_trace.quota import MOST_REQUESTS, PERIOD, RequestBudget
 from office365_message_trace.reporting import ReportingClient
@@ -45,6 +48,7 @@ from sandbox import (
     delays,
     make_row,
 )
+from sandbox.intake import PoisonAnswer
 from tests.integration.conftest import SCOPE
 from tests.support import NOON, Logbook, TurnedClock
 
@@ -89,15 +93,18 @@ class Tally:
     """`Deliveries` and `Progress` that are kept."""
 
     def __init__(self) -> None:
-        self.events = self.left_out = self.known = 0
+        self.events = self.not_taken = self.known = 0
         self.refusals: list[bool] = []
         self.lags: list[timedelta] = []
 
     def accepted(self, events: int, seconds: float) -> None:
         self.events += events
 
+    def not_accepted(self, events: int) -> None:
+        self.not_taken += events
+
     def discarded(self, events: int) -> None:
-        self.left_out += events
+        raise AssertionError("the pusher gives up no event")
 
     def covered(self, coverage: Coverage, now: datetime) -> None:
         self.lags.append(now - coverage.live)
@@ -151,7 +158,7 @@ class Site:
         )
         collector.run(coverage)
 
-    def _source(self, storage: Storage) -> ReportingClient:
+    def _source(self, storage: Storage) -> ODataClient:
         who = self.world.identity
         auth = EntraAuth(
             self.world.url("entra"), who.tenant_id, who.client_id, who.client_secret, SCOPE
@@ -197,6 +204,17 @@ def stop() -> None:
     raise Stopped
 
 
+@dataclass
+class BadRecord(Rule):
+    """A fault of every request whose target it ``hits``."""
+
+    times: int | None = None
+    hits: Callable[[str], bool] = lambda target: True
+
+    def concerns(self, service: str, method: str, target: str) -> bool:
+        return super().concerns(service, method, target) and self.hits(target)
+
+
 def busiest(instants: Iterable[timedelta], span: timedelta) -> int:
     """The most of ``instants`` within any ``span``."""
     moments = sorted(instants)
@@ -239,7 +257,7 @@ def test_a_first_start_delivers_every_row_once(site: Site, mail: MailFlowOptions
     report = site.report(NOON - HOUR, NOON + HOUR)
     assert report.ok, str(report)
     assert report.rows > 200
-    assert (site.tally.events, site.tally.left_out) == (report.rows, 0)
+    assert (site.tally.events, site.tally.not_taken) == (report.rows, 0)
     assert site.saved.gaps == ()
     assert site.saved.backlog == ()
     assert site.tally.lags[-1] <= ON_TIME
@@ -294,15 +312,20 @@ def test_a_change_of_status_is_an_event_of_its_own(site: Site) -> None:
     ]
 
 
-def test_without_a_look_back_everything_is_read_once(site: Site) -> None:
+def test_without_a_look_back_everything_is_read_twice_within_an_hour(site: Site) -> None:
+    """The second time half an hour after the first: no single read is believed."""
     late = make_row(NOON + 10 * MINUTE, visible_at=NOON + 40 * MINUTE)
-    site.world.tenant.add(late, make_row(NOON + 20 * MINUTE))
-    site.collect(until=NOON + 2 * HOUR)
-    assert len(site.events) == 1
-    assert busiest(site.requests("reporting"), 10 * MINUTE) <= 7
+    too_late = make_row(NOON + 11 * MINUTE, visible_at=NOON + 75 * MINUTE)
+    site.world.tenant.add(late, too_late, make_row(NOON + 20 * MINUTE))
+    site.collect(until=NOON + 3 * HOUR)
+    assert len(site.events) == 2
+    assert busiest(site.requests("reporting"), 10 * MINUTE) <= 10
+    (said,) = site.log.texts("warning")
+    assert "Raise lookback" in said
 
 
-def test_what_nothing_reads_again_is_forgotten(site: Site) -> None:
+def test_what_nothing_reads_again_is_forgotten(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger_module, "KEPT_FOR", 1.25 * HOUR)
     site.world.tenant.add(*(make_row(NOON + n * HOUR / 4) for n in range(16)))
     site.collect(until=NOON + 4.5 * HOUR)
     assert len(site.events) == 16
@@ -321,14 +344,15 @@ def test_a_row_with_the_zero_date_of_net_is_forwarded_and_does_no_harm(site: Sit
 
 
 @pytest.mark.parametrize(
-    "mail", [punctual(10, NOON - HOUR, NOON + HOUR / 2)], ids=["more than the budget"]
+    "mail", [punctual(5, NOON - 16 * HOUR, NOON + HOUR / 2)], ids=["more than the budget"]
 )
 def test_a_backlog_keeps_to_the_request_budget_and_leaves_room_for_fresh_mail(
-    site: Site, mail: MailFlowOptions
+    site: Site, mail: MailFlowOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    site.world.reporting.options.page_size = 8
-    site.collect(until=NOON + HOUR)
-    report = site.report(NOON - HOUR, NOON + HOUR)
+    monkeypatch.setattr(ReportingClient, "page_size", 40)
+    site.world.reporting.options.page_size = 40
+    site.collect(until=NOON + HOUR, start=NOON - 16 * HOUR)
+    report = site.report(NOON - 16 * HOUR, NOON + HOUR)
     assert report.ok, str(report)
     assert "budget is used up" in "".join(site.log.texts("info"))
     assert busiest(site.requests("reporting"), timedelta(seconds=PERIOD)) <= MOST_REQUESTS
@@ -417,6 +441,40 @@ def test_a_refusal_is_said_held_probed_slowly_and_over_by_itself(
     assert report.ok, str(report)
 
 
+@pytest.mark.parametrize("answer", ["batch", "null", "short", "status"])
+def test_an_event_that_the_intake_refuses_for_some_minutes_is_delivered(
+    site: Site, answer: PoisonAnswer
+) -> None:
+    site.policy = replace(PLAIN, lookback=HOUR)
+    for minute in range(30):
+        subject = "poison" if minute == 3 else "good"
+        site.world.tenant.add(make_row(NOON + minute * MINUTE, Subject=subject))
+    options = site.world.intake.options
+    options.poison, options.poison_answer = "poison", answer
+    options.poison_until = NOON + 12 * MINUTE
+    site.collect(until=NOON + 2 * HOUR)
+    report = site.report(NOON, NOON + HOUR)
+    assert report.rows == 30
+    assert report.missing_rows == []
+    assert len(report.repeated) <= (answer == "short"), "its neighbour, where nothing else can tell"
+    assert site.tally.not_taken >= 1
+    assert set(site.tally.refusals) <= {False}, "nothing was held for it"
+
+
+def test_an_event_that_is_always_refused_is_tried_with_each_read_and_holds_nothing(
+    site: Site,
+) -> None:
+    site.policy = replace(PLAIN, lookback=HOUR)
+    for minute in range(30):
+        subject = "poison" if minute == 3 else "good"
+        site.world.tenant.add(make_row(NOON + minute * MINUTE, Subject=subject))
+    site.world.intake.options.poison = "poison"
+    site.collect(until=NOON + 2 * HOUR)
+    assert len(site.events) == 29
+    assert site.tally.not_taken >= 4
+    assert site.saved.live >= NOON + 110 * MINUTE
+
+
 def test_reading_nothing_does_not_end_a_refusal_of_the_intake(site: Site) -> None:
     site.world.tenant.add(make_row(NOON - 40 * MINUTE))
     site.world.intake.keys.clear()
@@ -453,7 +511,7 @@ def test_history_that_the_service_does_not_keep_is_declared_as_a_gap(site: Site)
     instants = [NOON - 30 * DAY + n * 4 * HOUR for n in range(180)]
     site.world.tenant.add(*(make_row(instant) for instant in instants))
     site.collect(until=NOON + HOUR, start=NOON - 30 * DAY)
-    assert site.saved.gaps == (Window(NOON - 30 * DAY, kept),)
+    assert site.saved.gaps == (Gap(Window(NOON - 30 * DAY, kept), Cause.TOO_OLD),)
     received = {event["MessageTraceId"] for event in site.events}
     expected = {make_row(each).content["MessageTraceId"] for each in instants if each >= kept}
     assert received == expected
@@ -462,6 +520,9 @@ def test_history_that_the_service_does_not_keep_is_declared_as_a_gap(site: Site)
     assert "2026-06-05 00:00 UTC" in line
     assert "gap" in line
     assert len(site.requests("reporting")) < 90, "a quiet month is a handful of requests"
+    site.clock.waits.clear()
+    site.collect(until=NOON + 3 * HOUR)
+    assert len(site.clock.waits) < 2 * HOUR / SECOND, "the loop does not turn without a pause"
 
 
 @pytest.mark.parametrize("status", [400, 500])
@@ -477,7 +538,8 @@ def test_an_outage_longer_than_the_history_is_a_gap_and_fresh_mail_goes_on(
     site.clock.wait((back - site.clock.now()).total_seconds())
     site.collect(until=back + HOUR)
     assert len(site.events) == 3
-    assert site.saved.gaps == (Window(read_up_to, datetime(2026, 6, 25, tzinfo=UTC)),)
+    lost = Window(read_up_to, datetime(2026, 6, 25, tzinfo=UTC))
+    assert site.saved.gaps == (Gap(lost, Cause.TOO_OLD),)
 
 
 @steady
@@ -508,22 +570,24 @@ def test_a_window_that_is_too_large_is_read_in_smaller_ones(
 @pytest.mark.parametrize(
     "mail", [punctual(10, NOON - 5 * HOUR, NOON - HOUR / 2)], ids=["many pages"]
 )
+@pytest.mark.parametrize("known", [200, 2000], ids=["known page size", "smaller than documented"])
 @pytest.mark.parametrize("order", ["descending", "ascending"])
-def test_what_an_unfinished_window_covered_is_not_read_again(
-    site: Site, mail: MailFlowOptions, order: str
+def test_windows_mostly_fit_one_page_so_that_links_which_are_refused_cost_little(
+    site: Site, mail: MailFlowOptions, order: str, known: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every link behind the fourth page is refused, for the backlog as a whole."""
-    site.world.reporting.options.page_size = 50
+    """Links are positions, and no order is documented: of an unfinished window nothing counts."""
+    monkeypatch.setattr(ReportingClient, "page_size", known)
+    site.policy = replace(site.policy, lookback=HOUR)
+    site.world.reporting.options.page_size = 200
     site.world.reporting.options.order = order  # type: ignore[assignment]
-    refused = Rule(Answer(400, b"{}"), "reporting", path="skiptoken=199", times=None)
+    refused = Rule(Answer(400, b"{}"), "reporting", path="skiptoken=", times=None)
     site.world.faults.add(refused)
-    site.collect(until=NOON + 30 * MINUTE, start=NOON - 5 * HOUR)
+    site.collect(until=NOON + HOUR, start=NOON - 5 * HOUR)
     report = site.report(NOON - 5 * HOUR, NOON + HOUR)
     assert report.ok, str(report)
-    assert refused.struck > 3
-    pages = report.rows / 50
-    live = 30 * MINUTE / site.policy.frequency
-    assert len(site.requests("reporting")) < 1.5 * pages + refused.struck + live
+    assert site.saved.gaps == ()
+    live = HOUR / site.policy.frequency
+    assert len(site.requests("reporting")) < 10 * report.rows / 200 + live
 
 
 @steady
@@ -531,37 +595,159 @@ def test_links_that_lead_elsewhere_lose_nothing(
     site: Site, mail: MailFlowOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As behind a gateway whose upstream writes its own host into links."""
-    ours = ReportingClient.listing
+    ours = ReportingRows.listing
 
-    def foreign(self: ReportingClient, body: Any) -> Listing | None:
+    def foreign(self: ReportingRows, body: Any) -> Listing | None:
         page = ours(self, body)
         return page and Listing(page.rows, page.following and "https://upstream.example/next")
 
-    monkeypatch.setattr(ReportingClient, "listing", foreign)
+    monkeypatch.setattr(ReportingRows, "listing", foreign)
     site.world.reporting.options.page_size = 10
     site.collect(until=NOON + 2 * HOUR)
     report = site.report(NOON - HOUR, NOON + HOUR)
     assert report.ok, str(report)
 
 
-def test_a_millisecond_that_the_service_cannot_give_is_a_small_gap(
+CROWDED = NOON - 30 * MINUTE
+
+
+def crowd(site: Site, recipients: int) -> int:
+    """One message to so many in one millisecond, and some mail around it; how many rows it is."""
+    to = [make_row(CROWDED, RecipientAddress=f"r{n}@contoso.example") for n in range(recipients)]
+    others = [make_row(CROWDED + n * SECOND) for n in range(-9, 10) if n]
+    site.world.tenant.add(*to, *others)
+    return len(to) + len(others)
+
+
+@pytest.fixture
+def small_pages(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service as it is, with a hundredth of the rows on a page."""
+    monkeypatch.setattr(ReportingClient, "page_size", 20)
+    monkeypatch.setattr(ReportingClient, "many_recipients", 10)
+    site.world.reporting.options.page_size = 20
+
+
+@pytest.mark.parametrize("recipients", [10, 19, 20, 21, 40, 75])
+@pytest.mark.parametrize("truncate", [False, True], ids=["with links", "without links"])
+@pytest.mark.usefixtures("small_pages")
+def test_a_message_to_very_many_in_one_millisecond_is_complete_and_no_gap(
+    site: Site, recipients: int, truncate: bool
+) -> None:
+    """A full page is not cut because it is full; without a link, what is beyond is asked for."""
+    site.world.reporting.options.truncate = truncate
+    rows = crowd(site, recipients)
+    site.collect(until=NOON + HOUR)
+    assert len(site.events) == rows
+    assert site.saved.gaps == ()
+    assert site.log.texts("warning", "error", "critical") == []
+    assert len(site.requests("reporting")) < 300
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_a_millisecond_that_the_service_cannot_give_is_a_small_gap_until_it_can(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ReportingClient, "page_size", 20)
+    monkeypatch.setattr(ledger_module, "KEPT_FOR", HOUR)
     site.world.reporting.options.truncate = True
-    site.world.reporting.options.page_size = 20
-    crowded = NOON - 30 * MINUTE
-    crowd = [make_row(crowded, RecipientAddress=f"r{n}@contoso.example") for n in range(25)]
-    others = [make_row(crowded + n * SECOND) for n in range(-9, 10) if n]
-    site.world.tenant.add(*crowd, *others)
+    site.world.faults.add(Rule(Answer(400, b"{}"), "reporting", path="skiptoken", times=None))
+    rows = crowd(site, 25)
     site.collect(until=NOON + HOUR)
     (gap,) = site.saved.gaps
-    assert gap.start <= crowded <= gap.end
-    assert gap.span <= 5 * MILLISECOND
-    assert len(site.events) == 20 + len(others)
+    assert gap.cause is Cause.UNREADABLE, "every request for what is beyond the first page fails"
+    assert gap.window.start <= CROWDED <= gap.window.end
+    assert gap.window.span <= 5 * MILLISECOND
+    assert len(site.events) == rows - 5
     lines = site.log.texts("error")
     assert len(lines) <= 4
     assert all("declared as a gap" in line for line in lines)
+    site.collect(until=NOON + 7 * HOUR)
+    assert len(site.events) == rows - 5, "nothing is repeated, however often it is tried"
+    site.world.faults.clear()
+    site.collect(until=NOON + 10 * HOUR)
+    assert site.saved.gaps == ()
+    assert len(site.events) == rows
+    assert any("can be read after all" in text for text in site.log.texts("info"))
+
+
+@pytest.mark.parametrize("status", [500, 504, 400])
+def test_of_a_bad_record_only_its_millisecond_is_withheld_and_found_again_once_it_is_repaired(
+    site: Site, status: int
+) -> None:
+    """Every window that holds it fails, all others succeed."""
+    site.policy = replace(site.policy, lookback=HOUR)
+    site.world.tenant.add(*(make_row(NOON + n * MINUTE / 4) for n in range(240)))
+    bad = NOON + 20 * MINUTE + MINUTE / 4
+
+    def hits(target: str) -> bool:
+        bounds = re.findall(r"datetime'([^']+)'", unquote(target))
+        return datetime.fromisoformat(bounds[0]) <= bad <= datetime.fromisoformat(bounds[1])
+
+    record = site.world.faults.add(BadRecord(Answer(status, b"{}"), "reporting", hits=hits))
+    site.collect(until=NOON + 4 * HOUR)
+    assert len(site.events) == 239
+    (gap,) = site.saved.gaps
+    assert gap.cause is Cause.UNREADABLE
+    assert gap.window.start - SECOND <= bad <= gap.window.end + SECOND
+    assert gap.window.span <= 3 * SECOND, "bounds overlap by up to a second"
+    assert site.saved.oldest >= NOON + 2 * HOUR, "nothing waits for it"
+    assert record.struck < 200
+    site.world.faults.clear()
+    site.collect(until=NOON + 8 * HOUR)
+    assert len(site.events) == 240
+    assert site.saved.gaps == ()
+
+
+def test_history_that_is_hidden_without_an_error_is_declared(site: Site) -> None:
+    site.world.reporting.options.history_rule = "hide"
+    site.world.tenant.add(*(make_row(NOON - n * 6 * HOUR) for n in range(1, 120)))
+    site.collect(until=NOON + 2 * HOUR, start=NOON - 30 * DAY)
+    assert len(site.events) == 42
+    (gap,) = site.saved.gaps
+    assert gap.cause is Cause.HIDDEN
+    assert gap.window.start == NOON - 30 * DAY
+    assert abs(gap.window.end - datetime(2026, 6, 5, tzinfo=UTC)) <= 6 * HOUR
+    (line,) = site.log.texts("error")
+    assert "shows no rows from before" in line
+    site.world.reporting.options.history_days = None
+    site.collect(until=NOON + 8 * HOUR)
+    assert len(site.events) == 119
+    assert site.saved.gaps == ()
+
+
+def test_a_tenant_without_mail_over_a_long_weekend_hides_nothing(site: Site) -> None:
+    site.world.tenant.add(*(make_row(NOON - n * HOUR) for n in range(1, 40)))
+    site.collect(until=NOON + HOUR, start=NOON - 4.5 * DAY)
+    assert site.saved.gaps == ()
+
+
+TOO_OLD = b"Invalid StartDate value. The StartDate can't be older than %d days from today."
+
+
+@pytest.mark.parametrize("days", [0, 1, 10, 30, 4000])
+@pytest.mark.parametrize("status", [400, 500, 503, 200])
+def test_words_about_the_history_that_come_once_give_nothing_up(
+    site: Site, days: int, status: int
+) -> None:
+    site.world.reporting.options.history_days = None
+    site.world.tenant.add(*(make_row(NOON - n * 6 * HOUR) for n in range(1, 120)))
+    once = site.world.faults.add(Rule(Answer(status, TOO_OLD % days), "reporting", nth=2))
+    site.collect(until=NOON + 4 * HOUR, start=NOON - 29 * DAY)
+    assert once.struck == 1
+    assert len(site.events) == 116
+    assert site.saved.gaps == ()
+
+
+def test_words_about_the_history_that_come_for_fresh_mail_hold_it_up_for_a_minute(
+    site: Site,
+) -> None:
+    site.world.tenant.add(*(make_row(NOON + n * MINUTE) for n in range(60)))
+    between = (NOON + 20 * MINUTE, NOON + 26 * MINUTE)
+    rule = Rule(Answer(500, TOO_OLD % 30), "reporting", between=between, times=None)
+    site.world.faults.add(rule)
+    site.collect(until=NOON + 2 * HOUR)
+    assert rule.struck >= 3
+    assert len(site.events) == 60
+    assert site.saved.gaps == ()
 
 
 # What passes by itself
@@ -581,7 +767,8 @@ def test_a_window_of_the_past_that_fails_does_not_hold_up_fresh_mail(
     fresh = site.world.tenant.versions(NOON, NOON + HOUR, site.clock.now())
     arrivals = [(each.event, each.arrived) for each in site.world.intake.accepted]
     assert max(delay for _, delay in delays(fresh, arrivals)) <= ON_TIME
-    assert 4 < bad.struck < 80, "it is tried now and then"
+    assert 4 < bad.struck < 100, "it is tried now and then"
+    assert len(site.clock.waits) < 1.5 * HOUR / SECOND, "the loop does not turn without a pause"
 
 
 @pytest.mark.parametrize("mail", [punctual(0.5, NOON - 20 * HOUR, NOON + HOUR)], ids=["a day"])
@@ -786,18 +973,21 @@ def test_an_outage_of_the_process_is_caught_up_after_the_fresh_mail(
     assert "StartDate eq datetime'2026-06-15T12:19:00Z'" in first
 
 
-def test_a_clock_that_is_behind_for_a_while_costs_nothing(site: Site) -> None:
+def test_a_clock_that_is_behind_for_a_while_loses_nothing(site: Site) -> None:
     site.policy = replace(site.policy, lookback=2 * HOUR)
     site.world.tenant.add(*(make_row(NOON - n * DAY) for n in range(1, 9)))
     site.world.tenant.add(*(make_row(NOON + n * 5 * MINUTE) for n in range(60)))
     site.collect(until=NOON + 5 * HOUR, start=NOON - 8.5 * DAY)
-    assert len(site.events) == 67, "all but the youngest"
+    forwarded = len(site.events)
+    assert forwarded == 67, "all but the youngest"
     site.world.faults.add(away := Rule(Answer(503), "reporting", times=None))
     site.clock.turn(-20 * DAY)
     site.clock.at(site.clock.now() + 3 * MINUTE, lambda: site.clock.turn(20 * DAY))
     site.clock.at(NOON + 5.1 * HOUR, lambda: site.world.faults.remove(away))
     site.collect(until=NOON + 6 * HOUR)
-    assert len(site.events) == 68
+    known = {event["MessageTraceId"] for event in site.events}
+    assert len(known) == 68
+    assert len(site.events) <= 68 + 5, "repeated is what the ledger no longer held"
     assert site.saved.gaps == ()
 
 
@@ -827,7 +1017,7 @@ def test_a_step_of_the_clock_ahead_and_back_gives_nothing_up(site: Site) -> None
 def test_a_clock_that_was_ahead_costs_nothing_but_reads(site: Site, mail: MailFlowOptions) -> None:
     site.policy = replace(site.policy, lookback=2 * HOUR)
     site.collect(until=NOON + HOUR, start=NOON + 5 * HOUR)
-    assert "The system clock was set back" in site.log.texts("warning")[0]
+    assert "a clock was wrong" in site.log.texts("warning")[0]
     report = site.report(NOON - HOUR, NOON + HOUR)
     assert report.ok, str(report)
     assert len(site.log.texts("warning")) == 1

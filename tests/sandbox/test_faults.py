@@ -21,6 +21,7 @@ from sandbox import (
     FaultPlan,
     Hang,
     ManualClock,
+    OtherDate,
     Rule,
     Sandbox,
     SandboxOptions,
@@ -72,6 +73,16 @@ def test_a_hanging_answer_ends_after_its_seconds_without_an_answer(
     world.faults.add(Rule(Hang(0.1), service="reporting"))
     with pytest.raises(requests.ConnectionError):
         client.trace(token=token)
+
+
+@pytest.mark.parametrize("date", ["", "yesterday", "Mon, 15 Jun 2026 12:00:00 GMT"])
+def test_an_answer_may_tell_another_time_or_none(world: Sandbox, client: Client, date: str) -> None:
+    token = client.token()
+    world.faults.add(Rule(OtherDate(date), service="reporting"))
+    answer = client.trace(token=token)
+    assert answer.status_code == 200
+    assert answer.headers.get("Date", "") == date
+    assert client.trace(token=token).headers["Date"].endswith(" GMT")
 
 
 def test_a_delayed_answer_is_the_service_s_own(world: Sandbox, client: Client) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import requests
 
 from sandbox import LoseAnswer, ManualClock, Rule, Sandbox
+from sandbox.intake import PoisonAnswer
 from tests.sandbox.client import Client
 
 
@@ -71,6 +73,35 @@ def test_a_poisoned_event_has_its_whole_batch_refused(client: Client) -> None:
     assert push(client, "good", "with arsenic in it").status_code == 400
     assert push(client, "good").status_code == 200
     assert client.world.intake.events == ["good"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "shape"),
+    [
+        ("null", ["id", None, "id", None]),
+        ("short", ["id", "id"]),
+        ("status", ["id", {"status": 400, "error": "cannot be read"}] * 2),
+    ],
+)
+def test_a_batch_with_poison_is_accepted_but_for_that(
+    client: Client, answer: PoisonAnswer, shape: list[Any]
+) -> None:
+    options = client.world.intake.options
+    options.poison, options.poison_answer = "arsenic", answer
+    ids = push(client, "good", "arsenic", "fine", "more arsenic").json()["event_ids"]
+    assert ["id" if isinstance(each, str) else each for each in ids] == shape
+    assert client.world.intake.events == ["good", "fine"]
+    assert client.world.intake.counts.rejected_events == 2
+    alone = push(client, "arsenic")
+    assert (alone.status_code, alone.json()["event_ids"]) == (200, shape[1:2] * (len(shape) > 2))
+
+
+def test_poison_may_be_refused_for_a_while_only(client: Client, clock: ManualClock) -> None:
+    options = client.world.intake.options
+    options.poison, options.poison_until = "arsenic", clock() + timedelta(minutes=1)
+    assert push(client, "arsenic").status_code == 400
+    clock.advance(timedelta(minutes=1))
+    assert push(client, "arsenic").status_code == 200
 
 
 def test_events_need_not_be_kept(client: Client) -> None:

@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from sandbox import Burst, Content, MailFlow, MailFlowOptions, Tenant, make_row
+from sandbox.clock import from_ms, to_ms
+from sandbox.mailflow import LargeMessage
 
 START = datetime(2026, 3, 10, 8, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -141,3 +143,40 @@ def test_rows_handed_out_are_copies() -> None:
     there = tenant()
     there.rows(START, START + HOUR, LONG_AFTER)[0]["Subject"] = "changed"
     assert there.rows(START, START + HOUR, LONG_AFTER) == sample()
+
+
+def test_a_row_may_be_away_for_a_while_and_a_status_may_return() -> None:
+    options = MailFlowOptions(
+        seed=5, messages_per_minute=20, reverting_fraction=0.5, vanishing_fraction=0.5
+    )
+    flow = MailFlow(options)
+    rows = flow.minute(29_530_000)
+    assert any(row.away for row in rows)
+    there = Tenant(flow)
+    start, end = from_ms(29_530_000 * 60_000), from_ms(29_530_000 * 60_000 + 59_999)
+    for hours in (0.1, 0.5, 1, 2, 4, 8, 24):
+        at = start + timedelta(hours=hours)
+        shown = [row for row in rows if row.is_shown(to_ms(at))]
+        assert there.count(start, end, at) == len(shown) == len(there.rows(start, end, at))
+        assert there.page(start, end + timedelta(minutes=1), at, offset=len(shown), limit=1) == (
+            there.rows(end + timedelta(milliseconds=1), end + timedelta(minutes=1), at)[:1]
+        )
+    lives = [[status for _, status in row.statuses] for row in rows]
+    assert any(len(life) > 2 and life[-1] == life[-3] != life[-2] for life in lives)
+
+
+def test_versions_of_a_row_that_was_away_tell_when_it_went() -> None:
+    row = replace(make_row(START), away=((to_ms(START) + 1000, to_ms(START) + 5000),))
+    first, second = row.versions(2**62)
+    assert first.content == second.content
+    assert (first.gone_at, second.gone_at) == (START + timedelta(seconds=1), None)
+    assert second.visible_at == START + timedelta(seconds=5)
+
+
+def test_a_large_message_has_all_its_rows_in_one_millisecond() -> None:
+    large = LargeMessage(START + timedelta(seconds=3), 700)
+    flow = MailFlow(MailFlowOptions(messages_per_minute=0, large_messages=(large,)))
+    rows = flow.minute(to_ms(START) // 60_000)
+    assert {row.received for row in rows} == {large.received}
+    assert len({row.content["RecipientAddress"] for row in rows}) == 700
+    assert len({row.content["MessageTraceId"] for row in rows}) == 1

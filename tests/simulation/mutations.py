@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import struct
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
 
-from office365_message_trace import odata, pusher, reporting
+from office365_message_trace import odata, reporting
+from office365_message_trace.collect.failed_windows import FailedWindows, Trial
+from office365_message_trace.collect.large_messages import LargeMessages
+from office365_message_trace.collect.ownership import Ownership
 from office365_message_trace.collector import Collector, _Reading
-from office365_message_trace.coverage import Coverage, Policy, Read
+from office365_message_trace.coverage import Coverage, Gap, Policy, Read
 from office365_message_trace.errors import MessageTraceError, Unavailable
 from office365_message_trace.graph import FIRST_PARTY_APP, GraphClient
-from office365_message_trace.ledger import FINGERPRINT_BYTES, Ledger, _Bucket
-from office365_message_trace.model import Page, Pause, Row, Window
+from office365_message_trace.ledger import FINGERPRINT_BYTES, Ledger, Unseen, _Bucket
+from office365_message_trace.microsoft import rows
+from office365_message_trace.microsoft.clock import MicrosoftClock
+from office365_message_trace.microsoft.paging import Ask, ByLinks, NewestFirst
+from office365_message_trace.microsoft.rows import GraphRows, RowFormat
+from office365_message_trace.model import Delivery, Event, Fields, Page, Pause, Row, Window
 from office365_message_trace.odata import Failure, ODataClient
 from office365_message_trace.pusher import BatchPusher
 from office365_message_trace.quota import RequestBudget
-from office365_message_trace.sweep import Sweep
+from office365_message_trace.sekoia import intake_verdict
+from office365_message_trace.sekoia.intake_verdict import Verdict
 from office365_message_trace.transport import Answer
-from sandbox.simulation import Scenario
+from sandbox.simulation import Scenario, world
 from sandbox.simulation.perils import Kill
 from sandbox.simulation.settings import HOUR_MS, MINUTE_MS
 from sandbox.simulation.troubles import Spell
@@ -33,47 +43,61 @@ def commit_before_push(patch: pytest.MonkeyPatch) -> None:
     """The window counts as read before it was."""
     original = Collector._begin
 
-    def begin(self: Collector, read: Read) -> _Reading:
-        self._commit(self._coverage.completed(read))
-        return original(self, read)
+    def begin(self: Collector, trial: Trial, gap: Gap | None = None) -> _Reading:
+        if gap is None:
+            self._commit_read(replace(trial.read, at=self._clock.now()))
+        return original(self, trial, gap)
 
     patch.setattr(Collector, "_begin", begin)
 
 
 def partial_coverage_before_delivery(patch: pytest.MonkeyPatch) -> None:
-    """A page counts as covered as soon as it came."""
-    fetch, add = Collector._next_page, Sweep.add
+    """What a page covers is committed before the page is delivered."""
+    fetch = Collector._next_page
 
     def next_page(self: Collector, reading: _Reading) -> Page | Pause | None:
         page = fetch(self, reading)
-        if isinstance(page, Page):
-            add(reading.sweep, page.rows)
+        if isinstance(page, Page) and page.covered and not reading.read.final:
+            self._commit_read(replace(reading.read, window=page.covered))
         return page
 
     patch.setattr(Collector, "_next_page", next_page)
-    patch.setattr(Sweep, "add", lambda self, rows: None)
 
 
 def any_order_believed(patch: pytest.MonkeyPatch) -> None:
-    """Whatever order the rows of an unfinished window come in, all beyond the last one is covered."""
-    original = Sweep.add
+    """The last row of a page counts as its oldest, in whatever order the rows come."""
+    original = NewestFirst.after
 
-    def add(self: Sweep, rows: list[Row]) -> None:
-        original(self, rows)
-        self._rising = self._first < self._last
-        self._falling = not self._rising
+    def after(self: NewestFirst, rows: list[Row], link: str | None) -> Ask | None:
+        return original(self, sorted(rows, key=lambda row: -row.received), link)
 
-    patch.setattr(Sweep, "add", add)
+    patch.setattr(NewestFirst, "after", after)
+
+
+def single_read_believed(patch: pytest.MonkeyPatch) -> None:
+    """The first read of time that is old enough is the last one, too."""
+    original = Coverage.completed
+
+    def completed(self: Coverage, read: Read) -> Coverage:
+        done = original(self, read)
+        return original(done, replace(read, final=True))
+
+    patch.setattr(Coverage, "completed", completed)
+
+
+def keyset_believed(patch: pytest.MonkeyPatch) -> None:
+    """Next links of Graph are followed, though they skip rows of one time and recipient."""
+    patch.setattr(
+        GraphClient, "walk", lambda self, window, most: ByLinks(window, self.page_size, most)
+    )
 
 
 def no_paging(patch: pytest.MonkeyPatch) -> None:
     """What the next link leads to is never used."""
     original = ODataClient.pages
 
-    def pages(
-        self: ODataClient, window: Window, background: bool = False, most: int | None = None
-    ) -> Pages:
-        for page in original(self, window, background, most):
+    def pages(self: ODataClient, window: Window, *options: Any, **named: Any) -> Pages:
+        for page in original(self, window, *options, **named):
             yield page
             if isinstance(page, Page):
                 return
@@ -85,10 +109,8 @@ def empty_page_taken_for_the_end(patch: pytest.MonkeyPatch) -> None:
     """A page without rows ends the window, though it has a next link."""
     original = ODataClient.pages
 
-    def pages(
-        self: ODataClient, window: Window, background: bool = False, most: int | None = None
-    ) -> Pages:
-        for page in original(self, window, background, most):
+    def pages(self: ODataClient, window: Window, *options: Any, **named: Any) -> Pages:
+        for page in original(self, window, *options, **named):
             yield page
             if isinstance(page, Page) and not page.rows:
                 return
@@ -113,24 +135,24 @@ def next_link_followed_anywhere(patch: pytest.MonkeyPatch) -> None:
 
 def trace_id_alone_as_key(patch: pytest.MonkeyPatch) -> None:
     """All recipients of a message, and all of its statuses, count as one row."""
-    original = ODataClient.row
+    original = RowFormat.row
 
-    def row(self: ODataClient, received: int, fields: dict[str, object]) -> Row:
+    def row(self: RowFormat, received: int, fields: dict[str, object]) -> Row:
         read = original(self, received, fields)
-        return read._replace(content=read.trace_id.encode())
+        return read._replace(key=read.trace_id.encode(), content=read.trace_id.encode())
 
-    patch.setattr(ODataClient, "row", row)
+    patch.setattr(RowFormat, "row", row)
 
 
 def status_left_out_of_the_key(patch: pytest.MonkeyPatch) -> None:
     """A row of Graph that changed its status counts as known."""
-    original = GraphClient.row
+    original = GraphRows.row
 
-    def row(self: GraphClient, received: int, fields: dict[str, object]) -> Row:
+    def row(self: GraphRows, received: int, fields: dict[str, object]) -> Row:
         read = original(self, received, fields)
-        return read._replace(content=f"{read.trace_id} {fields['recipientAddress']}".encode())
+        return read._replace(content=read.key)
 
-    patch.setattr(GraphClient, "row", row)
+    patch.setattr(GraphRows, "row", row)
 
 
 def missing_principal_taken_for_a_fault(patch: pytest.MonkeyPatch) -> None:
@@ -183,10 +205,10 @@ def swallowed_error(patch: pytest.MonkeyPatch) -> None:
 def unchecked_acknowledgement(patch: pytest.MonkeyPatch) -> None:
     """Whatever the intake answers, the batch counts as accepted."""
 
-    def verdict(self: BatchPusher, answer: Answer, events: int) -> pusher._Verdict:
-        return pusher._Verdict(events)
+    def accepted(self: BatchPusher, answer: Answer, events: int) -> Verdict:
+        return Verdict(0, (), "")
 
-    patch.setattr(BatchPusher, "_verdict", verdict)
+    patch.setattr(BatchPusher, "_judge", accepted)
 
 
 def torn_record_kept(patch: pytest.MonkeyPatch) -> None:
@@ -195,13 +217,13 @@ def torn_record_kept(patch: pytest.MonkeyPatch) -> None:
     def bucket(self: _Bucket, parts: Iterable[bytes]) -> None:
         self._parts = list(parts)
 
-    def among(self: _Bucket, wanted: dict[bytes, Row]) -> list[bytes]:
+    def records(self: _Bucket, keys: Container[int]) -> Iterator[tuple[int, int]]:
         blob = b"".join(self._parts)
-        starts = range(0, len(blob), FINGERPRINT_BYTES)
-        return [blob[at : at + FINGERPRINT_BYTES] for at in starts]
+        whole = len(blob) - len(blob) % FINGERPRINT_BYTES
+        return struct.iter_unpack("=QQ", blob[:whole])
 
     patch.setattr(_Bucket, "__init__", bucket)
-    patch.setattr(_Bucket, "among", among)
+    patch.setattr(_Bucket, "records", records)
 
 
 def bounds_taken_for_inside(patch: pytest.MonkeyPatch) -> None:
@@ -209,13 +231,102 @@ def bounds_taken_for_inside(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(reporting, "_OVERLAP", timedelta(0))
 
 
-def clock_set_back_unnoticed(patch: pytest.MonkeyPatch) -> None:
-    """What a clock ahead of time made the collector pass over stays passed over."""
+def clock_of_the_machine_believed(patch: pytest.MonkeyPatch) -> None:
+    """Answers tell no time, and what a clock ahead made the collector pass over stays passed over."""
 
     def unchanged(self: Coverage, *_: object) -> Coverage:
         return self
 
+    patch.setattr(MicrosoftClock, "heard", lambda *_: None)
     patch.setattr(Coverage, "with_clock_set_back", unchanged)
+
+
+def error_beside_rows_overlooked(patch: pytest.MonkeyPatch) -> None:
+    """A page counts, whatever error it carries; and it is believed at once."""
+    single_read_believed(patch)
+    patch.setattr(rows, "_carries_error", lambda body: False)
+
+
+def bad_record_never_divided(patch: pytest.MonkeyPatch) -> None:
+    """A window that fails is tried again as it is, for ever."""
+
+    def failed(self: FailedWindows, trial: Trial, now: float) -> None:
+        self.postpone(trial.read, now + 60)
+
+    patch.setattr(FailedWindows, "failed", failed)
+
+
+def large_message_taken_for_complete(patch: pytest.MonkeyPatch) -> None:
+    """No message is asked for by its id."""
+    patch.setattr(LargeMessages, "notice", lambda self, messages, final: None)
+
+
+def hidden_history_unnoticed(patch: pytest.MonkeyPatch) -> None:
+    """A service that shows nothing from before some day is believed."""
+    patch.setattr(Collector, "_notice_hidden_history", lambda self: None)
+
+
+def record_as_a_set(patch: pytest.MonkeyPatch) -> None:
+    """What was ever sent of a row counts as known, not only what was sent last."""
+    original = Ledger.unseen
+    sent: dict[int, set[bytes]] = {}
+
+    def unseen(self: Ledger, page: Iterable[Row]) -> Unseen:
+        found = original(self, page)
+        for fingerprint in sent.get(id(self), set()) & set(found):
+            del found[fingerprint]
+        return found
+
+    def record(self: Ledger, accepted: Iterable[tuple[int, bytes]]) -> None:
+        accepted = list(accepted)
+        sent.setdefault(id(self), set()).update(fingerprint for _, fingerprint in accepted)
+        recorded(self, accepted)
+
+    recorded = Ledger.record
+    patch.setattr(Ledger, "unseen", unseen)
+    patch.setattr(Ledger, "record", record)
+
+
+def refused_events_recorded(patch: pytest.MonkeyPatch) -> None:
+    """What the intake refuses counts as accepted."""
+    original = BatchPusher.push
+
+    def push(self: BatchPusher, events: Iterable[Event]) -> Iterator[Delivery]:
+        for accepted, refused in original(self, events):
+            yield Delivery([*accepted, *refused], [])
+
+    patch.setattr(BatchPusher, "push", push)
+
+
+def id_of_any_type(patch: pytest.MonkeyPatch) -> None:
+    """Null in place of an id counts as one."""
+    patch.setattr(intake_verdict, "_is_id", lambda value: True)
+
+
+def no_fencing(patch: pytest.MonkeyPatch) -> None:
+    """A process does not look whether another one has taken over."""
+    patch.setattr(Ownership, "check", lambda self: None)
+    patch.setattr(Ownership, "glance", lambda self: None)
+
+
+def one_state_for_all_tenants(patch: pytest.MonkeyPatch) -> None:
+    """Another tenant goes on where the one before stopped."""
+    original = world.find_place
+
+    def place(storage: Any, base: str, identity: Any) -> Any:
+        return original(storage, base, replace(identity, tenant="the same"))
+
+    patch.setattr(world, "find_place", place)
+
+
+def volatile_fields_count(patch: pytest.MonkeyPatch) -> None:
+    """An annotation, or null in place of an empty text, makes a row new."""
+
+    def content(self: RowFormat, fields: Fields) -> bytes:
+        said = {name: value for name, value in fields.items() if name not in self.echo}
+        return rows.codec.canonical(said)
+
+    patch.setattr(RowFormat, "_content", content)
 
 
 @dataclass(frozen=True)
@@ -236,8 +347,45 @@ def _bounds_matter(scenario: Scenario) -> bool:
 
 
 def _clock_far_ahead(scenario: Scenario) -> bool:
-    ahead = max(offset for _, offset in scenario.clock_steps) / HOUR_MS
+    ahead = max((offset for _, offset in scenario.clock_steps), default=0) / HOUR_MS
     return ahead > scenario.settings.lookback + 1
+
+
+def _journal(scenario: Scenario) -> bool:
+    falling = scenario.graph.order == "descending" and scenario.page_size <= 40
+    return falling and scenario.mail.journal_fraction > 0
+
+
+def _large_messages(scenario: Scenario) -> bool:
+    shown = scenario.recipients_shown
+    sizes = [each.recipients for each in scenario.mail.large_messages]
+    return shown is not None and max(sizes, default=0) > shown
+
+
+def _reverting(scenario: Scenario) -> bool:
+    return scenario.mail.reverting_fraction > 0.1
+
+
+def _volatile(scenario: Scenario) -> bool:
+    return scenario.graph.etags or scenario.graph.to_ip == "turns"
+
+
+def _events_refused(scenario: Scenario) -> bool:
+    return scenario.poison_stays and scenario.poison_answer != "batch"
+
+
+def _null_ids(scenario: Scenario) -> bool:
+    return scenario.poison_stays and scenario.poison_answer == "null"
+
+
+def _hidden(scenario: Scenario) -> bool:
+    return scenario.history_rule == "hide"
+
+
+def _with_long_backlog(scenario: Scenario) -> Scenario:
+    """Six days of mail at first, of which the service shows two or three."""
+    settings = replace(scenario.settings, start_time=144)
+    return replace(scenario, settings=settings, predecessor_hours=None)
 
 
 def _many_small_pages(scenario: Scenario) -> bool:
@@ -316,6 +464,18 @@ MUTATIONS = (
     Mutation(swallowed_error, "microsoft"),
     Mutation(unchecked_acknowledgement, "intake"),
     Mutation(torn_record_kept, "crashes"),
+    Mutation(single_read_believed, "answers", adapt=_with_backlog),
+    Mutation(error_beside_rows_overlooked, "answers", adapt=_with_backlog),
+    Mutation(keyset_believed, "rows", "graph", _journal),
+    Mutation(bad_record_never_divided, "records"),
+    Mutation(large_message_taken_for_complete, "rows", fit=_large_messages),
+    Mutation(hidden_history_unnoticed, "history", fit=_hidden, adapt=_with_long_backlog),
+    Mutation(record_as_a_set, "rows", fit=_reverting),
+    Mutation(volatile_fields_count, "rows", "graph", _volatile),
+    Mutation(refused_events_recorded, "intake", fit=_events_refused),
+    Mutation(id_of_any_type, "intake", fit=_null_ids),
+    Mutation(no_fencing, "owners"),
+    Mutation(one_state_for_all_tenants, "tenants"),
     Mutation(bounds_taken_for_inside, "none", "reporting", _bounds_matter),
-    Mutation(clock_set_back_unnoticed, "clock", fit=_clock_far_ahead),
+    Mutation(clock_of_the_machine_believed, "clock", fit=_clock_far_ahead),
 )

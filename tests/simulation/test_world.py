@@ -85,6 +85,17 @@ def test_a_loop_in_which_no_time_passes_is_found() -> None:
         turn_for_ever()
 
 
+def test_a_loop_that_turns_each_millisecond_is_found() -> None:
+    def turn(seconds: float) -> None:
+        time = clock()
+        for _ in range(60_000):
+            time.wait(seconds)
+
+    with pytest.raises(Livelock):
+        turn(0.001)
+    turn(0.1)
+
+
 def test_a_kill_inside_an_append_tears_it() -> None:
     torn = set()
     for seed in range(200):

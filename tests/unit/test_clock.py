@@ -20,15 +20,17 @@ class Machine:
         self.stop = threading.Event()
         self.naps = 0
         self.ahead = 0.0
-        self.asleep = 0.0
         self.speed = 1.0
         self._began = time.time()
         self.clock = SystemClock(
             self.stop,
             self._nap,
-            lambda: time.time() + self.ahead + (self.speed - 1) * (time.time() - self._began),
-            lambda: time.monotonic() - self.asleep,
+            lambda: self._began + self.ahead + self._passed(),
+            self._passed,
         )
+
+    def _passed(self) -> float:
+        return self.speed * (time.time() - self._began)
 
     def _nap(self) -> None:
         self.naps += 1
@@ -74,16 +76,12 @@ def test_a_stop_is_noticed_without_a_wait(machine: Machine, wait: float | timede
         machine.seconds(wait)
 
 
-@pytest.mark.parametrize("wait", [3600.0, timedelta(hours=1)], ids=["duration", "instant"])
-def test_the_time_that_a_machine_sleeps_counts(machine: Machine, wait: float | timedelta) -> None:
-    """The time of day goes on meanwhile, the ticks do not."""
-    machine.soon("ahead", 3601.0)
-    assert machine.seconds(wait) < 2
-
-
+@pytest.mark.parametrize("ahead", [3600.0, -3600.0], ids=["ahead", "back"])
 @pytest.mark.parametrize("wait", [0.5, timedelta(seconds=0.5)], ids=["duration", "instant"])
-def test_a_clock_set_back_makes_no_wait_longer(machine: Machine, wait: float | timedelta) -> None:
-    machine.soon("ahead", -3600.0)
+def test_setting_the_time_of_day_makes_no_wait_longer_or_shorter(
+    machine: Machine, wait: float | timedelta, ahead: float
+) -> None:
+    machine.soon("ahead", ahead)
     assert 0.5 <= machine.seconds(wait) < 2
 
 
@@ -96,12 +94,11 @@ def test_a_clock_that_runs_faster_than_waits_is_hardly_overslept(
     assert 1.2 <= machine.seconds(wait) < 3
 
 
-def test_elapsed_seconds_never_step_back(machine: Machine) -> None:
-    seen = []
+def test_elapsed_seconds_do_not_step_with_the_time_of_day(machine: Machine) -> None:
+    began = machine.clock.monotonic()
     for ahead in (0.0, 5.0, -3600.0, 2.0, 0.0):
         machine.ahead = ahead
-        seen.append(machine.clock.monotonic())
-    assert seen == sorted(seen)
+        assert 0 <= machine.clock.monotonic() - began < 5
 
 
 def test_now_is_the_time_of_day_in_utc(machine: Machine) -> None:

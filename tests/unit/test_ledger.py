@@ -1,6 +1,7 @@
 """What was accepted stays known; damage may cost a repeat, never a loss."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -8,13 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from office365_message_trace import ledger as module
-from office365_message_trace.ledger import BUCKET_SPAN, FINGERPRINT_BYTES, Ledger, stored_volume
-from office365_message_trace.model import Row, Window, milliseconds
+from office365_message_trace.ledger import (
+    BUCKET_SPAN,
+    FINGERPRINT_BYTES,
+    KEPT_FOR,
+    Ledger,
+    stored_volume,
+)
+from office365_message_trace.model import MILLISECOND, Row, Window, milliseconds
 from office365_message_trace.storage import Damage, FolderStorage
 from tests.support import NOON, row
 
 SOON = milliseconds(NOON)
-NO_REACH = -timedelta(days=1)
+NAMED = {"MessageTraceId": "one", "RecipientAddress": "r@x.example"}
 BUCKET = int(BUCKET_SPAN.total_seconds() * 1000)
 
 
@@ -123,8 +130,10 @@ def test_a_large_bucket_is_kept_in_parts_that_no_write_exceeds(
     assert max(sizes) == 5 * FINGERPRINT_BYTES
     assert sum(sizes) == len(rows) * FINGERPRINT_BYTES
     assert accept(Ledger(FolderStorage(tmp_path)), rows) == []
-    ledger.forget(lambda window: False, NO_REACH)
-    assert bucket_files(tmp_path) == []
+    late = row(SOON + KEPT_FOR // MILLISECOND + 2 * BUCKET)
+    accept(ledger, [late])
+    ledger.forget(lambda window: False)
+    assert [path.stat().st_size for path in bucket_files(tmp_path)] == [FINGERPRINT_BYTES]
 
 
 def test_a_torn_part_costs_a_repeat_of_its_rows_only(
@@ -148,12 +157,12 @@ def test_buckets_that_nothing_will_read_are_removed_but_not_their_neighbours(
     tmp_path: Path,
 ) -> None:
     ledger = Ledger(FolderStorage(tmp_path))
-    for n in range(10):
+    for n in (*range(10), 10 + KEPT_FOR // BUCKET_SPAN):
         accept(ledger, [row(SOON + n * BUCKET)])
-    last = ledger.buckets[-1]
-    ledger.forget(lambda window: window.start <= last.end and last.start < window.end, NO_REACH)
+    last = ledger.buckets[-2]
+    ledger.forget(lambda window: window.start <= last.end and last.start < window.end)
     assert ledger.buckets[0].end == last.start
-    assert len(bucket_files(tmp_path)) == len(ledger.buckets) == 2
+    assert len(bucket_files(tmp_path)) == len(ledger.buckets) == 3
     assert isinstance(ledger.buckets[0], Window)
 
 
@@ -183,9 +192,115 @@ def test_of_two_marks_the_earlier_counts_until_the_next(tmp_path: Path) -> None:
     assert len(bucket_files(tmp_path)) == 1
 
 
-def test_what_a_clock_that_is_ahead_no_longer_needs_stays(tmp_path: Path) -> None:
+def test_what_a_longer_look_back_would_read_again_stays_though_nothing_needs_it_now(
+    tmp_path: Path,
+) -> None:
     ledger = Ledger(FolderStorage(tmp_path))
-    for n in range(10):
-        accept(ledger, [row(SOON + n * BUCKET)])
-    ledger.forget(lambda window: False, reach=4 * BUCKET_SPAN)
-    assert ledger.buckets[0].start == NOON + 5 * BUCKET_SPAN
+    longest = 1.25 * timedelta(hours=72)
+    instants = [NOON, NOON + BUCKET_SPAN, NOON + longest + BUCKET_SPAN]
+    accept(ledger, [row(milliseconds(each)) for each in instants])
+    accept(ledger, [row(milliseconds(datetime(9999, 12, 31, tzinfo=UTC)))])
+    ledger.forget(lambda window: False)
+    assert [each.start for each in ledger.buckets][:2] == instants[1:]
+
+
+def test_rows_without_a_usable_time_are_remembered_but_not_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PART_BYTES", 5 * FINGERPRINT_BYTES)
+    monkeypatch.setattr(module, "MOST_PARTS", 2)
+    ledger = Ledger(FolderStorage(tmp_path))
+    rows = [row(0, Subject=str(n)) for n in range(11)]
+    accept(ledger, rows[:10])
+    ledger.forget(lambda window: False)
+    assert accept(ledger, rows) == rows[10:]
+    ledger.forget(lambda window: True)
+    assert bucket_files(tmp_path) == []
+
+
+def test_a_row_that_goes_back_to_an_earlier_content_is_new(tmp_path: Path) -> None:
+    sent = []
+    for status in ("Delivered", "Delivered", "Quarantined", "Delivered", "Delivered"):
+        shown = row(SOON, **NAMED, Status=status)
+        sent += accept(Ledger(FolderStorage(tmp_path)), [shown])
+    assert [each.fields["Status"] for each in sent] == ["Delivered", "Quarantined", "Delivered"]
+
+
+def test_rows_of_one_key_on_a_page_are_rows_of_their_own(tmp_path: Path) -> None:
+    twins = [row(SOON, **NAMED, Status=status) for status in ("Expanded", "Delivered", "Failed")]
+    single = row(SOON, MessageTraceId="other", RecipientAddress="r@x.example")
+    ledger = Ledger(FolderStorage(tmp_path))
+    assert accept(ledger, [*twins, single]) == [*twins, single]
+    for page in (twins, twins[::-1], twins[1:], [single, *twins]):
+        assert accept(ledger, page) == []
+    changed = row(SOON, **NAMED, Status="Resolved")
+    assert changed in accept(ledger, [changed, *twins[1:]])
+    accept(ledger, [changed, *twins[1:]])
+    assert accept(ledger, [changed, *twins[1:]]) == []
+
+
+def test_a_row_shown_in_two_states_on_one_page_ends_in_the_one_that_is_shown_afterwards(
+    tmp_path: Path,
+) -> None:
+    old, new = (row(SOON, **NAMED, Status=status) for status in ("Pending", "Delivered"))
+    for order in ([old, new], [new, old]):
+        ledger = Ledger(FolderStorage(tmp_path / order[0].fields["Status"]))
+        sent = accept(ledger, order) + accept(ledger, [new]) + accept(ledger, [new])
+        assert sent[-1] == new
+        assert len(sent) <= 3
+
+
+def test_case_of_the_recipient_makes_no_other_row(tmp_path: Path) -> None:
+    ledger = Ledger(FolderStorage(tmp_path))
+    accept(ledger, [row(SOON, MessageTraceId="one", RecipientAddress="Jane@X.example")])
+    shown = [row(SOON, MessageTraceId="one", RecipientAddress="jane@x.example")]
+    unseen = ledger.unseen(shown)
+    assert unseen.changed == set(unseen)
+
+
+def test_a_change_is_told_from_a_row_that_was_never_accepted(tmp_path: Path) -> None:
+    ledger = Ledger(FolderStorage(tmp_path))
+    before = [row(SOON + n, **NAMED, Status="Pending") for n in range(3)]
+    accept(ledger, before)
+    now = [before[0], *(row(SOON + n, **NAMED, Status="Delivered") for n in (1, 2, 3))]
+    unseen = ledger.unseen(now)
+    assert list(unseen.values()) == now[1:]
+    assert [unseen[each].received for each in unseen if each in unseen.changed] == [
+        SOON + 1,
+        SOON + 2,
+    ]
+
+
+def test_rows_without_a_recipient_are_known_whatever_others_of_the_message_came_last(
+    tmp_path: Path,
+) -> None:
+    ledger = Ledger(FolderStorage(tmp_path))
+    rows = [row(SOON, MessageTraceId="one", Size=size) for size in (1, 2)]
+    for each in rows:
+        accept(ledger, [each])
+    assert ledger.unseen(rows[:1]) == {}
+
+
+STATES = st.lists(st.sampled_from("ABC"), min_size=1, max_size=12)
+
+
+@given(st.lists(STATES, min_size=1, max_size=4), st.booleans())
+def test_the_last_content_that_was_sent_is_the_one_that_was_shown_last(
+    tmp_path_factory: pytest.TempPathFactory, lives: list[list[str]], restarts: bool
+) -> None:
+    """And nothing is sent twice in a row; whatever the states of neighbours in the same bucket."""
+    storage = FolderStorage(tmp_path_factory.mktemp("ledger"))
+    ledger = Ledger(storage)
+    sent: dict[str, list[str]] = {str(number): [] for number in range(len(lives))}
+    for turn in range(max(map(len, lives))):
+        ledger = Ledger(storage) if restarts else ledger
+        shown = [
+            row(SOON, MessageTraceId=str(number), RecipientAddress="r@x.example", Status=life[turn])
+            for number, life in enumerate(lives)
+            if turn < len(life)
+        ]
+        for each in accept(ledger, shown):
+            sent[each.trace_id].append(each.fields["Status"])
+    for number, life in enumerate(lives):
+        expected = [state for state, _ in groupby(life)]
+        assert sent[str(number)] == expected

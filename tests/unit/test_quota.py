@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -118,6 +118,43 @@ def test_after_a_clock_set_back_what_was_spent_still_counts_for_five_minutes_and
     assert grants.take() == COUNTED_FOR
     grants.clock.wait(COUNTED_FOR)
     assert grants.take() == 0
+
+
+class SetClock(TurnedClock):
+    """A clock that is ``ahead`` at first and set right later."""
+
+    def __init__(self, ahead: timedelta) -> None:
+        super().__init__()
+        self.ahead = ahead
+
+    def now(self) -> datetime:
+        return super().now() + self.ahead
+
+
+@pytest.mark.parametrize("hours", [25, -25])
+def test_what_was_spent_is_counted_by_the_time_that_is_known_by_then(
+    grants: Grants, hours: int
+) -> None:
+    """A machine's clock that is wrong at the start is set right by the first answer."""
+    for _ in range(40):
+        grants.take()
+    wrong = SetClock(timedelta(hours=hours))
+    grants.restart(wrong)
+    assert grants.take() == 0
+    wrong.ahead = timedelta(0)
+    assert grants.budget.left == MOST_REQUESTS - 41
+    grants.take()
+    grants.restart(TurnedClock(NOON + timedelta(seconds=COUNTED_FOR - 1)))
+    assert grants.budget.left == MOST_REQUESTS - 42
+    grants.clock.wait(1)
+    assert grants.budget.left == MOST_REQUESTS
+
+
+def test_restarts_one_after_another_pile_up_nothing(grants: Grants, tmp_path: Path) -> None:
+    for _ in range(20):
+        grants.take_all()
+        grants.restart()
+    assert (tmp_path / "quota.json").read_bytes().count(b"false") == MOST_REQUESTS
 
 
 @pytest.mark.parametrize(

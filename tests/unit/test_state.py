@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from office365_message_trace.coverage import Coverage, Policy
+from office365_message_trace.coverage import Cause, Coverage, Gap, Policy
 from office365_message_trace.errors import Refused
 from office365_message_trace.ledger import Ledger
 from office365_message_trace.resume import opening_coverage
@@ -22,8 +22,10 @@ NEWEST = COPIES[1]  # after two saves: the first one writes both
 
 
 def coverage(hours: float) -> Coverage:
-    """A coverage whose live edge is some hours after noon, with backlog and a gap."""
-    base = Coverage.starting(NOON, POLICY).with_gap(minutes(-90, -30))
+    """A coverage whose live edge is some hours after noon, with backlog and a gap of every cause."""
+    base = Coverage.starting(NOON, POLICY)
+    for start, cause in enumerate(Cause):
+        base = base.with_gap(Gap(minutes(start - 90, start - 30), cause))
     return base.with_outage_behind(NOON + (hours + 0.2) * HOUR, POLICY)
 
 
@@ -58,7 +60,7 @@ def test_without_files_there_is_no_state_and_nothing_to_say(tmp_path: Path) -> N
     assert reloaded(tmp_path)[1].lines == []
 
 
-@pytest.mark.parametrize("damage", [b"", b"{", b"null", b'{"schema": 1}', b"\x00" * 300])
+@pytest.mark.parametrize("damage", [b"", b"{", b"null", b'{"schema": 2}', b"\x00" * 300])
 def test_a_damaged_newest_copy_is_said_and_the_other_one_used(
     tmp_path: Path, damage: bytes
 ) -> None:
@@ -98,7 +100,7 @@ def test_no_flipped_bit_goes_unnoticed(
 def test_a_newer_schema_is_refused_with_what_to_do(tmp_path: Path) -> None:
     saved(tmp_path, coverage(1), coverage(2))
     path = tmp_path / NEWEST
-    path.write_bytes(orjson.dumps(orjson.loads(path.read_bytes()) | {"schema": 2}))
+    path.write_bytes(orjson.dumps(orjson.loads(path.read_bytes()) | {"schema": 3}))
     with pytest.raises(Refused, match="newer version"):
         reloaded(tmp_path)
 

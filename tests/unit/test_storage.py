@@ -6,25 +6,18 @@ from pathlib import Path
 
 import pytest
 from s3path import S3Path
-from sekoia_automation.storage import get_data_path, get_s3_data_path
 
 from office365_message_trace.errors import Stopped, StorageFailed
 from office365_message_trace.storage import FolderStorage, PatientStorage, S3Storage, storage_at
-from tests.s3 import s3_server
+from tests.s3 import s3_data_path
 from tests.support import Logbook, TurnedClock
 
 
 @pytest.fixture(scope="module")
 def s3_root() -> Iterator[Path]:
     """The data path that the SDK makes of the platform's S3 configuration."""
-    with s3_server() as environment, pytest.MonkeyPatch.context() as patch:
-        for name, value in environment.items():
-            patch.setenv(name, value)
-        get_data_path.cache_clear()
-        get_s3_data_path.cache_clear()
-        yield get_data_path()
-    get_data_path.cache_clear()
-    get_s3_data_path.cache_clear()
+    with s3_data_path() as root:
+        yield root
 
 
 @pytest.fixture(params=["folder", "s3"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from email.utils import format_datetime
 from itertools import pairwise
@@ -33,6 +34,7 @@ from sandbox import (
     Hang,
     LoseAnswer,
     MailFlowOptions,
+    OtherDate,
     Rule,
     Sandbox,
     SandboxOptions,
@@ -353,6 +355,29 @@ def test_the_bundle_of_the_environment_is_trusted_and_any_status_is_an_answer(
     world.faults.add(Rule(Instead(418, b"tea", headers={"X-Pot": "1"}), times=None))
     answer = RequestsHttp(TimeoutSession()).begin(asking(world))()
     assert (answer.status, answer.body, answer.headers["x-pot"]) == (418, b"tea", "1")
+
+
+@pytest.mark.parametrize("status", [None, 302, 404, 503], ids=str)
+def test_the_date_of_every_answer_is_handed_on_before_its_body_is_there(
+    world: Sandbox, status: int | None
+) -> None:
+    dates: list[str] = []
+    if status:
+        world.faults.add(Rule(Instead(status, headers={"Date": "now"})))
+    else:
+        world.faults.add(Rule(Truncate()))
+    http = RequestsHttp(TimeoutSession(), dated=dates.append)
+    with suppress(Unavailable):
+        http.begin(asking(world))()
+    assert len(dates) == 1
+    assert dates[0] == "now" if status else dates[0].endswith(" GMT")
+
+
+def test_an_answer_without_a_date_hands_on_an_empty_one(world: Sandbox) -> None:
+    dates: list[str] = []
+    world.faults.add(Rule(OtherDate()))
+    RequestsHttp(TimeoutSession(), dated=dates.append).begin(asking(world))()
+    assert dates == [""]
 
 
 def test_without_that_bundle_the_service_is_not_trusted(

@@ -1,0 +1,1 @@
+"""Decides what to read next, and remembers what was read and forwarded."""

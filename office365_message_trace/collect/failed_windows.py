@@ -1,0 +1,109 @@
+"""Windows of the past that could not be read, and when to try each again: pure, no I/O and no clock.
+
+A fault that belongs to the service passes, and the window is tried again as it is. A fault that belongs
+to the data does not: some services fail for every page that holds one bad record. A window that fails
+again though others were read meanwhile is therefore divided, until only the bad millisecond is left.
+Where many windows fail again it is an outage of a part of the past, and nothing more is divided.
+
+Times are monotonic seconds.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from office365_message_trace.coverage import Read
+from office365_message_trace.model import MILLISECOND, Window
+
+_PAUSES = (60.0, 180.0, 540.0, 900.0)  # seconds before a window is tried again as it is
+_PART_PAUSE = 5.0  # seconds before the parts of a divided one are
+_PARTS = 4
+_MOST_FAILING = (
+    16  # windows that failed and wait; a bad record makes a few, an outage makes all of them
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A window to read once more at ``due``.
+
+    It failed ``failures`` times; ``successes`` windows had been read when it failed first. As a final
+    read it was repeated because it brought something new (``news``), or because the intake refused an
+    event of it (``refusals``), so many times.
+    """
+
+    read: Read
+    due: float = 0.0
+    failures: int = 0
+    successes: int = 0
+    news: int = 0
+    refusals: int = 0
+
+
+class FailedWindows:
+    """What waits to be tried again."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Trial] = []
+        self._successes = 0
+
+    @property
+    def windows(self) -> list[Window]:
+        """The time that must not be planned meanwhile."""
+        return [trial.read.window for trial in self._waiting]
+
+    def succeeded(self) -> None:
+        """Note that some window was read to its end."""
+        self._successes += 1
+
+    def forget_before(self, oldest: datetime) -> None:
+        """Try no window again that lies before ``oldest`` as a whole."""
+        self._waiting = [trial for trial in self._waiting if trial.read.window.end > oldest]
+
+    def postpone(self, read: Read, until: float, news: int = 0, refusals: int = 0) -> None:
+        """Read the same window at ``until``; it did not fail."""
+        self._waiting.append(Trial(read, until, news=news, refusals=refusals))
+
+    def failed(self, trial: Trial, now: float) -> Window | None:
+        """Note that ``trial`` failed; returns the window if it is the millisecond at fault."""
+        first = self._successes if not trial.failures else trial.successes
+        failures = trial.failures + 1
+        window = trial.read.window
+        outage = sum(each.failures > 0 for each in self._waiting) >= _MOST_FAILING
+        if failures < 2 or self._successes == first or outage:
+            pause = _PAUSES[min(failures, len(_PAUSES)) - 1]
+            self._waiting.append(Trial(trial.read, now + pause, failures, first))
+            return None
+        if window.span <= MILLISECOND:
+            return window
+        for part in divided(window, _PARTS):
+            read = replace(trial.read, window=part)
+            self._waiting.append(Trial(read, now + _PART_PAUSE, 1, self._successes))
+        return None
+
+    def next_due(self, now: float) -> Trial | None:
+        """Take out the trial that is due longest, if any is."""
+        trial = min(self._waiting, key=lambda each: each.due, default=None)
+        if trial is None or trial.due > now:
+            return None
+        self._waiting.remove(trial)
+        return trial
+
+    def wait(self, now: float) -> float:
+        """Seconds from ``now`` until a trial is due; infinite without any."""
+        return max(min((each.due for each in self._waiting), default=float("inf")) - now, 0.0)
+
+    def hurry(self) -> None:
+        """Have everything tried at once: what stood in the way is gone."""
+        self._waiting = [replace(each, due=0.0) for each in self._waiting]
+
+
+def divided(window: Window, parts: int) -> list[Window]:
+    """``window`` in at most so many parts of whole milliseconds, which share their bounds."""
+    span = max(-(-window.span // (parts * MILLISECOND)) * MILLISECOND, MILLISECOND)
+    return window.divided_at(*(window.start + span * number for number in range(1, parts)))
+
+
+def divided_around(window: Window, instant: datetime) -> list[Window]:
+    """``window`` in parts, one of them the millisecond from ``instant`` on; in halves if it lies outside."""
+    parts = window.divided_at(instant, instant + MILLISECOND)
+    return parts if len(parts) > 1 else divided(window, 2)

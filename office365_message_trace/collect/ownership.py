@@ -1,0 +1,144 @@
+"""One owner of a trigger's state: the process that started last.
+
+A process writes its mark next to the state when it starts. It looks at the mark before each request to
+the intake, and from time to time while it does anything else; another process's mark there ends it.
+No lock could do that: its holder may be killed, or stopped for an hour and go on as if nothing were.
+"""
+
+import secrets
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+import orjson
+
+from office365_message_trace.clock import Clock
+from office365_message_trace.errors import Replaced, StorageFailed
+from office365_message_trace.model import Log
+from office365_message_trace.state import COPIES
+from office365_message_trace.storage import PatientStorage, Storage
+from office365_message_trace.transport import Http, Pending, Request
+
+LOOK_EVERY = 20.0
+"""Seconds between two looks at the mark while nothing is pushed: on S3 each is a GET."""
+
+REPLACED = (
+    "Another process has taken over this trigger's state, and this one ends; it has lost nothing. During "
+    "an update or a move of the trigger that is as it should be. If it happens again and again, two "
+    "triggers share one storage, or one trigger runs twice: stop one of them, or give it a storage of "
+    "its own."
+)
+
+_MARK = "owner.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The process ``id``, a random name, has owned the state since ``since``."""
+
+    id: str
+    since: datetime
+
+
+def read_mark(storage: Storage, folder: str) -> Mark | None:
+    """The mark in ``folder``, or None if it is missing or damaged. Raises `StorageFailed`."""
+    data = storage.read(f"{folder}/{_MARK}")
+    try:
+        document = orjson.loads(data or b"")
+        return Mark(str(document["id"]), datetime.fromisoformat(document["since"]))
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+class Ownership:
+    """A process's claim to the state in ``folder`` of ``storage``, which must not wait for itself.
+
+    Once replaced, always replaced: a process that gave way never writes its mark again.
+    """
+
+    def __init__(self, storage: Storage, folder: str, clock: Clock, log: Log) -> None:
+        self.folder = folder
+        self._storage = storage
+        self._patient = PatientStorage(storage, clock, log)
+        self._clock = clock
+        self._mark = Mark(secrets.token_hex(16), clock.now())
+        self._looked_at = clock.monotonic()
+        self._replaced = False
+
+    def claim(self) -> None:
+        """Become the owner, whatever process is. Waits for a storage that fails."""
+        self._patient.write(f"{self.folder}/{_MARK}", orjson.dumps(asdict(self._mark)))
+        self._looked_at = self._clock.monotonic()
+
+    def check(self) -> None:
+        """Look at the mark now. Raises `Replaced` if it is another process's.
+
+        Waits for a storage that fails. A mark that is missing or damaged is written again: the storage
+        was emptied.
+        """
+        found = self._look(self._patient)
+        if found is None:
+            self.claim()
+
+    def glance(self) -> None:
+        """Look at the mark unless that was done in the last `LOOK_EVERY`; raises `Replaced`.
+
+        Never waits, and writes nothing: a storage that fails tells nothing. Thread-safe.
+        """
+        if self._replaced:
+            raise Replaced(REPLACED)
+        if self._clock.monotonic() - self._looked_at >= LOOK_EVERY:
+            with suppress(StorageFailed):
+                self._look(self._storage)
+
+    def _look(self, storage: Storage) -> Mark | None:
+        self._looked_at = self._clock.monotonic()
+        found = None if self._replaced else read_mark(storage, self.folder)
+        self._replaced = self._replaced or (found is not None and found.id != self._mark.id)
+        if self._replaced:
+            raise Replaced(REPLACED)
+        return found
+
+
+class OwnedStorage:
+    """The same storage for its owner alone: nothing is written once the process was replaced.
+
+    The state is preceded by a look each time: a process that was replaced without noticing must not
+    call time final by what it remembers of the ledger.
+    """
+
+    def __init__(self, storage: Storage, owner: Ownership) -> None:
+        self._storage = storage
+        self._owner = owner
+
+    def read(self, name: str) -> bytes | None:
+        return self._storage.read(name)
+
+    def write(self, name: str, data: bytes) -> None:
+        if name in COPIES:
+            self._owner.check()
+        self._owner.glance()
+        self._storage.write(name, data)
+
+    def extend(self, name: str, known: bytes, added: bytes) -> None:
+        self._owner.glance()
+        self._storage.extend(name, known, added)
+
+    def delete(self, name: str) -> None:
+        self._owner.glance()
+        self._storage.delete(name)
+
+    def names(self, folder: str) -> list[str]:
+        return self._storage.names(folder)
+
+
+class OwnedHttp:
+    """The same `Http` for the owner alone: each request, repetitions included, is preceded by a look."""
+
+    def __init__(self, http: Http, owner: Ownership) -> None:
+        self._http = http
+        self._owner = owner
+
+    def begin(self, request: Request) -> Pending:
+        self._owner.check()
+        return self._http.begin(request)

@@ -1,0 +1,1 @@
+"""Speaks with Microsoft: Entra ID, Microsoft Graph and the Reporting Web Service."""

@@ -1,0 +1,414 @@
+"""Which request comes next while a window is read, and when the window is complete: pure, no I/O.
+
+A walk is told what each page brought and answers with the next request. Next links are trusted as
+little as possible: that of Graph names the receive time and the recipient of the last row and skips
+rows that share both; links of either service were seen to lead to themselves or to empty pages.
+
+* `NewestFirst` (Graph): a page is a window. What is older than its last row is asked for by time.
+* `ByLinks` (Reporting Web Service; Graph where rows are not in order): follows the links.
+* `OnePage`: believes only what fits one page, for which neither order nor links matter.
+* `Instant`: reads a single millisecond, or one message, again until nothing new appears.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from typing import Protocol
+
+from office365_message_trace.errors import AnswerTruncated, WindowTooLarge
+from office365_message_trace.model import MILLISECOND, Row, Window, instant, milliseconds
+
+MOST_EMPTY = 3
+"""Empty pages in a row, before their links count as endless."""
+MOST_REPEATING = 3
+"""Pages in a row that hold known rows only, before their links count as a circle."""
+MOST_READINGS = 12
+"""Readings of one millisecond, before it counts as one that cannot be read completely."""
+MOST_PAGES = 1200
+"""Pages of one walk: two readings of the million rows at which the Reporting Web Service ends."""
+
+_ENOUGH_QUIET = 3  # readings in a row that bring nothing new, though each lacks rows of another
+_SHARES = (1.0, 0.8, 0.9, 0.7, 0.6)  # of a page, for readings with other page edges
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A request for rows of ``window``: its first page, or the page that ``link`` leads to.
+
+    ``top`` is the number of rows to ask for, where it is not the usual one. ``beyond`` asks for what
+    follows that many rows, of a service whose links say no more than that. ``recipient`` and
+    ``trace_id`` ask for the rows of one recipient or one message only.
+    """
+
+    window: Window
+    link: str | None = None
+    top: int | None = None
+    beyond: int | None = None
+    recipient: str | None = None
+    trace_id: str | None = None
+
+
+Recipient = Callable[[Row], str]
+"""Tells the recipient of a row; empty if it has none."""
+
+
+class Walk(Protocol):
+    """The way through a window."""
+
+    first: Ask
+    covered: Window | None
+    """The part of the window of which every row was on the pages so far."""
+    oddity: str | None
+    """What was strange about the links, for the log."""
+
+    def after(self, rows: Sequence[Row], link: str | None) -> Ask | None:
+        """The next request after a page of ``rows`` with a next ``link``; None if the window is
+        complete. Raises `WindowTooLarge` where only smaller windows lead on."""
+
+
+class _Links:
+    """The links that were followed, and whether another one leads anywhere."""
+
+    def __init__(self) -> None:
+        self._followed: set[str] = set()
+        self._empty = 0
+
+    def __contains__(self, link: str) -> bool:
+        return link in self._followed
+
+    def follow(self, link: str) -> str:
+        """Note that ``link`` is followed."""
+        self._followed.add(link)
+        return link
+
+    def end_at(self, rows: Sequence[object], link: str) -> bool:
+        """Whether a page without ``rows`` is the end, although it has a ``link``."""
+        self._empty = 0 if rows else self._empty + 1
+        return not rows and (link in self._followed or self._empty >= MOST_EMPTY)
+
+
+_NOWHERE = "next links that lead nowhere"
+
+
+class ByLinks:
+    """Follows next links to the end, at most ``most`` pages."""
+
+    oddity: str | None = None
+    covered: Window | None = None
+
+    def __init__(self, window: Window, page_size: int, most: int | None = None) -> None:
+        self.first = Ask(window)
+        self._window = window
+        self._page_size = page_size
+        self._most = most or MOST_PAGES
+        self._pages = self._repeating = 0
+        self._seen: set[bytes] = set()
+        self._links = _Links()
+
+    def after(self, rows: Sequence[Row], link: str | None) -> Ask | None:
+        self._pages += 1
+        known = len(self._seen)
+        self._seen.update(row.key for row in rows)
+        if rows:
+            self._repeating = 0 if len(self._seen) > known else self._repeating + 1
+        if link is None:
+            if len(rows) >= self._page_size:
+                raise AnswerTruncated("a full page without a next link", f"{len(rows)} rows")
+            self.covered = self._window
+            return None
+        if self._links.end_at(rows, link):
+            self.oddity = _NOWHERE
+            self.covered = self._window
+            return None
+        if link in self._links or self._repeating >= MOST_REPEATING:
+            raise WindowTooLarge("next links lead in a circle")
+        if self._pages >= self._most:
+            raise WindowTooLarge("more pages than are good to read again")
+        return Ask(self._window, self._links.follow(link))
+
+
+class _Reading:
+    """One reading of a millisecond: what it brought, and what there is to doubt about it."""
+
+    def __init__(self, top: int | None = None) -> None:
+        self.top = top
+        self.keys: set[bytes] = set()
+        self.contents: set[bytes] = set()
+        self.rows = 0  # without those that the next page merely repeats
+        self.pages = self.repeating = 0  # that hold rows; that hold known ones only
+        self.links = _Links()
+        self.edges: list[str] = []
+        self.blind = False  # whether the recipient at some page edge cannot be asked for
+        self.full_end = False  # whether the last page is full, so that rows after it may be skipped
+        self.first_page = self.last_page = 0  # rows, of pages that hold any
+        self.last: Row | None = None
+
+    def add(self, rows: Sequence[Row]) -> bool:
+        """Take in a page; whether it brought anything new."""
+        known = len(self.contents)
+        self.keys.update(row.key for row in rows)
+        self.contents.update(row.content for row in rows)
+        new = len(self.contents) > known
+        if rows:
+            self.pages += 1
+            self.repeating = 0 if new else self.repeating + 1
+            self.rows += len(rows) - (
+                self.last is not None and rows[0].content == self.last.content
+            )
+            self.first_page = self.first_page or len(rows)
+            self.last_page = len(rows)
+            self.last = rows[-1]
+        return new
+
+
+class Instant:
+    """Reads a millisecond until a reading brings nothing new and shows that nothing was cut off.
+
+    It serves the rows of one message as well: what no smaller window can divide.
+
+    With ``recipient``, for a service that takes a page size and continues after the last row's
+    recipient: readings differ in their page size, so that page edges fall elsewhere, and at each edge
+    the rows of the recipient there are asked for. Without, a full last page is followed by a request
+    for what is beyond it. Raises `AnswerTruncated` if rows are missing, or if that cannot be told.
+    """
+
+    oddity: str | None = None
+
+    def __init__(self, window: Window, page_size: int, recipient: Recipient | None = None) -> None:
+        self.covered: Window | None = None
+        self.first = Ask(window)
+        self._window = window
+        self._page_size = page_size
+        self._recipient = recipient
+        self._usual_page = page_size
+        self._keys: set[bytes] = set()
+        self._contents: set[bytes] = set()
+        self._pages = self._readings = self._quiet = 0
+        self._reading = _Reading()
+        self._edge: OnePage | None = None
+
+    def after(self, rows: Sequence[Row], link: str | None) -> Ask | None:
+        self._pages += 1
+        if self._pages >= MOST_PAGES:
+            raise self._truncated("too many rows in one millisecond")
+        reading, before = self._reading, self._reading.last
+        if self._edge is not None:
+            return self._after_edge(self._edge, rows, link)
+        new = reading.add(rows)
+        if rows and before is not None:
+            self._note_edge(before)
+        if link is None:
+            return self._after_last(rows, new)
+        if reading.links.end_at(rows, link):
+            self.oddity = _NOWHERE
+            return self._after_end()
+        if link in reading.links or reading.repeating >= MOST_REPEATING:
+            raise self._truncated("next links lead in a circle")
+        return Ask(self._window, reading.links.follow(link))
+
+    def _after_last(self, rows: Sequence[Row], new: bool) -> Ask | None:
+        """After a page without a link, which is the last one unless it is full."""
+        reading = self._reading
+        if self._recipient is None and len(rows) >= self._page_size:
+            if not new:
+                raise self._truncated("a full page without a next link")
+            reading.links = _Links()
+            return Ask(self._window, beyond=reading.rows)
+        return self._after_end()
+
+    def _after_end(self) -> Ask | None:
+        reading = self._reading
+        if self._recipient is not None and reading.last is not None:
+            reading.full_end = reading.last_page >= (reading.top or self._page_size)
+            if reading.full_end:
+                self._note_edge(reading.last)
+        return self._at_next_edge()
+
+    def _note_edge(self, row: Row) -> None:
+        """After the last ``row`` of a page, rows of the same recipient may have been skipped."""
+        if self._recipient is not None:
+            edge = self._recipient(row)
+            self._reading.edges += [edge] if edge else []
+            self._reading.blind = self._reading.blind or not edge
+
+    def _after_edge(self, edge: "OnePage", rows: Sequence[Row], link: str | None) -> Ask | None:
+        self._reading.keys.update(row.key for row in rows)
+        self._reading.contents.update(row.content for row in rows)
+        try:
+            following = edge.after(rows, link)
+        except WindowTooLarge:
+            raise self._truncated("more rows of one recipient than a page holds") from None
+        return following or self._at_next_edge()
+
+    def _at_next_edge(self) -> Ask | None:
+        reading = self._reading
+        if not self._readings and reading.pages > 1:
+            self._usual_page = min(reading.first_page, self._page_size)
+        if not reading.edges:
+            self._edge = None
+            return self._judged()
+        self._edge = OnePage(self._window, self._page_size)
+        return Ask(self._window, recipient=reading.edges.pop())
+
+    def _judged(self) -> Ask | None:
+        """After a whole reading: read again, or done."""
+        reading = self._reading
+        self._readings += 1
+        new = reading.contents - self._contents
+        missing = self._keys - reading.keys
+        self._keys |= reading.keys
+        self._contents |= reading.contents
+        if self._readings == 1 and reading.pages <= 1 and not reading.full_end:
+            self.covered = self._window
+            return None
+        alone = self._recipient is not None and reading.pages == 1 and self._readings > 1
+        if alone and (missing or reading.full_end):
+            raise self._truncated("a page that was cut short")
+        self._quiet = 0 if new else self._quiet + 1
+        whole = not reading.blind and reading.rows <= len(self._contents)
+        if self._quiet and whole and (not missing or self._quiet >= _ENOUGH_QUIET):
+            self.covered = self._window
+            return None
+        if self._readings == MOST_READINGS:
+            raise self._truncated("readings of one millisecond that differ")
+        share = _SHARES[self._readings % len(_SHARES)]
+        top = max(int(self._usual_page * share), 1) if self._recipient is not None else None
+        self._reading = _Reading(top)
+        return Ask(self._window, top=top)
+
+    def _truncated(self, sentence: str) -> AnswerTruncated:
+        rows = len(self._keys | self._reading.keys)
+        return AnswerTruncated(sentence, f"{rows} rows", self._window)
+
+
+class NewestFirst:
+    """Asks again for what is older than the last row of a page, as long as rows come newest first.
+
+    The last row's millisecond is asked for once more, and one more than that: receive times are shown
+    in milliseconds, and the service knows finer ones. The link of a page that is not full is followed
+    to see whether there is anything older. At most ``most`` pages, but for a millisecond that fills a
+    page.
+    """
+
+    oddity: str | None = None
+
+    def __init__(
+        self, window: Window, page_size: int, most: int | None, recipient: Recipient
+    ) -> None:
+        self.first = Ask(window)
+        self.covered: Window | None = None
+        self._window = window
+        self._rest = window
+        self._page_size = page_size
+        self._most = most or MOST_PAGES
+        self._recipient = recipient
+        self._pages = 0
+        self._full_page = page_size
+        self._links = _Links()
+        self._peeking: tuple[int, int] | None = None
+        self._part: ByLinks | Instant | None = None
+
+    def after(self, rows: Sequence[Row], link: str | None) -> Ask | None:
+        self._pages += 1
+        if self._part is not None:
+            return self._through(self._part, self._part.after(rows, link))
+        inside = range(milliseconds(self._rest.start), milliseconds(self._rest.end) + 1)
+        received = [row.received for row in rows if row.received in inside]
+        if self._peeking is not None:
+            return self._peeked(*self._peeking, received, link)
+        if link is None and len(rows) < self._page_size:
+            self.covered = self._window
+            return None
+        if any(later > earlier for earlier, later in pairwise(received)):
+            self._part = ByLinks(self._rest, self._page_size, self._most)
+            return self._through(self._part, self._part.after(rows, link))
+        if not received:
+            return self._past_empty(link)
+        if link is not None and len(rows) < self._full_page:
+            self._peeking = received[-1], len(rows)
+            self._links = _Links()
+            return Ask(self._rest, self._links.follow(link))
+        return self._older_than(received[-1])
+
+    def _older_than(self, received: int) -> Ask:
+        last, start, end = instant(received), self._rest.start, self._rest.end
+        if last + MILLISECOND < end:
+            following = self._advance(last + MILLISECOND)
+            if self._pages >= self._most:
+                raise WindowTooLarge("more pages than are good to read again")
+            return following
+        crowded = Window(max(last - MILLISECOND, start), end)
+        self._part = Instant(crowded, self._page_size, self._recipient)
+        return self._part.first
+
+    def _peeked(self, last: int, rows: int, received: list[int], link: str | None) -> Ask | None:
+        """After what a page of so many ``rows`` links to: if that holds any, it was a full page."""
+        if not received:
+            if link is None:
+                self.covered = self._window
+                return None
+            return self._past_empty(link)
+        self._peeking = None
+        self._full_page = rows
+        if received[0] > last:
+            self._part = ByLinks(self._rest, self._page_size, self._most)
+            return self._part.first
+        return self._older_than(last)
+
+    def _past_empty(self, link: str | None) -> Ask | None:
+        """Go on by ``link`` where a page holds no row of the window; none is older than such a page."""
+        if link is None:
+            raise AnswerTruncated("a full page without a next link")
+        if self._links.end_at((), link):
+            self.oddity = _NOWHERE
+            self.covered = self._window
+            return None
+        return Ask(self._rest, self._links.follow(link))
+
+    def _through(self, part: ByLinks | Instant, following: Ask | None) -> Ask | None:
+        """Go on after a stretch of ``part``, at the end of which the rest is asked for by time."""
+        if following is not None:
+            return following
+        self.oddity = part.oddity or self.oddity
+        self._part = None
+        begun = part.first.window.start
+        if begun > self._rest.start:
+            return self._advance(begun)
+        self.covered = self._window
+        return None
+
+    def _advance(self, upper: datetime) -> Ask:
+        self._rest = Window(self._rest.start, upper)
+        self._links = _Links()
+        self.covered = Window(upper, self._window.end)
+        return Ask(self._rest)
+
+
+class OnePage:
+    """Takes a window only if all its rows are on one page; links are followed to see that they are."""
+
+    oddity: str | None = None
+    covered: Window | None = None
+
+    def __init__(self, window: Window, page_size: int) -> None:
+        self.first = Ask(window)
+        self._window = window
+        self._page_size = page_size
+        self._found = False
+        self._links = _Links()
+
+    def after(self, rows: Sequence[Row], link: str | None) -> Ask | None:
+        if len(rows) >= self._page_size or (rows and self._found):
+            received = sorted(row.received for row in rows)
+            cut = instant(received[len(received) // 2])
+            raise WindowTooLarge("more than a page", cut=cut)
+        self._found = self._found or bool(rows)
+        if link is None:
+            self.covered = self._window
+            return None
+        if self._links.end_at(rows, link) or link in self._links:
+            self.oddity = _NOWHERE
+            self.covered = self._window
+            return None
+        return Ask(self._window, self._links.follow(link))

@@ -1,0 +1,118 @@
+"""The intake's verdict on a batch, as a function of status and body.
+
+======================= ===================================================================
+answer                  verdict
+======================= ===================================================================
+2xx, an id for each     the events at the positions without an id are refused
+2xx, fewer ids          so many events are refused; the answer does not say which
+2xx, no id at all       every event is refused
+2xx, anything else      no verdict: `Unavailable`
+400, 413, 422           the batch is refused as a whole: nothing of it was accepted
+401, 403, 404           the intake key is refused: `Misconfigured`
+any other               the intake refuses the request, whatever is in it: `Refused`
+======================= ===================================================================
+
+The statuses that pass by themselves (408, 425, 429, 3xx, 5xx) are the transport's; see
+`check_available`. Sekoia.io documents one id an event in ``event_ids``, a status for each event in an
+undocumented form if some are too large, and 413 if all are.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from office365_message_trace import codec
+from office365_message_trace.errors import Misconfigured, Refused, Unavailable
+
+ALL_REFUSED = (
+    "The Sekoia.io intake accepts none of the events. Compare intake_key and intake_server with "
+    "the intake on Sekoia.io; if they are right, report this to Sekoia.io's support with the text "
+    "in brackets. The events are held and sent again."
+)
+
+
+def key_refused(intake_format: str) -> str:
+    """Advice about a refused intake key, for events that the format named ``intake_format`` reads."""
+    return (
+        "The Sekoia.io intake refuses the intake key. Compare intake_key with the key on Sekoia.io > "
+        f"Intakes > your intake of the format {intake_format}, and check that the intake is still "
+        "there."
+    )
+
+
+class Meaning(Enum):
+    """The subject of an answer: single events, their batch, the key, or the request as such."""
+
+    EVENTS = "events"
+    BATCH = "batch"
+    KEY = "key"
+    REQUEST = "request"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """``missing`` of the events were not accepted.
+
+    ``positions`` tells which, counted from 0. It is None if the answer does not: then either the
+    batch was refused as a whole, and ``missing`` is all of it, or some events, not all, got no id.
+    ``detail`` is for the log.
+    """
+
+    missing: int
+    positions: tuple[int, ...] | None
+    detail: str
+
+
+def meaning(status: int) -> Meaning:
+    """The subject of an answer with ``status``."""
+    if 200 <= status < 300:
+        return Meaning.EVENTS
+    if status in (400, 413, 422):
+        return Meaning.BATCH
+    if status in (401, 403, 404):
+        return Meaning.KEY
+    return Meaning.REQUEST
+
+
+def verdict(status: int, body: bytes, events: int, intake_format: str) -> Verdict:
+    """The verdict of an answer on a batch of so many ``events``, at least one.
+
+    ``intake_format`` is the name of the format that reads the events, for the sentence about the key.
+    Raises `Misconfigured`, `Refused` or `Unavailable` as the table above says.
+    """
+    detail = f"status {status}"
+    match meaning(status):
+        case Meaning.EVENTS:
+            return _by_ids(_event_ids(body, detail), events, detail)
+        case Meaning.BATCH:
+            return Verdict(events, (0,) if events == 1 else None, detail)
+        case Meaning.KEY:
+            raise Misconfigured(key_refused(intake_format), detail)
+    raise Refused(ALL_REFUSED, detail)
+
+
+def _by_ids(ids: list[Any], events: int, detail: str) -> Verdict:
+    if len(ids) > events:
+        raise Unavailable("an answer with more event ids than events", detail)
+    if 0 < len(ids) < events:
+        missing = events - sum(map(_is_id, ids))
+        positions = None if missing < events else tuple(range(events))
+        return Verdict(missing, positions, detail)
+    positions = tuple(n for n in range(events) if n >= len(ids) or not _is_id(ids[n]))
+    return Verdict(len(positions), positions, detail)
+
+
+def _event_ids(body: bytes, detail: str) -> list[Any]:
+    try:
+        ids = codec.decode(body)["event_ids"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise Unavailable("an answer without event ids", detail) from error
+    if not isinstance(ids, list):
+        raise Unavailable("an answer without event ids", detail)
+    return ids
+
+
+def _is_id(value: object) -> bool:
+    """An id is a text that is not blank. An object may as well tell why there is no id, so it is
+    none: an event that was accepted all the same is repeated, never lost."""
+    return isinstance(value, str) and bool(value.strip())

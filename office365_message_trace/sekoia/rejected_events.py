@@ -1,0 +1,81 @@
+"""Tells the intake's faults from those of single events, and remembers the events at fault."""
+
+from collections.abc import Iterable
+from enum import Enum, auto
+
+from office365_message_trace.model import Event
+
+MOST_REMEMBERED = 10_000
+"""Fingerprints of refused events; without its own an event is sent among others again."""
+
+
+class _Standing(Enum):
+    UNPROVEN = auto()  # accepted nothing since the start, or since it was found at fault
+    WORKING = auto()  # accepted something since it last refused a new event
+    DOUBTED = auto()  # refused one new event since, alone
+
+
+class RejectedEvents:
+    """Refused events, in memory, and the standing of the intake that refused them.
+
+    A refusal shows a fault of the event only if the intake is known to work. So of the events that
+    are refused
+
+    * beside accepted ones of the same batch, each is itself at fault;
+    * where nothing of a batch is accepted, a *single new event* is at fault if the intake accepted
+      something since it last refused a new one: in a quiet tenant it holds up nothing. A second such
+      event, or a batch of several, puts the intake at fault. So an intake that begins to refuse
+      everything is believed about one event at most;
+    * that are *refused again*, each stays at fault unless the intake was found at fault meanwhile.
+
+    Everything else is the intake's fault: the events are held until it accepts something. Held events
+    come back together with later mail, which is sent first; the first of it that is accepted vouches
+    for the intake. So no event blocks mail that comes after it. The price of a wrong belief is small:
+    refused events are sent again by each later read of their time.
+    """
+
+    def __init__(self) -> None:
+        self._standing = _Standing.UNPROVEN
+        self._refused: dict[bytes, None] = {}  # by fingerprint, the one refused last comes last
+
+    def divided(self, events: Iterable[Event]) -> tuple[list[Event], list[Event]]:
+        """``events`` that are new, and those refused before, the one refused longest ago first."""
+        new: list[Event] = []
+        known: list[Event] = []
+        for event in events:
+            (known if event.fingerprint in self._refused else new).append(event)
+        if known:
+            rank = {fingerprint: n for n, fingerprint in enumerate(self._refused)}
+            known.sort(key=lambda event: rank[event.fingerprint])
+        return new, known
+
+    def vouch(self, accepted: Iterable[Event]) -> None:
+        """Note that the intake accepted something; ``accepted`` is what is known of that."""
+        self._standing = _Standing.WORKING
+        if self._refused:
+            for event in accepted:
+                self._refused.pop(event.fingerprint, None)
+
+    def distrust(self) -> None:
+        """Note that the intake was found at fault."""
+        self._standing = _Standing.UNPROVEN
+
+    def intake_at_fault(self, events: int, known: bool) -> bool:
+        """Judge by the rule above, after none of so many ``events``, all new or all ``known``, was
+        accepted. A single new event that is found at fault uses up the belief in the intake."""
+        if known:
+            return self._standing is _Standing.UNPROVEN
+        if events == 1 and self._standing is _Standing.WORKING:
+            self._standing = _Standing.DOUBTED
+            return False
+        return True
+
+    def remember(self, refused: list[Event]) -> bool:
+        """Remember ``refused`` events; whether any of them is new."""
+        any_new = any(event.fingerprint not in self._refused for event in refused)
+        for event in refused:
+            self._refused.pop(event.fingerprint, None)
+            self._refused[event.fingerprint] = None
+        for fingerprint in list(self._refused)[:-MOST_REMEMBERED]:
+            del self._refused[fingerprint]
+        return any_new

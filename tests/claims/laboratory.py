@@ -1,0 +1,331 @@
+"""The collector, from client to state, between a service and an intake that a test writes itself.
+
+Everything is the product's own but the network, the storage and the machine's clock, which is virtual:
+a day takes a second. Each `Laboratory.run` is the life of a process.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+from pyrate_limiter import BucketFullException
+
+from office365_message_trace.collect.ownership import OwnedHttp, OwnedStorage, Ownership
+from office365_message_trace.collect.tenants import Identity, find_place
+from office365_message_trace.collector import Collector
+from office365_message_trace.coverage import Coverage, Gap, Kind, Policy
+from office365_message_trace.errors import Replaced, Stopped, Unavailable
+from office365_message_trace.ledger import Ledger
+from office365_message_trace.microsoft.clock import MicrosoftClock
+from office365_message_trace.model import Event
+from office365_message_trace.pusher import BatchPusher
+from office365_message_trace.quota import BACKGROUND, LIVE, RequestBudget
+from office365_message_trace.resume import learn_time, opening_coverage
+from office365_message_trace.state import StateStore
+from office365_message_trace.storage import PatientStorage
+from office365_message_trace.transport import (
+    PATIENCE,
+    Answer,
+    Paced,
+    Pending,
+    Request,
+    StillUnderWay,
+    Transport,
+)
+from sandbox.clock import from_ms, to_ms
+from sandbox.simulation.clock import VirtualClock
+from sandbox.simulation.perils import Perils
+from tests.claims.intake import Intake
+from tests.claims.service import Fields, Mail, Service
+
+START = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
+T0 = to_ms(START)
+"""The same in milliseconds since 1970."""
+
+_FOLDER = "message_trace"
+_SERVICE_SECONDS = 0.3  # that an answer takes
+_INTAKE_SECONDS = 0.05
+
+
+def policy(
+    *, delay: int = 5, frequency: int = 300, lookback: float = 6, history: int = 30
+) -> Policy:
+    """Settings: minutes, seconds, hours and days."""
+    return Policy(
+        timedelta(minutes=delay),
+        timedelta(seconds=frequency),
+        timedelta(hours=lookback),
+        timedelta(days=history),
+    )
+
+
+class Laboratory:
+    """A service, an intake, and what of a process stays when it ends.
+
+    ``start_time``, in hours, is how far back a first start reads. ``steps`` are instants with the number
+    of milliseconds by which the machine's clock is ahead from then on.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        settings: Policy | None = None,
+        *,
+        start_time: float = 1,
+        steps: Iterable[tuple[int, int]] = (),
+    ) -> None:
+        self.clock = _MachineClock(T0, Perils(()), steps)
+        self.service = service
+        self.settings = settings or policy()
+        self.start_time = start_time
+        self.tenant, self.intake_key = "contoso.example", "an intake key"
+        self.tells_time = True
+        """Whether the service's answers have a ``Date``."""
+        self.storage = _MemoryStorage({})
+        self.intake = Intake(lambda: self.clock.ms)
+        self.logged: list[tuple[int, str, str]] = []
+        self.given_up_events = 0
+        """That the collector left out in the end."""
+
+    def run(self, until: int) -> Laboratory:
+        """The life of a process up to ``until``, in milliseconds since 1970."""
+        _Process(self).live(until)
+        return self
+
+    def pause(self, until: int) -> Laboratory:
+        """Let time pass in which no process lives."""
+        self.clock.skip_to(until)
+        return self
+
+    def meanwhile(self, at: int, action: Callable[[], object]) -> None:
+        """Have something happen at an instant, while the process waits."""
+        self.clock.agenda.append((at, action))
+
+    def log(self, text: str, level: str) -> None:
+        """Where processes log to."""
+        self.logged.append((self.clock.ms, level, text))
+
+    def said(self, *levels: str) -> list[str]:
+        """What was logged at ``levels``: without any, warnings and worse."""
+        return [text for _, level, text in self.logged if level in (levels or _PROBLEMS)]
+
+    @property
+    def saved(self) -> Coverage:
+        """The coverage as the next process would find it."""
+        folder = find_place(self.storage, _FOLDER, self.identity).folder
+        coverage = StateStore(self.storage.folder(folder), self.log).load()
+        assert coverage is not None
+        return coverage
+
+    @property
+    def gaps(self) -> tuple[Gap, ...]:
+        """What is declared to be missing."""
+        return self.saved.gaps
+
+    @property
+    def identity(self) -> Identity:
+        """Whose mail goes where."""
+        return Identity(self.tenant, self.intake_key)
+
+    def missing(self) -> list[Mail]:
+        """The rows of which no event was accepted."""
+        arrived = {_key(event) for _, event in self.intake.accepted}
+        return [row for row in self.service.mail if (row.id, row.to) not in arrived]
+
+    def repeats(self) -> int:
+        """Events that were accepted again, as they were before."""
+        texts = (json.dumps(_content(event)) for _, event in self.intake.accepted)
+        return sum(times - 1 for times in Counter(texts).values())
+
+    def last_status(self) -> dict[tuple[object, object], object]:
+        """What the last event of each row says."""
+        return {
+            _key(event): event.get("Status") or event.get("status")
+            for _, event in self.intake.accepted
+        }
+
+    def covered(self, coverage: Coverage, now: datetime) -> None:
+        """Told by the collector."""
+
+    def page(self, kind: Kind, rows: int, forwarded: list[Event], now: datetime) -> None:
+        """Told by the collector."""
+
+    def refused(self, kind: Kind, refused: bool) -> None:
+        """Told by the collector."""
+
+    def discarded(self, events: int) -> None:
+        """Told by the collector."""
+        self.given_up_events += events
+
+    def accepted(self, events: int, seconds: float) -> None:
+        """Told by the pusher."""
+
+    def not_accepted(self, events: int) -> None:
+        """Told by the pusher."""
+
+
+class _Process:
+    """A process, put together as the triggers do it. It owns the state from when it is made."""
+
+    def __init__(self, lab: Laboratory) -> None:
+        self._lab = lab
+        self._clock = MicrosoftClock(lab.clock, lab.log)
+        place = find_place(lab.storage, _FOLDER, lab.identity)
+        self._owner = Ownership(lab.storage, place.folder, self._clock, lab.log)
+        self._owner.claim()
+        for sentence in place.news:
+            lab.log(sentence, "warning")
+        place.save(lab.storage)
+        self._bare = OwnedStorage(lab.storage.folder(place.folder), self._owner)
+
+    def live(self, until: int) -> None:
+        """Collect up to ``until``, or until another process has taken over."""
+        clock = self._lab.clock
+        with clock.another_process(until), suppress(Stopped):
+            clock.alive = self._owner.glance
+            try:
+                self._collect()
+            except Replaced as end:
+                self._lab.log(str(end), "error")
+
+    def _collect(self) -> None:
+        lab, clock = self._lab, self._clock
+        storage = PatientStorage(self._bare, clock, lab.log)
+        budget = RequestBudget(self._bare, clock, lab.settings.frequency)
+        http = _ServiceHttp(lab, budget, clock)
+        source = lab.service.client(
+            Transport(http, "The service", clock, lab.log, None, _no_jitter), clock, lab.log
+        )
+        now = learn_time(source, clock)
+        store, ledger = StateStore(storage, lab.log), Ledger(storage)
+        start_time = timedelta(hours=lab.start_time)
+        coverage = opening_coverage(store, ledger, None, lab.settings, start_time, now, lab.log)
+        intake = OwnedHttp(_IntakeHttp(lab), self._owner)
+        pusher = BatchPusher(
+            "https://intake.example",
+            lab.intake_key,
+            1000,
+            Transport(intake, "The intake", clock, lab.log, None, _no_jitter),
+            clock,
+            lab.log,
+            lab,
+        )
+        Collector(source, pusher, ledger, store, lab.settings, clock, lab.log, lab).run(coverage)
+
+
+class _MachineClock(VirtualClock):
+    """A virtual clock on which things happen while the process waits."""
+
+    def __init__(self, start: int, perils: Perils, steps: Iterable[tuple[int, int]]) -> None:
+        super().__init__(start, perils, steps)
+        self.agenda: list[tuple[int, Callable[[], object]]] = []
+
+    def wait(self, seconds: float) -> None:
+        super().wait(seconds)
+        due = [entry for entry in self.agenda if entry[0] <= self.ms]
+        for entry in due:
+            self.agenda.remove(entry)
+            entry[1]()
+
+
+class _ServiceHttp:
+    """The way to the service, within the request budget; its answers tell the time."""
+
+    def __init__(self, lab: Laboratory, budget: RequestBudget, clock: MicrosoftClock) -> None:
+        self._lab, self._budget, self._clock = lab, budget, clock
+
+    def begin(self, request: Request) -> Pending:
+        lab = self._lab
+        outcome, arrives = lab.clock.deferring(lambda: self._outcome(request))
+
+        def wait() -> Answer:
+            if request.background and arrives > lab.clock.ms + PATIENCE * 1000:
+                lab.clock.elapse(PATIENCE)
+                raise StillUnderWay
+            lab.clock.skip_to(arrives)
+            if not isinstance(outcome, Answer):
+                raise outcome
+            date = format_datetime(from_ms(lab.service.clock(arrives)), usegmt=True)
+            self._clock.heard("The service", date if lab.tells_time else "", arrives / 1000)
+            return outcome
+
+        return wait
+
+    def _outcome(self, request: Request) -> Answer | Unavailable | Paced:
+        try:
+            self._budget.try_acquire(BACKGROUND if request.background else LIVE)
+        except BucketFullException as full:
+            return Paced(float(full.meta_info["remaining_time"]))
+        self._lab.clock.elapse(_SERVICE_SECONDS)
+        try:
+            answer = self._lab.service.answer(request.url, self._lab.clock.ms)
+        except Unavailable as failure:
+            return failure
+        if answer.status == 429:
+            self._budget.throttled()
+        return answer
+
+
+class _IntakeHttp:
+    """The way to the intake."""
+
+    def __init__(self, lab: Laboratory) -> None:
+        self._lab = lab
+
+    def begin(self, request: Request) -> Pending:
+        def wait() -> Answer:
+            self._lab.clock.elapse(_INTAKE_SECONDS)
+            return self._lab.intake.answer(request)
+
+        return wait
+
+
+class _MemoryStorage:
+    """Implements `office365_message_trace.storage.Storage` in memory."""
+
+    def __init__(self, blobs: dict[str, bytes], root: str = "") -> None:
+        self._blobs, self._root = blobs, root
+
+    def folder(self, name: str) -> _MemoryStorage:
+        """The storage whose root is a folder of this one."""
+        return _MemoryStorage(self._blobs, f"{self._root}{name}/")
+
+    def read(self, name: str) -> bytes | None:
+        return self._blobs.get(self._root + name)
+
+    def write(self, name: str, data: bytes) -> None:
+        self._blobs[self._root + name] = data
+
+    def extend(self, name: str, known: bytes, added: bytes) -> None:
+        self._blobs[self._root + name] = known + added
+
+    def delete(self, name: str) -> None:
+        self._blobs.pop(self._root + name, None)
+
+    def names(self, folder: str) -> list[str]:
+        prefix = f"{self._root}{folder}/"
+        inside = (name[len(prefix) :] for name in self._blobs if name.startswith(prefix))
+        return sorted({name.partition("/")[0] for name in inside})
+
+
+def _no_jitter() -> float:
+    return 0.5
+
+
+def _key(event: Fields) -> tuple[object, object]:
+    if "MessageTraceId" in event:
+        return event["MessageTraceId"], event.get("RecipientAddress")
+    return event.get("id"), event.get("recipientAddress")
+
+
+def _content(event: Fields) -> Fields:
+    """What an event says, but for the place of its row on a page."""
+    return {name: value for name, value in sorted(event.items()) if name != "Index"}
+
+
+_PROBLEMS = ("warning", "error", "critical")

@@ -1,0 +1,276 @@
+"""What an answer shows or says is believed only as far as it can be true."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import orjson
+import pytest
+
+from office365_message_trace.coverage import Cause, Policy
+from office365_message_trace.model import MILLISECOND
+from office365_message_trace.transport import Answer
+from tests.claims.laboratory import T0, Laboratory, policy
+from tests.claims.service import Asked, D, Fields, H, Kind, M, Mail, Service
+
+both = pytest.mark.parametrize("kind", ["reporting", "graph"])
+
+
+def _mail(hours: int, until: int = T0, every: int = M) -> list[Mail]:
+    return [Mail(until - at, f"r{at}") for at in range(0, hours * H, every)]
+
+
+def _backlog(kind: Kind) -> Laboratory:
+    """Three days to read at a first start, most of them older than the look-back."""
+    return Laboratory(Service(kind, _mail(72)), policy(history=90), start_time=72)
+
+
+def _once(
+    lab: Laboratory, about: Callable[[Asked], bool], answer: Callable[[Fields], object]
+) -> None:
+    """Have the first request ``about`` something answered by ``answer`` to a page of ten rows."""
+    spoilt: list[Asked] = []
+
+    def instead(asked: Asked, rows: list[Mail]) -> Answer | None:
+        if spoilt or not about(asked):
+            return None
+        spoilt.append(asked)
+        page = lab.service.body(asked, rows[:10])
+        return Answer(200, {}, orjson.dumps(answer(page)))
+
+    lab.service.instead = instead
+
+
+def _is_old(asked: Asked) -> bool:
+    return asked.age > 30 * H
+
+
+_ERROR = {"code": "UnknownError", "message": "An error has occurred."}
+
+
+@pytest.mark.parametrize(
+    ("kind", "beside"),
+    [
+        ("graph", {"error": _ERROR}),
+        ("graph", {"@odata.error": _ERROR}),
+        ("graph", {"errors": [_ERROR]}),
+        ("reporting", {"odata.error": _ERROR}),
+        ("reporting", {"error": _ERROR}),
+    ],
+)
+def test_an_answer_with_an_error_in_it_is_no_page(kind: Kind, beside: Fields) -> None:
+    lab = _backlog(kind)
+    _once(lab, _is_old, lambda page: page | beside)
+    lab.run(T0 + 3 * H)
+    assert lab.missing() == []
+    assert lab.repeats() == 0
+
+
+def test_an_error_within_the_verbose_form_is_one_too() -> None:
+    lab = _backlog("reporting")
+    _once(lab, _is_old, lambda page: {"d": {**page["d"], "error": _ERROR}})
+    assert lab.run(T0 + 3 * H).missing() == []
+
+
+def _rows(page: Fields) -> list[Fields]:
+    rows: list[Fields] = page["value"] if "value" in page else page["d"]["results"]
+    return rows
+
+
+def _nothing(page: Fields) -> Fields:
+    _rows(page).clear()
+    return page
+
+
+def _a_part(page: Fields) -> Fields:
+    return page
+
+
+@both
+@pytest.mark.parametrize("answer", [_nothing, _a_part])
+def test_one_empty_or_short_answer_for_time_that_is_read_once_is_not_final(
+    kind: Kind, answer: Callable[[Fields], Fields]
+) -> None:
+    lab = _backlog(kind)
+    _once(lab, _is_old, answer)
+    lab.run(T0 + 8 * H)
+    assert lab.missing() == []
+    assert lab.repeats() == 0
+    assert lab.gaps == ()
+    assert lab.said(), "that there were rows where none had been shown"
+
+
+@both
+@pytest.mark.parametrize(
+    "settings",
+    [policy(lookback=0), policy(lookback=1, delay=120)],
+    ids=["no look-back", "a look-back shorter than the delay"],
+)
+def test_an_empty_answer_for_fresh_mail_is_not_final_either(kind: Kind, settings: Policy) -> None:
+    lab = Laboratory(Service(kind, _mail(6, T0 + 6 * H)), settings)
+    _once(lab, lambda asked: asked.now > T0 + 3 * H, _nothing)
+    lab.run(T0 + 12 * H)
+    assert lab.missing() == []
+    assert lab.repeats() == 0
+
+
+@pytest.mark.parametrize(("kind", "shown"), [("reporting", 10), ("graph", 30)])
+def test_history_that_is_hidden_is_declared(kind: Kind, shown: int) -> None:
+    wanted = 3 * shown
+    service = Service(kind, _mail(24 * wanted, every=H))
+    service.shown = lambda asked, rows: [row for row in rows if row.received > T0 - shown * D]
+    settings = policy(history=wanted)
+    lab = Laboratory(service, settings, start_time=24 * wanted).run(T0 + 3 * H)
+    (gap,) = lab.gaps
+    assert gap.cause is Cause.HIDDEN
+    assert gap.window.span > timedelta(days=wanted - shown - 1)
+    assert lab.said("error")
+
+
+def test_hidden_history_that_is_shown_after_all_arrives() -> None:
+    service = Service("graph", _mail(24 * 30, every=H))
+    service.shown = lambda asked, rows: [
+        row for row in rows if asked.now > T0 + 5 * H or row.received > T0 - 10 * D
+    ]
+    lab = Laboratory(service, policy(history=90), start_time=24 * 30).run(T0 + 12 * H)
+    assert lab.missing() == []
+    assert lab.gaps == ()
+
+
+_TOO_OLD = (
+    (503, b"<html>Sessions older than 1 days are removed. Service unavailable.</html>"),
+    (503, b"The StartDate can't be older than 1 days from today."),
+    (400, b"Tokens older than 1 days are refused."),
+    (500, b"The StartDate can't be older than 2 days from today."),
+    (429, b"Retry: StartDate older than 1 days"),
+)
+
+
+@both
+@pytest.mark.parametrize(("status", "text"), _TOO_OLD)
+def test_one_answer_that_speaks_of_another_age_gives_no_backlog_up(
+    kind: Kind, status: int, text: bytes
+) -> None:
+    service = Service(kind, _mail(24 * 20, every=H), page_size=100)
+    lab = Laboratory(service, policy(history=90), start_time=24 * 20)
+    told: list[int] = []
+
+    def instead(asked: Asked, rows: list[Mail]) -> Answer | None:
+        if told or asked.age < 5 * D:
+            return None
+        told.append(asked.now)
+        return Answer(status, {}, text)
+
+    service.instead = instead
+    lab.run(T0 + 3 * H)
+    assert told
+    assert lab.missing() == []
+    assert lab.gaps == ()
+
+
+@pytest.mark.parametrize("status", [400, 500, 503])
+def test_one_answer_about_age_for_fresh_mail_declares_no_gap(status: int) -> None:
+    service = Service("graph", _mail(5, T0 + 5 * H))
+    lab = Laboratory(service, policy(history=90))
+    told: list[int] = []
+
+    def instead(asked: Asked, rows: list[Mail]) -> Answer | None:
+        if told or asked.now < T0 + H or asked.now - asked.end > 6 * M:
+            return None
+        told.append(asked.now)
+        return Answer(status, {}, b"The StartDate can't be older than 90 days from today.")
+
+    service.instead = instead
+    lab.run(T0 + 12 * H)
+    assert told
+    assert lab.gaps == ()
+    assert lab.missing() == []
+
+
+def test_a_service_that_keeps_less_than_it_documents_is_believed() -> None:
+    service = Service("reporting", _mail(24 * 30, every=H))
+
+    def instead(asked: Asked, rows: list[Mail]) -> Answer | None:
+        if asked.age < 10 * D:
+            return None
+        return Answer(400, {}, b"The StartDate can't be older than 10 days from today.")
+
+    service.instead = instead
+    lab = Laboratory(service, start_time=24 * 30).run(T0 + 3 * H)
+    assert [row for row in lab.missing() if row.received > T0 - 9 * D] == []
+    (gap,) = lab.gaps
+    assert gap.cause is Cause.TOO_OLD
+
+
+def _spoiling(
+    bad: set[int], answer: Answer, until: int = T0 + 365 * D
+) -> Callable[[Asked, list[Mail]], Answer | None]:
+    def instead(asked: Asked, rows: list[Mail]) -> Answer | None:
+        spoilt = asked.now < until and any(row.received in bad for row in rows)
+        return answer if spoilt else None
+
+    return instead
+
+
+@both
+@pytest.mark.parametrize(
+    ("bad", "fault"),
+    [
+        ({T0 - 50 * H}, Answer(500, {}, b"")),
+        ({T0 + 2 * H}, Answer(504, {}, b"<html>")),
+        ({T0 + 2 * H}, Answer(200, {}, b'{"value":[{')),
+        ({T0 + 2 * H, T0 + 2 * H + 5 * M}, Answer(500, {}, b"")),
+    ],
+    ids=["old", "fresh", "half a page", "two"],
+)
+def test_a_record_that_spoils_every_page_costs_its_millisecond(
+    kind: Kind, bad: set[int], fault: Answer
+) -> None:
+    service = Service(kind, _mail(80, T0 + 8 * H, every=5 * M))
+    service.instead = _spoiling(bad, fault)
+    lab = Laboratory(service, policy(history=90), start_time=72).run(T0 + 16 * H)
+    assert {row.received for row in lab.missing()} == bad
+    assert {gap.cause for gap in lab.gaps} == {Cause.UNREADABLE}
+    declared = sum((gap.window.span for gap in lab.gaps), timedelta())
+    assert declared <= 3 * len(bad) * MILLISECOND  # with the neighbours that share a bound
+    failed = [given for given in service.given if given.rows is None]
+    assert len(failed) < 200 * len(bad)
+
+
+def test_a_record_that_is_not_utf8_is_forwarded() -> None:
+    service = Service("reporting", _mail(2, T0 + 2 * H))
+
+    def instead(asked: Asked, rows: list[Mail]) -> Answer | None:
+        page = orjson.dumps(service.body(asked, rows))
+        return Answer(200, {}, page.replace(b'"Subject":"x"', b'"Subject":"\xff"'))
+
+    service.instead = instead
+    lab = Laboratory(service).run(T0 + 3 * H)
+    assert lab.missing() == []
+    assert lab.intake.accepted[0][1]["Subject"] == "\ufffd"
+
+
+def test_a_record_that_is_repaired_arrives() -> None:
+    service = Service("graph", _mail(8, T0 + 8 * H))
+    service.instead = _spoiling({T0 + 2 * H}, Answer(500, {}, b""), T0 + 5 * H)
+    lab = Laboratory(service, policy(history=90)).run(T0 + 16 * H)
+    assert lab.missing() == []
+    assert lab.gaps == ()
+
+
+_UNDATED = (None, "", "/Date(99999999999999999999)/", "0001-01-01T00:00:00Z", 17)
+
+
+@both
+@pytest.mark.parametrize("received", _UNDATED)
+def test_a_row_without_usable_date_is_forwarded_when_it_is_alone(
+    kind: Kind, received: object
+) -> None:
+    name = "Received" if kind == "reporting" else "receivedDateTime"
+    alone = [Mail(at, f"r{at}", fields={name: received}) for at in (T0 - 50 * H, T0 + H)]
+    service = Service(kind, alone)
+    lab = Laboratory(service, policy(history=90), start_time=72).run(T0 + 9 * H)
+    assert lab.missing() == []
+    assert lab.repeats() == 0
+    assert all(given.rows is not None for given in service.given)

@@ -1,0 +1,211 @@
+"""However a service divides rows into pages, all of them arrive, and nothing is declared without need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+import pytest
+
+from office365_message_trace.coverage import Cause
+from tests.claims.laboratory import T0, Laboratory, policy
+from tests.claims.service import (
+    Asked,
+    H,
+    Kind,
+    M,
+    Mail,
+    Pager,
+    S,
+    Service,
+    after_recipient,
+    by_position,
+)
+
+both = pytest.mark.parametrize("kind", ["reporting", "graph"])
+
+
+def _journal(times: range, copies: int) -> list[Mail]:
+    """Mail to a journal mailbox and to one more recipient, several in each of the same milliseconds."""
+    return [
+        Mail(at, f"{to}{at}.{copy}", to=f"{to}@contoso.example")
+        for at in times
+        for copy in range(copies)
+        for to in ("journal", "somebody")
+    ]
+
+
+@both
+@pytest.mark.parametrize("copies", [2, 7, 40])
+def test_mail_of_one_recipient_and_millisecond_arrives_across_page_edges(
+    kind: Kind, copies: int
+) -> None:
+    step = 4 * S * copies
+    mail = _journal(range(T0 - 4 * H, T0 + H, step), copies)
+    lab = Laboratory(Service(kind, mail, page_size=100), start_time=4).run(T0 + 2 * H)
+    assert lab.missing() == []
+    assert lab.repeats() == 0
+    assert lab.gaps == ()
+
+
+def test_more_mail_of_one_recipient_and_millisecond_than_a_page_holds_is_declared() -> None:
+    crowd = [Mail(T0 + 10 * M, f"r{n}", to="journal@contoso.example") for n in range(150)]
+    others = _journal(range(T0, T0 + H, 30 * S), 1)
+    lab = Laboratory(Service("graph", [*crowd, *others], page_size=100)).run(T0 + 3 * H)
+    assert {row.received for row in lab.missing()} == {T0 + 10 * M}
+    (gap,) = lab.gaps
+    assert gap.cause is Cause.INCOMPLETE
+
+
+@pytest.mark.parametrize("exclusive", ["start", "end", "both"])
+@both
+def test_bounds_that_are_not_inside_lose_nothing(kind: Kind, exclusive: str) -> None:
+    mail = _journal(range(T0 - 4 * H + S, T0 + H, 10 * S), 1)
+    service = Service(kind, mail, page_size=100)
+
+    def shown(asked: Asked, rows: list[Mail]) -> list[Mail]:
+        first = asked.start + (exclusive != "end")
+        last = asked.end - (exclusive != "start")
+        return [row for row in rows if first <= row.received <= last]
+
+    service.shown = shown
+    lab = Laboratory(service, start_time=4).run(T0 + 10 * H)
+    assert lab.missing() == []
+
+
+def _ending(then: Callable[[str | None], str | None], usual: Pager) -> Pager:
+    """Pages as usual, but after the last one the token of which ``then`` gives the next."""
+
+    def pager(rows: list[Mail], asked: Asked, size: int) -> tuple[list[Mail], str | None]:
+        if asked.token and asked.token.startswith("end"):
+            return [], then(asked.token)
+        page, token = usual(rows, asked, size)
+        return page, token or then(None)
+
+    return pager
+
+
+def _to_itself(token: str | None) -> str | None:
+    return "end"
+
+
+def _without_end(token: str | None) -> str | None:
+    return f"end{int((token or 'end0')[3:]) + 1}"
+
+
+def _in_a_circle_of_three(token: str | None) -> str | None:
+    return f"end{(int((token or 'end0')[3:]) + 1) % 3}"
+
+
+@both
+@pytest.mark.parametrize("then", [_to_itself, _without_end, _in_a_circle_of_three])
+def test_links_to_empty_pages_lose_nothing_and_end(
+    kind: Kind, then: Callable[[str | None], str | None]
+) -> None:
+    mail = _journal(range(T0 - 3 * H, T0 + H, 20 * S), 1)
+    plain = Laboratory(Service(kind, mail, page_size=100), start_time=3).run(T0 + 3 * H)
+    service = Service(kind, mail, page_size=100)
+    service.pager = _ending(then, service.pager)
+    lab = Laboratory(service, start_time=3).run(T0 + 3 * H)
+    assert lab.missing() == []
+    assert lab.gaps == ()
+    assert lab.repeats() == 0
+    assert len(service.given) < 8 * len(plain.service.given)
+
+
+@both
+def test_a_last_page_that_links_to_the_first_one_loses_nothing_and_ends(kind: Kind) -> None:
+    service = Service(kind, _journal(range(T0 - H, T0 + H // 2, 60 * S), 1), page_size=100)
+    usual = service.pager
+
+    def pager(rows: list[Mail], asked: Asked, size: int) -> tuple[list[Mail], str | None]:
+        page, token = usual(rows, asked, size)
+        first = "-1" if kind == "reporting" else f"{asked.end + 1} "
+        return page, token or first
+
+    service.pager = pager
+    lab = Laboratory(service, start_time=1).run(T0 + 2 * H)
+    assert lab.missing() == []
+    assert len(service.given) < 1000
+
+
+@pytest.mark.parametrize(
+    ("kind", "page_size", "recipients"),
+    [
+        ("reporting", 2000, 2000),
+        ("graph", 5000, 5000),
+        ("reporting", 100, 200),
+        ("graph", 100, 200),
+        ("graph", 100, 220),
+    ],
+)
+def test_a_full_millisecond_that_is_complete_is_no_gap(
+    kind: Kind, page_size: int, recipients: int
+) -> None:
+    name = "0b5a7c5e-0000-4000-8000-000000000001"
+    mail = [Mail(T0 + 20 * M, name, to=f"u{n}@contoso.example") for n in range(recipients)]
+    service = Service(kind, mail, page_size)
+    lab = Laboratory(service, policy(lookback=0), start_time=0).run(T0 + 2 * H)
+    assert lab.missing() == []
+    assert lab.repeats() == 0
+    assert lab.gaps == ()
+    assert lab.said("error", "critical") == []
+
+
+@both
+def test_rows_that_a_listing_leaves_out_of_a_large_message_are_asked_for_by_its_id(
+    kind: Kind,
+) -> None:
+    name = "0b5a7c5e-0000-4000-8000-000000000001"
+    mail = [Mail(T0 + 20 * M + n, name, to=f"u{n}@contoso.example") for n in range(1500)]
+    service = Service(kind, mail)
+    service.shown = lambda asked, rows: rows if asked.trace_id else rows[:1000]
+    lab = Laboratory(service, policy(lookback=1)).run(T0 + 3 * H)
+    assert lab.missing() == []
+
+
+_SHUFFLES = Random(1)
+
+
+def _ties_shuffled(asked: Asked, rows: list[Mail]) -> list[Mail]:
+    shuffled = _SHUFFLES.sample(rows, len(rows))
+    return sorted(shuffled, key=lambda row: -row.received)
+
+
+def _shuffled(asked: Asked, rows: list[Mail]) -> list[Mail]:
+    return _SHUFFLES.sample(rows, len(rows))
+
+
+def _oldest_first(asked: Asked, rows: list[Mail]) -> list[Mail]:
+    return rows[::-1]
+
+
+def _by_partition(asked: Asked, rows: list[Mail]) -> list[Mail]:
+    return sorted(rows, key=lambda row: (int(row.id[1:]) % 2, -row.received))
+
+
+@both
+@pytest.mark.parametrize("lookback", [0, 4])
+@pytest.mark.parametrize("order", [_ties_shuffled, _shuffled, _oldest_first, _by_partition])
+def test_no_order_of_the_rows_loses_any(
+    kind: Kind, lookback: int, order: Callable[[Asked, list[Mail]], list[Mail]]
+) -> None:
+    mail = [Mail(T0 - 8 * H + n // 7 * M, f"r{n}") for n in range(4000)]
+    service = Service(kind, mail, page_size=50)
+    service.shown, service.pager = order, by_position
+    lab = Laboratory(service, policy(lookback=lookback), start_time=8).run(T0 + 10 * H)
+    assert lab.missing() == []
+    assert lab.repeats() == 0
+
+
+def test_a_cursor_by_time_over_pages_in_another_order_loses_nothing() -> None:
+    mail = [Mail(T0 - 30 * H + n * 20 * S, f"r{n}", to=f"u{n % 9}@x") for n in range(5000)]
+    service = Service("graph", mail, page_size=100)
+
+    def pager(rows: list[Mail], asked: Asked, size: int) -> tuple[list[Mail], str | None]:
+        page, token = after_recipient(rows, asked, size)
+        return page[::-1], token
+
+    service.pager = pager
+    lab = Laboratory(service, policy(history=90), start_time=30).run(T0 + 10 * H)
+    assert lab.missing() == []

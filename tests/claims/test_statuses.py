@@ -1,0 +1,129 @@
+"""The last event of a row says what Microsoft says, and an event comes again only if that changed."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.claims.laboratory import T0, Laboratory
+from tests.claims.service import Fields, H, Kind, M, Mail, S, Service
+
+both = pytest.mark.parametrize("kind", ["reporting", "graph"])
+
+
+@both
+def test_a_status_that_changes_back_is_the_last_one_at_the_intake(kind: Kind) -> None:
+    life = (T0 + M, "Delivered"), (T0 + 40 * M, "Quarantined"), (T0 + 5 * H, "Delivered")
+    lab = Laboratory(Service(kind, [Mail(T0, "zap", life=life)])).run(T0 + 10 * H)
+    assert [*lab.last_status().values()] == ["Delivered"]
+    assert len(lab.intake.accepted) == 3
+
+
+def test_a_status_that_changes_each_hour_is_followed_to_the_end() -> None:
+    life = tuple((T0 + n * H, ("Pending", "Delivered")[n % 2]) for n in range(6))
+    lab = Laboratory(Service("graph", [Mail(T0, "hourly", life=life)])).run(T0 + 10 * H)
+    assert [*lab.last_status().values()] == ["Delivered"]
+
+
+def test_a_row_that_vanishes_and_comes_back_as_it_was_is_one_event() -> None:
+    life = (T0 + M, "Delivered"), (T0 + H, None), (T0 + 5 * H, "Delivered")
+    lab = Laboratory(Service("graph", [Mail(T0, "hidden", life=life)])).run(T0 + 10 * H)
+    assert len(lab.intake.accepted) == 1
+
+
+def _settling() -> list[Mail]:
+    """Rows that get their last status four minutes after they were received."""
+    times = [T0 + n * S for n in range(60)]
+    return [
+        Mail(at, f"r{at}", life=((at + M, "GettingStatus"), (at + 4 * M, "Delivered")))
+        for at in times
+    ]
+
+
+@both
+def test_one_stale_answer_does_not_leave_an_old_status_as_the_last_one(kind: Kind) -> None:
+    service = Service(kind, _settling())
+    service.replica = lambda now: now - 8 * M if T0 + 11 * M < now < T0 + 14 * M else now
+    lab = Laboratory(service).run(T0 + 10 * H)
+    assert set(lab.last_status().values()) == {"Delivered"}
+
+
+def test_a_stale_answer_to_the_last_read_of_a_time_does_not_either() -> None:
+    service = Service("graph", _settling())
+    stale_until = 0
+
+    def replica(now: int) -> int:
+        nonlocal stale_until
+        if now > T0 + 6 * H and not stale_until:
+            stale_until = now + 10 * M
+        return now - 6 * H if now < stale_until else now
+
+    service.replica = replica
+    lab = Laboratory(service).run(T0 + 10 * H)
+    assert set(lab.last_status().values()) == {"Delivered"}
+
+
+def _hours_of_mail() -> list[Mail]:
+    return [Mail(T0 + n * M, f"r{n}") for n in range(240)]
+
+
+def _with_etag(asked: int, fields: Fields) -> Fields:
+    return fields | {"@odata.etag": f"W/{asked}"}
+
+
+def _with_annotated_status(asked: int, fields: Fields) -> Fields:
+    return fields | {"status@odata.type": f"#{asked}"}
+
+
+def _with_empty_address_by_turns(asked: int, fields: Fields) -> Fields:
+    return fields | {"toIP": ("", None)[asked % 2]}
+
+
+def _without_address_by_turns(asked: int, fields: Fields) -> Fields:
+    return fields if asked % 2 else {k: v for k, v in fields.items() if k != "toIP"}
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        _with_etag,
+        _with_annotated_status,
+        _with_empty_address_by_turns,
+        _without_address_by_turns,
+    ],
+)
+def test_forms_that_say_the_same_bring_no_event_again(form: object) -> None:
+    assert callable(form)
+    service = Service("graph", _hours_of_mail())
+    service.written = lambda asked, fields: form(len(service.given), fields)
+    lab = Laboratory(service).run(T0 + 12 * H)
+    assert len(lab.intake.accepted) == 240
+    assert lab.said() == []
+
+
+@both
+def test_a_field_that_changes_by_itself_is_named(kind: Kind) -> None:
+    service = Service(kind, _hours_of_mail())
+    service.written = lambda asked, fields: fields | {"Score": asked.now}
+    lab = Laboratory(service).run(T0 + 8 * H)
+    assert any("change by itself (Score)" in text for text in lab.said("warning"))
+
+
+@pytest.mark.parametrize(
+    "written",
+    [f"/Date({T0}+0000)/", f"/Date({T0})/", "2026-03-10T12:00:00", "2026-03-10T12:00:00.0000000Z"],
+)
+def test_every_form_of_a_date_arrives_in_the_one_that_the_platform_reads(written: str) -> None:
+    service = Service("reporting", [Mail(T0, "dated", fields={"Received": written})])
+    lab = Laboratory(service).run(T0 + H)
+    assert [event["Received"] for _, event in lab.intake.accepted] == [f"/Date({T0})/"]
+
+
+@pytest.mark.parametrize("received", [None, "", "0001-01-01T00:00:00Z", "soon"])
+def test_no_receive_time_is_null_and_not_1970(received: str | None) -> None:
+    neighbour = Mail(T0, "neighbour")
+    service = Service(
+        "graph", [neighbour, Mail(T0 + S, "odd", fields={"receivedDateTime": received})]
+    )
+    service.reporting_format = True
+    lab = Laboratory(service).run(T0 + 3 * H)
+    assert [event["Received"] for _, event in lab.intake.accepted] == [f"/Date({T0})/", None]

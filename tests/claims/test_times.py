@@ -1,0 +1,128 @@
+"""Whatever time the machine shows and however late mail is shown, it arrives, and soon."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from office365_message_trace.transport import Answer
+from tests.claims.laboratory import T0, Laboratory, policy
+from tests.claims.service import Asked, D, H, Kind, M, Mail, S, Service, shown_after
+
+both = pytest.mark.parametrize("kind", ["reporting", "graph"])
+YEAR = 365 * D
+
+
+@both
+def test_mail_of_a_short_pause_and_late_mail_do_not_wait_for_the_backlog(kind: Kind) -> None:
+    backlog = [Mail(T0 - 36 * H + n * 8 * S, f"backlog{n}") for n in range(16_200)]
+    fresh = [shown_after(M, T0 + n * M, f"fresh{n}") for n in range(130)]
+    late = [shown_after(20 * M, T0 + H // 2 + n * M, f"late{n}") for n in range(45)]
+    service = Service(kind, [*backlog, *fresh, *late], page_size=5)
+    lab = Laboratory(service, policy(frequency=60), start_time=36)
+    lab.run(T0 + H).pause(T0 + H + 8 * M).run(T0 + 5 * H // 2)
+    missing = {row.id for row in lab.missing()}
+    assert any(name.startswith("backlog") for name in missing), "the backlog is too short"
+    assert not any(name.startswith("fresh") for name in missing)
+    assert not any(name.startswith("late") for name in missing)
+
+
+def test_rows_still_arriving_at_the_end_of_the_look_back_are_reported() -> None:
+    rng = Random(1)
+    mail = [shown_after(int(rng.uniform(4, 10) * H), T0 + n * M, f"r{n}") for n in range(240)]
+    lab = Laboratory(Service("reporting", mail)).run(T0 + 24 * H)
+    assert lab.missing(), "nothing is shown after the look-back"
+    assert any("up to the end of the look-back" in text for text in lab.said("warning"))
+
+
+def _mail(hours: int) -> list[Mail]:
+    return [Mail(T0 - H + n * M, f"r{n}") for n in range(hours * 60)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "ahead"),
+    [
+        ("reporting", 25 * H),
+        ("graph", 9 * H),
+        ("reporting", 20 * M),
+        ("graph", -20 * M),
+        ("reporting", -25 * H),
+        ("graph", 10 * YEAR),
+    ],
+)
+def test_a_clock_that_is_wrong_all_the_time_costs_nothing_and_is_reported(
+    kind: Kind, ahead: int
+) -> None:
+    lab = Laboratory(Service(kind, _mail(8)), steps=[(T0, ahead)]).run(T0 + 15 * H)
+    assert lab.missing() == []
+    assert lab.repeats() == 0
+    assert lab.gaps == ()
+    assert any("clock" in text for text in lab.said("warning"))
+
+
+_STEPS = {
+    "ahead, behind, right": [(5 * H, 2 * D), (5 * H + 10 * M, -H), (7 * H, 0)],
+    "ten years ahead for half a minute": [(5 * H, 10 * YEAR), (5 * H + 30 * S, 0)],
+    "behind more and more": [(n * H, -n * 20 * M) for n in range(2, 9)],
+    "to and fro": [(2 * H + n * 7 * M, (-1) ** n * 3 * H) for n in range(20)],
+}
+
+
+@both
+@pytest.mark.parametrize("steps", _STEPS.values(), ids=_STEPS)
+def test_no_steps_of_the_clock_lose_anything(kind: Kind, steps: list[tuple[int, int]]) -> None:
+    moved = [(T0 + at, ahead) for at, ahead in steps]
+    lab = Laboratory(Service(kind, _mail(8)), steps=moved)
+    for restart in (6 * H, 6 * H + 10 * M, 15 * H):
+        lab.run(T0 + restart)
+    assert lab.missing() == []
+    assert lab.repeats() == 0
+    assert lab.gaps == ()
+
+
+def _held_up(lab: Laboratory) -> None:
+    """Answer every request for the backlog by 503 for a time."""
+
+    def instead(asked: Asked, rows: list[Mail]) -> Answer | None:
+        held = asked.now < T0 + 3 * H // 2 and asked.age > 2 * H
+        return Answer(503, {}, b"") if held else None
+
+    lab.service.instead = instead
+
+
+@pytest.mark.parametrize("ahead", [10 * YEAR, -10 * YEAR])
+def test_a_wrong_clock_gives_up_no_backlog_that_is_held_up(ahead: int) -> None:
+    mail = [Mail(T0 - 9 * D + n * 10 * M, f"r{n}") for n in range(9 * 144)]
+    steps = [(T0 + H, ahead), (T0 + H + 30 * S, 0)]
+    lab = Laboratory(Service("graph", mail), start_time=9 * 24, steps=steps)
+    _held_up(lab)
+    lab.run(T0 + H + 10 * S).run(T0 + 4 * H)
+    assert lab.missing() == []
+    assert lab.gaps == ()
+
+
+def test_one_answer_with_a_wrong_date_costs_nothing() -> None:
+    service = Service("graph", _mail(8))
+    service.clock = lambda now: now + (10 * YEAR if T0 + 2 * H < now < T0 + 2 * H + 4 * S else 0)
+    lab = Laboratory(service).run(T0 + 16 * H)
+    assert lab.missing() == []
+    assert lab.gaps == ()
+
+
+@both
+def test_answers_without_a_date_do_where_the_clock_is_right(kind: Kind) -> None:
+    lab = Laboratory(Service(kind, _mail(8)))
+    lab.tells_time = False
+    lab.run(T0 + 16 * H)
+    assert lab.missing() == []
+    assert lab.said() == []
+
+
+def test_a_clock_that_was_ahead_loses_nothing_even_if_no_answer_tells_the_time() -> None:
+    steps = [(T0 + 2 * H, 3 * H), (T0 + 2 * H + 10 * M, 0)]
+    lab = Laboratory(Service("graph", _mail(8)), steps=steps)
+    lab.tells_time = False
+    lab.run(T0 + 16 * H)
+    assert lab.missing() == []
+    assert lab.repeats() == 0

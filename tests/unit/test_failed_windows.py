@@ -1,0 +1,171 @@
+"""A bad record is found by dividing its window; a fault of the service divides nothing."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from office365_message_trace.collect.failed_windows import FailedWindows, Trial, divided
+from office365_message_trace.coverage import Kind, Read
+from office365_message_trace.model import MILLISECOND, Window
+from tests.support import NOON, minutes
+
+HOUR = timedelta(hours=1)
+
+
+def read(window: Window, final: bool = False) -> Read:
+    return Read(Kind.BACKLOG, window, NOON, final)
+
+
+def searched(window: Window, bad: set[int], others_succeed: bool = True) -> tuple[set[Window], int]:
+    """Try ``window`` and its parts until nothing waits or a day is over.
+
+    Reads fail that touch one of the ``bad`` milliseconds after `NOON`. Returns what was found to be
+    at fault, and how many reads it took.
+    """
+    failed, found, reads = FailedWindows(), set[Window](), 0
+    trial: Trial | None = Trial(read(window))
+    now = 0.0
+    while now < 86_400:
+        if trial is None:
+            if not failed.windows:
+                break
+            now += max(failed.wait(now), 1.0)
+            trial = failed.next_due(now)
+            continue
+        reads += 1
+        tried = trial.read.window
+        if any(tried.start <= NOON + ms * MILLISECOND <= tried.end for ms in bad):
+            fault = failed.failed(trial, now)
+            if fault is not None:
+                found.add(fault)
+            if others_succeed:
+                failed.succeeded()
+        else:
+            failed.succeeded()
+        trial = failed.next_due(now)
+    return found, reads
+
+
+@given(st.integers(0, 6 * 3600 * 1000))
+def test_a_bad_millisecond_is_found_in_few_reads(bad: int) -> None:
+    found, reads = searched(Window(NOON, NOON + 6 * HOUR), {bad})
+    assert 1 <= len(found) <= 2, "bounds belong to both of their neighbours"
+    for window in found:
+        assert window.start <= NOON + bad * MILLISECOND <= window.end
+        assert window.span <= MILLISECOND
+    assert reads <= 120
+
+
+def test_two_bad_milliseconds_are_found_both() -> None:
+    found, reads = searched(Window(NOON, NOON + HOUR), {1_000_500, 3_000_500})
+    bad = [NOON + ms * MILLISECOND for ms in (1_000_500, 3_000_500)]
+    assert all(any(w.start <= instant <= w.end for w in found) for instant in bad)
+    assert len(found) <= 4
+    assert reads <= 220
+
+
+def test_in_a_general_outage_nothing_is_divided() -> None:
+    """A window that fails while nothing else works says nothing about itself."""
+    window = minutes(0, 60)
+    found, reads = searched(window, set(range(0, 3_600_001, 100)), others_succeed=False)
+    assert found == set()
+    assert reads < 110, "tried about every quarter of an hour"
+
+
+def test_in_an_outage_of_a_part_of_the_past_little_is_divided_however_long_it_lasts() -> None:
+    """Everything older than some instant fails, and what is younger is read all the time."""
+    failed, reads, now = FailedWindows(), 0, 0.0
+    trial: Trial | None = Trial(read(minutes(0, 360)))
+    while now < 5 * 86_400:
+        if trial is None:
+            now += max(failed.wait(now), 1.0)
+        else:
+            reads += 1
+            assert failed.failed(trial, now) is None, "no gap"
+            failed.succeeded()
+        trial = failed.next_due(now)
+    assert len(failed.windows) <= 20
+    assert reads < 5 * 24 * 80
+
+
+def test_one_failure_divides_nothing() -> None:
+    failed = FailedWindows()
+    assert failed.failed(Trial(read(minutes(0, 60))), 0.0) is None
+    failed.succeeded()
+    assert failed.windows == [minutes(0, 60)]
+    assert failed.next_due(59.9) is None
+    again = failed.next_due(60.0)
+    assert again is not None
+    assert again.read.window == minutes(0, 60)
+    assert failed.windows == []
+
+
+def test_parts_keep_what_the_read_is_for() -> None:
+    failed = FailedWindows()
+    failed.failed(Trial(read(minutes(0, 60), final=True)), 0.0)
+    failed.succeeded()
+    trial = failed.next_due(60.0)
+    assert trial is not None
+    failed.failed(trial, 60.0)
+    parts = [failed.next_due(100.0) for _ in range(4)]
+    assert [part.read.final for part in parts if part] == [True] * 4
+    assert [part.read.window for part in parts if part] == divided(minutes(0, 60), 4)
+
+
+def test_a_millisecond_is_at_fault_only_if_it_failed_twice_while_others_were_read() -> None:
+    failed, moment = FailedWindows(), Window(NOON, NOON + MILLISECOND)
+    assert failed.failed(Trial(read(moment)), 0.0) is None
+    trial = failed.next_due(60.0)
+    assert trial is not None
+    assert failed.failed(trial, 60.0) is None, "nothing else was read meanwhile"
+    failed.succeeded()
+    trial = failed.next_due(600.0)
+    assert trial is not None
+    assert failed.failed(trial, 600.0) == moment
+
+
+def test_what_is_postponed_did_not_fail() -> None:
+    failed = FailedWindows()
+    failed.postpone(read(minutes(0, 60)), 900.0)
+    assert failed.wait(300.0) == 600.0
+    assert failed.windows == [minutes(0, 60)]
+    trial = failed.next_due(900.0)
+    assert trial is not None
+    assert trial.failures == 0
+
+
+def test_what_is_due_longest_goes_first_and_hurry_makes_all_due() -> None:
+    failed = FailedWindows()
+    assert failed.wait(0.0) == float("inf")
+    failed.postpone(read(minutes(0, 1)), 900.0)
+    failed.postpone(read(minutes(1, 2)), 300.0)
+    assert failed.next_due(0.0) is None
+    later = failed.next_due(1000.0)
+    assert later is not None
+    assert later.read.window == minutes(1, 2)
+    failed.hurry()
+    assert failed.wait(0.0) == 0.0
+
+
+@given(st.integers(1, 10**8), st.integers(2, 6))
+def test_the_parts_of_a_window_are_the_window(milliseconds: int, parts: int) -> None:
+    window = Window(NOON, NOON + milliseconds * MILLISECOND)
+    found = divided(window, parts)
+    assert 1 <= len(found) <= parts
+    assert found[0].start == window.start
+    assert found[-1].end == window.end
+    assert all(a.end == b.start for a, b in pairwise(found))
+    assert all(part.span >= MILLISECOND for part in found)
+    assert len(found) == min(parts, milliseconds) or milliseconds < parts * parts
+
+
+@pytest.mark.parametrize("span", [timedelta(0), MILLISECOND, 2 * MILLISECOND, timedelta(days=10)])
+def test_a_window_of_any_width_can_be_divided(span: timedelta) -> None:
+    window = Window(NOON, NOON + span)
+    assert divided(window, 4)[0].start == window.start
+    assert divided(window, 4)[-1].end == window.end

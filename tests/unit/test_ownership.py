@@ -1,0 +1,243 @@
+"""The process that started last owns the state; the one before sees it, and neither writes nor pushes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from office365_message_trace.collect.ownership import (
+    LOOK_EVERY,
+    Mark,
+    OwnedHttp,
+    OwnedStorage,
+    Ownership,
+    read_mark,
+)
+from office365_message_trace.errors import Replaced, Stopped, StorageFailed
+from office365_message_trace.journal import Journal, read_diary
+from office365_message_trace.storage import FolderStorage, Storage, storage_at
+from office365_message_trace.transport import Answer, Pending, Request
+from tests.s3 import s3_data_path
+from tests.support import NOON, Logbook, TurnedClock
+
+FOLDER = "message_trace"
+MARK = f"{FOLDER}/owner.json"
+
+
+@pytest.fixture(scope="module")
+def s3_root() -> Iterator[Path]:
+    with s3_data_path() as root:
+        yield root
+
+
+@pytest.fixture(params=["folder", "s3"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path, s3_root: Path) -> Storage:
+    return storage_at(tmp_path if request.param == "folder" else s3_root / request.node.name)
+
+
+@pytest.fixture
+def clock() -> TurnedClock:
+    return TurnedClock()
+
+
+@dataclass
+class Watched:
+    """A storage that counts what is read, and fails as often as `failures` says."""
+
+    storage: Storage
+    reads: int = 0
+    failures: int = 0
+
+    def read(self, name: str) -> bytes | None:
+        self.reads += 1
+        self._fail()
+        return self.storage.read(name)
+
+    def write(self, name: str, data: bytes) -> None:
+        self._fail()
+        self.storage.write(name, data)
+
+    def extend(self, name: str, known: bytes, added: bytes) -> None:
+        self.storage.extend(name, known, added)
+
+    def delete(self, name: str) -> None:
+        self.storage.delete(name)
+
+    def names(self, folder: str) -> list[str]:
+        return self.storage.names(folder)
+
+    def _fail(self) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise StorageFailed("The storage fails.")
+
+
+def process(storage: Storage, clock: TurnedClock, log: Logbook | None = None) -> Ownership:
+    """The claim of a process that starts now."""
+    owner = Ownership(storage, FOLDER, clock, log or Logbook())
+    owner.claim()
+    return owner
+
+
+def test_the_last_one_to_start_owns_the_state_and_the_mark_says_since_when(
+    storage: Storage, clock: TurnedClock
+) -> None:
+    process(storage, clock).check()
+    clock.wait(90)
+    second = process(storage, clock)
+    second.check()
+    mark = read_mark(storage, FOLDER)
+    assert mark is not None
+    assert mark.since == NOON + timedelta(seconds=90)
+
+
+def test_a_process_that_was_replaced_sees_it_at_its_next_check_and_never_claims_again(
+    storage: Storage, clock: TurnedClock
+) -> None:
+    first, second = process(storage, clock), process(storage, clock)
+    mark = read_mark(storage, FOLDER)
+    with pytest.raises(Replaced, match="Another process has taken over"):
+        first.check()
+    storage.delete(MARK)
+    for look in (first.check, first.glance):
+        with pytest.raises(Replaced):
+            look()
+    assert read_mark(storage, FOLDER) is None
+    second.check()
+    assert read_mark(storage, FOLDER) == mark
+
+
+def test_of_two_that_start_at_once_exactly_one_goes_on(clock: TurnedClock, tmp_path: Path) -> None:
+    storage = FolderStorage(tmp_path)
+    both = [Ownership(storage, FOLDER, clock, Logbook()) for _ in range(2)]
+    for each in both:
+        each.claim()
+    gone = []
+    for each in both * 2:
+        try:
+            each.check()
+        except Replaced:
+            gone.append(each)
+    assert gone == [both[0]] * 2
+
+
+@pytest.mark.parametrize(
+    "damage", [None, b"", b"{", b"[]", b'"x"', b'{"id": "x"}', b'{"id": 1, "since": 2}', b"\xff"]
+)
+def test_a_mark_that_is_missing_or_damaged_is_written_again(
+    damage: bytes | None, clock: TurnedClock, tmp_path: Path
+) -> None:
+    storage = FolderStorage(tmp_path)
+    owner = process(storage, clock)
+    mark = read_mark(storage, FOLDER)
+    if damage is None:
+        storage.delete(MARK)
+    else:
+        storage.write(MARK, damage)
+    assert read_mark(storage, FOLDER) is None
+    owner.glance()
+    owner.check()
+    assert read_mark(storage, FOLDER) == mark
+
+
+def test_glances_read_the_mark_now_and_then_and_see_what_a_pause_of_the_process_hid(
+    clock: TurnedClock, tmp_path: Path
+) -> None:
+    storage = Watched(FolderStorage(tmp_path))
+    owner = process(storage, clock)
+    for _ in range(600):
+        owner.glance()
+        clock.wait(1.0)
+    assert storage.reads == pytest.approx(600 / LOOK_EVERY, abs=1)
+    process(storage, clock)
+    clock.wait(3600)
+    with pytest.raises(Replaced):
+        owner.glance()
+
+
+def test_a_storage_that_fails_is_waited_for_by_a_check_and_not_by_a_glance(
+    clock: TurnedClock, tmp_path: Path
+) -> None:
+    storage, log = Watched(FolderStorage(tmp_path)), Logbook()
+    owner = process(storage, clock, log)
+    clock.wait(LOOK_EVERY)
+    storage.failures, before = 2, clock.monotonic()
+    owner.glance()
+    assert (storage.failures, clock.monotonic(), log.lines) == (1, before, [])
+    owner.check()
+    assert storage.failures == 0
+    assert clock.monotonic() > before
+    assert len(log.texts("error")) == 1
+
+
+def test_to_be_replaced_is_a_stop_which_whatever_handles_failures_lets_pass() -> None:
+    assert issubclass(Replaced, Stopped)
+
+
+WRITES: dict[str, Callable[[Storage], None]] = {
+    "write": lambda storage: storage.write("state", b"old"),
+    "extend": lambda storage: storage.extend("state", b"new", b"old"),
+    "delete": lambda storage: storage.delete("state"),
+}
+
+
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+def test_a_process_that_was_replaced_changes_nothing_of_what_is_stored(
+    write: Callable[[Storage], None], clock: TurnedClock, tmp_path: Path
+) -> None:
+    storage = FolderStorage(tmp_path)
+    first = OwnedStorage(storage, process(storage, clock))
+    first.write("state", b"new")
+    process(storage, clock)
+    clock.wait(LOOK_EVERY)
+    with pytest.raises(Replaced):
+        write(first)
+    assert storage.read("state") == first.read("state") == b"new"
+
+
+def test_the_new_owner_s_journal_is_left_alone_by_one_that_was_replaced(
+    clock: TurnedClock, tmp_path: Path
+) -> None:
+    storage = FolderStorage(tmp_path)
+    journal = Journal(OwnedStorage(storage, process(storage, clock)), clock)
+    journal.note("before", "error")
+    process(storage, clock)
+    clock.wait(LOOK_EVERY)
+    journal.note("after", "error")
+    assert [each.text for each in read_diary(storage).problems] == ["before"]
+
+
+class Recorder:
+    """An `Http` that keeps what is sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+
+    def begin(self, request: Request) -> Pending:
+        self.sent.append(request.url)
+        return lambda: Answer(200, {}, b"")
+
+
+def test_every_request_is_preceded_by_a_look_so_that_none_is_made_after_a_replacement(
+    clock: TurnedClock, tmp_path: Path
+) -> None:
+    storage, intake = FolderStorage(tmp_path), Recorder()
+    http = OwnedHttp(intake, process(storage, clock))
+    http.begin(Request("POST", "one"))()
+    process(storage, clock)
+    with pytest.raises(Replaced):
+        http.begin(Request("POST", "two"))
+    assert intake.sent == ["one"]
+
+
+def test_the_mark_tells_nothing_of_the_machine(clock: TurnedClock, tmp_path: Path) -> None:
+    storage = FolderStorage(tmp_path)
+    process(storage, clock)
+    mark = read_mark(storage, FOLDER)
+    assert mark is not None
+    assert mark == Mark(mark.id, NOON)
+    assert len(bytes.fromhex(mark.id)) == 16

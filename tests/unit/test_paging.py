@@ -1,0 +1,590 @@
+"""Every walk gives all rows of what it calls covered, or raises; and it ends, whatever is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from office365_message_trace.errors import AnswerTruncated, WindowTooLarge
+from office365_message_trace.microsoft.paging import (
+    MOST_PAGES,
+    MOST_READINGS,
+    Ask,
+    ByLinks,
+    Instant,
+    NewestFirst,
+    OnePage,
+    Walk,
+)
+from office365_message_trace.model import MILLISECOND, Row, Window, instant, milliseconds
+from tests.support import NOON
+
+START = milliseconds(NOON)
+TICKS = 10_000
+"""A millisecond in the 100 ns that the service counts receive times by."""
+
+
+@dataclass(frozen=True, order=True)
+class Trace:
+    """A row as the service knows it: ``ticks`` since `NOON`, of which milliseconds are shown."""
+
+    ticks: int
+    recipient: str
+    number: int
+
+    @property
+    def row(self) -> Row:
+        received = START + self.ticks // TICKS
+        key = f"{self.number} {self.recipient}".encode()
+        return Row(received, str(self.number), key, key, {"recipientAddress": self.recipient})
+
+
+@dataclass(frozen=True)
+class Model:
+    """A service that gives pages of ``page_size`` rows or fewer, one way or another.
+
+    ``cursor``: a link begins after the last row's time and recipient, which skips rows that share
+    both (``tie``), after the very row (``row``), or after so many rows (``position``). ``order``:
+    ``newest``, ``oldest``, ``parts`` (one server after another, each newest first), or ``moving``
+    (ties in another order at each request). ``inclusive``: whether `le` has the bound inside.
+    ``empty``: empty pages with a link before each page. ``after``: where the last page's link leads:
+    nowhere (None), to an empty page that links to itself (``self``), to new empty pages without end
+    (``endless``), to the page before (``circle``). ``cut``: only the first page is given, without a
+    link.
+    """
+
+    traces: tuple[Trace, ...]
+    page_size: int
+    cursor: str = "row"
+    order: str = "newest"
+    inclusive: bool = True
+    empty: int = 0
+    after: str | None = None
+    cut: bool = False
+    heeds_top: bool = True
+    heeds_beyond: bool = True
+    beginning: int = 0
+
+    def shown(self, ask: Ask, turn: int) -> list[Trace]:
+        """All rows of ``ask``, in the order in which pages give them."""
+        first, last = (ticks(bound) for bound in (ask.window.start, ask.window.end))
+        wanted = [
+            trace
+            for trace in self.traces
+            if first <= trace.ticks < last + self.inclusive
+            and ask.recipient in (None, trace.recipient)
+        ]
+        match self.order:
+            case "oldest":
+                return sorted(wanted)
+            case "parts":
+                return sorted(wanted, key=lambda t: (t.number % 2, -t.ticks, t.recipient, t.number))
+            case "moving":
+                Random(self.beginning + turn).shuffle(wanted)
+                return sorted(wanted, key=lambda t: -t.ticks)
+        return sorted(wanted, key=lambda t: (-t.ticks, t.recipient, t.number))
+
+    def answer(self, ask: Ask, turn: int) -> tuple[list[Row], str | None]:
+        """The page that ``ask`` leads to, and its link."""
+        token = (ask.link or "0:0").split(":")
+        at, empties = int(token[0]), int(token[1])
+        if ask.beyond is not None and ask.link is None and self.heeds_beyond:
+            at += ask.beyond
+        if empties < 0:
+            return [], {"self": ask.link, "endless": f"{at}:{empties - 1}"}.get(self.after or "")
+        if empties < self.empty:
+            return [], f"{at}:{empties + 1}"
+        size = min(ask.top or self.page_size, self.page_size) if self.heeds_top else self.page_size
+        rows = self.shown(ask, turn)
+        page = rows[at : at + size]
+        following = at + len(page)
+        if self.cursor == "tie" and page:
+            tie = page[-1].ticks, page[-1].recipient
+            while (
+                following < len(rows) and (rows[following].ticks, rows[following].recipient) == tie
+            ):
+                following += 1
+        link: str | None = f"{following}:0"
+        if following >= len(rows):
+            link = {
+                "self": f"{at}:-1",
+                "endless": f"{at}:-1",
+                "circle": f"{max(at - size, 0)}:0",
+            }.get(self.after or "")
+        return [trace.row for trace in page], None if self.cut else link
+
+    def inside(self, window: Window) -> set[bytes]:
+        """The keys of what is there."""
+        first, last = ticks(window.start), ticks(window.end)
+        return {
+            trace.row.key for trace in self.traces if first <= trace.ticks < last + self.inclusive
+        }
+
+
+def ticks(bound: object) -> int:
+    return (bound - NOON) // MILLISECOND * TICKS  # type: ignore[operator, no-any-return]
+
+
+@dataclass
+class Walked:
+    """How a walk went."""
+
+    rows: list[Row]
+    requests: int
+    covered: Window | None
+    problem: WindowTooLarge | None
+    oddity: str | None
+
+    @property
+    def complete(self) -> bool:
+        return self.problem is None
+
+
+def walked(walk: Walk, model: Model, limit: int = 100_000) -> Walked:
+    """Answer a walk to its end; at each page all rows of what is covered must have been given.
+
+    Links keep the filter and the page size of the request that they come from.
+    """
+    ask: Ask | None = walk.first
+    first = walk.first
+    rows: list[Row] = []
+    seen: set[bytes] = set()
+    for turn in range(limit):
+        assert ask is not None
+        first = ask if ask.link is None else first
+        page, link = model.answer(replace(first, link=ask.link), turn)
+        rows += page
+        seen.update(row.key for row in page)
+        problem = None
+        try:
+            ask = walk.after(page, link)
+        except WindowTooLarge as error:
+            problem = error
+        if walk.covered is not None:
+            assert model.inside(walk.covered) <= seen
+        if problem or ask is None:
+            return Walked(rows, turn + 1, walk.covered, problem, walk.oddity)
+    raise AssertionError("a walk without an end")
+
+
+def recipient(row: Row) -> str:
+    found = row.fields["recipientAddress"]
+    assert isinstance(found, str)
+    return found
+
+
+def is_crowded(model: Model) -> bool:
+    """Whether some two milliseconds fill a page and hold several rows of one recipient."""
+    ticks_of = sorted(trace.ticks for trace in model.traces)
+    return any(
+        len(near) >= model.page_size and len({trace.recipient for trace in near}) < len(near)
+        for at in ticks_of
+        if (near := [trace for trace in model.traces if at <= trace.ticks <= at + 3 * TICKS])
+    )
+
+
+WINDOW = Window(NOON, NOON + timedelta(milliseconds=40))
+MOMENT = Window(NOON, NOON + MILLISECOND)
+
+
+def traces(most: int, last_tick: int, recipients: int = 4) -> st.SearchStrategy[tuple[Trace, ...]]:
+    """Rows from `NOON` on, with ties by time, and by time and recipient."""
+    moments = st.one_of(
+        st.integers(0, last_tick),
+        st.integers(0, last_tick // TICKS).map(lambda ms: ms * TICKS),
+        st.integers(0, last_tick // TICKS // 8).map(lambda ms: ms * 8 * TICKS),
+    )
+    pairs = st.lists(st.tuples(moments, st.integers(0, recipients - 1)), max_size=most)
+    return pairs.map(
+        lambda found: tuple(
+            Trace(tick, f"r{to}@x.example", n) for n, (tick, to) in enumerate(sorted(found))
+        )
+    )
+
+
+spread = traces(60, 40 * TICKS)
+crowded = traces(60, TICKS)
+sizes = st.integers(2, 12)
+afters = st.sampled_from([None, "self", "endless"])
+KEYSETS = st.sampled_from(["tie", "row"])
+
+
+# A page is a window
+
+
+@settings(max_examples=300)
+@given(
+    st.builds(
+        Model,
+        spread,
+        sizes,
+        cursor=st.sampled_from(["tie", "row", "position"]),
+        inclusive=st.booleans(),
+        empty=st.integers(0, 2),
+        after=afters,
+    ),
+    sizes,
+)
+def test_newest_first_gives_all_rows_of_a_window_or_says_which_millisecond_lacks_some(
+    model: Model, page_size: int
+) -> None:
+    """Pages may be smaller than was asked for; ties lie at their edges, and the cursor skips them."""
+    asked_for = model.page_size if model.cursor == "tie" else max(page_size, model.page_size)
+    walk = walked(NewestFirst(WINDOW, asked_for, None, recipient), model)
+    if walk.complete:
+        assert {row.key for row in walk.rows} == model.inside(WINDOW)
+        assert walk.covered == WINDOW
+    else:
+        assert isinstance(walk.problem, AnswerTruncated)
+        assert walk.problem.window is not None
+        assert walk.problem.window.span <= 2 * MILLISECOND
+        assert is_crowded(model)
+
+
+@given(spread, sizes, st.sampled_from(["tie", "row"]), st.booleans())
+def test_rows_that_are_apart_cost_one_request_a_page(
+    found: tuple[Trace, ...], page_size: int, cursor: str, inclusive: bool
+) -> None:
+    """However many they are: the last row of a page and those of the next millisecond come twice."""
+    apart = tuple(replace(trace, ticks=2 * n * TICKS, number=n) for n, trace in enumerate(found))
+    window = Window(NOON, NOON + timedelta(seconds=1))
+    model = Model(apart, page_size, cursor, inclusive=inclusive)
+    walk = walked(NewestFirst(window, page_size, None, recipient), model)
+    assert walk.complete
+    assert walk.requests <= len(apart) / (page_size - 1) + 2
+
+
+@given(st.builds(Model, spread, sizes, order=st.just("oldest"), cursor=KEYSETS), st.integers(0, 2))
+def test_a_service_that_gives_the_oldest_first_is_followed_by_its_links(
+    model: Model, empty: int
+) -> None:
+    """A page of one instant cannot tell the order, so pages hold two."""
+    apart = tuple(
+        replace(trace, ticks=(n * TICKS) % (40 * TICKS), number=n)
+        for n, trace in enumerate(model.traces[:40])
+    )
+    model = replace(model, traces=apart, empty=empty)
+    walk = walked(NewestFirst(WINDOW, model.page_size, None, recipient), model)
+    if walk.complete:
+        assert {row.key for row in walk.rows} == model.inside(WINDOW)
+    else:
+        assert len(apart) % model.page_size == 0, "a full page without a link is not believed"
+    assert walk.requests <= (len(apart) // model.page_size + 1) * (1 + empty)
+
+
+@given(st.builds(Model, spread, sizes, cursor=KEYSETS), st.integers(1, 4))
+def test_a_window_of_too_many_pages_ends_with_what_they_cover(model: Model, most: int) -> None:
+    walk = walked(NewestFirst(WINDOW, model.page_size, most, recipient), model)
+    in_moments = 4 * MOST_READINGS * (len(model.traces) + 1)
+    assert walk.complete or walk.covered is not None or walk.requests <= in_moments
+    if not walk.complete and not isinstance(walk.problem, AnswerTruncated):
+        assert walk.requests >= most
+
+
+@pytest.mark.parametrize("tie", [7, 50, 500])
+def test_ties_of_time_and_recipient_at_a_page_edge_are_not_skipped(tie: int) -> None:
+    """As in a journal mailbox: the cursor of the next link would leave them out."""
+    ties = tuple(Trace(20 * TICKS, "journal@x.example", n) for n in range(tie))
+    around = tuple(Trace(n * TICKS // 2, "a@x.example", 1000 + n) for n in range(80))
+    model = Model(ties + around, page_size=tie + 1, cursor="tie")
+    walk = walked(NewestFirst(WINDOW, tie + 1, None, recipient), model)
+    assert walk.complete
+    assert len({row.key for row in walk.rows}) == tie + 80
+
+
+def test_more_ties_of_time_and_recipient_than_a_page_holds_are_said_to_be_missing() -> None:
+    ties = tuple(Trace(20 * TICKS, "journal@x.example", n) for n in range(30))
+    model = Model(ties, page_size=10, cursor="tie")
+    walk = walked(NewestFirst(WINDOW, 10, None, recipient), model)
+    assert isinstance(walk.problem, AnswerTruncated)
+    assert walk.problem.window is not None
+    assert walk.problem.window.start <= NOON + 20 * MILLISECOND <= walk.problem.window.end
+
+
+# A single millisecond
+
+
+@settings(max_examples=300)
+@given(
+    st.builds(
+        Model,
+        crowded,
+        sizes,
+        cursor=st.sampled_from(["tie", "row"]),
+        order=st.sampled_from(["newest", "oldest"]),
+        inclusive=st.booleans(),
+        empty=st.integers(0, 2),
+        after=afters,
+        cut=st.booleans(),
+        heeds_top=st.booleans(),
+    )
+)
+def test_a_millisecond_of_graph_is_complete_or_raises(model: Model) -> None:
+    walk = walked(Instant(MOMENT, model.page_size, recipient), model)
+    if walk.complete:
+        assert {row.key for row in walk.rows} == model.inside(MOMENT)
+    else:
+        assert isinstance(walk.problem, AnswerTruncated)
+        assert walk.problem.window == MOMENT
+        assert is_crowded(model) or model.cut or not model.heeds_top
+
+
+@settings(max_examples=300)
+@given(
+    st.builds(
+        Model,
+        crowded,
+        sizes,
+        cursor=st.just("position"),
+        order=st.sampled_from(["newest", "oldest"]),
+        inclusive=st.booleans(),
+        empty=st.integers(0, 2),
+        after=afters,
+        cut=st.booleans(),
+        heeds_beyond=st.booleans(),
+    )
+)
+def test_a_millisecond_of_the_reporting_web_service_is_complete_or_raises(model: Model) -> None:
+    walk = walked(Instant(MOMENT, model.page_size), model)
+    if walk.complete:
+        assert {row.key for row in walk.rows} == model.inside(MOMENT)
+    else:
+        assert isinstance(walk.problem, AnswerTruncated)
+        assert walk.problem.window == MOMENT
+        assert not model.heeds_beyond, "nothing is told of what lies beyond a full page"
+
+
+@pytest.mark.parametrize("rows", [101, 150, 250])
+@pytest.mark.parametrize("beginning", range(0, 2000, 100))
+def test_a_millisecond_whose_rows_come_in_another_order_each_time_is_complete_or_raises(
+    rows: int, beginning: int
+) -> None:
+    """Each reading lacks some rows and repeats others; how many there are tells."""
+    model = Model(one_message(rows), 100, "position", "moving")
+    walk = walked(Instant(MOMENT, 100), replace(model, beginning=beginning))
+    assert walk.complete or isinstance(walk.problem, AnswerTruncated)
+    assert walk.requests > 2 * (rows // 100 + 1), "more than two readings"
+
+
+def one_message(recipients: int) -> tuple[Trace, ...]:
+    return tuple(Trace(0, f"r{n}@x.example", n) for n in range(recipients))
+
+
+@pytest.mark.parametrize("recipients", [3, 10, 11, 20, 95])
+@pytest.mark.parametrize("cursor", ["tie", "row"])
+def test_a_message_to_many_recipients_in_one_millisecond_is_complete(
+    recipients: int, cursor: str
+) -> None:
+    """Exactly a page, too: full and without a link, as if it had been cut."""
+    model = Model(one_message(recipients), 10, cursor)
+    walk = walked(Instant(MOMENT, 10, recipient), model)
+    assert walk.complete
+    assert len({row.key for row in walk.rows}) == recipients
+    assert walk.requests <= 6 * (recipients // 10 + 1)
+
+
+@pytest.mark.parametrize("recipients", [3, 20, 40, 95])
+@pytest.mark.parametrize("cut", [False, True], ids=["with links", "without links"])
+def test_the_reporting_web_service_is_asked_for_what_is_beyond_a_full_page(
+    recipients: int, cut: bool
+) -> None:
+    model = Model(one_message(recipients), 20, "position", cut=cut)
+    walk = walked(Instant(MOMENT, 20), model)
+    assert walk.complete
+    assert len({row.key for row in walk.rows}) == recipients
+
+
+@pytest.mark.parametrize(
+    "who",
+    [
+        pytest.param(recipient, id="Graph"),
+        pytest.param(None, id="Reporting"),
+    ],
+)
+def test_a_cut_page_of_a_millisecond_is_not_believed(who: Callable[[Row], str] | None) -> None:
+    """Nothing but its full size tells."""
+    model = Model(one_message(25), 20, "position", cut=True, heeds_beyond=False)
+    walk = walked(Instant(MOMENT, 20, who), model)
+    assert isinstance(walk.problem, AnswerTruncated)
+    stubborn = walked(Instant(MOMENT, 20, who), replace(model, heeds_top=False))
+    assert isinstance(stubborn.problem, AnswerTruncated)
+
+
+def test_rows_without_a_recipient_are_not_believed_where_they_cannot_be_asked_for() -> None:
+    nameless = tuple(Trace(0, "", n) for n in range(60))
+    walk = walked(Instant(MOMENT, 10, recipient), Model(nameless, 10, "tie"))
+    assert isinstance(walk.problem, AnswerTruncated)
+
+
+# Windows that fit one page
+
+
+@settings(max_examples=300)
+@given(
+    st.builds(
+        Model,
+        traces(14, 40 * TICKS),
+        sizes,
+        cursor=st.sampled_from(["tie", "row", "position"]),
+        order=st.sampled_from(["newest", "oldest", "parts", "moving"]),
+        inclusive=st.booleans(),
+        empty=st.integers(0, 2),
+        after=st.sampled_from([None, "self", "endless", "circle"]),
+        cut=st.booleans(),
+    )
+)
+def test_one_page_takes_all_rows_or_raises_whatever_the_order(model: Model) -> None:
+    walk = walked(OnePage(WINDOW, model.page_size), model)
+    if walk.complete:
+        assert {row.key for row in walk.rows} == model.inside(WINDOW)
+        assert len(walk.rows) < model.page_size
+    else:
+        assert walk.covered is None
+        assert len(model.inside(WINDOW)) >= model.page_size or model.after == "circle"
+    assert walk.requests <= 6
+
+
+@pytest.mark.parametrize("empty", [0, 1, 2])
+def test_empty_pages_are_no_reason_against_the_page_between_them(empty: int) -> None:
+    model = Model(one_message(5), 10, empty=empty)
+    assert walked(OnePage(WINDOW, 10), model).complete
+
+
+# Links
+
+
+@settings(max_examples=300)
+@given(
+    st.builds(
+        Model,
+        spread,
+        sizes,
+        cursor=st.sampled_from(["row", "position"]),
+        order=st.sampled_from(["newest", "oldest", "parts"]),
+        inclusive=st.booleans(),
+        empty=st.integers(0, 2),
+        after=st.sampled_from([None, "self", "endless", "circle"]),
+        cut=st.booleans(),
+    )
+)
+def test_links_that_skip_nothing_give_every_row_in_any_order(model: Model) -> None:
+    walk = walked(ByLinks(WINDOW, model.page_size), model)
+    if walk.complete:
+        assert {row.key for row in walk.rows} == model.inside(WINDOW)
+    else:
+        assert walk.covered is None
+        full_end = model.after is None and len(model.inside(WINDOW)) % model.page_size == 0
+        assert model.cut or model.after == "circle" or full_end
+    assert walk.requests <= (len(model.traces) / model.page_size + 1) * (1 + model.empty) + 4
+
+
+@pytest.mark.parametrize("after", ["self", "endless"])
+def test_empty_pages_that_lead_nowhere_are_the_end_and_are_said(after: str) -> None:
+    model = Model(one_message(25), 10, after=after)
+    for walk in (ByLinks(WINDOW, 10), Instant(MOMENT, 10, recipient)):
+        found = walked(walk, model)
+        assert found.complete
+        assert found.oddity is not None
+        assert len({row.key for row in found.rows}) == 25
+
+
+def test_the_link_of_a_page_that_is_not_full_costs_a_look_and_no_more() -> None:
+    """It leads to an empty page, as after the last row of a window."""
+    apart = tuple(Trace(2 * n * TICKS, f"r{n}@x.example", n) for n in range(15))
+    model = Model(apart, 10, "tie", after="self")
+    walk = walked(NewestFirst(WINDOW, 10, None, recipient), model)
+    assert walk.complete
+    assert walk.requests == 3
+    assert walk.oddity is not None
+
+
+@pytest.mark.parametrize("cap", [5, 10, 20])
+def test_pages_that_are_smaller_than_was_asked_for_are_found_out_once(cap: int) -> None:
+    apart = tuple(Trace(n * TICKS // 2, f"r{n}@x.example", n) for n in range(70))
+    walk = walked(NewestFirst(WINDOW, 50, None, recipient), Model(apart, cap, "row"))
+    assert walk.complete
+    assert walk.requests <= 70 / (cap - 3) + 3
+
+
+def test_servers_that_answer_one_after_the_other_are_noticed_where_one_ends() -> None:
+    found = tuple(Trace(n * TICKS, f"r{n}@x.example", n) for n in range(16))
+    walk = walked(NewestFirst(WINDOW, 10, None, recipient), Model(found, 8, "row", "parts"))
+    assert walk.complete
+    assert {row.key for row in walk.rows} == {trace.row.key for trace in found}
+
+
+def test_links_in_a_circle_are_no_end() -> None:
+    """What they keep back is not known."""
+    model = Model(one_message(25), 10, after="circle")
+    walk = walked(ByLinks(WINDOW, 10), model)
+    assert type(walk.problem) is WindowTooLarge
+    assert isinstance(walked(Instant(MOMENT, 10, recipient), model).problem, AnswerTruncated)
+
+
+WALKS: dict[str, Callable[[], Walk]] = {
+    "links": lambda: ByLinks(WINDOW, 10),
+    "newest first": lambda: NewestFirst(WINDOW, 10, None, recipient),
+    "newest first, some pages": lambda: NewestFirst(WINDOW, 10, 5, recipient),
+    "a millisecond of Graph": lambda: Instant(MOMENT, 10, recipient),
+    "a millisecond": lambda: Instant(MOMENT, 10),
+    "one page": lambda: OnePage(WINDOW, 10),
+}
+
+
+@pytest.mark.parametrize("make", WALKS.values(), ids=WALKS)
+@given(seed=st.integers(0, 2**32), rows=st.integers(0, 10), kinds=st.integers(1, 4))
+@settings(max_examples=25)
+def test_every_walk_ends_whatever_is_answered(
+    make: Callable[[], Walk], seed: int, rows: int, kinds: int
+) -> None:
+    """New rows at every page, new links, old links, rows from anywhere."""
+    rng, walk = Random(seed), make()
+    ask: Ask | None = walk.first
+    requests = 0
+    while ask is not None and requests <= 40 * MOST_PAGES:
+        requests += 1
+        page = []
+        for _ in range(rng.randint(0, rows)):
+            tick = rng.randrange(-5 * TICKS, 50 * TICKS) if kinds > 1 else 0
+            to = f"r{rng.randrange(kinds)}"
+            page.append(Trace(tick, to, requests if kinds > 2 else rng.randrange(10**9)).row)
+        if kinds == 4:
+            page.sort(key=lambda row: -row.received)
+        link = rng.choice([f"new {requests}", f"new {requests}", f"new {requests // 2}"])
+        try:
+            ask = walk.after(page, link)
+        except WindowTooLarge:
+            break
+    assert requests <= MOST_READINGS * MOST_PAGES
+
+
+def test_new_rows_by_new_links_without_end_end() -> None:
+    """A service that makes rows up."""
+    for make in WALKS.values():
+        walk, requests = make(), 0
+        ask: Ask | None = walk.first
+        while ask is not None:
+            requests += 1
+            received = [Trace(0, f"r{n}", 10 * requests + n).row for n in range(10)]
+            try:
+                ask = walk.after(received, f"link {requests}")
+            except WindowTooLarge:
+                break
+        assert requests <= MOST_PAGES + MOST_READINGS
+
+
+def test_receive_times_are_shown_in_milliseconds_and_known_more_finely() -> None:
+    """All rows below lie in one shown millisecond, at another 100 ns each."""
+    fine = tuple(Trace(5 * TICKS + 300 * n, f"r{n}@x.example", n) for n in range(30))
+    older = (Trace(4 * TICKS + 9_999, "old@x.example", 99),)
+    model = Model(fine + older, 10, "tie")
+    walk = walked(NewestFirst(WINDOW, 10, None, recipient), model)
+    assert walk.complete
+    assert len({row.key for row in walk.rows}) == 31
+    assert instant(START + 5) <= WINDOW.end

@@ -1,0 +1,345 @@
+"""A page is whole or none, and its rows are forwarded however odd they are."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from office365_message_trace import codec
+from office365_message_trace.errors import Unavailable
+from office365_message_trace.graph import as_reporting_row
+from office365_message_trace.microsoft.rows import (
+    GRAPH_ROWS,
+    REPORTING_ROWS,
+    ParsedPage,
+    RowFormat,
+)
+from office365_message_trace.model import UNDATED, Row, instant, milliseconds
+from tests.support import NOON
+
+SOON = milliseconds(NOON)
+GRAPH = {
+    "id": "trace",
+    "senderAddress": "s@x.example",
+    "recipientAddress": "r@x.example",
+    "messageId": "<m@x.example>",
+    "receivedDateTime": "2026-06-15T12:00:00Z",
+    "subject": "Lunch",
+    "size": 7,
+    "fromIP": "192.0.2.1",
+    "toIP": "",
+    "status": "delivered",
+}
+REPORTING = {
+    "__metadata": {"type": "TenantReporting.MessageTrace"},
+    "Organization": "x.example",
+    "MessageId": "<m@x.example>",
+    "Received": f"/Date({SOON})/",
+    "SenderAddress": "s@x.example",
+    "RecipientAddress": "r@x.example",
+    "Subject": "Lunch",
+    "Status": "Delivered",
+    "ToIP": None,
+    "FromIP": "192.0.2.1",
+    "Size": 7,
+    "MessageTraceId": "trace",
+    "StartDate": f"/Date({SOON - 5})/",
+    "EndDate": f"/Date({SOON + 5})/",
+    "Index": 0,
+}
+SAMPLES = [
+    pytest.param(GRAPH_ROWS, GRAPH, id="graph"),
+    pytest.param(REPORTING_ROWS, REPORTING, id="reporting"),
+]
+samples = pytest.mark.parametrize(("form", "sample"), SAMPLES)
+
+
+def page(form: RowFormat, *rows: Any, **beside: Any) -> ParsedPage:
+    return form.page(json.dumps({"value": list(rows), **beside}).encode())
+
+
+def read(form: RowFormat, **fields: Any) -> Row:
+    """The row of the sample with other ``fields``; an ellipsis leaves one out."""
+    sample = GRAPH if form is GRAPH_ROWS else REPORTING
+    changed = {n: v for n, v in {**sample, **fields}.items() if v is not ...}
+    (row,) = page(form, changed).rows
+    return row
+
+
+# Pages
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param({"error": {"code": "UnknownError", "message": "x"}}, id="error"),
+        pytest.param({"error": {}}, id="empty error"),
+        pytest.param({"error": "UnknownError"}, id="error as text"),
+        pytest.param({"Error": {"code": "x"}}, id="other case"),
+        pytest.param({"errors": [{"code": "x"}]}, id="errors"),
+        pytest.param({"odata.error": {"code": "x"}}, id="odata.error"),
+        pytest.param({"@odata.error": {"code": "x"}}, id="@odata.error"),
+        pytest.param({"value@odata.error": {"code": "x"}}, id="of the rows"),
+        pytest.param({"ErrorCode": "", "Message": "x"}, id="third shape, empty code"),
+        pytest.param({"ErrorCode": "500", "Message": "x"}, id="third shape"),
+    ],
+)
+@samples
+def test_an_error_among_rows_makes_no_page(
+    form: RowFormat, sample: dict[str, Any], error: dict[str, Any]
+) -> None:
+    bodies: list[dict[str, Any]] = [
+        {"value": [sample], **error},
+        {**error, "value": []},
+        {"value": [sample, error]},
+        {"value": [sample], "d": {"results": [sample], **error}},
+    ]
+    for body in bodies:
+        with pytest.raises(Unavailable):
+            form.page(json.dumps(body).encode())
+
+
+@pytest.mark.parametrize("nothing", [None, False, "", []])
+@samples
+def test_an_error_member_that_says_nothing_is_no_error(
+    form: RowFormat, sample: dict[str, Any], nothing: Any
+) -> None:
+    assert len(page(form, sample, error=nothing).rows) == 1
+
+
+@pytest.mark.parametrize(
+    "element",
+    [
+        pytest.param(None, id="null"),
+        pytest.param([], id="list"),
+        pytest.param("row", id="text"),
+        pytest.param(5, id="number"),
+        pytest.param({}, id="empty"),
+        pytest.param({"Subject": "x", "subject": "x"}, id="nothing that names a row"),
+        pytest.param({"code": "UnknownError", "message": "x"}, id="error object"),
+        pytest.param({"Received": None, "receivedDateTime": ""}, id="empty time alone"),
+        pytest.param({"id": "", "MessageTraceId": None}, id="empty id"),
+    ],
+)
+@samples
+def test_an_element_that_is_no_row_makes_no_page(
+    form: RowFormat, sample: dict[str, Any], element: Any
+) -> None:
+    for rows in ([element], [sample, element], [element, sample]):
+        with pytest.raises(Unavailable):
+            page(form, *rows)
+
+
+@pytest.mark.parametrize("link", [None, "", " ", "\t\n"])
+@samples
+def test_an_empty_link_is_none(form: RowFormat, sample: dict[str, Any], link: Any) -> None:
+    assert page(form, sample, **{"@odata.nextLink": link}).following is None
+
+
+@pytest.mark.parametrize("link", [5, True, ["x"], {"uri": "x"}, 0.5])
+@samples
+def test_a_link_that_is_no_text_makes_no_page(
+    form: RowFormat, sample: dict[str, Any], link: Any
+) -> None:
+    with pytest.raises(Unavailable):
+        page(form, sample, **{"@odata.nextLink": link})
+
+
+@samples
+def test_invalid_utf_8_costs_a_character(form: RowFormat, sample: dict[str, Any]) -> None:
+    other = json.dumps(sample).encode().replace(b"Lunch", b"L\xffnch")
+    body = b'\xef\xbb\xbf{"value":[%s,%s]}' % (json.dumps(sample).encode(), other)
+    rows = form.page(body).rows
+    assert rows[0].fields == sample
+    assert "L\ufffdnch" in rows[1].fields.values()
+
+
+# Times
+
+
+@pytest.mark.parametrize(
+    "received",
+    [
+        pytest.param(..., id="absent"),
+        pytest.param(None, id="null"),
+        pytest.param("", id="empty"),
+        pytest.param(1658751973240, id="number"),
+        pytest.param({}, id="object"),
+        pytest.param("yesterday", id="word"),
+        pytest.param("2026-02-30T00:00:00Z", id="day that is not"),
+        pytest.param("2026-06-30T23:59:60Z", id="leap second"),
+        pytest.param("0001-01-01T00:00:00Z", id="zero date"),
+        pytest.param("0001-01-01T00:00:00+14:00", id="before the zero date"),
+        pytest.param("9999-12-31T23:59:59.9999999Z", id="end of time"),
+        pytest.param("9999-12-31T23:59:59-14:00", id="after the end of time"),
+        pytest.param("1970-01-01T00:00:00Z", id="1970"),
+        pytest.param("/Date(x)/", id="no date"),
+        pytest.param("/Date(0)/", id="zero"),
+        pytest.param("/Date(-62135596800000)/", id="negative"),
+        pytest.param(f"/Date({'9' * 15})/", id="15 digits"),
+        pytest.param(f"/Date({'9' * 20})/", id="20 digits"),
+        pytest.param(f"/Date({'9' * 5000}+0000)/", id="5000 digits"),
+        pytest.param("/Date(١٢٣)/", id="other digits"),
+    ],
+)
+@pytest.mark.parametrize("company", [0, 1])
+@samples
+def test_a_row_without_a_usable_time_is_forwarded_as_it_is(
+    form: RowFormat, sample: dict[str, Any], received: Any, company: int
+) -> None:
+    name = "receivedDateTime" if form is GRAPH_ROWS else "Received"
+    odd = {n: v for n, v in {**sample, name: received}.items() if v is not ...}
+    found = page(form, odd, *[sample] * company)
+    assert found.undated == 1
+    assert [row.received for row in found.rows] == [SOON] * company + [UNDATED]
+    fields = found.rows[-1].fields
+    assert fields.keys() == odd.keys()
+    assert {n for n in fields if fields[n] != odd[n]} <= {"Received"}
+    if form is GRAPH_ROWS:
+        assert fields == odd
+        assert as_reporting_row(found.rows[-1])["Received"] is None
+
+
+@given(st.text(max_size=20) | st.integers() | st.floats() | st.datetimes().map(str))
+def test_no_time_raises(received: Any) -> None:
+    for row in (
+        read(GRAPH_ROWS, receivedDateTime=received),
+        read(REPORTING_ROWS, Received=received),
+    ):
+        assert row.received >= 0
+        instant(row.received)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "/Date({})/",
+        "/Date({}+0000)/",
+        "/Date({}-0000)/",
+        "/Date({}+0200)/",
+    ],
+)
+def test_all_dates_are_forwarded_in_the_form_that_the_platform_reads(text: str) -> None:
+    dates = {name: text.format(SOON) for name in ("Received", "StartDate", "EndDate")}
+    row = read(REPORTING_ROWS, **dates)
+    assert row.received == SOON
+    assert {row.fields[name] for name in dates} == {f"/Date({SOON})/"}
+    assert row[:4] == read(REPORTING_ROWS)[:4]
+
+
+def test_a_light_row_with_an_odd_date_that_repeats_the_query_is_forwarded() -> None:
+    row = read(REPORTING_ROWS, Received="2026-06-15T12:00:00.0000999", EndDate="x", StartDate=None)
+    assert row.received == SOON
+    assert row.fields["Received"] == f"/Date({SOON})/"
+    assert (row.fields["StartDate"], row.fields["EndDate"]) == (None, "x")
+
+
+# What a row is and says
+
+
+@samples
+def test_a_row_is_forwarded_as_it_came(form: RowFormat, sample: dict[str, Any]) -> None:
+    sample = {"@odata.etag": "1", **sample, "new": [None, ""]}
+    (row,) = page(form, sample).rows
+    assert list(row.fields.items()) == list(sample.items())
+
+
+@pytest.mark.parametrize(
+    "volatile",
+    [
+        {"@odata.etag": "W/1"},
+        {"odata.etag": "W/1"},
+        {"@odata.id": "x", "odata.type": "y"},
+        {"status@odata.type": "#String"},
+        {"new": None},
+        {"new": ""},
+    ],
+)
+@samples
+def test_annotations_and_empty_fields_are_no_content(
+    form: RowFormat, sample: dict[str, Any], volatile: dict[str, Any]
+) -> None:
+    assert read(form, **volatile).content == read(form).content
+
+
+@pytest.mark.parametrize("empty", [None, "", ...], ids=["null", "empty", "absent"])
+@pytest.mark.parametrize("which", [0, 1, 2])
+@samples
+def test_null_empty_and_absent_are_equal(
+    form: RowFormat, sample: dict[str, Any], which: int, empty: Any
+) -> None:
+    names = {
+        GRAPH_ROWS: ("toIP", "fromIP", "subject"),
+        REPORTING_ROWS: ("ToIP", "FromIP", "Subject"),
+    }
+    name = names[form][which]
+    assert read(form, **{name: empty}).content == read(form, **{name: None}).content
+    assert read(form, **{name: "x"}).content != read(form, **{name: None}).content
+
+
+@pytest.mark.parametrize("value", [0, False, [], {}, 0.0, "0"])
+@samples
+def test_what_is_said_counts(form: RowFormat, sample: dict[str, Any], value: Any) -> None:
+    for name in ("new", "toIP", "ToIP", "size", "Subject"):
+        assert read(form, **{name: value}).content != read(form, **{name: None}).content
+
+
+def test_repetitions_of_the_query_are_no_content() -> None:
+    echo = {"__metadata": {}, "Index": 9, "StartDate": "/Date(9)/", "EndDate": "/Date(9)/"}
+    assert read(REPORTING_ROWS, **echo).content == read(REPORTING_ROWS).content
+    assert read(GRAPH_ROWS, Index=9).content != read(GRAPH_ROWS).content
+
+
+@given(st.permutations(list(REPORTING)), st.permutations(list(GRAPH)))
+def test_order_of_fields_makes_no_other_row(reporting: list[str], graph: list[str]) -> None:
+    for form, sample, names in (
+        (REPORTING_ROWS, REPORTING, reporting),
+        (GRAPH_ROWS, GRAPH, graph),
+    ):
+        (row,) = page(form, {name: sample[name] for name in names}).rows
+        assert row[:4] == read(form)[:4]
+
+
+def test_the_key_is_receive_time_trace_id_and_recipient_without_case() -> None:
+    same = [
+        read(GRAPH_ROWS),
+        read(GRAPH_ROWS, status="failed", recipientAddress="R@X.example"),
+        read(GRAPH_ROWS, receivedDateTime="2026-06-15T12:00:00.0004"),
+    ]
+    other = [
+        read(GRAPH_ROWS, id="other"),
+        read(GRAPH_ROWS, recipientAddress="t@x.example"),
+        read(GRAPH_ROWS, receivedDateTime="2026-06-15T12:00:00.001"),
+    ]
+    assert len({row.key for row in same}) == 1
+    assert len({row.key for row in same + other}) == 1 + len(other)
+
+
+@pytest.mark.parametrize("odd", [..., None, "", 5, ["r"], {"a": 1}])
+@pytest.mark.parametrize("which", [0, 1], ids=["trace id", "recipient"])
+@samples
+def test_a_row_that_is_not_named_is_identified_by_what_it_says(
+    form: RowFormat, sample: dict[str, Any], which: int, odd: Any
+) -> None:
+    name = (form.trace_id, form.recipient)[which]
+    one, other = (read(form, **{name: odd, "new": number}) for number in (1, 2))
+    assert one.key != other.key
+    assert isinstance(one.trace_id, str)
+
+
+@pytest.mark.parametrize("text", ["\ud800", "x\udfff", "\x00", "é"])
+@samples
+def test_any_text_can_be_a_name(form: RowFormat, sample: dict[str, Any], text: str) -> None:
+    row = read(form, **{form.trace_id: text, form.recipient: text})
+    assert row.trace_id == text
+    assert row.key == read(form, **{form.trace_id: text, form.recipient: text.upper()}).key
+
+
+def test_a_status_of_another_type_is_forwarded_in_either_form() -> None:
+    for status in (5, ["delivered"], {"a": 1}):
+        row = read(GRAPH_ROWS, status=status)
+        assert as_reporting_row(row)["Status"] == status
+        assert json.loads(codec.encode(as_reporting_row(row)))["Status"] == status
+    assert as_reporting_row(read(GRAPH_ROWS, status=None))["Status"] == ""
