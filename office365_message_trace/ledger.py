@@ -16,7 +16,7 @@ import re
 import secrets
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from itertools import compress, islice
@@ -94,17 +94,35 @@ class Ledger:
         """
         by_bucket: defaultdict[int, dict[bytes, Row]] = defaultdict(dict)
         for row in rows:
-            key, content = self._keyed.copy(), self._keyed.copy()
-            key.update(row.key)
-            content.update(row.content)
-            by_bucket[_number(row.received)].setdefault(key.digest() + content.digest(), row)
+            by_bucket[_number(row.received)].setdefault(self._hash(row.content), row)
         unseen = Unseen()
-        for number, candidates in by_bucket.items():
-            news, changed = _news(list(candidates), self._bucket(number))
-            unseen.update((fingerprint, candidates[fingerprint]) for fingerprint in news)
-            unseen.changed |= changed
+        for number, shown in by_bucket.items():
+            bucket = self._bucket(number)
+            contents = array(_WORD, b"".join(shown))
+            keys = self._keys(contents, shown.values(), bucket)
+            latest = dict(bucket.records(set(keys)))
+            for key, content, row in _news(keys, contents, shown.values(), latest, bucket):
+                fingerprint = array(_WORD, (key, content)).tobytes()
+                unseen[fingerprint] = row
+                if key in latest:
+                    unseen.changed.add(fingerprint)
         self._spare_memory()
         return unseen
+
+    def _keys(
+        self, contents: Sequence[int], rows: Iterable[Row], bucket: "_Bucket"
+    ) -> Sequence[int]:
+        """The hashed keys of ``rows`` with these ``contents``; those that are recorded need no hashing."""
+        keys = list(map(bucket.keys_of(set(contents)).get, contents))
+        return [
+            array(_WORD, self._hash(row.key))[0] if key is None else key
+            for key, row in zip(keys, rows, strict=True)
+        ]
+
+    def _hash(self, text: bytes) -> bytes:
+        hashed = self._keyed.copy()
+        hashed.update(text)
+        return hashed.digest()
 
     def record(self, accepted: Iterable[tuple[int, bytes]]) -> None:
         """Record receive times (milliseconds) and fingerprints; durable when it returns.
@@ -197,10 +215,15 @@ class _Bucket:
         """The key and the content of each record of one of the ``keys``, oldest first."""
         for part in self._parts:
             recorded, contents = _halves(part)
-            hits = list(compress(range(len(recorded)), map(keys.__contains__, recorded)))
-            yield from zip(
-                map(recorded.__getitem__, hits), map(contents.__getitem__, hits), strict=True
-            )
+            yield from _where(keys, recorded, contents)
+
+    def keys_of(self, contents: Container[int]) -> dict[int, int]:
+        """The key of each of the ``contents`` that is recorded."""
+        found: dict[int, int] = {}
+        for part in self._parts:
+            keys, recorded = _halves(part)
+            found.update(_where(contents, recorded, keys))
+        return found
 
     def room_for(self, added: bytes) -> Iterator[tuple[int, bytes, bytes]]:
         """Where to put ``added``: number of the part, what it holds, and what to put behind that."""
@@ -230,23 +253,20 @@ def stored_volume(storage: SizedStorage) -> tuple[int, int]:
     return len(buckets), rows
 
 
-def _news(page: list[bytes], bucket: _Bucket) -> tuple[list[bytes], set[bytes]]:
-    """The fingerprints of ``page`` that are not the latest of their keys, and those of them with a key
-    that is recorded."""
-    keys, contents = _halves(b"".join(page))
-    shown = set(keys)
-    latest = dict(bucket.records(shown))
-    if len(shown) == len(page):
-        news = list(compress(page, map(ne, map(latest.get, keys), contents)))
-    else:
-        numbers = Counter(keys)
-        current = _latest_of_several(numbers, bucket.records(numbers))
-        pairs = zip(keys, contents, strict=True)
-        news = [each for each, pair in zip(page, pairs, strict=True) if pair not in current]
-    changed = (
-        set(compress(page, map(latest.__contains__, keys))).intersection(news) if news else set()
-    )
-    return news, changed
+def _news(
+    keys: Sequence[int],
+    contents: Sequence[int],
+    rows: Iterable[Row],
+    latest: Mapping[int, int],
+    bucket: _Bucket,
+) -> Iterable[tuple[int, int, Row]]:
+    """Those of the ``rows`` of a page that are not the ``latest`` of their keys, with key and content."""
+    numbers = Counter(keys)
+    page = zip(keys, contents, rows, strict=True)
+    if len(numbers) == len(keys):
+        return compress(page, map(ne, map(latest.get, keys), contents))
+    current = _latest_of_several(numbers, bucket.records(numbers))
+    return (each for each in page if each[:2] not in current)
 
 
 def _latest_of_several(
@@ -262,6 +282,14 @@ def _latest_of_several(
         for key, contents in in_order.items()
         for content in islice(reversed(contents), numbers[key])
     }
+
+
+def _where(
+    wanted: Container[int], words: Sequence[int], others: Sequence[int]
+) -> Iterable[tuple[int, int]]:
+    """Those of the ``words`` that are ``wanted``, each with its one of the ``others``."""
+    hits = list(compress(range(len(words)), map(wanted.__contains__, words)))
+    return zip(map(words.__getitem__, hits), map(others.__getitem__, hits), strict=True)
 
 
 def _halves(fingerprints: bytes) -> tuple["array[int]", "array[int]"]:

@@ -69,16 +69,28 @@ class Window:
 class Row(NamedTuple):
     """What the API returned for one message and one recipient.
 
-    ``received`` is in milliseconds since 1970. ``key`` identifies the row whatever it says now, by its
-    receive time, its trace id and its recipient. ``content`` holds what it says: all of it but
-    repetitions of the query, annotations and empty fields. ``fields`` is the row as it was sent.
+    ``received`` is in milliseconds since 1970; ``trace_id`` and ``recipient`` are empty where the row
+    tells none. ``content`` holds what it says: all of it but repetitions of the query, annotations and
+    empty fields. ``fields`` is the row as it was sent.
     """
 
     received: int
     trace_id: str
-    key: bytes
+    recipient: str
     content: bytes
     fields: Fields
+
+    @property
+    def key(self) -> bytes:
+        """Identifies the row whatever it says now; rows of equal content have equal keys.
+
+        A row without a trace id or without a recipient may be one of several of a message, so it is
+        identified by its content.
+        """
+        if not (self.trace_id and self.recipient):
+            return self.content
+        key = f"{self.received} {self.trace_id} {self.recipient.lower()}"
+        return key.encode("utf-8", "surrogatepass")
 
 
 class Event(NamedTuple):

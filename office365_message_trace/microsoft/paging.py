@@ -109,7 +109,7 @@ class ByLinks:
     def after(self, rows: Sequence[Row], link: str | None) -> Ask | None:
         self._pages += 1
         known = len(self._seen)
-        self._seen.update(row.key for row in rows)
+        self._seen.update(row.content for row in rows)
         if rows:
             self._repeating = 0 if len(self._seen) > known else self._repeating + 1
         if link is None:

@@ -86,18 +86,16 @@ class RowFormat(ABC):
         """The row of ``fields``.
 
         Its content is all but what repeats the query, annotations, and empty fields: null, an empty text
-        and an absent field are equal. A row without a trace id or without a recipient may be one of
-        several of a message, so it is identified by its content.
+        and an absent field are equal.
         """
-        content = self._content(fields)
         trace_id, recipient = fields.get(self.trace_id), fields.get(self.recipient)
-        if not isinstance(trace_id, str):
-            trace_id = ""
-        if trace_id and recipient and isinstance(recipient, str):
-            key = f"{received} {trace_id} {recipient.lower()}".encode("utf-8", "surrogatepass")
-        else:
-            key = content
-        return Row(received, trace_id, key, content, fields)
+        return Row(
+            received,
+            trace_id if isinstance(trace_id, str) else "",
+            recipient if isinstance(recipient, str) else "",
+            self._content(fields),
+            fields,
+        )
 
     def _content(self, fields: Fields) -> bytes:
         said = fields.copy()

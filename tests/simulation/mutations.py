@@ -139,7 +139,7 @@ def trace_id_alone_as_key(patch: pytest.MonkeyPatch) -> None:
 
     def row(self: RowFormat, received: int, fields: dict[str, object]) -> Row:
         read = original(self, received, fields)
-        return read._replace(key=read.trace_id.encode(), content=read.trace_id.encode())
+        return read._replace(recipient="", content=read.trace_id.encode())
 
     patch.setattr(RowFormat, "row", row)
 

@@ -70,9 +70,7 @@ def test_rows_that_stay_as_they_are_or_are_read_for_the_first_time_are_nothing_t
 ) -> None:
     for number in range(9):
         reading(mail(), (1 + number) * HOUR)
-    reading(
-        [each._replace(key=each.key + b"other", content=b"other") for each in mail()], 20 * HOUR
-    )
+    reading([each._replace(recipient="other", content=b"other") for each in mail()], 20 * HOUR)
     assert log.lines == []
 
 

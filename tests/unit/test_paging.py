@@ -41,8 +41,9 @@ class Trace:
     @property
     def row(self) -> Row:
         received = START + self.ticks // TICKS
-        key = f"{self.number} {self.recipient}".encode()
-        return Row(received, str(self.number), key, key, {"recipientAddress": self.recipient})
+        content = f"{self.number} {self.recipient}".encode()
+        fields = {"recipientAddress": self.recipient}
+        return Row(received, str(self.number), self.recipient, content, fields)
 
 
 @dataclass(frozen=True)
