@@ -19,6 +19,7 @@ from office365_message_trace.errors import Stopped
 from office365_message_trace.ledger import Ledger
 from office365_message_trace.pusher import BatchPusher
 from office365_message_trace.reporting import ReportingClient
+from office365_message_trace.sekoia.intake_formats import INTAKE_FORMATS
 from office365_message_trace.state import StateStore
 from office365_message_trace.storage import PatientStorage, storage_at
 from office365_message_trace.telemetry import Telemetry
@@ -78,7 +79,16 @@ def _collector(job: Job) -> Collector:
     storage = PatientStorage(storage_at(job.folder), clock, _say)
     return Collector(
         ReportingClient(site.reporting_url, microsoft, clock, _say),
-        BatchPusher(site.intake_url, site.intake_key, BATCH_EVENTS, sekoia, clock, _say, telemetry),
+        BatchPusher(
+            site.intake_url,
+            site.intake_key,
+            BATCH_EVENTS,
+            sekoia,
+            clock,
+            _say,
+            telemetry,
+            INTAKE_FORMATS["reporting"],
+        ),
         Ledger(storage),
         StateStore(storage, _say),
         POLICY,

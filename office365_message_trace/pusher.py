@@ -10,7 +10,6 @@ from office365_message_trace.clock import Clock
 from office365_message_trace.errors import Refused
 from office365_message_trace.model import Delivery, Event, Log
 from office365_message_trace.sekoia.division import settle
-from office365_message_trace.sekoia.intake_formats import INTAKE_FORMATS
 from office365_message_trace.sekoia.intake_verdict import ALL_REFUSED, Verdict, verdict
 from office365_message_trace.sekoia.rejected_events import RejectedEvents
 from office365_message_trace.transport import Answer, Request, Transport, check_available
@@ -59,7 +58,7 @@ class BatchPusher:
         clock: Clock,
         log: Log,
         deliveries: Deliveries,
-        intake_format: str = INTAKE_FORMATS["reporting"],
+        intake_format: str,
     ) -> None:
         self._url = intake_server.rstrip("/") + "/batch"
         self._key = intake_key

@@ -68,6 +68,10 @@ _FORWARDED = Counter(
 _EVENTS_REFUSED = Counter(
     "message_trace_events_refused", "Events that the intake refused, counted at each try."
 )
+_LEFT_OUT = Counter(
+    "message_trace_events_left_out",
+    "Events that the intake refused at every read up to the last; their time is declared as a gap.",
+)
 _AGE = _Ages(
     "message_trace_event_age_seconds", "Age of events when they were forwarded, since receive time."
 )
@@ -84,7 +88,8 @@ _BACKLOG = Gauge(
     "message_trace_backlog_seconds", "Receive time still to be read for the first time."
 )
 _GAPS = Gauge(
-    "message_trace_gap_seconds", "Receive time that can no longer be read, or not completely."
+    "message_trace_gap_seconds",
+    "Receive time of which rows are or may be missing; what Microsoft still has is tried again.",
 )
 _REFUSED = Gauge(
     "message_trace_refused", "1 while somebody has to act before it goes on.", ["pass"]
@@ -133,6 +138,7 @@ class Telemetry:
     def discarded(self, events: int) -> None:
         """``events`` that the intake refused were given up."""
         _SDK.put_discarded_events(self._label, events)
+        _LEFT_OUT.inc(events)
 
     def covered(self, coverage: Coverage, now: datetime) -> None:
         """What has been read at ``now``. How far behind that is goes on growing until told anew."""

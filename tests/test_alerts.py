@@ -37,6 +37,8 @@ WELL = {
     'message_trace_requests_total{api="intake",outcome="ok"}': "0+2x400",
     "message_trace_quota_left": "70x400",
     "message_trace_quota_limit": "90x400",
+    "message_trace_events_refused_total": "0x400",
+    "message_trace_events_left_out_total": "0x400",
     "message_trace_state_failures_total": "0x400",
 }
 
@@ -113,6 +115,10 @@ CASES = [
         **{FAILED: "0x50 0+1x350", TAKEN: "0+2x50 100x350"},
     ),
     case("the intake takes some", 120, **{FAILED: "0x50 0+1x350"}),
+    case("some events are refused", 120, "EventsRefused", events_refused_total="0x50 0+1x350"),
+    case("some were refused for a moment", 120, events_refused_total="0x50 3x350"),
+    case("events are left out", 130, "EventsLeftOut", events_left_out_total="0x120 2x280"),
+    case("the alert of events ends", 200, events_left_out_total="0x120 2x280"),
     case("the storage fails", 60, "StorageFailing", state_failures_total="0x40 0+1x360"),
     case("the storage failed twice", 60, state_failures_total="0x40 2x360"),
     case(

@@ -34,9 +34,6 @@ class Tally:
     def not_accepted(self, events: int) -> None:
         self.refused += events
 
-    def discarded(self, events: int) -> None:
-        """Nothing: a replay gives up no event."""
-
 
 @dataclass(frozen=True, slots=True)
 class Replay:

@@ -16,6 +16,7 @@ from office365_message_trace.odata import ODataClient
 from office365_message_trace.pusher import BatchPusher
 from office365_message_trace.quota import RequestBudget
 from office365_message_trace.resume import learn_time, opening_coverage
+from office365_message_trace.sekoia.intake_formats import INTAKE_FORMATS
 from office365_message_trace.state import StateStore
 from office365_message_trace.storage import PatientStorage, Storage
 from office365_message_trace.transport import Transport
@@ -223,7 +224,16 @@ class World:
         http.poison_stays = self.scenario.poison_stays
         owned = OwnedHttp(http, owner)
         transport = Transport(owned, "The intake", clock, self._log, None, self._jitter.random)
-        return BatchPusher(URL, KEY, settings.chunk_size, transport, clock, self._log, self)
+        return BatchPusher(
+            URL,
+            KEY,
+            settings.chunk_size,
+            transport,
+            clock,
+            self._log,
+            self,
+            INTAKE_FORMATS["reporting"],
+        )
 
     def _log(self, text: str, level: str) -> None:
         """The trace must not hold the ledger's key, which no seed decides."""

@@ -26,6 +26,7 @@ from office365_message_trace.model import Event
 from office365_message_trace.pusher import BatchPusher
 from office365_message_trace.quota import BACKGROUND, LIVE, RequestBudget
 from office365_message_trace.resume import learn_time, opening_coverage
+from office365_message_trace.sekoia.intake_formats import INTAKE_FORMATS
 from office365_message_trace.state import StateStore
 from office365_message_trace.storage import PatientStorage
 from office365_message_trace.transport import (
@@ -214,6 +215,7 @@ class _Process:
             clock,
             lab.log,
             lab,
+            INTAKE_FORMATS["reporting"],
         )
         Collector(source, pusher, ledger, store, lab.settings, clock, lab.log, lab).run(coverage)
 

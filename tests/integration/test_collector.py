@@ -29,6 +29,7 @@ from office365_message_trace.pusher import BatchPusher
 from office365_message_trace.quota import MOST_REQUESTS, PERIOD, RequestBudget
 from office365_message_trace.reporting import ReportingClient
 from office365_message_trace.resume import opening_coverage
+from office365_message_trace.sekoia.intake_formats import INTAKE_FORMATS
 from office365_message_trace.state import COPIES, StateStore
 from office365_message_trace.storage import FolderStorage, PatientStorage, Storage
 from office365_message_trace.transport import (
@@ -178,6 +179,7 @@ class Site:
             self.clock,
             self.log,
             self.tally,
+            INTAKE_FORMATS["reporting"],
         )
 
     @property

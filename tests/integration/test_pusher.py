@@ -19,6 +19,7 @@ from office365_message_trace.errors import Misconfigured, Refused, Stopped
 from office365_message_trace.model import Delivery, Event
 from office365_message_trace.pusher import BatchPusher, batches
 from office365_message_trace.sekoia import rejected_events
+from office365_message_trace.sekoia.intake_formats import INTAKE_FORMATS
 from office365_message_trace.transport import (
     Pending,
     Request,
@@ -84,6 +85,7 @@ class Desk:
             self.clock,
             self.log,
             self.tally,
+            INTAKE_FORMATS["reporting"],
         )
 
     @property
@@ -249,7 +251,19 @@ def test_a_slash_at_the_end_of_the_address_makes_no_difference(
 ) -> None:
     server = delivery.world.url("intake") + "/"
     key = delivery.world.identity.intake_key
-    done(BatchPusher(server, key, 10, delivery.transport, clock, log, delivery.tally), some(1))
+    done(
+        BatchPusher(
+            server,
+            key,
+            10,
+            delivery.transport,
+            clock,
+            log,
+            delivery.tally,
+            INTAKE_FORMATS["reporting"],
+        ),
+        some(1),
+    )
     assert delivery.http.requests[0].url == delivery.world.url("intake") + "/batch"
 
 
