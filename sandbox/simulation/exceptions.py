@@ -28,6 +28,7 @@ Fresh
  * Bounds hold again `RECOVERY_MINUTES` after whatever disturbed them is over (faults of the services, of
    the intake, of the storage; a process that is down or replaced; another tenant that is collected), and
    for rows that are late `CATCHING_UP_MS` after the request budget no longer makes re-reads wait.
+ * Where settings change before a row is due, the bound is that of the slowest of them.
  * `SLACK_MS` for one read and its delivery; `CROWDED_MS` while another client spends of the quota.
  * An event that the intake refused is sent again with the next read of its time, and a row that listings
    leave out comes when its message is asked for by id: neither has a bound but the end.
@@ -36,7 +37,8 @@ Fresh
  * A bad record delays others for `BAD_RECORD_MS` after it is first met, until it is found.
 
 Bounded
- * Two processes together may exceed the request budget while one replaces the other.
+ * Two processes together may exceed the request budget while one replaces the other. So may two lives if
+   the storage lost, or could not take, the record of what the first one spent (`Witness.budget_lost`).
  * A process that was replaced goes on for `NOTICING_MS` at most, and without a post to the intake.
 """
 

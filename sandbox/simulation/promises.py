@@ -90,6 +90,18 @@ def _shown(
         yield Shown(version.row, received_ms, from_ms_, until_ms, identity)
 
 
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """When a version is owed at the latest: `bound_ms` after receipt, and later if something disturbed.
+
+    `on_time`: the first read of its time finds it.
+    """
+
+    at_ms: int
+    bound_ms: int
+    on_time: bool
+
+
 class Promises:
     """Judges the rows of a tenant by the settings that were in force and the faults that there were."""
 
@@ -172,8 +184,8 @@ class Promises:
         final_ms = self._final_ms(shown, reach_ms)
         if shown.until_ms > final_ms and final_ms <= self._end_ms:
             return True
-        deadline_ms = self._deadline(shown)
-        return deadline_ms is not None and shown.until_ms > deadline_ms
+        deadline = self._deadline(shown)
+        return deadline is not None and shown.until_ms > deadline.at_ms
 
     def _final_ms(self, shown: Shown, reach_ms: int) -> int:
         """By when time received then was read for the last time."""
@@ -182,35 +194,36 @@ class Promises:
         begun_ms = max(shown.received_ms + age_ms, self._collected.first_start_ms)
         return _extended(self._hindered, shown.received_ms, begun_ms + FINAL_SLACK_MS)
 
-    def _deadline(self, shown: Shown) -> int | None:
+    def _deadline(self, shown: Shown) -> Deadline | None:
         """By when a version is owed, whatever happens; None if nothing is promised before the end."""
         if shown.received_ms < self._fresh_from_ms or not self._has_bounds(shown):
             return None
-        bound_ms = self._bound(shown)
-        if bound_ms is None:
-            return None
-        on_time = self._is_on_time(shown)
+        first = max(self._begun_by(shown.received_ms) - 1, 0)
+        lives = first + 1
+        while True:
+            in_force = [settings for _, settings in self._history[first:lives]]
+            deadline = self._deadline_under(in_force, shown)
+            if deadline is None or self._begun_by(deadline.at_ms) <= lives:
+                return deadline
+            lives = self._begun_by(deadline.at_ms)
+
+    def _begun_by(self, ms: int) -> int:
+        """How many lives had begun by then."""
+        return bisect_right(self._starts, ms)
+
+    def _deadline_under(self, in_force: list[Settings], shown: Shown) -> Deadline | None:
+        """The same, if those settings are in force from receipt until then."""
+        first_ms = max(each.delay_ms + each.frequency_ms for each in in_force)
+        on_time = shown.lateness_ms <= min(each.delay_ms for each in in_force)
+        bound_ms = first_ms
+        if not on_time:
+            if shown.lateness_ms > min(each.lookback_ms for each in in_force):
+                return None
+            bound_ms = max(first_ms, 3 * max(shown.lateness_ms, LEAST_LATENESS_MS))
         slack_ms = SLACK_MS + (CROWDED_MS if self._scenario.crowded else 0)
         hindered = self._disturbances if on_time else self._hindered
-        return _extended(hindered, shown.received_ms, shown.received_ms + bound_ms + slack_ms)
-
-    def _bound(self, shown: Shown) -> int | None:
-        settings = self._in_force(shown)
-        first_ms = max(each.delay_ms + each.frequency_ms for each in settings)
-        if self._is_on_time(shown):
-            return first_ms
-        if shown.lateness_ms <= min(each.lookback_ms for each in settings):
-            return max(first_ms, 3 * max(shown.lateness_ms, LEAST_LATENESS_MS))
-        return None
-
-    def _is_on_time(self, shown: Shown) -> bool:
-        return shown.lateness_ms <= min(each.delay_ms for each in self._in_force(shown))
-
-    def _in_force(self, shown: Shown) -> list[Settings]:
-        """The settings from the receipt of a row until one life after it was shown."""
-        first = max(bisect_right(self._starts, shown.received_ms) - 1, 0)
-        last = max(bisect_right(self._starts, shown.from_ms), first + 1)
-        return [settings for _, settings in self._history[first : last + 1]]
+        at_ms = _extended(hindered, shown.received_ms, shown.received_ms + bound_ms + slack_ms)
+        return Deadline(at_ms, bound_ms, on_time)
 
     def _has_bounds(self, shown: Shown) -> bool:
         """Whether rows like it have any bound but the end."""
@@ -222,9 +235,10 @@ class Promises:
         return _touching(self._misled, shown.received_ms, shown.received_ms) is None
 
     def _judge_delay(self, shown: Shown, arrivals: list[Arrival], outcome: Outcome) -> None:
-        deadline_ms, bound_ms = self._deadline(shown), self._bound(shown)
-        if deadline_ms is None or bound_ms is None:
+        deadline = self._deadline(shown)
+        if deadline is None:
             return
+        deadline_ms, bound_ms = deadline.at_ms, deadline.bound_ms
         if shown.until_ms <= deadline_ms or deadline_ms > self._end_ms:
             return
         outcome.judged_delays += 1
@@ -241,7 +255,7 @@ class Promises:
             outcome.worst_crowded_slack = max(outcome.worst_crowded_slack, slack)
             return
         outcome.worst_slack = max(outcome.worst_slack, slack)
-        if not self._is_on_time(shown) and shown.lateness_ms >= LEAST_LATENESS_MS:
+        if not deadline.on_time and shown.lateness_ms >= LEAST_LATENESS_MS:
             outcome.worst_ratio = max(outcome.worst_ratio, delay_ms / shown.lateness_ms)
 
     def _late(

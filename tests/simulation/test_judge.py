@@ -94,6 +94,23 @@ def test_a_bound_holds_again_after_a_disturbance() -> None:
     assert case.judged(version, (A, 190)).late == 1
 
 
+def test_settings_that_change_before_a_row_is_due_set_its_bound() -> None:
+    """It is due after a day, and from the 20th hour on mail is read once an hour."""
+    case = Case(Settings(timedelta=1440, frequency=60, lookback=24))
+    version, due = [case.version(A, 1)], 1440
+    assert case.judged(version, (A, due + 40)).late == 1
+    slower = Settings(timedelta=1440, frequency=3600, lookback=24)
+    case.collected.history.append((case.received_ms + 20 * HOUR_MS, slower))
+    assert not case.judged(version, (A, due + 40)).violations
+    assert case.judged(version, (A, due + 70)).late == 1
+
+
+def test_settings_that_change_after_a_row_is_due_set_no_bound() -> None:
+    case = Case(Settings(timedelta=5, frequency=60))
+    case.collected.history.append((case.received_ms + HOUR_MS, Settings(frequency=3600)))
+    assert case.judged([case.version(A, 1)], (A, 50)).late == 1
+
+
 def test_a_gap_excuses_only_rows_of_which_its_cause_is_true() -> None:
     case = Case()
     gap = Gap(case.received_ms, case.received_ms + 1, "unreadable")
