@@ -48,7 +48,7 @@ class Cause(Enum):
 
     TOO_OLD = "too_old"  # never read before the service stopped keeping it
     UNREADABLE = "unreadable"  # every request for it fails, while others succeed
-    INCOMPLETE = "incomplete"  # the service does not give all rows of one millisecond
+    INCOMPLETE = "incomplete"  # the service does not give all rows of one millisecond or message
     HIDDEN = "hidden"  # the service shows nothing from before some instant, and says nothing
     REFUSED = "refused"  # the intake refuses an event of that time
 

@@ -258,7 +258,7 @@ def bad_record_never_divided(patch: pytest.MonkeyPatch) -> None:
 
 def large_message_taken_for_complete(patch: pytest.MonkeyPatch) -> None:
     """No message is asked for by its id."""
-    patch.setattr(LargeMessages, "notice", lambda self, messages, final: None)
+    patch.setattr(LargeMessages, "to_ask", lambda self, messages, final: [])
 
 
 def hidden_history_unnoticed(patch: pytest.MonkeyPatch) -> None:
