@@ -50,6 +50,7 @@ from office365_message_trace.model import (
     Row,
     Window,
     instant,
+    milliseconds,
 )
 from office365_message_trace.pace import ATTEMPTS, NARROWEST, SlowProbe, WindowWidth
 from office365_message_trace.state import StateStore
@@ -76,8 +77,6 @@ _REPEATS = 3  # of a final read that brings something new, or of which an event 
 _ASK_AGAIN = 60.0  # seconds before a service that speaks of its history is asked once more
 _STILL_KEPT = (timedelta(minutes=2), timedelta(minutes=10), timedelta(hours=1))
 """After the instant from which on a service says it keeps rows: cuts that leave little to be refused again."""
-_HIDDEN_HISTORY = timedelta(days=3)  # without a row at the beginning; longer than a weekend
-_STRAYS = timedelta(seconds=2)  # around a window, from which services may return rows
 _CLOCK_JUMP = 60.0  # seconds by which the time may be corrected while a page is under way
 
 _FOUND_LATE = (
@@ -467,6 +466,7 @@ class Collector:
             reading.largest = max(reading.largest, len(page.rows))
             reading.covered = page.covered
             reading.messages.add(page.rows)
+            self._note_shown(page.rows, reading.read.window)
             if len(page.rows) > self._page:
                 self._learn_page(len(page.rows))
         self._progress.page(reading.read.kind, len(page.rows), accepted, self._clock.now())
@@ -497,7 +497,8 @@ class Collector:
         self._commit_read(read, self._given_up(reading) if read.final else ())
         if self._coverage.backlog != backlog:
             self._confirm_at = self._clock.monotonic() + _CONFIRM_AFTER
-            self._notice_hidden_history()
+        for hidden in self._coverage.hidden if read.final else ():
+            self._declare(hidden, "it shows no rows from before that")
 
     def _repeated(self, reading: _Reading) -> bool:
         """Whether a final read is repeated, but not for ever: as long as it brings something new, and as
@@ -548,17 +549,12 @@ class Collector:
         if isinstance(problem, WindowTooLarge) and not isinstance(problem, AnswerTruncated):
             self._probed(reading, gap)
 
-    def _notice_hidden_history(self) -> None:
-        """Declare the beginning of a first start of which the service shows nothing at all."""
-        coverage, recorded = self._coverage, self._ledger.buckets
-        unconfirmed = coverage.passes[-1].pending()[0].start <= coverage.since
-        if coverage.backlog or not unconfirmed or not recorded:
-            return
-        shown = recorded[0].start
-        if shown - coverage.since < _HIDDEN_HISTORY:
-            return
-        gap = Gap(Window(coverage.since, shown - _STRAYS), Cause.HIDDEN)
-        self._declare(gap, "it shows no rows from before that")
+    def _note_shown(self, rows: list[Row], window: Window) -> None:
+        """Note the earliest of ``rows`` that lies in ``window``; rows from outside of it do not count."""
+        inside = range(milliseconds(window.start), milliseconds(window.end) + 1)
+        received = min((row.received for row in rows if row.received in inside), default=None)
+        if received is not None:
+            self._coverage = self._coverage.showing(instant(received))
 
     def _commit_read(self, read: Read, gaps: Iterable[Gap] = ()) -> None:
         """Commit that all of ``read`` was delivered but for ``gaps``, which are declared by that."""

@@ -128,6 +128,30 @@ def test_history_that_is_hidden_is_declared(kind: Kind, shown: int) -> None:
     assert lab.said("error")
 
 
+@both
+def test_one_empty_answer_for_all_of_a_first_start_declares_nothing(kind: Kind) -> None:
+    """Fresh mail shows a first row; whether the time before it is quiet, the last read tells."""
+    mail = [*_mail(90, every=H), Mail(T0 - 6 * M, "fresh"), Mail(T0 - 9 * M, "fresh, too")]
+    lab = Laboratory(Service(kind, mail), policy(history=90), start_time=90)
+    _once(lab, _is_old, _nothing)
+    lab.run(T0 + 9 * H)
+    assert lab.missing() == []
+    assert lab.gaps == ()
+    assert lab.said("error", "critical") == []
+
+
+@both
+@pytest.mark.parametrize("stop", [5, 16, 18, 25], ids=lambda minute: f"after {minute} min")
+def test_history_that_is_hidden_is_declared_across_restarts(kind: Kind, stop: int) -> None:
+    service = Service(kind, _mail(24 * 30, every=H))
+    service.shown = lambda asked, rows: [row for row in rows if row.received > T0 - 10 * D]
+    lab = Laboratory(service, policy(history=90), start_time=24 * 30).run(T0 + stop * M)
+    (gap,) = lab.run(T0 + 3 * H).gaps
+    assert gap.cause is Cause.HIDDEN
+    assert timedelta(days=20) < gap.window.span < timedelta(days=20, hours=1)
+    assert len(lab.said("error")) == 1
+
+
 def test_hidden_history_that_is_shown_after_all_arrives() -> None:
     service = Service("graph", _mail(24 * 30, every=H))
     service.shown = lambda asked, rows: [

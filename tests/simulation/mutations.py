@@ -263,7 +263,7 @@ def large_message_taken_for_complete(patch: pytest.MonkeyPatch) -> None:
 
 def hidden_history_unnoticed(patch: pytest.MonkeyPatch) -> None:
     """A service that shows nothing from before some day is believed."""
-    patch.setattr(Collector, "_notice_hidden_history", lambda self: None)
+    patch.setattr(Coverage, "hidden", ())
 
 
 def record_as_a_set(patch: pytest.MonkeyPatch) -> None:
