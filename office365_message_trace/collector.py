@@ -196,7 +196,7 @@ class Collector:
         self._widths = {kind: WindowWidth(_USUAL_PAGES * source.page_size) for kind in Kind}
         self._learn_page(source.page_size)
         self._live_probe = SlowProbe()
-        self._past_probe = SlowProbe()
+        self._past_probe = SlowProbe(patience=1)  # one window that fails says nothing of others
         self._refused: set[Kind] = set()
         self._failed = FailedWindows()
         self._gap_probe = GapProbe(clock.monotonic())
@@ -259,13 +259,16 @@ class Collector:
         return plan(coverage, self._policy, now, widths, kinds)
 
     def _open_past(self, now: datetime) -> float:
-        """Begin windows of the past until there are two; returns in how many seconds to look again."""
+        """Begin windows of the past until there are two, or one while none can be read.
+
+        Returns in how many seconds to look again.
+        """
         moment = self._clock.monotonic()
         if probe := self._past_probe.wait(moment):
             return probe
         wait = inf
         for slot in _PAST:
-            if slot in self._past:
+            if slot in self._past or (self._past and self._past_probe.waiting):
                 continue
             found = self._next_past(slot, now, moment)
             if isinstance(found, _Reading):
@@ -277,8 +280,13 @@ class Collector:
     def _next_past(
         self, slot: tuple[Kind, ...], now: datetime, moment: float
     ) -> "_Reading | float":
-        """What to begin in ``slot``, or in how many seconds something is due."""
-        if trial := self._failed.next_due(moment):
+        """What to begin in ``slot``, or in how many seconds something is due.
+
+        While nothing of the past can be read, a window that has not failed yet goes first: it tells
+        whether that is the fault of the windows that have.
+        """
+        probing = self._past_probe.waiting
+        if not probing and (trial := self._failed.next_due(moment)):
             return self._begin(trial)
         confirm = self._confirm_at - moment
         kinds = slot[:2] if confirm > 0 else slot
@@ -290,6 +298,8 @@ class Collector:
         step = self._plan(coverage, now, kinds)
         if isinstance(step, Read):
             return self._begin(Trial(step))
+        if trial := self._failed.next_due(moment):
+            return self._begin(trial)
         gaps = self._coverage.gaps
         if gap := self._gap_probe.next(gaps, self._policy, now, moment):
             return self._begin_gap(gap, now)
@@ -300,15 +310,17 @@ class Collector:
 
     def _begin(self, trial: Trial, gap: Gap | None = None) -> _Reading:
         """Begin to read the window of ``trial``, which may have been planned long before."""
+        past = trial.read.kind is not Kind.LIVE
+        probing = past and (trial.failures or gap or self._past_probe.waiting)
         read = replace(trial.read, at=self._clock.now())
         trial = replace(trial, read=read)
         pages = self._source.pages(
             read.window,
-            background=read.kind is not Kind.LIVE,
+            background=past,
             most=MOST_PAGES if read.window.span > _SECOND else None,
             whole=read.final,
             trace_id=None,
-            attempts=1 if trial.failures or gap else ATTEMPTS,
+            attempts=1 if probing else ATTEMPTS,
         )
         counter = MessageCounter(self._source.many_recipients)
         return _Reading(trial, pages, self._clock.monotonic(), counter, gap=gap)
@@ -411,8 +423,7 @@ class Collector:
             case _:
                 kept = self._kept(reading)
                 if read.kind is not Kind.LIVE:
-                    if not reading.trial.failures:  # later ones have pauses of their own
-                        self._past_probe.failed(self._clock.monotonic())
+                    self._past_probe.failed(self._clock.monotonic())
                     self._set_aside(reading, problem)
                 elif not kept:
                     self._widths[read.kind].narrow(read.window.span, at_least=_MINUTE)
@@ -478,6 +489,8 @@ class Collector:
         width.observe(read.window.span, rows)
         if read.kind is not Kind.LIVE:  # fresh mail tells nothing of a fault of the past
             self._failed.succeeded()
+            if self._past_probe.waiting:
+                self._failed.hurry()
         self._contradict(read)
         self._probe(read.kind).reset()
         if read.kind in self._refused:

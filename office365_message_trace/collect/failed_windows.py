@@ -41,6 +41,11 @@ class Trial:
     news: int = 0
     refusals: int = 0
 
+    @property
+    def alone(self) -> bool:
+        """Whether it waits for a reason of its own."""
+        return self.read.window.span <= MILLISECOND or self.news + self.refusals > 0
+
 
 class FailedWindows:
     """What waits to be tried again."""
@@ -98,8 +103,10 @@ class FailedWindows:
         return max(min((each.due for each in self._waiting), default=float("inf")) - now, 0.0)
 
     def hurry(self) -> None:
-        """Have everything tried at once: what stood in the way is gone."""
-        self._waiting = [replace(each, due=0.0) for each in self._waiting]
+        """Have everything tried at once, because what stood in the way is gone: all but what waits for a
+        reason of its own, a millisecond that may be at fault or a final read that is repeated.
+        """
+        self._waiting = [each if each.alone else replace(each, due=0.0) for each in self._waiting]
 
 
 def divided(window: Window, parts: int) -> list[Window]:

@@ -11,6 +11,7 @@ import pytest
 from office365_message_trace.coverage import Cause, Policy
 from office365_message_trace.model import MILLISECOND
 from office365_message_trace.transport import Answer
+from sandbox.clock import from_ms
 from tests.claims.laboratory import T0, Laboratory, policy
 from tests.claims.service import Asked, D, Fields, H, Kind, M, Mail, Service
 
@@ -281,6 +282,26 @@ def test_a_record_that_is_repaired_arrives() -> None:
     lab = Laboratory(service, policy(history=90)).run(T0 + 16 * H)
     assert lab.missing() == []
     assert lab.gaps == ()
+
+
+@both
+def test_an_outage_of_the_past_alone_is_probed_slowly_and_caught_up_soon(kind: Kind) -> None:
+    began, ended = T0 + H, T0 + 7 * H
+    service = Service(kind, _mail(728, T0 + 8 * H, every=10 * M))
+    service.instead = lambda asked, rows: (
+        Answer(503, {}, b"") if began <= asked.now < ended and asked.age > 14 * M else None
+    )
+    settings = policy(history=90, frequency=60)
+    lab = Laboratory(service, settings, start_time=720).run(ended)
+    assert len([given for given in service.given if given.rows is None]) < 60
+    lab.run(ended + 15 * M)
+    assert lab.saved.oldest > from_ms(ended - 8 * H), "nothing of the outage is left"
+    read_again = [each.asked for each in service.given if each.asked.age > 14 * M]
+    assert any(ended <= asked.now < ended + 11 * M for asked in read_again)
+    lab.run(ended + 8 * H)
+    assert lab.missing() == []
+    assert lab.gaps == ()
+    assert lab.repeats() == 0
 
 
 _UNDATED = (None, "", "/Date(99999999999999999999)/", "0001-01-01T00:00:00Z", 17)

@@ -169,6 +169,16 @@ def test_what_is_due_longest_goes_first_and_hurry_makes_all_due() -> None:
     assert failed.wait(0.0) == 0.0
 
 
+def test_hurry_leaves_what_waits_for_a_reason_of_its_own() -> None:
+    failed, moment = FailedWindows(), Window(NOON, NOON + MILLISECOND)
+    failed.failed(Trial(read(moment)), 0.0)
+    failed.postpone(read(minutes(0, 60), final=True), 900.0, news=1)
+    failed.postpone(read(minutes(60, 120), final=True), 900.0, refusals=1)
+    failed.hurry()
+    assert failed.next_due(59.0) is None
+    assert [failed.next_due(900.0) is not None for _ in range(3)] == [True] * 3
+
+
 @given(st.integers(1, 10**8), st.integers(2, 6))
 def test_the_parts_of_a_window_are_the_window(milliseconds: int, parts: int) -> None:
     window = Window(NOON, NOON + milliseconds * MILLISECOND)
