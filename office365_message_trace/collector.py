@@ -50,6 +50,7 @@ from office365_message_trace.model import (
     Row,
     Window,
     instant,
+    milliseconds,
 )
 from office365_message_trace.pace import ATTEMPTS, NARROWEST, SlowProbe, WindowWidth
 from office365_message_trace.state import StateStore
@@ -76,8 +77,6 @@ _REPEATS = 3  # of a final read that brings something new, or of which an event 
 _ASK_AGAIN = 60.0  # seconds before a service that speaks of its history is asked once more
 _STILL_KEPT = (timedelta(minutes=2), timedelta(minutes=10), timedelta(hours=1))
 """After the instant from which on a service says it keeps rows: cuts that leave little to be refused again."""
-_HIDDEN_HISTORY = timedelta(days=3)  # without a row at the beginning; longer than a weekend
-_STRAYS = timedelta(seconds=2)  # around a window, from which services may return rows
 _CLOCK_JUMP = 60.0  # seconds by which the time may be corrected while a page is under way
 
 _FOUND_LATE = (
@@ -136,9 +135,11 @@ class Progress(Protocol):
 
 
 class _Reading:
-    """A window under way, or the rows of one ``message`` in it, or the time of a declared ``gap``.
+    """A window under way, or the time of a declared ``gap``.
 
-    ``not_before`` is when its next page may be taken, in monotonic seconds.
+    After its own pages come those of the large messages in it: ``message`` is the one under way,
+    ``left`` are the others; ``incomplete`` tells what could not be completed, and why. ``not_before`` is
+    when its next page may be taken, in monotonic seconds.
     """
 
     def __init__(
@@ -147,15 +148,16 @@ class _Reading:
         pages: Iterator[Page | Pause],
         moment: float,
         counter: MessageCounter,
-        message: Message | None = None,
         gap: Gap | None = None,
     ) -> None:
         self.trial = trial
         self.read = trial.read
         self.pages = pages
         self.began = moment
-        self.message = message
         self.gap = gap
+        self.message: Message | None = None
+        self.left: list[Message] | None = None
+        self.incomplete: dict[Gap, str] = {}
         self.not_before = 0.0
         self.covered: Window | None = None
         self.rows = self.fresh = self.largest = 0
@@ -194,7 +196,7 @@ class Collector:
         self._widths = {kind: WindowWidth(_USUAL_PAGES * source.page_size) for kind in Kind}
         self._learn_page(source.page_size)
         self._live_probe = SlowProbe()
-        self._past_probe = SlowProbe()
+        self._past_probe = SlowProbe(patience=1)  # one window that fails says nothing of others
         self._refused: set[Kind] = set()
         self._failed = FailedWindows()
         self._gap_probe = GapProbe(clock.monotonic())
@@ -257,13 +259,16 @@ class Collector:
         return plan(coverage, self._policy, now, widths, kinds)
 
     def _open_past(self, now: datetime) -> float:
-        """Begin windows of the past until there are two; returns in how many seconds to look again."""
+        """Begin windows of the past until there are two, or one while none can be read.
+
+        Returns in how many seconds to look again.
+        """
         moment = self._clock.monotonic()
         if probe := self._past_probe.wait(moment):
             return probe
         wait = inf
         for slot in _PAST:
-            if slot in self._past:
+            if slot in self._past or (self._past and self._past_probe.waiting):
                 continue
             found = self._next_past(slot, now, moment)
             if isinstance(found, _Reading):
@@ -275,21 +280,26 @@ class Collector:
     def _next_past(
         self, slot: tuple[Kind, ...], now: datetime, moment: float
     ) -> "_Reading | float":
-        """What to begin in ``slot``, or in how many seconds something is due."""
-        if trial := self._failed.next_due(moment):
+        """What to begin in ``slot``, or in how many seconds something is due.
+
+        While nothing of the past can be read, a window that has not failed yet goes first: it tells
+        whether that is the fault of the windows that have.
+        """
+        probing = self._past_probe.waiting
+        if not probing and (trial := self._failed.next_due(moment)):
             return self._begin(trial)
-        if message := self._messages.next():
-            return self._begin_message(message, now)
         confirm = self._confirm_at - moment
         kinds = slot[:2] if confirm > 0 else slot
         self._looks += 1
         if confirm <= 0 and self._looks % _CONFIRM_EVERY == 0:
             kinds = (Kind.CONFIRM, *slot[:2])
-        under_way = [each.read.window for each in self._past.values() if each.message is None]
+        under_way = [each.read.window for each in self._past.values()]
         coverage = self._coverage.overlooking([*under_way, *self._failed.windows])
         step = self._plan(coverage, now, kinds)
         if isinstance(step, Read):
             return self._begin(Trial(step))
+        if trial := self._failed.next_due(moment):
+            return self._begin(trial)
         gaps = self._coverage.gaps
         if gap := self._gap_probe.next(gaps, self._policy, now, moment):
             return self._begin_gap(gap, now)
@@ -300,27 +310,20 @@ class Collector:
 
     def _begin(self, trial: Trial, gap: Gap | None = None) -> _Reading:
         """Begin to read the window of ``trial``, which may have been planned long before."""
+        past = trial.read.kind is not Kind.LIVE
+        probing = past and (trial.failures or gap or self._past_probe.waiting)
         read = replace(trial.read, at=self._clock.now())
         trial = replace(trial, read=read)
         pages = self._source.pages(
             read.window,
-            background=read.kind is not Kind.LIVE,
+            background=past,
             most=MOST_PAGES if read.window.span > _SECOND else None,
             whole=read.final,
             trace_id=None,
-            attempts=1 if trial.failures or gap else ATTEMPTS,
+            attempts=1 if probing else ATTEMPTS,
         )
         counter = MessageCounter(self._source.many_recipients)
         return _Reading(trial, pages, self._clock.monotonic(), counter, gap=gap)
-
-    def _begin_message(self, message: Message, now: datetime) -> _Reading:
-        window = Window(
-            message.window.start, max(message.window.start, min(message.window.end, now))
-        )
-        pages = self._source.pages(window, True, None, False, message.trace_id, ATTEMPTS)
-        counter = MessageCounter(self._source.many_recipients)
-        trial = Trial(Read(Kind.REREAD, window, now))
-        return _Reading(trial, pages, self._clock.monotonic(), counter, message=message)
 
     def _begin_gap(self, gap: Gap, now: datetime) -> _Reading:
         width, oldest = self._widths[Kind.CONFIRM].now, self._policy.oldest_kept(now)
@@ -330,31 +333,68 @@ class Collector:
 
     def _advance(self, reading: _Reading) -> bool:
         """Deliver the next page, or after the last one commit the window; whether there is more."""
-        read = reading.read
         try:
             page = self._next_page(reading)
             if self._planned_by_wrong_time(reading):
-                self._put_back(reading)
                 return False
             if isinstance(page, Page):
                 self._deliver(page, reading)
         except (Unavailable, Rejected, WindowTooLarge, HistoryExceeded) as problem:
-            if reading.gap is not None:
-                self._gap_failed(reading, reading.gap, problem)
-            elif reading.message is not None:
-                self._message_failed(reading.message, problem)
-            else:
-                self._failed_at(reading, problem)
+            return self._page_failed(reading, problem)
         except Refused as refusal:
-            self._put_back(reading)
-            self._hold(read, refusal)
+            self._hold(reading.read, refusal)
         else:
             if page is None:
-                self._completed(reading)
-                return False
+                if reading.message is not None:
+                    self._messages.completed(reading.message)
+                return self._go_on(reading)
             pause = page.seconds if isinstance(page, Pause) else 0.0
             reading.not_before = self._clock.monotonic() + pause
             return True
+        return False
+
+    def _go_on(self, reading: _Reading) -> bool:
+        """Ask for the next large message of a window that was read, or commit it; whether there is more.
+
+        So time is not final before its large messages were asked for.
+        """
+        final = reading.read.final
+        if reading.left is None:
+            reading.left = self._messages.to_ask(reading.messages.large, final)
+        if not reading.left:
+            self._completed(reading)
+            return False
+        now = self._clock.now()
+        message = reading.message = reading.left.pop()
+        start = max(message.window.start, min(self._policy.oldest_kept(now), message.known.start))
+        end = max(message.known.end, min(message.window.end, now))
+        reading.pages = self._source.pages(
+            Window(start, end),
+            background=reading.read.kind is not Kind.LIVE,
+            most=None,
+            whole=False,
+            trace_id=message.trace_id,
+            attempts=ATTEMPTS if final else 1,
+        )
+        return True
+
+    def _page_failed(
+        self,
+        reading: _Reading,
+        problem: Unavailable | Rejected | WindowTooLarge | HistoryExceeded,
+    ) -> bool:
+        """Go on without the rows of a message that cannot be completed, or end; whether there is more.
+
+        What is missing of a message is declared if its final read cannot complete it, either.
+        """
+        if message := reading.message:
+            window = Window(message.known.start, message.known.end + MILLISECOND)
+            reading.incomplete[Gap(window, Cause.INCOMPLETE)] = str(problem)
+            return self._go_on(reading)
+        if reading.gap is not None:
+            self._gap_failed(reading, reading.gap, problem)
+        else:
+            self._failed_at(reading, problem)
         return False
 
     def _failed_at(
@@ -383,8 +423,7 @@ class Collector:
             case _:
                 kept = self._kept(reading)
                 if read.kind is not Kind.LIVE:
-                    if not reading.trial.failures:  # later ones have pauses of their own
-                        self._past_probe.failed(self._clock.monotonic())
+                    self._past_probe.failed(self._clock.monotonic())
                     self._set_aside(reading, problem)
                 elif not kept:
                     self._widths[read.kind].narrow(read.window.span, at_least=_MINUTE)
@@ -396,7 +435,7 @@ class Collector:
         except Rejected:
             raise
         except Refused:
-            if reading.read.kind is not Kind.LIVE and not (reading.gap or reading.message):
+            if reading.read.kind is not Kind.LIVE and not reading.gap:
                 self._failed.postpone(reading.read, self._clock.monotonic() + _ASIDE)
             raise
 
@@ -433,25 +472,25 @@ class Collector:
             accepted += delivery.accepted
             reading.refused += delivery.refused
         reading.fresh += len(accepted)
-        reading.rows += len(page.rows)
-        reading.largest = max(reading.largest, len(page.rows))
-        if len(page.rows) > self._page:
-            self._learn_page(len(page.rows))
-        reading.covered = page.covered
-        reading.messages.add(page.rows)
+        if reading.message is None:
+            reading.rows += len(page.rows)
+            reading.largest = max(reading.largest, len(page.rows))
+            reading.covered = page.covered
+            reading.messages.add(page.rows)
+            self._note_shown(page.rows, reading.read.window)
+            if len(page.rows) > self._page:
+                self._learn_page(len(page.rows))
         self._progress.page(reading.read.kind, len(page.rows), accepted, self._clock.now())
         self._clock.wait(0)
 
     def _completed(self, reading: _Reading) -> None:
         read, rows = reading.read, reading.rows
-        if reading.message is not None:
-            if gaps := self._given_up(reading.refused):
-                self._commit(reduce(Coverage.with_gap, gaps, self._coverage))
-            return
         width = self._widths[Kind.CONFIRM if read.final else read.kind]
         width.observe(read.window.span, rows)
         if read.kind is not Kind.LIVE:  # fresh mail tells nothing of a fault of the past
             self._failed.succeeded()
+            if self._past_probe.waiting:
+                self._failed.hurry()
         self._contradict(read)
         self._probe(read.kind).reset()
         if read.kind in self._refused:
@@ -462,36 +501,41 @@ class Collector:
         if read.kind is Kind.LIVE:
             for each in self._widths.values():
                 each.expect(read.window.span, rows)
-        self._messages.notice(reading.messages.large, read.final)
         if reading.gap is not None:
             self._probed(reading, reading.gap)
             return
         if read.final and self._repeated(reading):
             return
         backlog = self._coverage.backlog
-        self._commit_read(read, self._given_up(reading.refused) if read.final else ())
+        self._commit_read(read, self._given_up(reading) if read.final else ())
         if self._coverage.backlog != backlog:
             self._confirm_at = self._clock.monotonic() + _CONFIRM_AFTER
-            self._notice_hidden_history()
+        for hidden in self._coverage.hidden if read.final else ():
+            self._declare(hidden, "it shows no rows from before that")
 
     def _repeated(self, reading: _Reading) -> bool:
-        """Whether a final read is repeated: as long as it brings something new, or an event is refused,
-        but not for ever. The two are counted apart: neither may use up the repeats of the other.
+        """Whether a final read is repeated, but not for ever: as long as it brings something new, and as
+        long as an event is refused or a message cannot be completed. The two are counted apart: neither
+        may use up the repeats of the other.
         """
         trial = reading.trial
         if reading.fresh:
             confirming = reading.read.kind is Kind.CONFIRM
             self._log(_FOUND_LATE if confirming else _STILL_CHANGING, "warning")
         news = trial.news + bool(reading.fresh)
-        refusals = trial.refusals + bool(reading.refused)
-        unsettled = reading.fresh and news <= _REPEATS, reading.refused and refusals <= _REPEATS
+        withheld = bool(reading.refused or reading.incomplete)
+        refusals = trial.refusals + withheld
+        unsettled = reading.fresh and news <= _REPEATS, withheld and refusals <= _REPEATS
         if any(unsettled):
             until = self._clock.monotonic() + _ASIDE
             self._failed.postpone(reading.read, until, news, refusals)
         return any(unsettled)
 
-    def _given_up(self, events: list[Event]) -> list[Gap]:
-        """Log what the intake refused up to the end; returns the gaps to be declared."""
+    def _given_up(self, reading: _Reading) -> list[Gap]:
+        """Log what was withheld up to the end; returns the gaps to be declared."""
+        for gap, why in reading.incomplete.items():
+            self._log_missing(gap, why)
+        events = reading.refused
         for event in events:
             self._log(
                 "The intake does not accept one event; it is left out, and tried again now and then. "
@@ -501,11 +545,13 @@ class Collector:
         if events:
             self._progress.discarded(len(events))
         times = [instant(event.received) for event in events if event.received != UNDATED]
-        return [Gap(Window(at, at + MILLISECOND), Cause.REFUSED) for at in times]
+        refused = [Gap(Window(at, at + MILLISECOND), Cause.REFUSED) for at in times]
+        return [*reading.incomplete, *refused]
 
     def _probed(self, reading: _Reading, gap: Gap) -> None:
         """After time of a declared ``gap`` was read: have all of it read, and confirmed."""
-        if reading.refused or (gap.cause is Cause.HIDDEN and not reading.rows):
+        hidden = gap.cause is Cause.HIDDEN and not reading.rows
+        if hidden or reading.refused or reading.incomplete:
             return
         self._commit(self._coverage.with_gap_reopened(gap))
         self._ledger.mark(self._coverage.oldest)
@@ -516,33 +562,12 @@ class Collector:
         if isinstance(problem, WindowTooLarge) and not isinstance(problem, AnswerTruncated):
             self._probed(reading, gap)
 
-    def _put_back(self, reading: _Reading) -> None:
-        """Have a message asked for again that nothing plans; windows are planned again."""
-        if reading.message is not None:
-            self._messages.again(reading.message)
-
-    def _message_failed(self, message: Message, problem: MessageTraceError) -> None:
-        """Ask for a message again, if that may help."""
-        if isinstance(problem, Unavailable):
-            self._past_probe.failed(self._clock.monotonic())
-            self._messages.again(message)
-            return
-        self._log(
-            f"The rows of one message to many recipients cannot be completed by its id ({problem}).",
-            "warning",
-        )
-
-    def _notice_hidden_history(self) -> None:
-        """Declare the beginning of a first start of which the service shows nothing at all."""
-        coverage, recorded = self._coverage, self._ledger.buckets
-        unconfirmed = coverage.passes[-1].pending()[0].start <= coverage.since
-        if coverage.backlog or not unconfirmed or not recorded:
-            return
-        shown = recorded[0].start
-        if shown - coverage.since < _HIDDEN_HISTORY:
-            return
-        gap = Gap(Window(coverage.since, shown - _STRAYS), Cause.HIDDEN)
-        self._declare(gap, "it shows no rows from before that")
+    def _note_shown(self, rows: list[Row], window: Window) -> None:
+        """Note the earliest of ``rows`` that lies in ``window``; rows from outside of it do not count."""
+        inside = range(milliseconds(window.start), milliseconds(window.end) + 1)
+        received = min((row.received for row in rows if row.received in inside), default=None)
+        if received is not None:
+            self._coverage = self._coverage.showing(instant(received))
 
     def _commit_read(self, read: Read, gaps: Iterable[Gap] = ()) -> None:
         """Commit that all of ``read`` was delivered but for ``gaps``, which are declared by that."""
@@ -557,13 +582,16 @@ class Collector:
             self._declare(Gap(bad, Cause.UNREADABLE), str(problem))
 
     def _declare(self, gap: Gap, why: str) -> None:
-        """Say that rows may be missing in ``gap``, and record it."""
+        """Log that rows may be missing in ``gap``, and record it."""
+        self._log_missing(gap, why)
+        self._commit(self._coverage.with_gap(gap))
+
+    def _log_missing(self, gap: Gap, why: str) -> None:
         self._log(
             f"Rows may be missing at {gap.window}: the service does not give them ({why}). The time "
             "is declared as a gap, and tried again now and then.",
             "error",
         )
-        self._commit(self._coverage.with_gap(gap))
 
     def _commit(self, coverage: Coverage) -> None:
         """Make ``coverage`` the one to continue from, now and after a restart."""
@@ -655,7 +683,6 @@ class Collector:
             return
         for reading in self._past.values():
             self._kept(reading)
-            self._put_back(reading)
         self._past.clear()
 
     def _probe(self, kind: Kind) -> SlowProbe:

@@ -30,6 +30,8 @@ CONFIRM_AFTER = timedelta(minutes=30)
 _WIDEST_STEP = 2.2  # a row shown at age d is re-read by 1.25 · 2.2 · d at the latest, within 3 · d
 _FOREVER = datetime.max.replace(tzinfo=UTC)
 _MORE_THAN_A_PAUSE = timedelta(minutes=5)
+_HIDDEN = timedelta(days=3)  # without a row at the beginning; longer than a weekend
+_STRAYS = timedelta(seconds=2)  # around a window, from which services may return rows
 _FIRST_PASS = timedelta(0)
 _CLOCK_TOLERANCE = timedelta(minutes=1)
 
@@ -48,7 +50,7 @@ class Cause(Enum):
 
     TOO_OLD = "too_old"  # never read before the service stopped keeping it
     UNREADABLE = "unreadable"  # every request for it fails, while others succeed
-    INCOMPLETE = "incomplete"  # the service does not give all rows of one millisecond
+    INCOMPLETE = "incomplete"  # the service does not give all rows of one millisecond or message
     HIDDEN = "hidden"  # the service shows nothing from before some instant, and says nothing
     REFUSED = "refused"  # the intake refuses an event of that time
 
@@ -171,13 +173,15 @@ class Wait:
 class Coverage:
     """What is still to be read by each pass, the first pass first, and what cannot be (gaps).
 
-    Nothing received before ``since`` is wanted. ``read_at`` is when a window was last completed.
+    Nothing received before ``since`` is wanted, and nothing received before ``shown_from`` was shown
+    so far; that is None until a row is. ``read_at`` is when a window was last completed.
     """
 
     passes: tuple[Pass, ...]
     gaps: tuple[Gap, ...] = ()
     since: datetime = EPOCH
     read_at: datetime = EPOCH
+    shown_from: datetime | None = None
 
     @classmethod
     def starting(cls, start: datetime, policy: Policy) -> "Coverage":
@@ -203,6 +207,24 @@ class Coverage:
     def oldest(self) -> datetime:
         """The earliest receive time that any pass still has to read."""
         return min(each.pending()[0].start for each in self.passes)
+
+    @property
+    def hidden(self) -> tuple[Gap, ...]:
+        """Days at the beginning of which no read showed a row, the last one included, and which are not
+        declared yet. The tenant may have had no mail, or the service may hide its history.
+        """
+        first = self.shown_from
+        if first is None or not self.since < first <= self.passes[-1].pending()[0].start:
+            return ()
+        empty = Window(self.since, max(first - _STRAYS, self.since))
+        undeclared = _minus([empty], (gap.window for gap in self.gaps))
+        return tuple(Gap(window, Cause.HIDDEN) for window in undeclared if window.span >= _HIDDEN)
+
+    def showing(self, received: datetime) -> "Coverage":
+        """After a row that was received at that instant was shown."""
+        if self.shown_from is not None and self.shown_from <= received:
+            return self
+        return replace(self, shown_from=received)
 
     def will_read(self, window: Window) -> bool:
         """Whether any pass still has to read some of ``window``, its boundaries included, or a gap

@@ -58,17 +58,28 @@ class WindowWidth:
 
 
 class SlowProbe:
-    """Waits from 1 to 10 minutes between tries of what is not likely to work yet."""
+    """Waits from 1 to 10 minutes between tries of what is not likely to work yet.
 
-    def __init__(self) -> None:
+    The first ``patience`` failures in a row mean nothing yet.
+    """
+
+    def __init__(self, patience: int = 0) -> None:
+        self._patience = patience
         self._failures = 0
         self._next = 0.0
 
+    @property
+    def waiting(self) -> bool:
+        """Whether nothing has worked since it began to wait."""
+        return self._failures > self._patience
+
     def failed(self, now: float) -> float:
         """Note a failure at ``now``, in monotonic seconds; returns how long to wait."""
-        pause = _PROBES[min(self._failures, len(_PROBES) - 1)]
-        self._next = now + pause
         self._failures += 1
+        if not self.waiting:
+            return 0.0
+        pause = _PROBES[min(self._failures - self._patience, len(_PROBES)) - 1]
+        self._next = now + pause
         return pause
 
     def wait(self, now: float) -> float:

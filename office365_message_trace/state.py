@@ -118,6 +118,7 @@ def _encoded(sequence: int, coverage: Coverage) -> bytes:
         "gaps": [_gap_entry(gap) for gap in coverage.gaps],
         "since": coverage.since.isoformat(),
         "read_at": coverage.read_at.isoformat(),
+        "shown_from": coverage.shown_from.isoformat() if coverage.shown_from else None,
     }
     document = {"schema": SCHEMA, "checksum": _checksum(payload), "payload": payload}
     return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
@@ -133,6 +134,7 @@ def _decoded(data: bytes) -> _Copy:
             f"schema {document['schema']}, known up to {SCHEMA}",
         )
     payload = document["payload"]
+    shown = payload.get("shown_from", payload["since"])
     if document["checksum"] != _checksum(payload):
         raise ValueError("checksum does not match")
     coverage = Coverage(
@@ -147,6 +149,8 @@ def _decoded(data: bytes) -> _Copy:
         gaps=tuple(_gap(entry) for entry in payload["gaps"]),
         since=_instant(payload["since"]),
         read_at=_instant(payload["read_at"]),
+        # The state of an earlier version did not tell: its beginning was judged already.
+        shown_from=_instant(shown) if shown else None,
     )
     return _Copy(payload["sequence"], coverage)
 

@@ -3,6 +3,8 @@
 A fault that belongs to the service passes, and the window is tried again as it is. A fault that belongs
 to the data does not: some services fail for every page that holds one bad record. A window that fails
 again though others were read meanwhile is therefore divided, until only the bad millisecond is left.
+A part is divided further when it fails once, because that costs little if it was a passing fault. But a
+millisecond that is left is at fault only if it fails again and again by itself.
 Where many windows fail again it is an outage of a part of the past, and nothing more is divided.
 
 Times are monotonic seconds.
@@ -17,6 +19,7 @@ from office365_message_trace.model import MILLISECOND, Window
 _PAUSES = (60.0, 180.0, 540.0, 900.0)  # seconds before a window is tried again as it is
 _PART_PAUSE = 5.0  # seconds before the parts of a divided one are
 _PARTS = 4
+_FAILURES_OF_A_MILLISECOND = 3  # until it is at fault, over four minutes
 _MOST_FAILING = (
     16  # windows that failed and wait; a bad record makes a few, an outage makes all of them
 )
@@ -37,6 +40,11 @@ class Trial:
     successes: int = 0
     news: int = 0
     refusals: int = 0
+
+    @property
+    def alone(self) -> bool:
+        """Whether it waits for a reason of its own."""
+        return self.read.window.span <= MILLISECOND or self.news + self.refusals > 0
 
 
 class FailedWindows:
@@ -69,7 +77,8 @@ class FailedWindows:
         failures = trial.failures + 1
         window = trial.read.window
         outage = sum(each.failures > 0 for each in self._waiting) >= _MOST_FAILING
-        if failures < 2 or self._successes == first or outage:
+        few = failures < (2 if window.span > MILLISECOND else _FAILURES_OF_A_MILLISECOND)
+        if few or self._successes == first or outage:
             pause = _PAUSES[min(failures, len(_PAUSES)) - 1]
             self._waiting.append(Trial(trial.read, now + pause, failures, first))
             return None
@@ -77,7 +86,8 @@ class FailedWindows:
             return window
         for part in divided(window, _PARTS):
             read = replace(trial.read, window=part)
-            self._waiting.append(Trial(read, now + _PART_PAUSE, 1, self._successes))
+            failures = int(part.span > MILLISECOND)
+            self._waiting.append(Trial(read, now + _PART_PAUSE, failures, self._successes))
         return None
 
     def next_due(self, now: float) -> Trial | None:
@@ -93,8 +103,10 @@ class FailedWindows:
         return max(min((each.due for each in self._waiting), default=float("inf")) - now, 0.0)
 
     def hurry(self) -> None:
-        """Have everything tried at once: what stood in the way is gone."""
-        self._waiting = [replace(each, due=0.0) for each in self._waiting]
+        """Have everything tried at once, because what stood in the way is gone: all but what waits for a
+        reason of its own, a millisecond that may be at fault or a final read that is repeated.
+        """
+        self._waiting = [each if each.alone else replace(each, due=0.0) for each in self._waiting]
 
 
 def divided(window: Window, parts: int) -> list[Window]:

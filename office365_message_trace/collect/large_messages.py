@@ -5,7 +5,6 @@ Graph shows all their rows is not known. So the rows of such a message are also 
 """
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -20,61 +19,58 @@ _REMEMBERED = 1000  # messages
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message whose rows are to be asked for by its id, and the time in which they are."""
+    """A message whose rows are to be asked for by its id. Those that are known lie in ``known``."""
 
     trace_id: str
-    window: Window
+    known: Window
+
+    @property
+    def window(self) -> Window:
+        """The time in which its rows are asked for."""
+        return Window(self.known.start - _MARGIN, self.known.end + _MARGIN)
 
 
 class MessageCounter:
-    """Counts the rows of each message on the pages of one window."""
+    """Counts the rows of each message on the pages of one window.
+
+    A message counts as large from half of ``many`` rows on: of those that a listing shows of it, some
+    may not be there yet, or not any more.
+    """
 
     def __init__(self, many: int = MANY_RECIPIENTS) -> None:
-        self._many = many
+        self._least = many / 2
         self._rows: Counter[str] = Counter()
         self._received: dict[str, tuple[int, int]] = {}
 
     def add(self, rows: list[Row]) -> None:
-        """Count the rows of a page; small pages cannot hold that many."""
-        if 2 * len(rows) < self._many:
-            return
+        """Count the rows of a page."""
         self._rows.update(row.trace_id for row in rows)
-        large = {trace_id for trace_id, count in self._rows.items() if 2 * count >= self._many}
-        for row in rows if large else ():
-            if row.trace_id in large and row.received != UNDATED:
+        for row in rows:
+            if self._rows[row.trace_id] >= self._least and row.received != UNDATED:
                 first, last = self._received.get(row.trace_id, (row.received, row.received))
                 self._received[row.trace_id] = min(first, row.received), max(last, row.received)
 
     @property
     def large(self) -> list[Message]:
-        """The messages with so many rows or more."""
+        """The messages with so many rows."""
         return [
-            Message(trace_id, Window(instant(first) - _MARGIN, instant(last) + _MARGIN))
+            Message(trace_id, Window(instant(first), instant(last)))
             for trace_id, (first, last) in self._received.items()
-            if self._rows[trace_id] >= self._many
         ]
 
 
 class LargeMessages:
-    """Which messages are still to be asked for by id: each when it is noticed, and at its final read."""
+    """Which messages were asked for by id, in memory: each is once it is noticed, and at its final read."""
 
     def __init__(self) -> None:
-        self._asked: dict[tuple[str, bool], None] = {}
-        self._waiting: list[Message] = []
+        self._completed: dict[str, None] = {}
 
-    def notice(self, messages: Iterable[Message], final: bool) -> None:
-        """Take in the large messages of a window that was read, the last time if ``final``."""
-        for message in messages:
-            if (message.trace_id, final) not in self._asked:
-                self._asked[message.trace_id, final] = None
-                self._waiting.append(message)
-        while len(self._asked) > _REMEMBERED:
-            del self._asked[next(iter(self._asked))]
+    def to_ask(self, messages: list[Message], final: bool) -> list[Message]:
+        """Those of ``messages`` that a read is to ask for, which is the last one of them if ``final``."""
+        return [each for each in messages if final or each.trace_id not in self._completed]
 
-    def next(self) -> Message | None:
-        """Take out a message to ask for."""
-        return self._waiting.pop(0) if self._waiting else None
-
-    def again(self, message: Message) -> None:
-        """Ask for ``message`` later, because it did not work now."""
-        self._waiting.append(message)
+    def completed(self, message: Message) -> None:
+        """Note that all rows of ``message`` were read."""
+        self._completed[message.trace_id] = None
+        while len(self._completed) > _REMEMBERED:
+            del self._completed[next(iter(self._completed))]

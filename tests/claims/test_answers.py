@@ -11,6 +11,7 @@ import pytest
 from office365_message_trace.coverage import Cause, Policy
 from office365_message_trace.model import MILLISECOND
 from office365_message_trace.transport import Answer
+from sandbox.clock import from_ms
 from tests.claims.laboratory import T0, Laboratory, policy
 from tests.claims.service import Asked, D, Fields, H, Kind, M, Mail, Service
 
@@ -126,6 +127,30 @@ def test_history_that_is_hidden_is_declared(kind: Kind, shown: int) -> None:
     assert gap.cause is Cause.HIDDEN
     assert gap.window.span > timedelta(days=wanted - shown - 1)
     assert lab.said("error")
+
+
+@both
+def test_one_empty_answer_for_all_of_a_first_start_declares_nothing(kind: Kind) -> None:
+    """Fresh mail shows a first row; whether the time before it is quiet, the last read tells."""
+    mail = [*_mail(90, every=H), Mail(T0 - 6 * M, "fresh"), Mail(T0 - 9 * M, "fresh, too")]
+    lab = Laboratory(Service(kind, mail), policy(history=90), start_time=90)
+    _once(lab, _is_old, _nothing)
+    lab.run(T0 + 9 * H)
+    assert lab.missing() == []
+    assert lab.gaps == ()
+    assert lab.said("error", "critical") == []
+
+
+@both
+@pytest.mark.parametrize("stop", [5, 16, 18, 25], ids=lambda minute: f"after {minute} min")
+def test_history_that_is_hidden_is_declared_across_restarts(kind: Kind, stop: int) -> None:
+    service = Service(kind, _mail(24 * 30, every=H))
+    service.shown = lambda asked, rows: [row for row in rows if row.received > T0 - 10 * D]
+    lab = Laboratory(service, policy(history=90), start_time=24 * 30).run(T0 + stop * M)
+    (gap,) = lab.run(T0 + 3 * H).gaps
+    assert gap.cause is Cause.HIDDEN
+    assert timedelta(days=20) < gap.window.span < timedelta(days=20, hours=1)
+    assert len(lab.said("error")) == 1
 
 
 def test_hidden_history_that_is_shown_after_all_arrives() -> None:
@@ -257,6 +282,26 @@ def test_a_record_that_is_repaired_arrives() -> None:
     lab = Laboratory(service, policy(history=90)).run(T0 + 16 * H)
     assert lab.missing() == []
     assert lab.gaps == ()
+
+
+@both
+def test_an_outage_of_the_past_alone_is_probed_slowly_and_caught_up_soon(kind: Kind) -> None:
+    began, ended = T0 + H, T0 + 7 * H
+    service = Service(kind, _mail(728, T0 + 8 * H, every=10 * M))
+    service.instead = lambda asked, rows: (
+        Answer(503, {}, b"") if began <= asked.now < ended and asked.age > 14 * M else None
+    )
+    settings = policy(history=90, frequency=60)
+    lab = Laboratory(service, settings, start_time=720).run(ended)
+    assert len([given for given in service.given if given.rows is None]) < 60
+    lab.run(ended + 15 * M)
+    assert lab.saved.oldest > from_ms(ended - 8 * H), "nothing of the outage is left"
+    read_again = [each.asked for each in service.given if each.asked.age > 14 * M]
+    assert any(ended <= asked.now < ended + 11 * M for asked in read_again)
+    lab.run(ended + 8 * H)
+    assert lab.missing() == []
+    assert lab.gaps == ()
+    assert lab.repeats() == 0
 
 
 _UNDATED = (None, "", "/Date(99999999999999999999)/", "0001-01-01T00:00:00Z", 17)

@@ -7,7 +7,11 @@ from random import Random
 
 import pytest
 
-from office365_message_trace.coverage import Cause
+from office365_message_trace.coverage import Cause, Gap
+from office365_message_trace.errors import Stopped
+from office365_message_trace.model import Window
+from office365_message_trace.transport import Answer
+from sandbox.clock import from_ms
 from tests.claims.laboratory import T0, Laboratory, policy
 from tests.claims.service import (
     Asked,
@@ -162,6 +166,69 @@ def test_rows_that_a_listing_leaves_out_of_a_large_message_are_asked_for_by_its_
     service.shown = lambda asked, rows: rows if asked.trace_id else rows[:1000]
     lab = Laboratory(service, policy(lookback=1)).run(T0 + 3 * H)
     assert lab.missing() == []
+
+
+def _message_to_many(at: int) -> list[Mail]:
+    name = "0b5a7c5e-0000-4000-8000-000000000001"
+    return [Mail(at, name, to=f"u{n}@contoso.example") for n in range(1500)]
+
+
+def _listing_shows(most: int) -> Callable[[Asked, list[Mail]], list[Mail]]:
+    return lambda asked, rows: rows if asked.trace_id else rows[:most]
+
+
+@both
+def test_a_large_message_of_which_a_listing_shows_few_rows_is_completed(kind: Kind) -> None:
+    """Of the thousand rows that a listing shows at most, some may not be there yet or any more."""
+    service = Service(kind, _message_to_many(T0 + 20 * M), page_size=400)
+    service.shown = _listing_shows(600)
+    lab = Laboratory(service, policy(lookback=1)).run(T0 + 3 * H)
+    assert lab.missing() == []
+    assert lab.gaps == ()
+
+
+@both
+def test_a_large_message_is_completed_however_often_the_process_ends_while_it_is(
+    kind: Kind,
+) -> None:
+    service = Service(kind, _message_to_many(T0 + 20 * M))
+    service.shown = _listing_shows(1000)
+    stops = 12
+
+    def instead(asked: Asked, rows: list[Mail]) -> Answer | None:
+        nonlocal stops
+        if asked.trace_id and stops:
+            stops -= 1
+            raise Stopped
+        return None
+
+    service.instead = instead
+    lab = Laboratory(service, policy(lookback=1))
+    while lab.clock.ms < T0 + 6 * H:
+        lab.run(T0 + 6 * H)
+    assert stops == 0
+    assert lab.missing() == []
+    assert lab.gaps == ()
+
+
+@both
+@pytest.mark.parametrize("status", [400, 413, 500])
+def test_a_large_message_that_cannot_be_completed_is_declared_until_it_can(
+    kind: Kind, status: int
+) -> None:
+    received, repaired = T0 + 20 * M, T0 + 8 * H
+    service = Service(kind, [*_message_to_many(received), Mail(received + H, "later")])
+    service.shown = _listing_shows(1000)
+    service.instead = lambda asked, rows: (
+        Answer(status, {}, b"") if asked.trace_id and asked.now < repaired else None
+    )
+    lab = Laboratory(service, policy(lookback=1)).run(repaired)
+    assert lab.missing()
+    (gap,) = lab.gaps
+    assert gap == Gap(Window(from_ms(received), from_ms(received + 1)), Cause.INCOMPLETE)
+    lab.run(repaired + 6 * H)
+    assert lab.missing() == []
+    assert lab.gaps == ()
 
 
 _SHUFFLES = Random(1)

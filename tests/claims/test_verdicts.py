@@ -9,6 +9,7 @@ import pytest
 
 from office365_message_trace.coverage import Cause
 from office365_message_trace.transport import Answer
+from sandbox.clock import from_ms
 from tests.claims.intake import ids
 from tests.claims.laboratory import T0, Laboratory, policy
 from tests.claims.service import H, M, Mail, S, Service
@@ -61,6 +62,20 @@ def test_an_event_that_is_always_refused_is_declared_when_its_time_is_final() ->
     assert gap.cause is Cause.REFUSED
     assert lab.given_up_events == 1
     assert lab.said("error")
+
+
+def test_after_a_restart_a_refused_event_is_declared_once_the_intake_accepts_another_one() -> None:
+    """Until then it may be the intake that is at fault: that is logged, and the time stays open."""
+    lab = Laboratory(Service("reporting", [*_mail(600), Mail(T0 + 30 * H, "the next mail")]))
+    _refusing(lab, lambda name: name == "r100")
+    lab.run(T0 + 2 * H).run(T0 + 29 * H)
+    assert lab.gaps == ()
+    assert lab.saved.oldest <= from_ms(T0 + 100 * S)
+    assert any("accepts none of the events" in text for text in lab.said("error"))
+    lab.run(T0 + 32 * H)
+    assert [row.id for row in lab.missing()] == ["r100"]
+    (gap,) = lab.gaps
+    assert gap.cause is Cause.REFUSED
 
 
 def test_an_event_that_is_taken_in_the_end_closes_its_gap() -> None:

@@ -258,12 +258,12 @@ def bad_record_never_divided(patch: pytest.MonkeyPatch) -> None:
 
 def large_message_taken_for_complete(patch: pytest.MonkeyPatch) -> None:
     """No message is asked for by its id."""
-    patch.setattr(LargeMessages, "notice", lambda self, messages, final: None)
+    patch.setattr(LargeMessages, "to_ask", lambda self, messages, final: [])
 
 
 def hidden_history_unnoticed(patch: pytest.MonkeyPatch) -> None:
     """A service that shows nothing from before some day is believed."""
-    patch.setattr(Collector, "_notice_hidden_history", lambda self: None)
+    patch.setattr(Coverage, "hidden", ())
 
 
 def record_as_a_set(patch: pytest.MonkeyPatch) -> None:

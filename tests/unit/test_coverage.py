@@ -26,6 +26,7 @@ from tests.support import NOON, minutes
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
 WIDE = dict.fromkeys(Kind, timedelta(days=10))
 
 
@@ -534,3 +535,24 @@ def test_what_is_known_of_a_gap_is_needed_as_long_as_it_is_declared(
 def test_a_window_cannot_end_before_it_starts() -> None:
     with pytest.raises(ValueError, match="cannot end"):
         Window(NOON, NOON - HOUR)
+
+
+def test_a_beginning_is_hidden_once_its_last_read_shows_nothing_up_to_the_first_row() -> None:
+    since, first, now = NOON - 9 * DAY, NOON - 2 * DAY, NOON + HOUR
+    policy = Policy(5 * MINUTE, MINUTE, HOUR)
+    coverage = Coverage.starting(since, policy).showing(NOON).showing(first)
+    all_time = Window(since, NOON)
+    coverage = coverage.completed(Read(Kind.BACKLOG, all_time, now))
+    assert coverage.hidden == ()
+    read = Read(Kind.CONFIRM, Window(since, first - HOUR), now, final=True)
+    coverage = coverage.completed(read)
+    assert coverage.hidden == (), "the rest is not confirmed yet"
+    coverage = coverage.completed(Read(Kind.CONFIRM, Window(first - HOUR, NOON), now, final=True))
+    (gap,) = coverage.hidden
+    assert gap.cause is Cause.HIDDEN
+    assert gap.window.start == since
+    assert first - 5 * timedelta(seconds=1) < gap.window.end < first
+    assert coverage.with_gap(gap).hidden == (), "it is declared"
+    assert coverage.showing(since).hidden == ()
+    too_old = Gap(Window(since, first - 2 * DAY), Cause.TOO_OLD)
+    assert coverage.with_gap(too_old).hidden == (), "the rest is as short as quiet times are"

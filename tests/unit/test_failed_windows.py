@@ -117,16 +117,33 @@ def test_parts_keep_what_the_read_is_for() -> None:
     assert [part.read.window for part in parts if part] == divided(minutes(0, 60), 4)
 
 
-def test_a_millisecond_is_at_fault_only_if_it_failed_twice_while_others_were_read() -> None:
+def test_a_millisecond_is_at_fault_only_if_it_failed_often_while_others_were_read() -> None:
     failed, moment = FailedWindows(), Window(NOON, NOON + MILLISECOND)
-    assert failed.failed(Trial(read(moment)), 0.0) is None
-    trial = failed.next_due(60.0)
-    assert trial is not None
-    assert failed.failed(trial, 60.0) is None, "nothing else was read meanwhile"
+    trial: Trial | None = Trial(read(moment))
+    for now in (0.0, 60.0, 600.0):
+        assert trial is not None
+        assert failed.failed(trial, now) is None, "nothing else was read meanwhile"
+        trial = failed.next_due(now + 900.0)
     failed.succeeded()
-    trial = failed.next_due(600.0)
     assert trial is not None
-    assert failed.failed(trial, 600.0) == moment
+    assert failed.failed(trial, 1500.0) == moment
+
+
+def test_a_passing_fault_beside_a_bad_record_puts_no_other_millisecond_at_fault() -> None:
+    """All of the four milliseconds fail for two minutes more while others are read; one does for ever."""
+    failed, found, bad = FailedWindows(), set[Window](), NOON + MILLISECOND / 2
+    trial: Trial | None = Trial(read(Window(NOON, NOON + 4 * MILLISECOND)))
+    now = 0.0
+    while now < 3600:
+        if trial is not None:
+            window = trial.read.window
+            if now < 180 or window.start <= bad <= window.end:
+                fault = failed.failed(trial, now)
+                found |= {fault} if fault else set()
+        failed.succeeded()
+        now += 1
+        trial = failed.next_due(now)
+    assert found == {Window(NOON, NOON + MILLISECOND)}
 
 
 def test_what_is_postponed_did_not_fail() -> None:
@@ -150,6 +167,16 @@ def test_what_is_due_longest_goes_first_and_hurry_makes_all_due() -> None:
     assert later.read.window == minutes(1, 2)
     failed.hurry()
     assert failed.wait(0.0) == 0.0
+
+
+def test_hurry_leaves_what_waits_for_a_reason_of_its_own() -> None:
+    failed, moment = FailedWindows(), Window(NOON, NOON + MILLISECOND)
+    failed.failed(Trial(read(moment)), 0.0)
+    failed.postpone(read(minutes(0, 60), final=True), 900.0, news=1)
+    failed.postpone(read(minutes(60, 120), final=True), 900.0, refusals=1)
+    failed.hurry()
+    assert failed.next_due(59.0) is None
+    assert [failed.next_due(900.0) is not None for _ in range(3)] == [True] * 3
 
 
 @given(st.integers(1, 10**8), st.integers(2, 6))

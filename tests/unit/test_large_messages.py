@@ -31,51 +31,43 @@ def counted(*pages: list[Row], many: int = 10) -> list[Message]:
     return counter.large
 
 
-def test_a_message_with_many_rows_on_a_page_is_noticed_with_the_hours_around_it() -> None:
-    (found,) = counted(page("big", 10) + page("small", 9))
-    assert found == Message("big", Window(NOON - HOUR, NOON + HOUR))
+def test_a_message_with_half_of_many_rows_on_a_page_is_noticed_with_the_hours_around_it() -> None:
+    (found,) = counted(page("big", 5) + page("small", 4))
+    assert found == Message("big", Window(NOON, NOON))
+    assert found.window == Window(NOON - HOUR, NOON + HOUR)
 
 
 def test_one_row_less_is_no_large_message() -> None:
-    assert counted(page("small", 9)) == []
-    assert counted(page("small", MANY_RECIPIENTS - 1), many=MANY_RECIPIENTS) == []
-    assert len(counted(page("big", MANY_RECIPIENTS), many=MANY_RECIPIENTS)) == 1
+    assert counted(page("small", 4)) == []
+    half = MANY_RECIPIENTS // 2
+    assert counted(page("small", half - 1), many=MANY_RECIPIENTS) == []
+    assert len(counted(page("big", half), many=MANY_RECIPIENTS)) == 1
 
 
-def test_the_rows_of_a_message_are_counted_over_pages() -> None:
-    (found,) = counted(page("big", 6), page("big", 6, START + 60_000))
+def test_the_rows_of_a_message_are_counted_over_pages_however_small() -> None:
+    (found,) = counted(*[page("big", 1, START + 60_000)] * 5)
     assert found.trace_id == "big"
     assert found.window.start <= NOON
     assert found.window.end == NOON + timedelta(minutes=61)
 
 
 def test_rows_that_tell_no_time_count_but_do_not_widen_the_window() -> None:
-    (found,) = counted(page("big", 8) + page("big", 2, UNDATED))
-    assert found.window == Window(NOON - HOUR, NOON + HOUR)
+    (found,) = counted(page("big", 4) + page("big", 2, UNDATED))
+    assert found.known == Window(NOON, NOON)
 
 
-def test_a_message_is_asked_for_once_when_it_is_noticed_and_once_at_its_final_read() -> None:
-    messages, big = LargeMessages(), Message("big", minutes(-60, 60))
-    assert messages.next() is None
-    for final in (False, False, True, True, False):
-        messages.notice([big], final)
-    assert [messages.next() for _ in range(3)] == [big, big, None]
+def test_a_message_is_asked_for_until_it_is_completed_and_at_its_final_read() -> None:
+    messages, big = LargeMessages(), Message("big", minutes(0, 0))
+    assert messages.to_ask([big], final=False) == [big]
+    assert messages.to_ask([big], final=False) == [big]
+    messages.completed(big)
+    assert messages.to_ask([big], final=False) == []
+    assert messages.to_ask([big], final=True) == [big]
 
 
-def test_a_message_that_could_not_be_asked_for_is_asked_for_again() -> None:
-    messages, big = LargeMessages(), Message("big", minutes(-60, 60))
-    messages.notice([big], False)
-    assert messages.next() == big
-    messages.again(big)
-    assert messages.next() == big
-    assert messages.next() is None
-
-
-def test_what_was_asked_for_is_remembered_of_so_many_messages_only() -> None:
+def test_what_was_completed_is_remembered_of_so_many_messages_only() -> None:
     messages = LargeMessages()
-    for number in range(3000):
-        messages.notice([Message(str(number), minutes(0, 1))], False)
-        assert messages.next() is not None
-    messages.notice([Message("2999", minutes(0, 1)), Message("0", minutes(0, 1))], False)
-    assert messages.next() == Message("0", minutes(0, 1))
-    assert messages.next() is None
+    first, *others, last = [Message(str(number), minutes(0, 0)) for number in range(3000)]
+    for message in (first, *others, last):
+        messages.completed(message)
+    assert messages.to_ask([first, last], final=False) == [first]
