@@ -134,7 +134,7 @@ def _decoded(data: bytes) -> _Copy:
             f"schema {document['schema']}, known up to {SCHEMA}",
         )
     payload = document["payload"]
-    shown = payload.get("shown_from", payload["since"])
+    shown = payload["shown_from"]
     if document["checksum"] != _checksum(payload):
         raise ValueError("checksum does not match")
     coverage = Coverage(
@@ -149,7 +149,6 @@ def _decoded(data: bytes) -> _Copy:
         gaps=tuple(_gap(entry) for entry in payload["gaps"]),
         since=_instant(payload["since"]),
         read_at=_instant(payload["read_at"]),
-        # The state of an earlier version did not tell: its beginning was judged already.
         shown_from=_instant(shown) if shown else None,
     )
     return _Copy(payload["sequence"], coverage)

@@ -1,6 +1,5 @@
 """The state survives everything that can happen to two small files, and says what did."""
 
-import hashlib
 from datetime import timedelta
 from pathlib import Path
 
@@ -55,20 +54,6 @@ def test_the_first_row_that_was_shown_is_part_of_it(tmp_path: Path) -> None:
     state, _ = reloaded(tmp_path)
     assert state is not None
     assert state.shown_from == NOON + HOUR
-
-
-def test_a_state_of_an_earlier_version_has_no_hidden_beginning(tmp_path: Path) -> None:
-    saved(tmp_path, coverage(1))
-    for name in COPIES:
-        document = orjson.loads((tmp_path / name).read_bytes())
-        del document["payload"]["shown_from"]
-        payload = orjson.dumps(document["payload"], option=orjson.OPT_SORT_KEYS)
-        document["checksum"] = hashlib.sha256(payload).hexdigest()
-        (tmp_path / name).write_bytes(orjson.dumps(document))
-    state, log = reloaded(tmp_path)
-    assert state is not None
-    assert log.lines == []
-    assert state.shown_from == state.since
 
 
 def test_saving_goes_on_counting_after_a_restart(tmp_path: Path) -> None:
