@@ -196,7 +196,8 @@ class Collector:
         self._widths = {kind: WindowWidth(_USUAL_PAGES * source.page_size) for kind in Kind}
         self._learn_page(source.page_size)
         self._live_probe = SlowProbe()
-        self._past_probe = SlowProbe(patience=1)  # one window that fails says nothing of others
+        self._past_probe = SlowProbe()
+        self._outage_probe = SlowProbe(patience=1)  # one window that fails says nothing of others
         self._refused: set[Kind] = set()
         self._failed = FailedWindows()
         self._gap_probe = GapProbe(clock.monotonic())
@@ -264,11 +265,11 @@ class Collector:
         Returns in how many seconds to look again.
         """
         moment = self._clock.monotonic()
-        if probe := self._past_probe.wait(moment):
+        if probe := max(self._past_probe.wait(moment), self._outage_probe.wait(moment)):
             return probe
         wait = inf
         for slot in _PAST:
-            if slot in self._past or (self._past and self._past_probe.waiting):
+            if slot in self._past or (self._past and self._outage_probe.waiting):
                 continue
             found = self._next_past(slot, now, moment)
             if isinstance(found, _Reading):
@@ -285,7 +286,7 @@ class Collector:
         While nothing of the past can be read, a window that has not failed yet goes first: it tells
         whether that is the fault of the windows that have.
         """
-        probing = self._past_probe.waiting
+        probing = self._outage_probe.waiting
         if not probing and (trial := self._failed.next_due(moment)):
             return self._begin(trial)
         confirm = self._confirm_at - moment
@@ -311,7 +312,7 @@ class Collector:
     def _begin(self, trial: Trial, gap: Gap | None = None) -> _Reading:
         """Begin to read the window of ``trial``, which may have been planned long before."""
         past = trial.read.kind is not Kind.LIVE
-        probing = past and (trial.failures or gap or self._past_probe.waiting)
+        probing = past and (trial.failures or gap or self._outage_probe.waiting)
         read = replace(trial.read, at=self._clock.now())
         trial = replace(trial, read=read)
         pages = self._source.pages(
@@ -423,7 +424,7 @@ class Collector:
             case _:
                 kept = self._kept(reading)
                 if read.kind is not Kind.LIVE:
-                    self._past_probe.failed(self._clock.monotonic())
+                    self._outage_probe.failed(self._clock.monotonic())
                     self._set_aside(reading, problem)
                 elif not kept:
                     self._widths[read.kind].narrow(read.window.span, at_least=_MINUTE)
@@ -489,8 +490,9 @@ class Collector:
         width.observe(read.window.span, rows)
         if read.kind is not Kind.LIVE:  # fresh mail tells nothing of a fault of the past
             self._failed.succeeded()
-            if self._past_probe.waiting:
+            if self._outage_probe.waiting:
                 self._failed.hurry()
+            self._outage_probe.reset()
         self._contradict(read)
         self._probe(read.kind).reset()
         if read.kind in self._refused:

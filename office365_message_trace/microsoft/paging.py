@@ -308,6 +308,7 @@ class NewestFirst:
         self._links = _Links()
         self._peeking: tuple[int, int] | None = None
         self._part: ByLinks | Instant | None = None
+        self._falling = False  # whether any page has shown its rows newest first
 
     def after(self, rows: Sequence[Row], link: str | None) -> Ask | None:
         self._pages += 1
@@ -325,6 +326,7 @@ class NewestFirst:
             return self._through(self._part, self._part.after(rows, link))
         if not received:
             return self._past_empty(link)
+        self._falling = self._falling or received[0] > received[-1]
         if link is not None and len(rows) < self._full_page:
             self._peeking = received[-1], len(rows)
             self._links = _Links()
@@ -333,6 +335,10 @@ class NewestFirst:
 
     def _older_than(self, received: int) -> Ask:
         last, start, end = instant(received), self._rest.start, self._rest.end
+        if last + MILLISECOND < end and not self._falling:
+            # All rows are of one instant: what is newer may come after them as well.
+            self._part = ByLinks(Window(last + MILLISECOND, end), self._page_size, self._most)
+            return self._part.first
         if last + MILLISECOND < end:
             following = self._advance(last + MILLISECOND)
             if self._pages >= self._most:

@@ -589,3 +589,14 @@ def test_receive_times_are_shown_in_milliseconds_and_known_more_finely() -> None
     assert walk.complete
     assert len({row.key for row in walk.rows}) == 31
     assert instant(START + 5) <= WINDOW.end
+
+
+@pytest.mark.parametrize("order", ["newest", "oldest"])
+def test_a_first_page_of_one_instant_does_not_show_the_order(order: str) -> None:
+    many = tuple(Trace(5 * TICKS, f"r{n}@x.example", n) for n in range(22))
+    later = tuple(Trace((8 + n) * TICKS, "late@x.example", 30 + n) for n in range(25))
+    newer = later if order != "newest" else ()
+    model = Model((*many, *newer), 10, "row", order)
+    walk = walked(NewestFirst(WINDOW, 10, None, recipient), model)
+    assert walk.complete
+    assert {row.key for row in walk.rows} == model.inside(WINDOW)
