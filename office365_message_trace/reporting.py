@@ -84,10 +84,10 @@ class ReportingClient(ODataClient):
         return url if ask.beyond is None else f"{url}&$skiptoken={ask.beyond - 1}"
 
     def walk(self, window: Window, most: int | None) -> Walk:
-        return ByLinks(window, self.page_size, most)
+        return ByLinks(window, self._size, most)
 
     def instant(self, window: Window) -> Walk:
-        return Instant(window, self.page_size)
+        return Instant(window, self._size)
 
     def refusal(self, failure: Failure) -> MessageTraceError | None:
         if _skip_token(failure.url) >= TOKEN_WALL:
