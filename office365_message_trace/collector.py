@@ -413,7 +413,6 @@ class Collector:
                 for part in divided_around(read.window, cut):
                     trial = replace(read, window=part)
                     self._failed.postpone(trial, self._clock.monotonic())
-                self._widths[Kind.CONFIRM].narrow(read.window.span)
             case WindowTooLarge() if read.window.span > NARROWEST:
                 if not self._kept(reading):
                     self._narrow(reading)
@@ -581,7 +580,9 @@ class Collector:
         """Let other windows have their turn before this one is tried again, or its parts."""
         bad = self._failed.failed(reading.trial, self._clock.monotonic())
         if bad is not None:
-            self._declare(Gap(bad, Cause.UNREADABLE), str(problem))
+            partly = isinstance(problem, WindowTooLarge)  # its first rows came
+            cause = Cause.INCOMPLETE if partly else Cause.UNREADABLE
+            self._declare(Gap(bad, cause), str(problem))
 
     def _declare(self, gap: Gap, why: str) -> None:
         """Log that rows may be missing in ``gap``, and record it."""

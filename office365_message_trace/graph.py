@@ -76,10 +76,10 @@ class GraphClient(ODataClient):
         return f"{self._url}?$filter={quote(condition, safe=':')}&$top={ask.top or self.page_size}"
 
     def walk(self, window: Window, most: int | None) -> Walk:
-        return NewestFirst(window, self.page_size, most, self._recipient)
+        return NewestFirst(window, self._size, most, self._recipient)
 
     def instant(self, window: Window) -> Walk:
-        return Instant(window, self.page_size, self._recipient)
+        return Instant(window, self._size, self._recipient)
 
     def _recipient(self, row: Row) -> str:
         recipient = row.fields.get(self.row_format.recipient)

@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from html import unescape
 from typing import Any, ClassVar
 from urllib.parse import urljoin
@@ -24,17 +25,15 @@ from office365_message_trace.errors import (
     Unavailable,
     WindowTooLarge,
 )
-from office365_message_trace.microsoft.paging import Ask, OnePage, Walk
+from office365_message_trace.microsoft.paging import Ask, OnePage, PageSize, Walk, without_strays
 from office365_message_trace.microsoft.rows import RowFormat
 from office365_message_trace.model import (
     MILLISECOND,
-    UNDATED,
     Log,
     Page,
     Pause,
     Row,
     Window,
-    milliseconds,
 )
 from office365_message_trace.pace import ATTEMPTS
 from office365_message_trace.transport import (
@@ -48,7 +47,6 @@ from office365_message_trace.transport import (
 )
 
 _INSTANT = 2 * MILLISECOND  # the widest window that no division helps, see `NewestFirst`
-_LEEWAY = timedelta(seconds=2)  # around the window, before rows count as strays
 _READABLE = 20_000  # bytes of an error that are looked at
 # "Invalid StartDate value. The StartDate can't be older than 10 days from today."
 _TOO_OLD = re.compile(
@@ -98,7 +96,6 @@ class ODataClient(ABC):
         self._transport = transport
         self._clock = clock
         self._log = log
-        self._largest_page = 0  # rows
 
     def pages(
         self,
@@ -123,18 +120,24 @@ class ODataClient(ABC):
         request = Request("GET", self.url(ask), self.headers, background=background)
         return self._walked(walk, ask, request, self._transport.begin(request), attempts)
 
+    @cached_property
+    def _size(self) -> PageSize:
+        return PageSize(self.page_size)
+
     def _walk(self, window: Window, most: int | None, whole: bool, trace_id: str | None) -> Walk:
         """The way through ``window``."""
         if trace_id is not None or window.span <= _INSTANT:
             return self.instant(window)
-        return OnePage(window, self.page_size) if whole else self.walk(window, most)
+        return OnePage(window, self._size) if whole else self.walk(window, most)
 
     def _walked(
         self, walk: Walk, ask: Ask, request: Request, pending: Pending, attempts: int
     ) -> Iterator[Page | Pause]:
-        failures = count = 0
-        visited: set[str] = set()
+        failures = 0
         while True:
+            rows: list[Row] = []
+            link: str | None = None
+            refusal: LinkRefused | None = None
             try:
                 rows, link = self._page(request, pending, ask, attempts)
             except StillUnderWay:
@@ -147,20 +150,14 @@ class ODataClient(ABC):
                 yield Pause(paced.seconds)
                 pending = self._transport.begin(request)
                 continue
-            except LinkRefused as refusal:
-                self._believe_without_link(count, refusal)
-                rows, link = [], None
-            failures, count = 0, len(rows)
-            self._largest_page = max(self._largest_page, count)
-            visited.add(request.url)
-            if link in visited and count < max(self._largest_page, 1):
-                self._notice_oddity("next links that lead back")  # from a page that was not full
-                link = None
+            except LinkRefused as error:
+                refusal = error
+            failures = 0
             self._notice_strays(rows, ask.window)
             problem: WindowTooLarge | None = None
             following: Ask | None = None
             try:
-                following = walk.after(rows, link)
+                following = walk.refused(refusal) if refusal else walk.after(rows, link)
             except WindowTooLarge as error:
                 problem = error
             if following and following.link and not self._is_ours(following.link):
@@ -177,17 +174,6 @@ class ODataClient(ABC):
             if following is None:
                 self._notice_oddity(walk.oddity)
                 return
-
-    def _believe_without_link(self, count: int, refusal: LinkRefused) -> None:
-        """Take a page of ``count`` rows for the last one although it has a link, which is refused.
-
-        Raises `Unavailable` or `WindowTooLarge` if more rows may be behind it.
-        """
-        if not count:  # an empty page may come before the rows
-            raise Unavailable(refusal.sentence, refusal.detail) from None
-        if count >= self._largest_page:
-            raise WindowTooLarge(refusal.sentence, refusal.detail) from None
-        self._notice_oddity("next links that it refuses")
 
     def glance(self, window: Window) -> tuple[Page, bool]:
         """The first page of ``window`` and whether another follows, asked for once.
@@ -291,10 +277,7 @@ class ODataClient(ABC):
             )
 
     def _notice_strays(self, rows: list[Row], window: Window) -> None:
-        received = [row.received for row in rows if row.received != UNDATED]
-        earliest = milliseconds(window.start - _LEEWAY)
-        latest = milliseconds(window.end + _LEEWAY)
-        if received and not earliest <= min(received) <= max(received) <= latest:
+        if len(without_strays(rows, window)) < len(rows):
             self._log(
                 f"{self.name} returned rows from outside the time that was asked for; they are "
                 "forwarded like the others.",

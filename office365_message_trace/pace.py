@@ -15,6 +15,7 @@ _BOLDEST_GUESS = timedelta(days=4)
 _WIDEST = timedelta(days=10)  # what Graph accepts at most, and the Reporting Web Service's history
 _CUT = 4
 _GROWTH = 16
+_FEW = 4  # of a window's rows: less than one in so many
 _SECOND = timedelta(seconds=1)
 _PROBES = (60.0, 180.0, 540.0, 600.0)  # seconds
 
@@ -35,12 +36,15 @@ class WindowWidth:
         self._rows = max(rows, 1)
 
     def observe(self, span: timedelta, rows: int) -> None:
-        """Learn from a window that was read to its end; grow only if it was a full-width one."""
+        """Learn from a window that was read to its end; grow only if it was a full-width one.
+
+        A narrower one may be the crowded or the lonely millisecond that others were divided at.
+        """
         fitting = self._fitting(span, rows)
-        if fitting < self.now:
-            self.now = fitting
-        elif span >= self.now:
+        if span >= self.now:
             self.now = min(fitting, self.now * _GROWTH, _WIDEST)
+        elif fitting < self.now and rows * _FEW >= self._rows:
+            self.now = max(fitting, _rounded(self.now / _GROWTH))
         self._observed = True
 
     def expect(self, span: timedelta, rows: int) -> None:
@@ -50,7 +54,7 @@ class WindowWidth:
 
     def narrow(self, span: timedelta, at_least: timedelta = NARROWEST) -> None:
         """After a window of ``span`` that could not be read to its end."""
-        self.now = max(_rounded(min(self.now, span) / _CUT), at_least)
+        self.now = min(self.now, max(_rounded(span / _CUT), at_least))
         self._observed = True
 
     def _fitting(self, span: timedelta, rows: int) -> timedelta:

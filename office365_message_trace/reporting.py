@@ -16,7 +16,7 @@ from office365_message_trace.errors import (
 )
 from office365_message_trace.microsoft.paging import Ask, ByLinks, Instant, Walk
 from office365_message_trace.microsoft.rows import REPORTING_ROWS
-from office365_message_trace.model import Log, Window
+from office365_message_trace.model import MILLISECOND, Log, Window
 from office365_message_trace.odata import Failure, ODataClient, odata_text, odata_time
 from office365_message_trace.transport import Transport
 
@@ -25,6 +25,7 @@ FULL_PAGE = 2000  # rows; documented maximum
 TOKEN_WALL = 999_999  # the first $skiptoken that the service answers with a fault; observed
 
 _OVERLAP = timedelta(seconds=1)  # whether the service counts bounds as inside is not documented
+_OVERLAP_SHARE = 16  # of the window at most, so that small windows leave a crowded instant out soon
 
 _ROLE_MISSING = (
     "Microsoft 365 refuses the report: the application has no role that may read it, or it was "
@@ -76,7 +77,8 @@ class ReportingClient(ODataClient):
     def first_url(self, ask: Ask) -> str:
         window = ask.window
         start = odata_time(window.start)
-        end = odata_time(window.end + min(_OVERLAP, window.span))
+        overlap = min(_OVERLAP, max(window.span // _OVERLAP_SHARE, MILLISECOND))
+        end = odata_time(window.end + min(overlap, window.span) // MILLISECOND * MILLISECOND)
         condition = f"StartDate eq datetime'{start}' and EndDate eq datetime'{end}'"
         if ask.trace_id is not None:
             condition += f" and MessageTraceId eq guid{odata_text(ask.trace_id)}"
@@ -84,10 +86,10 @@ class ReportingClient(ODataClient):
         return url if ask.beyond is None else f"{url}&$skiptoken={ask.beyond - 1}"
 
     def walk(self, window: Window, most: int | None) -> Walk:
-        return ByLinks(window, self.page_size, most)
+        return ByLinks(window, self._size, most)
 
     def instant(self, window: Window) -> Walk:
-        return Instant(window, self.page_size)
+        return Instant(window, self._size)
 
     def refusal(self, failure: Failure) -> MessageTraceError | None:
         if _skip_token(failure.url) >= TOKEN_WALL:

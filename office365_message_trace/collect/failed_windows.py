@@ -11,7 +11,7 @@ Times are monotonic seconds.
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from office365_message_trace.coverage import Read
 from office365_message_trace.model import MILLISECOND, Window
@@ -20,6 +20,8 @@ _PAUSES = (60.0, 180.0, 540.0, 900.0)  # seconds before a window is tried again 
 _PART_PAUSE = 5.0  # seconds before the parts of a divided one are
 _PARTS = 4
 _FAILURES_OF_A_MILLISECOND = 3  # until it is at fault, over four minutes
+_TAIL_SHARE = 8
+_LONGEST_TAIL = timedelta(seconds=2)
 _MOST_FAILING = (
     16  # windows that failed and wait; a bad record makes a few, an outage makes all of them
 )
@@ -116,6 +118,13 @@ def divided(window: Window, parts: int) -> list[Window]:
 
 
 def divided_around(window: Window, instant: datetime) -> list[Window]:
-    """``window`` in parts, one of them the millisecond from ``instant`` on; in halves if it lies outside."""
+    """``window`` in parts, one of them the millisecond from ``instant`` on.
+
+    If ``instant`` lies behind the window, whose end services read beyond, a small part before the end is
+    divided off, so that the other one does not reach ``instant``; if it lies before it, halves.
+    """
     parts = window.divided_at(instant, instant + MILLISECOND)
+    if instant >= window.end:
+        tail = min(window.span // (_TAIL_SHARE * MILLISECOND) * MILLISECOND, _LONGEST_TAIL)
+        parts = window.divided_at(window.end - max(tail, 2 * MILLISECOND))
     return parts if len(parts) > 1 else divided(window, 2)

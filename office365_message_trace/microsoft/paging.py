@@ -10,14 +10,20 @@ rows that share both; links of either service were seen to lead to themselves or
 * `Instant`: reads a single millisecond, or one message, again until nothing new appears.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Protocol
 
-from office365_message_trace.errors import AnswerTruncated, WindowTooLarge
-from office365_message_trace.model import MILLISECOND, Row, Window, instant, milliseconds
+from office365_message_trace.errors import (
+    AnswerTruncated,
+    MessageTraceError,
+    Unavailable,
+    WindowTooLarge,
+)
+from office365_message_trace.model import MILLISECOND, UNDATED, Row, Window, instant, milliseconds
 
 MOST_EMPTY = 3
 """Empty pages in a row, before their links count as endless."""
@@ -27,6 +33,14 @@ MOST_READINGS = 12
 """Readings of one millisecond, before it counts as one that cannot be read completely."""
 MOST_PAGES = 1200
 """Pages of one walk: two readings of the million rows at which the Reporting Web Service ends."""
+
+LEAST_PAGE = 10
+"""Rows that fit a page of any service, as long as no larger page was seen."""
+
+_LEEWAY = timedelta(seconds=2)  # around a window, before rows count as strays
+_NOWHERE = "next links that lead nowhere"
+_BACK = "next links that lead back"
+_REFUSED = "next links that it refuses"
 
 _ENOUGH_QUIET = 3  # readings in a row that bring nothing new, though each lacks rows of another
 _SHARES = (1.0, 0.8, 0.9, 0.7, 0.6)  # of a page, for readings with other page edges
@@ -66,66 +80,146 @@ class Walk(Protocol):
         """The next request after a page of ``rows`` with a next ``link``; None if the window is
         complete. Raises `WindowTooLarge` where only smaller windows lead on."""
 
+    def refused(self, refusal: MessageTraceError) -> Ask | None:
+        """The next request after the last one, which was for what follows a page, was refused; None
+        if the window is complete. Raises `Unavailable` if nothing is known of what is behind it, and
+        `WindowTooLarge` as `after` does."""
+
+
+def without_strays(rows: Sequence[Row], window: Window) -> Sequence[Row]:
+    """The same rows but for those from outside ``window``, which services may add to a page."""
+    earliest = milliseconds(window.start - _LEEWAY)
+    latest = milliseconds(window.end + _LEEWAY)
+    return [row for row in rows if earliest <= row.received <= latest or row.received == UNDATED]
+
+
+@dataclass(slots=True)
+class PageSize:
+    """The number of rows that is ``asked`` for, and the ``largest`` page that came. Walks share it."""
+
+    asked: int
+    largest: int = 0
+
+    def may_be_full(self, rows: int, top: int | None = None) -> bool:
+        """Whether a page of so many ``rows``, of ``top`` if it asked for that many, may have been cut
+        off: services may give smaller pages than are asked for."""
+        return rows >= min(top or self.asked, max(self.largest, LEAST_PAGE))
+
+
+class _Circle(WindowTooLarge):
+    """Links of pages that may be full lead to known rows only."""
+
 
 class _Links:
-    """The links that were followed, and whether another one leads anywhere."""
+    """The links of a request's pages, one after the other, and what each is worth.
 
-    def __init__(self) -> None:
+    A link of a page that was not full is no link if it is refused or leads back; neither is a link of
+    an empty page that leads nowhere.
+    """
+
+    def __init__(
+        self, window: Window, size: PageSize, top: int | None = None, rows: int = 0
+    ) -> None:
+        self.oddity: str | None = None
+        self.rows = rows
+        """Of the last page that held any."""
+        self._window = window
+        self._size = size
+        self._top = top
         self._followed: set[str] = set()
-        self._empty = 0
+        self._seen: set[bytes] = set()
+        self._empty = self._repeating = 0
 
-    def __contains__(self, link: str) -> bool:
-        return link in self._followed
+    @property
+    def ended(self) -> bool:
+        """Whether rows came, and the last page of them was not full."""
+        return self.rows > 0 and not self._size.may_be_full(self.rows, self._top)
 
-    def follow(self, link: str) -> str:
-        """Note that ``link`` is followed."""
-        self._followed.add(link)
-        return link
-
-    def end_at(self, rows: Sequence[object], link: str) -> bool:
-        """Whether a page without ``rows`` is the end, although it has a ``link``."""
+    def judged(self, rows: Sequence[Row], link: str | None) -> tuple[Sequence[Row], str | None]:
+        """The page of ``rows`` without strays, and without what only a link that is none led to; and
+        its ``link``, if it is one. Raises `_Circle`.
+        """
         self._empty = 0 if rows else self._empty + 1
-        return not rows and (link in self._followed or self._empty >= MOST_EMPTY)
+        rows = without_strays(rows, self._window)
+        known = len(self._seen)
+        self._seen.update(row.content for row in rows)
+        new = len(self._seen) > known
+        if rows and not new and self.ended:
+            self.oddity = _BACK
+            return (), None
+        if rows:
+            self.rows = len(rows)
+            self._size.largest = max(self._size.largest, self.rows)
+            self._repeating = 0 if new else self._repeating + 1
+        if link is None:
+            return rows, None
+        back = link in self._followed
+        if not rows and (back or self._empty >= MOST_EMPTY):
+            self.oddity = _NOWHERE
+            return rows, None
+        if back and self.ended:
+            self.oddity = _BACK
+            return rows, None
+        if back or self._repeating >= MOST_REPEATING:
+            raise _Circle("next links lead in a circle")
+        self._followed.add(link)
+        return rows, link
 
 
-_NOWHERE = "next links that lead nowhere"
-
-
-class ByLinks:
-    """Follows next links to the end, at most ``most`` pages."""
+class _LinkedWalk(ABC):
+    """What all walks do alike: they believe links as far as `_Links` does."""
 
     oddity: str | None = None
     covered: Window | None = None
 
-    def __init__(self, window: Window, page_size: int, most: int | None = None) -> None:
+    def __init__(self, window: Window, size: PageSize) -> None:
         self.first = Ask(window)
         self._window = window
-        self._page_size = page_size
-        self._most = most or MOST_PAGES
-        self._pages = self._repeating = 0
-        self._seen: set[bytes] = set()
-        self._links = _Links()
+        self._size = size
+        self._links = _Links(window, size)
 
     def after(self, rows: Sequence[Row], link: str | None) -> Ask | None:
+        """As `Walk` says."""
+        rows, link = self._links.judged(rows, link)
+        self.oddity = self._links.oddity or self.oddity
+        return self._after(rows, link)
+
+    def refused(self, refusal: MessageTraceError) -> Ask | None:
+        """As `Walk` says."""
+        if not self._links.rows:  # an empty page may come before the rows
+            raise Unavailable(refusal.sentence, refusal.detail)
+        if not self._links.ended:
+            return self._cut_off(refusal)
+        self.oddity = _REFUSED
+        return self._after((), None)
+
+    @abstractmethod
+    def _after(self, rows: Sequence[Row], link: str | None) -> Ask | None:
+        """The next request after a page whose ``link``, if any, leads on."""
+
+    def _cut_off(self, refusal: MessageTraceError) -> Ask | None:
+        """The next request after a page that may be full and has no usable link."""
+        raise WindowTooLarge(refusal.sentence, refusal.detail)
+
+
+class ByLinks(_LinkedWalk):
+    """Follows next links to the end, at most ``most`` pages."""
+
+    def __init__(self, window: Window, size: PageSize, most: int | None = None) -> None:
+        super().__init__(window, size)
+        self._most = most or MOST_PAGES
+        self._pages = 0
+
+    def _after(self, rows: Sequence[Row], link: str | None) -> Ask | None:
         self._pages += 1
-        known = len(self._seen)
-        self._seen.update(row.content for row in rows)
-        if rows:
-            self._repeating = 0 if len(self._seen) > known else self._repeating + 1
         if link is None:
-            if len(rows) >= self._page_size:
+            if len(rows) >= self._size.asked:
                 raise AnswerTruncated("a full page without a next link", f"{len(rows)} rows")
             self.covered = self._window
             return None
-        if self._links.end_at(rows, link):
-            self.oddity = _NOWHERE
-            self.covered = self._window
-            return None
-        if link in self._links or self._repeating >= MOST_REPEATING:
-            raise WindowTooLarge("next links lead in a circle")
         if self._pages >= self._most:
             raise WindowTooLarge("more pages than are good to read again")
-        return Ask(self._window, self._links.follow(link))
+        return Ask(self._window, link)
 
 
 class _Reading:
@@ -136,10 +230,9 @@ class _Reading:
         self.keys: set[bytes] = set()
         self.contents: set[bytes] = set()
         self.rows = 0  # without those that the next page merely repeats
-        self.pages = self.repeating = 0  # that hold rows; that hold known ones only
-        self.links = _Links()
+        self.pages = 0  # that hold rows
         self.edges: list[str] = []
-        self.blind = False  # whether the recipient at some page edge cannot be asked for
+        self.blind = False  # whether what follows some page cannot be asked for
         self.full_end = False  # whether the last page is full, so that rows after it may be skipped
         self.first_page = self.last_page = 0  # rows, of pages that hold any
         self.last: Row | None = None
@@ -152,7 +245,6 @@ class _Reading:
         new = len(self.contents) > known
         if rows:
             self.pages += 1
-            self.repeating = 0 if new else self.repeating + 1
             self.rows += len(rows) - (
                 self.last is not None and rows[0].content == self.last.content
             )
@@ -162,7 +254,7 @@ class _Reading:
         return new
 
 
-class Instant:
+class Instant(_LinkedWalk):
     """Reads a millisecond until a reading brings nothing new and shows that nothing was cut off.
 
     It serves the rows of one message as well: what no smaller window can divide.
@@ -173,54 +265,74 @@ class Instant:
     for what is beyond it. Raises `AnswerTruncated` if rows are missing, or if that cannot be told.
     """
 
-    oddity: str | None = None
-
-    def __init__(self, window: Window, page_size: int, recipient: Recipient | None = None) -> None:
-        self.covered: Window | None = None
-        self.first = Ask(window)
-        self._window = window
-        self._page_size = page_size
+    def __init__(self, window: Window, size: PageSize, recipient: Recipient | None = None) -> None:
+        super().__init__(window, size)
         self._recipient = recipient
-        self._usual_page = page_size
+        self._usual_page = size.asked
         self._keys: set[bytes] = set()
         self._contents: set[bytes] = set()
         self._pages = self._readings = self._quiet = 0
         self._reading = _Reading()
         self._edge: OnePage | None = None
+        self._beyond = 0  # rows, at the last request for what is beyond them
 
     def after(self, rows: Sequence[Row], link: str | None) -> Ask | None:
+        """As `Walk` says."""
         self._pages += 1
         if self._pages >= MOST_PAGES:
             raise self._truncated("too many rows in one millisecond")
-        reading, before = self._reading, self._reading.last
         if self._edge is not None:
             return self._after_edge(self._edge, rows, link)
-        new = reading.add(rows)
+        try:
+            return super().after(rows, link)
+        except _Circle as circle:
+            self._reading.add(rows)
+            return self._cut_off(circle)
+
+    def refused(self, refusal: MessageTraceError) -> Ask | None:
+        """As `Walk` says."""
+        if self._edge is not None:
+            return self._edge.refused(refusal) or self._at_next_edge()
+        return super().refused(refusal)
+
+    def _after(self, rows: Sequence[Row], link: str | None) -> Ask | None:
+        before = self._reading.last
+        new = self._reading.add(rows)
         if rows and before is not None:
             self._note_edge(before)
         if link is None:
             return self._after_last(rows, new)
-        if reading.links.end_at(rows, link):
-            self.oddity = _NOWHERE
+        return Ask(self._window, link)
+
+    def _cut_off(self, refusal: MessageTraceError) -> Ask | None:
+        """Leave it to a reading with other page edges, or to a request for what is beyond the page."""
+        if self._recipient is not None:
+            self._reading.blind = True
             return self._after_end()
-        if link in reading.links or reading.repeating >= MOST_REPEATING:
-            raise self._truncated("next links lead in a circle")
-        return Ask(self._window, reading.links.follow(link))
+        if isinstance(refusal, _Circle):
+            raise self._truncated(refusal.sentence)
+        if self._beyond == self._reading.rows:
+            return super()._cut_off(refusal)
+        return self._ask_beyond()
+
+    def _ask_beyond(self) -> Ask:
+        reading = self._reading
+        self._beyond = reading.rows
+        self._links = _Links(self._window, self._size, rows=reading.last_page)
+        return Ask(self._window, beyond=reading.rows)
 
     def _after_last(self, rows: Sequence[Row], new: bool) -> Ask | None:
         """After a page without a link, which is the last one unless it is full."""
-        reading = self._reading
-        if self._recipient is None and len(rows) >= self._page_size:
+        if self._recipient is None and len(rows) >= self._size.asked:
             if not new:
                 raise self._truncated("a full page without a next link")
-            reading.links = _Links()
-            return Ask(self._window, beyond=reading.rows)
+            return self._ask_beyond()
         return self._after_end()
 
     def _after_end(self) -> Ask | None:
         reading = self._reading
         if self._recipient is not None and reading.last is not None:
-            reading.full_end = reading.last_page >= (reading.top or self._page_size)
+            reading.full_end = reading.last_page >= (reading.top or self._size.asked)
             if reading.full_end:
                 self._note_edge(reading.last)
         return self._at_next_edge()
@@ -237,6 +349,7 @@ class Instant:
         self._reading.contents.update(row.content for row in rows)
         try:
             following = edge.after(rows, link)
+            self.oddity = edge.oddity or self.oddity
         except WindowTooLarge:
             raise self._truncated("more rows of one recipient than a page holds") from None
         return following or self._at_next_edge()
@@ -244,11 +357,11 @@ class Instant:
     def _at_next_edge(self) -> Ask | None:
         reading = self._reading
         if not self._readings and reading.pages > 1:
-            self._usual_page = min(reading.first_page, self._page_size)
+            self._usual_page = min(reading.first_page, self._size.asked)
         if not reading.edges:
             self._edge = None
             return self._judged()
-        self._edge = OnePage(self._window, self._page_size)
+        self._edge = OnePage(self._window, self._size)
         return Ask(self._window, recipient=reading.edges.pop())
 
     def _judged(self) -> Ask | None:
@@ -262,8 +375,8 @@ class Instant:
         if self._readings == 1 and reading.pages <= 1 and not reading.full_end:
             self.covered = self._window
             return None
-        alone = self._recipient is not None and reading.pages == 1 and self._readings > 1
-        if alone and (missing or reading.full_end):
+        alone = self._recipient is not None and reading.pages == 1 and not reading.blind
+        if alone and len(self._keys) > (reading.top or self._size.asked):
             raise self._truncated("a page that was cut short")
         self._quiet = 0 if new else self._quiet + 1
         whole = not reading.blind and reading.rows <= len(self._contents)
@@ -275,6 +388,8 @@ class Instant:
         share = _SHARES[self._readings % len(_SHARES)]
         top = max(int(self._usual_page * share), 1) if self._recipient is not None else None
         self._reading = _Reading(top)
+        self._beyond = 0
+        self._links = _Links(self._window, self._size, top)
         return Ask(self._window, top=top)
 
     def _truncated(self, sentence: str) -> AnswerTruncated:
@@ -282,7 +397,7 @@ class Instant:
         return AnswerTruncated(sentence, f"{rows} rows", self._window)
 
 
-class NewestFirst:
+class NewestFirst(_LinkedWalk):
     """Asks again for what is older than the last row of a page, as long as rows come newest first.
 
     The last row's millisecond is asked for once more, and one more than that: receive times are shown
@@ -291,46 +406,49 @@ class NewestFirst:
     page.
     """
 
-    oddity: str | None = None
-
     def __init__(
-        self, window: Window, page_size: int, most: int | None, recipient: Recipient
+        self, window: Window, size: PageSize, most: int | None, recipient: Recipient
     ) -> None:
-        self.first = Ask(window)
-        self.covered: Window | None = None
-        self._window = window
+        super().__init__(window, size)
         self._rest = window
-        self._page_size = page_size
         self._most = most or MOST_PAGES
         self._recipient = recipient
         self._pages = 0
-        self._full_page = page_size
-        self._links = _Links()
+        self._full_page = size.asked
         self._peeking: tuple[int, int] | None = None
         self._part: ByLinks | Instant | None = None
         self._falling = False  # whether any page has shown its rows newest first
 
     def after(self, rows: Sequence[Row], link: str | None) -> Ask | None:
+        """As `Walk` says."""
         self._pages += 1
         if self._part is not None:
             return self._through(self._part, self._part.after(rows, link))
+        return super().after(rows, link)
+
+    def refused(self, refusal: MessageTraceError) -> Ask | None:
+        """As `Walk` says."""
+        if self._part is not None:
+            return self._through(self._part, self._part.refused(refusal))
+        return super().refused(refusal)
+
+    def _after(self, rows: Sequence[Row], link: str | None) -> Ask | None:
         inside = range(milliseconds(self._rest.start), milliseconds(self._rest.end) + 1)
         received = [row.received for row in rows if row.received in inside]
         if self._peeking is not None:
             return self._peeked(*self._peeking, received, link)
-        if link is None and len(rows) < self._page_size:
+        if link is None and len(rows) < self._size.asked:
             self.covered = self._window
             return None
         if any(later > earlier for earlier, later in pairwise(received)):
-            self._part = ByLinks(self._rest, self._page_size, self._most)
+            self._part = ByLinks(self._rest, self._size, self._most)
             return self._through(self._part, self._part.after(rows, link))
         if not received:
             return self._past_empty(link)
         self._falling = self._falling or received[0] > received[-1]
         if link is not None and len(rows) < self._full_page:
             self._peeking = received[-1], len(rows)
-            self._links = _Links()
-            return Ask(self._rest, self._links.follow(link))
+            return Ask(self._rest, link)
         return self._older_than(received[-1])
 
     def _older_than(self, received: int) -> Ask:
@@ -345,7 +463,7 @@ class NewestFirst:
                 raise WindowTooLarge("more pages than are good to read again")
             return following
         crowded = Window(max(last - MILLISECOND, start), end)
-        self._part = Instant(crowded, self._page_size, self._recipient)
+        self._part = Instant(crowded, self._size, self._recipient)
         return self._part.first
 
     def _peeked(self, last: int, rows: int, received: list[int], link: str | None) -> Ask | None:
@@ -358,19 +476,17 @@ class NewestFirst:
         self._peeking = None
         self._full_page = rows
         if received[0] > last:
-            self._part = ByLinks(self._rest, self._page_size, self._most)
+            self._part = ByLinks(self._rest, self._size, self._most)
             return self._part.first
         return self._older_than(last)
 
-    def _past_empty(self, link: str | None) -> Ask | None:
+    def _past_empty(self, link: str | None) -> Ask:
         """Go on by ``link`` where a page holds no row of the window; none is older than such a page."""
         if link is None:
             raise AnswerTruncated("a full page without a next link")
-        if self._links.end_at((), link):
-            self.oddity = _NOWHERE
-            self.covered = self._window
-            return None
-        return Ask(self._rest, self._links.follow(link))
+        if self._pages >= MOST_PAGES:
+            raise WindowTooLarge("more pages than are good to read again")
+        return Ask(self._rest, link)
 
     def _through(self, part: ByLinks | Instant, following: Ask | None) -> Ask | None:
         """Go on after a stretch of ``part``, at the end of which the rest is asked for by time."""
@@ -386,26 +502,20 @@ class NewestFirst:
 
     def _advance(self, upper: datetime) -> Ask:
         self._rest = Window(self._rest.start, upper)
-        self._links = _Links()
+        self._links = _Links(self._rest, self._size)
         self.covered = Window(upper, self._window.end)
         return Ask(self._rest)
 
 
-class OnePage:
+class OnePage(_LinkedWalk):
     """Takes a window only if all its rows are on one page; links are followed to see that they are."""
 
-    oddity: str | None = None
-    covered: Window | None = None
-
-    def __init__(self, window: Window, page_size: int) -> None:
-        self.first = Ask(window)
-        self._window = window
-        self._page_size = page_size
+    def __init__(self, window: Window, size: PageSize) -> None:
+        super().__init__(window, size)
         self._found = False
-        self._links = _Links()
 
-    def after(self, rows: Sequence[Row], link: str | None) -> Ask | None:
-        if len(rows) >= self._page_size or (rows and self._found):
+    def _after(self, rows: Sequence[Row], link: str | None) -> Ask | None:
+        if len(rows) >= self._size.asked or (rows and self._found):
             received = sorted(row.received for row in rows)
             cut = instant(received[len(received) // 2])
             raise WindowTooLarge("more than a page", cut=cut)
@@ -413,8 +523,4 @@ class OnePage:
         if link is None:
             self.covered = self._window
             return None
-        if self._links.end_at(rows, link) or link in self._links:
-            self.oddity = _NOWHERE
-            self.covered = self._window
-            return None
-        return Ask(self._window, self._links.follow(link))
+        return Ask(self._window, link)

@@ -589,7 +589,7 @@ def test_windows_mostly_fit_one_page_so_that_links_which_are_refused_cost_little
     assert report.ok, str(report)
     assert site.saved.gaps == ()
     live = HOUR / site.policy.frequency
-    assert len(site.requests("reporting")) < 10 * report.rows / 200 + live
+    assert len(site.requests("reporting")) < 8 * report.rows / 200 + live
 
 
 @steady
@@ -642,7 +642,7 @@ def test_a_message_to_very_many_in_one_millisecond_is_complete_and_no_gap(
     assert len(site.events) == rows
     assert site.saved.gaps == ()
     assert site.log.texts("warning", "error", "critical") == []
-    assert len(site.requests("reporting")) < 300
+    assert len(site.requests("reporting")) < 200
 
 
 @pytest.mark.usefixtures("small_pages")
@@ -655,7 +655,7 @@ def test_a_millisecond_that_the_service_cannot_give_is_a_small_gap_until_it_can(
     rows = crowd(site, 25)
     site.collect(until=NOON + HOUR)
     (gap,) = site.saved.gaps
-    assert gap.cause is Cause.UNREADABLE, "every request for what is beyond the first page fails"
+    assert gap.cause is Cause.INCOMPLETE, "the first page can be read"
     assert gap.window.start <= CROWDED <= gap.window.end
     assert gap.window.span <= 5 * MILLISECOND
     assert len(site.events) == rows - 5
@@ -769,7 +769,7 @@ def test_a_window_of_the_past_that_fails_does_not_hold_up_fresh_mail(
     fresh = site.world.tenant.versions(NOON, NOON + HOUR, site.clock.now())
     arrivals = [(each.event, each.arrived) for each in site.world.intake.accepted]
     assert max(delay for _, delay in delays(fresh, arrivals)) <= ON_TIME
-    assert 4 < bad.struck < 100, "it is tried now and then"
+    assert 4 < bad.struck < 80, "it is tried now and then"
     assert len(site.clock.waits) < 1.5 * HOUR / SECOND, "the loop does not turn without a pause"
 
 

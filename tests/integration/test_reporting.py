@@ -22,6 +22,7 @@ from office365_message_trace.errors import (
     Unavailable,
     WindowTooLarge,
 )
+from office365_message_trace.microsoft.paging import LEAST_PAGE
 from office365_message_trace.model import MILLISECOND, Page, Pause, Row, Window, milliseconds
 from office365_message_trace.reporting import ReportingClient
 from office365_message_trace.transport import Answer as HttpAnswer
@@ -271,7 +272,7 @@ def test_an_odd_subject_survives_on_one_line(
         pytest.param(
             Window(NOON - SECOND / 4, NOON),
             "2026-06-15T11:59:59.750Z",
-            "2026-06-15T12:00:00.250Z",
+            "2026-06-15T12:00:00.015Z",
             id="a quarter of a second",
         ),
     ],
@@ -612,26 +613,43 @@ def test_a_link_to_another_host_is_not_followed(
     assert all("skiptoken" not in query for query in asked(world))
 
 
-def test_links_that_lead_in_a_circle_end(world: Sandbox, client: ReportingClient) -> None:
+FULL = [fields()] * LEAST_PAGE
+"""As many rows as may fill a page, as long as no larger one came."""
+
+
+@pytest.mark.parametrize("rows", [[fields()], FULL], ids=["one row", "full pages"])
+def test_links_that_lead_in_a_circle_end(
+    world: Sandbox, client: ReportingClient, log: Logbook, rows: list[dict[str, Any]]
+) -> None:
     for link in ("MessageTrace?$skiptoken=1", "MessageTrace?$skiptoken=2"):
-        world.faults.add(Rule(page_with(fields(), following=link), "reporting"))
-    back = page_with(fields(), following="MessageTrace?$skiptoken=1")
+        world.faults.add(Rule(page_with(*rows, following=link), "reporting"))
+    back = page_with(*rows, following="MessageTrace?$skiptoken=1")
     world.faults.add(Rule(back, "reporting", times=None))
-    rows, error = failing(client)
+    if rows != FULL:
+        assert len(rows_of(client)) == world.journal.count("reporting") == 2
+        assert any("lead back" in text for text in log.texts("warning"))
+        return
+    found, error = failing(client)
     assert isinstance(error, WindowTooLarge)
     assert "circle" in error.sentence
-    assert len(rows) == world.journal.count("reporting") == 3
+    assert len(found) == 3 * LEAST_PAGE
+    assert world.journal.count("reporting") == 3
 
 
 @pytest.mark.parametrize("status", [400, 404, 410])
+@pytest.mark.parametrize("rows", [[fields()], FULL], ids=["one row", "a full page"])
 def test_a_refused_link_ends_the_window(
-    world: Sandbox, client: ReportingClient, status: int
+    world: Sandbox, client: ReportingClient, log: Logbook, status: int, rows: list[dict[str, Any]]
 ) -> None:
-    world.faults.add(Rule(page_with(fields(), following="MessageTrace?$skiptoken=1"), "reporting"))
+    world.faults.add(Rule(page_with(*rows, following="MessageTrace?$skiptoken=1"), "reporting"))
     world.faults.add(Rule(Answer(status, b"{}"), "reporting", path="skiptoken", times=None))
-    rows, error = failing(client)
-    assert isinstance(error, WindowTooLarge), "what is left is read in other windows"
-    assert len(rows) == 1
+    if rows != FULL:
+        assert len(rows_of(client)) == 1
+        assert any("links that it refuses" in text for text in log.texts("warning"))
+    else:
+        found, error = failing(client)
+        assert isinstance(error, WindowTooLarge), "what is left is read in other windows"
+        assert len(found) == LEAST_PAGE
     assert world.journal.count("reporting") == 2, "the link is not insisted on"
 
 

@@ -87,9 +87,7 @@ def single_read_believed(patch: pytest.MonkeyPatch) -> None:
 
 def keyset_believed(patch: pytest.MonkeyPatch) -> None:
     """Next links of Graph are followed, though they skip rows of one time and recipient."""
-    patch.setattr(
-        GraphClient, "walk", lambda self, window, most: ByLinks(window, self.page_size, most)
-    )
+    patch.setattr(GraphClient, "walk", lambda self, window, most: ByLinks(window, self._size, most))
 
 
 def no_paging(patch: pytest.MonkeyPatch) -> None:

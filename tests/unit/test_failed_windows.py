@@ -9,7 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from office365_message_trace.collect.failed_windows import FailedWindows, Trial, divided
+from office365_message_trace.collect.failed_windows import (
+    FailedWindows,
+    Trial,
+    divided,
+    divided_around,
+)
 from office365_message_trace.coverage import Kind, Read
 from office365_message_trace.model import MILLISECOND, Window
 from tests.support import NOON, minutes
@@ -196,3 +201,27 @@ def test_a_window_of_any_width_can_be_divided(span: timedelta) -> None:
     window = Window(NOON, NOON + span)
     assert divided(window, 4)[0].start == window.start
     assert divided(window, 4)[-1].end == window.end
+
+
+@pytest.mark.parametrize("span", [HOUR, timedelta(seconds=1), 3 * MILLISECOND])
+def test_a_crowded_instant_behind_a_window_is_approached_in_few_steps(span: timedelta) -> None:
+    """The end is read beyond by up to a second, or a sixteenth of the window."""
+    window, reads = Window(NOON - span, NOON), 0
+    while window.span > 2 * MILLISECOND:
+        *clear, window = divided_around(window, NOON)
+        assert clear
+        for part in clear:
+            beyond = min(timedelta(seconds=1), max(part.span // 16, MILLISECOND))
+            assert part.end + beyond < NOON
+        reads += 1 + len(clear)
+    assert reads <= 20
+    assert window.end == NOON
+
+
+def test_a_window_is_divided_around_the_instant_that_fills_a_page() -> None:
+    parts = divided_around(Window(NOON - HOUR, NOON + HOUR), NOON)
+    assert Window(NOON, NOON + MILLISECOND) in parts
+    assert len(parts) == 3
+    assert divided_around(Window(NOON, NOON + HOUR), NOON - HOUR) == divided(
+        Window(NOON, NOON + HOUR), 2
+    )

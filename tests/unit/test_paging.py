@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from office365_message_trace.errors import AnswerTruncated, WindowTooLarge
+from office365_message_trace.errors import AnswerTruncated, Unavailable, WindowTooLarge
 from office365_message_trace.microsoft.paging import (
+    LEAST_PAGE,
     MOST_PAGES,
     MOST_READINGS,
     Ask,
@@ -20,6 +21,7 @@ from office365_message_trace.microsoft.paging import (
     Instant,
     NewestFirst,
     OnePage,
+    PageSize,
     Walk,
 )
 from office365_message_trace.model import MILLISECOND, Row, Window, instant, milliseconds
@@ -56,7 +58,8 @@ class Model:
     (ties in another order at each request). ``inclusive``: whether `le` has the bound inside.
     ``empty``: empty pages with a link before each page. ``after``: where the last page's link leads:
     nowhere (None), to an empty page that links to itself (``self``), to new empty pages without end
-    (``endless``), to the page before (``circle``). ``cut``: only the first page is given, without a
+    (``endless``), to the page before (``circle``), to the first one (``first``), to a refusal
+    (``refused``). ``cut``: only the first page is given, without a
     link.
     """
 
@@ -117,6 +120,8 @@ class Model:
                 "self": f"{at}:-1",
                 "endless": f"{at}:-1",
                 "circle": f"{max(at - size, 0)}:0",
+                "first": "0:0",
+                "refused": "refused" if page else None,
             }.get(self.after or "")
         return [trace.row for trace in page], None if self.cut else link
 
@@ -159,12 +164,14 @@ def walked(walk: Walk, model: Model, limit: int = 100_000) -> Walked:
     for turn in range(limit):
         assert ask is not None
         first = ask if ask.link is None else first
-        page, link = model.answer(replace(first, link=ask.link), turn)
+        refused = ask.link == "refused"
+        page, link = ([], None) if refused else model.answer(replace(first, link=ask.link), turn)
         rows += page
         seen.update(row.key for row in page)
         problem = None
         try:
-            ask = walk.after(page, link)
+            refusal = Unavailable("a next link is refused")
+            ask = walk.refused(refusal) if refused else walk.after(page, link)
         except WindowTooLarge as error:
             problem = error
         if walk.covered is not None:
@@ -237,7 +244,7 @@ def test_newest_first_gives_all_rows_of_a_window_or_says_which_millisecond_lacks
 ) -> None:
     """Pages may be smaller than was asked for; ties lie at their edges, and the cursor skips them."""
     asked_for = model.page_size if model.cursor == "tie" else max(page_size, model.page_size)
-    walk = walked(NewestFirst(WINDOW, asked_for, None, recipient), model)
+    walk = walked(NewestFirst(WINDOW, PageSize(asked_for), None, recipient), model)
     if walk.complete:
         assert {row.key for row in walk.rows} == model.inside(WINDOW)
         assert walk.covered == WINDOW
@@ -256,7 +263,7 @@ def test_rows_that_are_apart_cost_one_request_a_page(
     apart = tuple(replace(trace, ticks=2 * n * TICKS, number=n) for n, trace in enumerate(found))
     window = Window(NOON, NOON + timedelta(seconds=1))
     model = Model(apart, page_size, cursor, inclusive=inclusive)
-    walk = walked(NewestFirst(window, page_size, None, recipient), model)
+    walk = walked(NewestFirst(window, PageSize(page_size), None, recipient), model)
     assert walk.complete
     assert walk.requests <= len(apart) / (page_size - 1) + 2
 
@@ -271,7 +278,7 @@ def test_a_service_that_gives_the_oldest_first_is_followed_by_its_links(
         for n, trace in enumerate(model.traces[:40])
     )
     model = replace(model, traces=apart, empty=empty)
-    walk = walked(NewestFirst(WINDOW, model.page_size, None, recipient), model)
+    walk = walked(NewestFirst(WINDOW, PageSize(model.page_size), None, recipient), model)
     if walk.complete:
         assert {row.key for row in walk.rows} == model.inside(WINDOW)
     else:
@@ -281,7 +288,7 @@ def test_a_service_that_gives_the_oldest_first_is_followed_by_its_links(
 
 @given(st.builds(Model, spread, sizes, cursor=KEYSETS), st.integers(1, 4))
 def test_a_window_of_too_many_pages_ends_with_what_they_cover(model: Model, most: int) -> None:
-    walk = walked(NewestFirst(WINDOW, model.page_size, most, recipient), model)
+    walk = walked(NewestFirst(WINDOW, PageSize(model.page_size), most, recipient), model)
     in_moments = 4 * MOST_READINGS * (len(model.traces) + 1)
     assert walk.complete or walk.covered is not None or walk.requests <= in_moments
     if not walk.complete and not isinstance(walk.problem, AnswerTruncated):
@@ -294,7 +301,7 @@ def test_ties_of_time_and_recipient_at_a_page_edge_are_not_skipped(tie: int) -> 
     ties = tuple(Trace(20 * TICKS, "journal@x.example", n) for n in range(tie))
     around = tuple(Trace(n * TICKS // 2, "a@x.example", 1000 + n) for n in range(80))
     model = Model(ties + around, page_size=tie + 1, cursor="tie")
-    walk = walked(NewestFirst(WINDOW, tie + 1, None, recipient), model)
+    walk = walked(NewestFirst(WINDOW, PageSize(tie + 1), None, recipient), model)
     assert walk.complete
     assert len({row.key for row in walk.rows}) == tie + 80
 
@@ -302,7 +309,7 @@ def test_ties_of_time_and_recipient_at_a_page_edge_are_not_skipped(tie: int) -> 
 def test_more_ties_of_time_and_recipient_than_a_page_holds_are_said_to_be_missing() -> None:
     ties = tuple(Trace(20 * TICKS, "journal@x.example", n) for n in range(30))
     model = Model(ties, page_size=10, cursor="tie")
-    walk = walked(NewestFirst(WINDOW, 10, None, recipient), model)
+    walk = walked(NewestFirst(WINDOW, PageSize(10), None, recipient), model)
     assert isinstance(walk.problem, AnswerTruncated)
     assert walk.problem.window is not None
     assert walk.problem.window.start <= NOON + 20 * MILLISECOND <= walk.problem.window.end
@@ -327,7 +334,7 @@ def test_more_ties_of_time_and_recipient_than_a_page_holds_are_said_to_be_missin
     )
 )
 def test_a_millisecond_of_graph_is_complete_or_raises(model: Model) -> None:
-    walk = walked(Instant(MOMENT, model.page_size, recipient), model)
+    walk = walked(Instant(MOMENT, PageSize(model.page_size), recipient), model)
     if walk.complete:
         assert {row.key for row in walk.rows} == model.inside(MOMENT)
     else:
@@ -352,7 +359,7 @@ def test_a_millisecond_of_graph_is_complete_or_raises(model: Model) -> None:
     )
 )
 def test_a_millisecond_of_the_reporting_web_service_is_complete_or_raises(model: Model) -> None:
-    walk = walked(Instant(MOMENT, model.page_size), model)
+    walk = walked(Instant(MOMENT, PageSize(model.page_size)), model)
     if walk.complete:
         assert {row.key for row in walk.rows} == model.inside(MOMENT)
     else:
@@ -368,7 +375,7 @@ def test_a_millisecond_whose_rows_come_in_another_order_each_time_is_complete_or
 ) -> None:
     """Each reading lacks some rows and repeats others; how many there are tells."""
     model = Model(one_message(rows), 100, "position", "moving")
-    walk = walked(Instant(MOMENT, 100), replace(model, beginning=beginning))
+    walk = walked(Instant(MOMENT, PageSize(100)), replace(model, beginning=beginning))
     assert walk.complete or isinstance(walk.problem, AnswerTruncated)
     assert walk.requests > 2 * (rows // 100 + 1), "more than two readings"
 
@@ -384,7 +391,7 @@ def test_a_message_to_many_recipients_in_one_millisecond_is_complete(
 ) -> None:
     """Exactly a page, too: full and without a link, as if it had been cut."""
     model = Model(one_message(recipients), 10, cursor)
-    walk = walked(Instant(MOMENT, 10, recipient), model)
+    walk = walked(Instant(MOMENT, PageSize(10), recipient), model)
     assert walk.complete
     assert len({row.key for row in walk.rows}) == recipients
     assert walk.requests <= 6 * (recipients // 10 + 1)
@@ -396,7 +403,7 @@ def test_the_reporting_web_service_is_asked_for_what_is_beyond_a_full_page(
     recipients: int, cut: bool
 ) -> None:
     model = Model(one_message(recipients), 20, "position", cut=cut)
-    walk = walked(Instant(MOMENT, 20), model)
+    walk = walked(Instant(MOMENT, PageSize(20)), model)
     assert walk.complete
     assert len({row.key for row in walk.rows}) == recipients
 
@@ -411,15 +418,15 @@ def test_the_reporting_web_service_is_asked_for_what_is_beyond_a_full_page(
 def test_a_cut_page_of_a_millisecond_is_not_believed(who: Callable[[Row], str] | None) -> None:
     """Nothing but its full size tells."""
     model = Model(one_message(25), 20, "position", cut=True, heeds_beyond=False)
-    walk = walked(Instant(MOMENT, 20, who), model)
+    walk = walked(Instant(MOMENT, PageSize(20), who), model)
     assert isinstance(walk.problem, AnswerTruncated)
-    stubborn = walked(Instant(MOMENT, 20, who), replace(model, heeds_top=False))
+    stubborn = walked(Instant(MOMENT, PageSize(20), who), replace(model, heeds_top=False))
     assert isinstance(stubborn.problem, AnswerTruncated)
 
 
 def test_rows_without_a_recipient_are_not_believed_where_they_cannot_be_asked_for() -> None:
     nameless = tuple(Trace(0, "", n) for n in range(60))
-    walk = walked(Instant(MOMENT, 10, recipient), Model(nameless, 10, "tie"))
+    walk = walked(Instant(MOMENT, PageSize(10), recipient), Model(nameless, 10, "tie"))
     assert isinstance(walk.problem, AnswerTruncated)
 
 
@@ -441,7 +448,7 @@ def test_rows_without_a_recipient_are_not_believed_where_they_cannot_be_asked_fo
     )
 )
 def test_one_page_takes_all_rows_or_raises_whatever_the_order(model: Model) -> None:
-    walk = walked(OnePage(WINDOW, model.page_size), model)
+    walk = walked(OnePage(WINDOW, PageSize(model.page_size)), model)
     if walk.complete:
         assert {row.key for row in walk.rows} == model.inside(WINDOW)
         assert len(walk.rows) < model.page_size
@@ -454,7 +461,7 @@ def test_one_page_takes_all_rows_or_raises_whatever_the_order(model: Model) -> N
 @pytest.mark.parametrize("empty", [0, 1, 2])
 def test_empty_pages_are_no_reason_against_the_page_between_them(empty: int) -> None:
     model = Model(one_message(5), 10, empty=empty)
-    assert walked(OnePage(WINDOW, 10), model).complete
+    assert walked(OnePage(WINDOW, PageSize(10)), model).complete
 
 
 # Links
@@ -475,7 +482,7 @@ def test_empty_pages_are_no_reason_against_the_page_between_them(empty: int) -> 
     )
 )
 def test_links_that_skip_nothing_give_every_row_in_any_order(model: Model) -> None:
-    walk = walked(ByLinks(WINDOW, model.page_size), model)
+    walk = walked(ByLinks(WINDOW, PageSize(model.page_size)), model)
     if walk.complete:
         assert {row.key for row in walk.rows} == model.inside(WINDOW)
     else:
@@ -488,7 +495,7 @@ def test_links_that_skip_nothing_give_every_row_in_any_order(model: Model) -> No
 @pytest.mark.parametrize("after", ["self", "endless"])
 def test_empty_pages_that_lead_nowhere_are_the_end_and_are_said(after: str) -> None:
     model = Model(one_message(25), 10, after=after)
-    for walk in (ByLinks(WINDOW, 10), Instant(MOMENT, 10, recipient)):
+    for walk in (ByLinks(WINDOW, PageSize(10)), Instant(MOMENT, PageSize(10), recipient)):
         found = walked(walk, model)
         assert found.complete
         assert found.oddity is not None
@@ -499,7 +506,7 @@ def test_the_link_of_a_page_that_is_not_full_costs_a_look_and_no_more() -> None:
     """It leads to an empty page, as after the last row of a window."""
     apart = tuple(Trace(2 * n * TICKS, f"r{n}@x.example", n) for n in range(15))
     model = Model(apart, 10, "tie", after="self")
-    walk = walked(NewestFirst(WINDOW, 10, None, recipient), model)
+    walk = walked(NewestFirst(WINDOW, PageSize(10), None, recipient), model)
     assert walk.complete
     assert walk.requests == 3
     assert walk.oddity is not None
@@ -508,33 +515,109 @@ def test_the_link_of_a_page_that_is_not_full_costs_a_look_and_no_more() -> None:
 @pytest.mark.parametrize("cap", [5, 10, 20])
 def test_pages_that_are_smaller_than_was_asked_for_are_found_out_once(cap: int) -> None:
     apart = tuple(Trace(n * TICKS // 2, f"r{n}@x.example", n) for n in range(70))
-    walk = walked(NewestFirst(WINDOW, 50, None, recipient), Model(apart, cap, "row"))
+    walk = walked(NewestFirst(WINDOW, PageSize(50), None, recipient), Model(apart, cap, "row"))
     assert walk.complete
     assert walk.requests <= 70 / (cap - 3) + 3
 
 
 def test_servers_that_answer_one_after_the_other_are_noticed_where_one_ends() -> None:
     found = tuple(Trace(n * TICKS, f"r{n}@x.example", n) for n in range(16))
-    walk = walked(NewestFirst(WINDOW, 10, None, recipient), Model(found, 8, "row", "parts"))
+    walk = walked(
+        NewestFirst(WINDOW, PageSize(10), None, recipient), Model(found, 8, "row", "parts")
+    )
     assert walk.complete
     assert {row.key for row in walk.rows} == {trace.row.key for trace in found}
 
 
-def test_links_in_a_circle_are_no_end() -> None:
+def test_links_of_full_pages_in_a_circle_are_no_end() -> None:
     """What they keep back is not known."""
-    model = Model(one_message(25), 10, after="circle")
-    walk = walked(ByLinks(WINDOW, 10), model)
-    assert type(walk.problem) is WindowTooLarge
-    assert isinstance(walked(Instant(MOMENT, 10, recipient), model).problem, AnswerTruncated)
+    model = Model(one_message(30), 10, after="circle")
+    walk = walked(ByLinks(WINDOW, PageSize(10)), model)
+    assert isinstance(walk.problem, WindowTooLarge)
+    assert isinstance(walked(Instant(MOMENT, PageSize(10)), model).problem, AnswerTruncated)
+
+
+UNSOUND = {
+    "by links": (ByLinks, WINDOW),
+    "newest first": (lambda w, s: NewestFirst(w, s, None, recipient), WINDOW),
+    "a millisecond of Graph": (lambda w, s: Instant(w, s, recipient), MOMENT),
+    "a millisecond": (Instant, MOMENT),
+    "one page": (OnePage, WINDOW),
+}
+
+
+@pytest.mark.parametrize(("make", "window"), UNSOUND.values(), ids=UNSOUND)
+@pytest.mark.parametrize("after", ["self", "circle", "first", "refused"])
+@pytest.mark.parametrize("rows", [1, 9, 10, 19])
+@pytest.mark.parametrize("empty", [0, 1])
+def test_an_unsound_link_of_a_page_that_was_not_full_is_no_link(
+    make: Callable[[Window, PageSize], Walk], window: Window, after: str, rows: int, empty: int
+) -> None:
+    """Of a single row, too, when no larger page was seen; and behind an empty page in between."""
+    model = Model(one_message(rows), 20, "row", after=after, empty=empty)
+    walk = walked(make(window, PageSize(50)), model)
+    assert walk.oddity is not None or rows >= LEAST_PAGE
+    if rows < LEAST_PAGE:
+        assert walk.complete
+    seen = walked(make(window, PageSize(50, largest=20)), model)
+    assert seen.complete
+    assert seen.oddity is not None
+    assert {row.key for row in seen.rows} == model.inside(window)
+
+
+@pytest.mark.parametrize("after", ["circle", "first", "refused"])
+@pytest.mark.parametrize("rows", [10, 20, 40])
+def test_a_full_millisecond_of_graph_whose_last_link_is_unsound_is_read_with_other_page_edges(
+    after: str, rows: int
+) -> None:
+    model = Model(one_message(rows), 10, "row", after=after)
+    walk = walked(Instant(MOMENT, PageSize(10), recipient), model)
+    assert walk.complete
+    assert {row.key for row in walk.rows} == model.inside(MOMENT)
+
+
+def test_a_full_page_whose_link_is_refused_is_no_end() -> None:
+    model = Model(one_message(20), 20, "position", after="refused")
+    size = PageSize(50, largest=20)
+    for walk in (ByLinks(WINDOW, size), NewestFirst(WINDOW, size, None, recipient)):
+        assert isinstance(walked(walk, model).problem, WindowTooLarge)
+
+
+def test_what_is_behind_a_full_millisecond_whose_link_is_refused_is_asked_for_by_number() -> None:
+    model = Model(one_message(20), 20, "position", after="refused")
+    assert walked(Instant(MOMENT, PageSize(20)), model).complete
+    walk = Instant(MOMENT, PageSize(20))
+    ask = walk.after([trace.row for trace in model.traces], "a link")
+    ask = walk.refused(Unavailable("refused"))
+    assert ask is not None
+    assert ask.beyond == 20
+    with pytest.raises(WindowTooLarge):
+        walk.refused(Unavailable("refused"))
+
+
+def test_behind_an_empty_page_whose_link_is_refused_nothing_is_known() -> None:
+    walk = OnePage(WINDOW, PageSize(10))
+    walk.after([], "a link")
+    with pytest.raises(Unavailable):
+        walk.refused(Unavailable("refused"))
+
+
+def test_rows_from_outside_the_window_fill_no_page() -> None:
+    """Services may add them to the rows that were asked for."""
+    strays = [Trace(3_600_000 * TICKS, f"s{n}@x.example", n).row for n in range(6)]
+    rows = [Trace(0, f"r{n}@x.example", n).row for n in range(4)]
+    for walk in (OnePage(WINDOW, PageSize(10)), Instant(MOMENT, PageSize(10), recipient)):
+        assert walk.after(strays + rows, None) is None
+        assert walk.covered is not None
 
 
 WALKS: dict[str, Callable[[], Walk]] = {
-    "links": lambda: ByLinks(WINDOW, 10),
-    "newest first": lambda: NewestFirst(WINDOW, 10, None, recipient),
-    "newest first, some pages": lambda: NewestFirst(WINDOW, 10, 5, recipient),
-    "a millisecond of Graph": lambda: Instant(MOMENT, 10, recipient),
-    "a millisecond": lambda: Instant(MOMENT, 10),
-    "one page": lambda: OnePage(WINDOW, 10),
+    "links": lambda: ByLinks(WINDOW, PageSize(10)),
+    "newest first": lambda: NewestFirst(WINDOW, PageSize(10), None, recipient),
+    "newest first, some pages": lambda: NewestFirst(WINDOW, PageSize(10), 5, recipient),
+    "a millisecond of Graph": lambda: Instant(MOMENT, PageSize(10), recipient),
+    "a millisecond": lambda: Instant(MOMENT, PageSize(10)),
+    "one page": lambda: OnePage(WINDOW, PageSize(10)),
 }
 
 
@@ -585,7 +668,7 @@ def test_receive_times_are_shown_in_milliseconds_and_known_more_finely() -> None
     fine = tuple(Trace(5 * TICKS + 300 * n, f"r{n}@x.example", n) for n in range(30))
     older = (Trace(4 * TICKS + 9_999, "old@x.example", 99),)
     model = Model(fine + older, 10, "tie")
-    walk = walked(NewestFirst(WINDOW, 10, None, recipient), model)
+    walk = walked(NewestFirst(WINDOW, PageSize(10), None, recipient), model)
     assert walk.complete
     assert len({row.key for row in walk.rows}) == 31
     assert instant(START + 5) <= WINDOW.end
