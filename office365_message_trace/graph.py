@@ -76,14 +76,10 @@ class GraphClient(ODataClient):
         return f"{self._url}?$filter={quote(condition, safe=':')}&$top={ask.top or self.page_size}"
 
     def walk(self, window: Window, most: int | None) -> Walk:
-        return NewestFirst(window, self._size, most, self._recipient)
+        return NewestFirst(window, self._size, most)
 
     def instant(self, window: Window) -> Walk:
-        return Instant(window, self._size, self._recipient)
-
-    def _recipient(self, row: Row) -> str:
-        recipient = row.fields.get(self.row_format.recipient)
-        return recipient if isinstance(recipient, str) else ""
+        return Instant(window, self._size, by_recipient=True)
 
     def render(self, row: Row) -> str:
         return codec.encode(as_reporting_row(row) if self._reporting_format else row.fields)

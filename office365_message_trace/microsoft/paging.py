@@ -11,7 +11,7 @@ rows that share both; links of either service were seen to lead to themselves or
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -61,10 +61,6 @@ class Ask:
     beyond: int | None = None
     recipient: str | None = None
     trace_id: str | None = None
-
-
-Recipient = Callable[[Row], str]
-"""Tells the recipient of a row; empty if it has none."""
 
 
 class Walk(Protocol):
@@ -259,15 +255,15 @@ class Instant(_LinkedWalk):
 
     It serves the rows of one message as well: what no smaller window can divide.
 
-    With ``recipient``, for a service that takes a page size and continues after the last row's
+    With ``by_recipient``, for a service that takes a page size and continues after the last row's
     recipient: readings differ in their page size, so that page edges fall elsewhere, and at each edge
     the rows of the recipient there are asked for. Without, a full last page is followed by a request
     for what is beyond it. Raises `AnswerTruncated` if rows are missing, or if that cannot be told.
     """
 
-    def __init__(self, window: Window, size: PageSize, recipient: Recipient | None = None) -> None:
+    def __init__(self, window: Window, size: PageSize, by_recipient: bool = False) -> None:
         super().__init__(window, size)
-        self._recipient = recipient
+        self._by_recipient = by_recipient
         self._usual_page = size.asked
         self._keys: set[bytes] = set()
         self._contents: set[bytes] = set()
@@ -306,7 +302,7 @@ class Instant(_LinkedWalk):
 
     def _cut_off(self, refusal: MessageTraceError) -> Ask | None:
         """Leave it to a reading with other page edges, or to a request for what is beyond the page."""
-        if self._recipient is not None:
+        if self._by_recipient:
             self._reading.blind = True
             return self._after_end()
         if isinstance(refusal, _Circle):
@@ -323,7 +319,7 @@ class Instant(_LinkedWalk):
 
     def _after_last(self, rows: Sequence[Row], new: bool) -> Ask | None:
         """After a page without a link, which is the last one unless it is full."""
-        if self._recipient is None and len(rows) >= self._size.asked:
+        if not self._by_recipient and len(rows) >= self._size.asked:
             if not new:
                 raise self._truncated("a full page without a next link")
             return self._ask_beyond()
@@ -331,7 +327,7 @@ class Instant(_LinkedWalk):
 
     def _after_end(self) -> Ask | None:
         reading = self._reading
-        if self._recipient is not None and reading.last is not None:
+        if self._by_recipient and reading.last is not None:
             reading.full_end = reading.last_page >= (reading.top or self._size.asked)
             if reading.full_end:
                 self._note_edge(reading.last)
@@ -339,8 +335,8 @@ class Instant(_LinkedWalk):
 
     def _note_edge(self, row: Row) -> None:
         """After the last ``row`` of a page, rows of the same recipient may have been skipped."""
-        if self._recipient is not None:
-            edge = self._recipient(row)
+        if self._by_recipient:
+            edge = row.recipient
             self._reading.edges += [edge] if edge else []
             self._reading.blind = self._reading.blind or not edge
 
@@ -375,7 +371,7 @@ class Instant(_LinkedWalk):
         if self._readings == 1 and reading.pages <= 1 and not reading.full_end:
             self.covered = self._window
             return None
-        alone = self._recipient is not None and reading.pages == 1 and not reading.blind
+        alone = self._by_recipient and reading.pages == 1 and not reading.blind
         if alone and len(self._keys) > (reading.top or self._size.asked):
             raise self._truncated("a page that was cut short")
         self._quiet = 0 if new else self._quiet + 1
@@ -386,7 +382,7 @@ class Instant(_LinkedWalk):
         if self._readings == MOST_READINGS:
             raise self._truncated("readings of one millisecond that differ")
         share = _SHARES[self._readings % len(_SHARES)]
-        top = max(int(self._usual_page * share), 1) if self._recipient is not None else None
+        top = max(int(self._usual_page * share), 1) if self._by_recipient else None
         self._reading = _Reading(top)
         self._beyond = 0
         self._links = _Links(self._window, self._size, top)
@@ -406,13 +402,10 @@ class NewestFirst(_LinkedWalk):
     page.
     """
 
-    def __init__(
-        self, window: Window, size: PageSize, most: int | None, recipient: Recipient
-    ) -> None:
+    def __init__(self, window: Window, size: PageSize, most: int | None) -> None:
         super().__init__(window, size)
         self._rest = window
         self._most = most or MOST_PAGES
-        self._recipient = recipient
         self._pages = 0
         self._full_page = size.asked
         self._peeking: tuple[int, int] | None = None
@@ -455,7 +448,7 @@ class NewestFirst(_LinkedWalk):
         last, start, end = instant(received), self._rest.start, self._rest.end
         if last + MILLISECOND < end and not self._falling:
             # All rows are of one instant: what is newer may come after them as well.
-            self._part = ByLinks(Window(last + MILLISECOND, end), self._page_size, self._most)
+            self._part = ByLinks(Window(last + MILLISECOND, end), self._size, self._most)
             return self._part.first
         if last + MILLISECOND < end:
             following = self._advance(last + MILLISECOND)
@@ -463,7 +456,7 @@ class NewestFirst(_LinkedWalk):
                 raise WindowTooLarge("more pages than are good to read again")
             return following
         crowded = Window(max(last - MILLISECOND, start), end)
-        self._part = Instant(crowded, self._size, self._recipient)
+        self._part = Instant(crowded, self._size, by_recipient=True)
         return self._part.first
 
     def _peeked(self, last: int, rows: int, received: list[int], link: str | None) -> Ask | None:
