@@ -565,6 +565,9 @@ class Collector:
 
     def _note_shown(self, rows: list[Row], window: Window) -> None:
         """Note the earliest of ``rows`` that lies in ``window``; rows from outside of it do not count."""
+        known = self._coverage.shown_from
+        if known is not None and known <= window.start:
+            return
         inside = range(milliseconds(window.start), milliseconds(window.end) + 1)
         received = min((row.received for row in rows if row.received in inside), default=None)
         if received is not None:

@@ -45,6 +45,8 @@ class MessageCounter:
     def add(self, rows: list[Row]) -> None:
         """Count the rows of a page."""
         self._rows.update(row.trace_id for row in rows)
+        if max(self._rows.values(), default=0) < self._least:
+            return
         for row in rows:
             if self._rows[row.trace_id] >= self._least and row.received != UNDATED:
                 first, last = self._received.get(row.trace_id, (row.received, row.received))

@@ -86,6 +86,9 @@ def without_strays(rows: Sequence[Row], window: Window) -> Sequence[Row]:
     """The same rows but for those from outside ``window``, which services may add to a page."""
     earliest = milliseconds(window.start - _LEEWAY)
     latest = milliseconds(window.end + _LEEWAY)
+    received = [row.received for row in rows]
+    if not received or earliest <= min(received) <= max(received) <= latest:
+        return rows
     return [row for row in rows if earliest <= row.received <= latest or row.received == UNDATED]
 
 
@@ -135,11 +138,9 @@ class _Links:
         """The page of ``rows`` without strays, and without what only a link that is none led to; and
         its ``link``, if it is one. Raises `_Circle`.
         """
-        self._empty = 0 if rows else self._empty + 1
         rows = without_strays(rows, self._window)
-        known = len(self._seen)
-        self._seen.update(row.content for row in rows)
-        new = len(self._seen) > known
+        self._empty = 0 if rows else self._empty + 1
+        new = self._is_new(rows) if link or self._followed else True
         if rows and not new and self.ended:
             self.oddity = _BACK
             return (), None
@@ -160,6 +161,11 @@ class _Links:
             raise _Circle("next links lead in a circle")
         self._followed.add(link)
         return rows, link
+
+    def _is_new(self, rows: Sequence[Row]) -> bool:
+        known = len(self._seen)
+        self._seen.update(row.content for row in rows)
+        return len(self._seen) > known
 
 
 class _LinkedWalk(ABC):
