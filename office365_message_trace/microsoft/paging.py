@@ -37,7 +37,7 @@ MOST_PAGES = 1200
 LEAST_PAGE = 10
 """Rows that fit a page of any service, as long as no larger page was seen."""
 
-_LEEWAY = timedelta(seconds=2)  # around a window, before rows count as strays
+_LEEWAY = timedelta(seconds=2)  # around a window, and no more than it spans, before rows are strays
 _NOWHERE = "next links that lead nowhere"
 _BACK = "next links that lead back"
 _REFUSED = "next links that it refuses"
@@ -88,8 +88,9 @@ class Walk(Protocol):
 
 def without_strays(rows: Sequence[Row], window: Window) -> Sequence[Row]:
     """The same rows but for those from outside ``window``, which services may add to a page."""
-    earliest = milliseconds(window.start - _LEEWAY)
-    latest = milliseconds(window.end + _LEEWAY)
+    leeway = min(_LEEWAY, window.span)
+    earliest = milliseconds(window.start - leeway)
+    latest = milliseconds(window.end + leeway)
     return [row for row in rows if earliest <= row.received <= latest or row.received == UNDATED]
 
 
@@ -376,7 +377,7 @@ class Instant(_LinkedWalk):
             self.covered = self._window
             return None
         alone = self._recipient is not None and reading.pages == 1 and not reading.blind
-        if alone and len(self._keys) > (reading.top or self._size.asked):
+        if alone and self._readings > 1 and len(self._keys) > (reading.top or self._size.asked):
             raise self._truncated("a page that was cut short")
         self._quiet = 0 if new else self._quiet + 1
         whole = not reading.blind and reading.rows <= len(self._contents)

@@ -429,6 +429,16 @@ def test_rows_without_a_recipient_are_not_believed_where_they_cannot_be_asked_fo
     assert isinstance(walk.problem, AnswerTruncated)
 
 
+@pytest.mark.parametrize("rows", [10, 11, 15])
+def test_a_page_of_more_rows_than_were_asked_for_is_looked_at_again(rows: int) -> None:
+    """As if some were strays; nothing is missing unless another reading says so."""
+    model = Model(one_message(rows), 10, "row")
+    walk = Instant(MOMENT, PageSize(10), recipient)
+    assert walk.after(
+        model.answer(Ask(MOMENT), 0)[0] + model.answer(Ask(MOMENT, "10:0"), 0)[0], None
+    )
+
+
 # Windows that fit one page
 
 
@@ -603,7 +613,7 @@ def test_behind_an_empty_page_whose_link_is_refused_nothing_is_known() -> None:
 
 def test_rows_from_outside_the_window_fill_no_page() -> None:
     """Services may add them to the rows that were asked for."""
-    strays = [Trace(3_600_000 * TICKS, f"s{n}@x.example", n).row for n in range(6)]
+    strays = [Trace(1_000 * TICKS, f"s{n}@x.example", n).row for n in range(6)]
     rows = [Trace(0, f"r{n}@x.example", n).row for n in range(4)]
     for walk in (OnePage(WINDOW, PageSize(10)), Instant(MOMENT, PageSize(10), recipient)):
         assert walk.after(strays + rows, None) is None
