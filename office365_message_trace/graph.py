@@ -8,7 +8,14 @@ from urllib.parse import quote
 from office365_message_trace import codec
 from office365_message_trace.clock import Clock
 from office365_message_trace.errors import MessageTraceError, Refused
-from office365_message_trace.microsoft.paging import Ask, Instant, NewestFirst, Walk
+from office365_message_trace.microsoft.paging import (
+    Ask,
+    ByLinks,
+    Instant,
+    NewestFirst,
+    RowOrder,
+    Walk,
+)
 from office365_message_trace.microsoft.rows import GRAPH_ROWS
 from office365_message_trace.model import UNDATED, Fields, Log, Row, Window
 from office365_message_trace.odata import Failure, ODataClient, odata_text, odata_time
@@ -65,6 +72,7 @@ class GraphClient(ODataClient):
     ) -> None:
         super().__init__(base_url.rstrip("/") + PATH, transport, clock, log)
         self._reporting_format = reporting_format
+        self._order = RowOrder()
 
     def first_url(self, ask: Ask) -> str:
         start, end = odata_time(ask.window.start), odata_time(ask.window.end)
@@ -76,7 +84,9 @@ class GraphClient(ODataClient):
         return f"{self._url}?$filter={quote(condition, safe=':')}&$top={ask.top or self.page_size}"
 
     def walk(self, window: Window, most: int | None) -> Walk:
-        return NewestFirst(window, self._size, most)
+        if self._order.newest_first is False:
+            return ByLinks(window, self._size, most)
+        return NewestFirst(window, self._size, most, self._order)
 
     def instant(self, window: Window) -> Walk:
         return Instant(window, self._size, by_recipient=True)

@@ -37,7 +37,7 @@ MOST_PAGES = 1200
 LEAST_PAGE = 10
 """Rows that fit a page of any service, as long as no larger page was seen."""
 
-_LEEWAY = timedelta(seconds=2)  # around a window, before rows count as strays
+_LEEWAY = timedelta(seconds=2)  # around a window, and no more than it spans, before rows are strays
 _NOWHERE = "next links that lead nowhere"
 _BACK = "next links that lead back"
 _REFUSED = "next links that it refuses"
@@ -84,8 +84,9 @@ class Walk(Protocol):
 
 def without_strays(rows: Sequence[Row], window: Window) -> Sequence[Row]:
     """The same rows but for those from outside ``window``, which services may add to a page."""
-    earliest = milliseconds(window.start - _LEEWAY)
-    latest = milliseconds(window.end + _LEEWAY)
+    leeway = min(_LEEWAY, window.span)
+    earliest = milliseconds(window.start - leeway)
+    latest = milliseconds(window.end + leeway)
     received = [row.received for row in rows]
     if not received or earliest <= min(received) <= max(received) <= latest:
         return rows
@@ -103,6 +104,15 @@ class PageSize:
         """Whether a page of so many ``rows``, of ``top`` if it asked for that many, may have been cut
         off: services may give smaller pages than are asked for."""
         return rows >= min(top or self.asked, max(self.largest, LEAST_PAGE))
+
+
+@dataclass(slots=True)
+class RowOrder:
+    """Whether rows came newest first: not any more once a page showed another order, and None as long
+    as none showed any. Walks share it: the pages of a single window may look as if they were in order.
+    """
+
+    newest_first: bool | None = None
 
 
 class _Circle(WindowTooLarge):
@@ -378,7 +388,7 @@ class Instant(_LinkedWalk):
             self.covered = self._window
             return None
         alone = self._by_recipient and reading.pages == 1 and not reading.blind
-        if alone and len(self._keys) > (reading.top or self._size.asked):
+        if alone and self._readings > 1 and len(self._keys) > (reading.top or self._size.asked):
             raise self._truncated("a page that was cut short")
         self._quiet = 0 if new else self._quiet + 1
         whole = not reading.blind and reading.rows <= len(self._contents)
@@ -404,19 +414,22 @@ class NewestFirst(_LinkedWalk):
 
     The last row's millisecond is asked for once more, and one more than that: receive times are shown
     in milliseconds, and the service knows finer ones. The link of a page that is not full is followed
-    to see whether there is anything older. At most ``most`` pages, but for a millisecond that fills a
-    page.
+    to see whether there is anything older; so is that of a page of one millisecond while ``order`` is not
+    known. Once rows are not in order, the links of the whole window are followed. At most ``most`` pages,
+    but for a millisecond that fills a page.
     """
 
-    def __init__(self, window: Window, size: PageSize, most: int | None) -> None:
+    def __init__(
+        self, window: Window, size: PageSize, most: int | None, order: RowOrder | None = None
+    ) -> None:
         super().__init__(window, size)
+        self._order = order or RowOrder()
         self._rest = window
         self._most = most or MOST_PAGES
         self._pages = 0
         self._full_page = size.asked
         self._peeking: tuple[int, int] | None = None
         self._part: ByLinks | Instant | None = None
-        self._falling = False  # whether any page has shown its rows newest first
 
     def after(self, rows: Sequence[Row], link: str | None) -> Ask | None:
         """As `Walk` says."""
@@ -440,22 +453,20 @@ class NewestFirst(_LinkedWalk):
             self.covered = self._window
             return None
         if any(later > earlier for earlier, later in pairwise(received)):
-            self._part = ByLinks(self._rest, self._size, self._most)
-            return self._through(self._part, self._part.after(rows, link))
+            first = self._rest == self._window
+            links = self._by_links()
+            return self._through(links, links.after(rows, link)) if first else links.first
         if not received:
             return self._past_empty(link)
-        self._falling = self._falling or received[0] > received[-1]
-        if link is not None and len(rows) < self._full_page:
+        if received[0] > received[-1]:
+            self._order.newest_first = True
+        if link is not None and (len(rows) < self._full_page or not self._order.newest_first):
             self._peeking = received[-1], len(rows)
             return Ask(self._rest, link)
         return self._older_than(received[-1])
 
     def _older_than(self, received: int) -> Ask:
         last, start, end = instant(received), self._rest.start, self._rest.end
-        if last + MILLISECOND < end and not self._falling:
-            # All rows are of one instant: what is newer may come after them as well.
-            self._part = ByLinks(Window(last + MILLISECOND, end), self._size, self._most)
-            return self._part.first
         if last + MILLISECOND < end:
             following = self._advance(last + MILLISECOND)
             if self._pages >= self._most:
@@ -472,12 +483,23 @@ class NewestFirst(_LinkedWalk):
                 self.covered = self._window
                 return None
             return self._past_empty(link)
+        if received[0] > last:
+            return self._by_links().first
+        if received[-1] < last:
+            self._order.newest_first = True
+        elif link is not None and not self._order.newest_first:
+            return Ask(self._rest, link)  # still the same millisecond
         self._peeking = None
         self._full_page = rows
-        if received[0] > last:
-            self._part = ByLinks(self._rest, self._size, self._most)
-            return self._part.first
         return self._older_than(last)
+
+    def _by_links(self) -> ByLinks:
+        """Begin again, because what was taken for covered may lack rows of other pages."""
+        self._order.newest_first = False
+        self.covered = None
+        self._rest = self._window
+        self._part = ByLinks(self._window, self._size, self._most)
+        return self._part
 
     def _past_empty(self, link: str | None) -> Ask:
         """Go on by ``link`` where a page holds no row of the window; none is older than such a page."""
