@@ -329,7 +329,7 @@ class Collector:
     def _begin_gap(self, gap: Gap, now: datetime) -> _Reading:
         width, oldest = self._widths[Kind.CONFIRM].now, self._policy.oldest_kept(now)
         start = max(gap.window.start, gap.window.end - width, oldest)
-        read = Read(Kind.CONFIRM, Window(start, gap.window.end), now, final=True)
+        read = Read(Kind.CONFIRM, Window(start, gap.window.end), now)
         return self._begin(Trial(read), gap)
 
     def _advance(self, reading: _Reading) -> bool:
@@ -359,7 +359,7 @@ class Collector:
 
         So time is not final before its large messages were asked for.
         """
-        final = reading.read.final
+        final = reading.read.final or reading.gap is not None
         if reading.left is None:
             reading.left = self._messages.to_ask(reading.messages.large, final)
         if not reading.left:
@@ -560,8 +560,13 @@ class Collector:
         self._log(f"A gap can be read after all: {gap.window}.", "info")
 
     def _gap_failed(self, reading: _Reading, gap: Gap, problem: MessageTraceError) -> None:
-        """A gap of which rows came is read like other time, if they were only too many at once."""
-        if isinstance(problem, WindowTooLarge) and not isinstance(problem, AnswerTruncated):
+        """A gap of which rows came is read like other time, if they were only too many at once.
+
+        Narrow ones have to be read in whole: no smaller windows help there.
+        """
+        divisible = reading.read.window.span > _SECOND
+        too_many = isinstance(problem, WindowTooLarge) and not isinstance(problem, AnswerTruncated)
+        if divisible and too_many:
             self._probed(reading, gap)
 
     def _note_shown(self, rows: list[Row], window: Window) -> None:
@@ -581,7 +586,10 @@ class Collector:
         """Let other windows have their turn before this one is tried again, or its parts."""
         bad = self._failed.failed(reading.trial, self._clock.monotonic())
         if bad is not None:
-            self._declare(Gap(bad, Cause.UNREADABLE), str(problem))
+            some_came = isinstance(problem, WindowTooLarge)
+            self._declare(
+                Gap(bad, Cause.INCOMPLETE if some_came else Cause.UNREADABLE), str(problem)
+            )
 
     def _declare(self, gap: Gap, why: str) -> None:
         """Log that rows may be missing in ``gap``, and record it."""

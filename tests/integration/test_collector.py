@@ -653,7 +653,7 @@ def test_a_millisecond_that_the_service_cannot_give_is_a_small_gap_until_it_can(
     rows = crowd(site, 25)
     site.collect(until=NOON + HOUR)
     (gap,) = site.saved.gaps
-    assert gap.cause is Cause.UNREADABLE, "every request for what is beyond the first page fails"
+    assert gap.cause is Cause.INCOMPLETE, "every request for what is beyond the first page fails"
     assert gap.window.start <= CROWDED <= gap.window.end
     assert gap.window.span <= 5 * MILLISECOND
     assert len(site.events) == rows - 5
