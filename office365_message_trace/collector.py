@@ -329,7 +329,7 @@ class Collector:
     def _begin_gap(self, gap: Gap, now: datetime) -> _Reading:
         width, oldest = self._widths[Kind.CONFIRM].now, self._policy.oldest_kept(now)
         start = max(gap.window.start, gap.window.end - width, oldest)
-        read = Read(Kind.CONFIRM, Window(start, gap.window.end), now)
+        read = Read(Kind.CONFIRM, Window(start, gap.window.end), now, final=True)
         return self._begin(Trial(read), gap)
 
     def _advance(self, reading: _Reading) -> bool:
@@ -359,7 +359,7 @@ class Collector:
 
         So time is not final before its large messages were asked for.
         """
-        final = reading.read.final or reading.gap is not None
+        final = reading.read.final
         if reading.left is None:
             reading.left = self._messages.to_ask(reading.messages.large, final)
         if not reading.left:
@@ -562,9 +562,9 @@ class Collector:
     def _gap_failed(self, reading: _Reading, gap: Gap, problem: MessageTraceError) -> None:
         """A gap of which rows came is read like other time, if they were only too many at once.
 
-        Narrow ones have to be read in whole: no smaller windows help there.
+        A millisecond has to be read in whole: no smaller windows help there.
         """
-        divisible = reading.read.window.span > _SECOND
+        divisible = reading.read.window.span > NARROWEST
         too_many = isinstance(problem, WindowTooLarge) and not isinstance(problem, AnswerTruncated)
         if divisible and too_many:
             self._probed(reading, gap)

