@@ -559,8 +559,13 @@ class Collector:
         self._log(f"A gap can be read after all: {gap.window}.", "info")
 
     def _gap_failed(self, reading: _Reading, gap: Gap, problem: MessageTraceError) -> None:
-        """A gap of which rows came is read like other time, if they were only too many at once."""
-        if isinstance(problem, WindowTooLarge) and not isinstance(problem, AnswerTruncated):
+        """A gap of which rows came is read like other time, if they were only too many at once.
+
+        A millisecond has to be read in whole: no smaller windows help there.
+        """
+        divisible = reading.read.window.span > NARROWEST
+        too_many = isinstance(problem, WindowTooLarge) and not isinstance(problem, AnswerTruncated)
+        if divisible and too_many:
             self._probed(reading, gap)
 
     def _note_shown(self, rows: list[Row], window: Window) -> None:

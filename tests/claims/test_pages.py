@@ -276,3 +276,21 @@ def test_a_cursor_by_time_over_pages_in_another_order_loses_nothing() -> None:
     service.pager = pager
     lab = Laboratory(service, policy(history=90), start_time=30).run(T0 + 10 * H)
     assert lab.missing() == []
+
+
+@both
+def test_a_full_millisecond_whose_link_is_refused_is_declared_and_arrives_in_the_end(
+    kind: Kind,
+) -> None:
+    received, repaired = T0 + 20 * M, T0 + 9 * H
+    many = [Mail(received, f"m{n}", to=f"u{n}@contoso.example") for n in range(230)]
+    service = Service(kind, [*many, *(Mail(T0 + n * M, f"r{n}") for n in range(300))], 100)
+    service.instead = lambda asked, rows: (
+        Answer(400, {}, b"") if asked.token and asked.now < repaired else None
+    )
+    lab = Laboratory(service, policy(lookback=1)).run(repaired)
+    assert {row.received for row in lab.missing()} == {received}
+    assert {gap.cause for gap in lab.gaps} == {Cause.INCOMPLETE}
+    lab.run(repaired + 8 * H)
+    assert lab.missing() == []
+    assert lab.gaps == ()
