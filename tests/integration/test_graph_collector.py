@@ -77,9 +77,9 @@ def site(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> GraphSite:
-    """With a hundredth of the rows on a page."""
+    """With a hundredth of the rows on a page. No ordinary message counts as one to many recipients."""
     monkeypatch.setattr(GraphClient, "page_size", PAGE)
-    monkeypatch.setattr(GraphClient, "many_recipients", 10)
+    monkeypatch.setattr(GraphClient, "many_recipients", 20)
     world.graph.options.quota_requests = None
     return GraphSite(world, clock, log, tmp_path)
 
