@@ -198,7 +198,7 @@ class Collector:
         self._live_probe = SlowProbe()
         self._past_probe = SlowProbe()
         self._outage_probe = SlowProbe(patience=1)  # one window that fails says nothing of others
-        self._refused: set[Kind] = set()
+        self._refused: dict[Kind, bool] = {}  # whether it is the intake that refuses
         self._failed = FailedWindows()
         self._gap_probe = GapProbe(clock.monotonic())
         self._messages = LargeMessages()
@@ -283,10 +283,10 @@ class Collector:
     ) -> "_Reading | float":
         """What to begin in ``slot``, or in how many seconds something is due.
 
-        While nothing of the past can be read, a window that has not failed yet goes first: it tells
-        whether that is the fault of the windows that have.
+        While nothing of the past can be read or delivered, a window that has not failed yet goes first:
+        it tells whether that is the fault of the windows that have.
         """
-        probing = self._outage_probe.waiting
+        probing = self._outage_probe.waiting or any(kind is not Kind.LIVE for kind in self._refused)
         if not probing and (trial := self._failed.next_due(moment)):
             return self._begin(trial)
         confirm = self._confirm_at - moment
@@ -334,8 +334,9 @@ class Collector:
 
     def _advance(self, reading: _Reading) -> bool:
         """Deliver the next page, or after the last one commit the window; whether there is more."""
+        page: Page | Pause | None = None
         try:
-            page = self._next_page(reading)
+            page = next(reading.pages, None)
             if self._planned_by_wrong_time(reading):
                 return False
             if isinstance(page, Page):
@@ -343,7 +344,7 @@ class Collector:
         except (Unavailable, Rejected, WindowTooLarge, HistoryExceeded) as problem:
             return self._page_failed(reading, problem)
         except Refused as refusal:
-            self._hold(reading.read, refusal)
+            self._hold(reading, refusal, by_intake=page is not None)
         else:
             if page is None:
                 if reading.message is not None:
@@ -419,7 +420,7 @@ class Collector:
             case HistoryExceeded():
                 self._shorten_history(read, problem)
             case Rejected() if read.kind is Kind.LIVE:
-                self._hold(read, problem)
+                self._hold(reading, problem, by_intake=False)
             case _:
                 kept = self._kept(reading)
                 if read.kind is not Kind.LIVE:
@@ -427,17 +428,6 @@ class Collector:
                     self._set_aside(reading, problem)
                 elif not kept:
                     self._widths[read.kind].narrow(read.window.span, at_least=_MINUTE)
-
-    def _next_page(self, reading: _Reading) -> Page | Pause | None:
-        """None after the last page. A window of the past that is refused may be the only such one."""
-        try:
-            return next(reading.pages, None)
-        except Rejected:
-            raise
-        except Refused:
-            if reading.read.kind is not Kind.LIVE and not reading.gap:
-                self._failed.postpone(reading.read, self._clock.monotonic() + _ASIDE)
-            raise
 
     def _planned_by_wrong_time(self, reading: _Reading) -> bool:
         """Whether the time was corrected while ``reading`` was under way: then it is planned again."""
@@ -493,12 +483,7 @@ class Collector:
                 self._failed.hurry()
             self._outage_probe.reset()
         self._contradict(read)
-        self._probe(read.kind).reset()
-        if read.kind in self._refused:
-            self._refused.remove(read.kind)
-            self._progress.refused(read.kind, False)
-            self._failed.hurry()
-            self._log("Collecting again.", "info")
+        self._end_refusals(reading)
         if read.kind is Kind.LIVE:
             for each in self._widths.values():
                 each.expect(read.window.span, rows)
@@ -678,23 +663,45 @@ class Collector:
             )
         self._commit(coverage)
 
-    def _hold(self, read: Read, refusal: Refused) -> None:
+    def _hold(self, reading: _Reading, refusal: Refused, by_intake: bool) -> None:
         """Say who has to do what, and probe slowly. No row is lost: the coverage stays.
 
         While fresh mail is refused, nothing else is tried. Windows of the past are put off: most
-        likely all of them would be refused.
+        likely all of them would be refused. If not, another one shows it at the next probe.
         """
-        self._refused.add(read.kind)
-        self._progress.refused(read.kind, True)
+        kind, moment = reading.read.kind, self._clock.monotonic()
+        self._refused[kind] = by_intake
+        self._progress.refused(kind, True)
         level = "critical" if isinstance(refusal, Misconfigured) else "error"
         self._log(str(refusal), level)
-        pause = self._probe(read.kind).failed(self._clock.monotonic())
-        if read.kind is Kind.LIVE:
+        pause = self._probe(kind).failed(moment)
+        if kind is Kind.LIVE:
             self._clock.wait(pause)
             return
-        for reading in self._past.values():
-            self._kept(reading)
+        for each in self._past.values():
+            self._kept(each)
         self._past.clear()
+        if reading.gap is None:
+            trial = reading.trial
+            self._failed.postpone(trial.read, moment, trial.news, trial.refusals)
+
+    def _end_refusals(self, reading: _Reading) -> None:
+        """Go on where ``reading``, which is complete, shows that nothing stands in the way any more.
+
+        The intake shows it by what it accepts.
+        """
+        ended = [
+            kind
+            for kind, by_intake in self._refused.items()
+            if (reading.fresh > 0 if by_intake else kind is reading.read.kind)
+        ]
+        for kind in ended:
+            del self._refused[kind]
+            self._progress.refused(kind, False)
+            self._probe(kind).reset()
+        if ended:
+            self._failed.hurry()
+            self._log("Collecting again.", "info")
 
     def _probe(self, kind: Kind) -> SlowProbe:
         return self._live_probe if kind is Kind.LIVE else self._past_probe

@@ -53,15 +53,14 @@ def commit_before_push(patch: pytest.MonkeyPatch) -> None:
 
 def partial_coverage_before_delivery(patch: pytest.MonkeyPatch) -> None:
     """What a page covers is committed before the page is delivered."""
-    fetch = Collector._next_page
+    deliver = Collector._deliver
 
-    def next_page(self: Collector, reading: _Reading) -> Page | Pause | None:
-        page = fetch(self, reading)
-        if isinstance(page, Page) and page.covered:
+    def committed(self: Collector, page: Page, reading: _Reading) -> None:
+        if page.covered:
             self._commit_read(replace(reading.read, window=page.covered))
-        return page
+        deliver(self, page, reading)
 
-    patch.setattr(Collector, "_next_page", next_page)
+    patch.setattr(Collector, "_deliver", committed)
 
 
 def any_order_believed(patch: pytest.MonkeyPatch) -> None:
