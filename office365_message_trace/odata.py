@@ -134,6 +134,7 @@ class ODataClient(ABC):
         self, walk: Walk, ask: Ask, request: Request, pending: Pending, attempts: int
     ) -> Iterator[Page | Pause]:
         failures = 0
+        refused = ""
         while True:
             rows: list[Row] = []
             link: str | None = None
@@ -151,6 +152,10 @@ class ODataClient(ABC):
                 pending = self._transport.begin(request)
                 continue
             except LinkRefused as error:
+                if refused != request.url:  # once may be by mistake
+                    refused = request.url
+                    pending = self._transport.begin(request)
+                    continue
                 refusal = error
             failures = 0
             self._notice_strays(rows, ask.window)
