@@ -14,6 +14,7 @@ from office365_message_trace.storage import Damage, Storage
 
 _NEWEST = timedelta(minutes=1)  # of receive time, of which a page tells the time at little cost
 _LONGEST_PAUSE = 60.0  # seconds
+_TIME_IN_DOUBT = timedelta(seconds=1)  # that Microsoft's whole seconds leave
 
 
 def learn_time(source: ODataClient, clock: MicrosoftClock) -> datetime:
@@ -60,7 +61,7 @@ def opening_coverage(
         if store.damaged and repaired:
             repaired(Damage.COPY)
         return coverage
-    start = now.replace(microsecond=0) - start_time
+    start = now.replace(microsecond=0) - start_time - _TIME_IN_DOUBT
     oldest = _recorded_since(ledger, now)
     if oldest is not None:
         if repaired:

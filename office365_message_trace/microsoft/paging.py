@@ -215,23 +215,44 @@ class _LinkedWalk(ABC):
 
 
 class ByLinks(_LinkedWalk):
-    """Follows next links to the end, at most ``most`` pages."""
+    """Follows next links to the end, at most ``most`` pages.
+
+    A row that is on two pages shows that rows moved in between, so that others may be on none. Then it
+    begins again, until two readings in a row bring nothing new.
+    """
 
     def __init__(self, window: Window, size: PageSize, most: int | None = None) -> None:
         super().__init__(window, size)
         self._most = most or MOST_PAGES
-        self._pages = 0
+        self._pages = self._quiet = 0
+        self._moved = False
+        self._contents: set[bytes] = set()  # of this reading
+        self._known: set[bytes] = set()  # of those before
 
     def _after(self, rows: Sequence[Row], link: str | None) -> Ask | None:
         self._pages += 1
+        if link is not None or self._pages > 1:
+            contents = {row.content for row in rows}
+            self._moved = self._moved or not contents.isdisjoint(self._contents)
+            self._contents |= contents
         if link is None:
             if len(rows) >= self._size.asked:
                 raise AnswerTruncated("a full page without a next link", f"{len(rows)} rows")
+            if self._moved and not self._is_settled():
+                self._contents = set()
+                self._links = _Links(self._window, self._size)
+                return self.first
             self.covered = self._window
             return None
         if self._pages >= self._most:
             raise WindowTooLarge("more pages than are good to read again")
         return Ask(self._window, link)
+
+    def _is_settled(self) -> bool:
+        """Take in the reading that ends; whether nothing new is to be expected of another one."""
+        self._quiet = self._quiet + 1 if self._contents <= self._known else 0
+        self._known |= self._contents
+        return self._quiet >= 2
 
 
 class _Reading:

@@ -71,7 +71,7 @@ LEAST_FINAL_MS = 30 * MINUTE_MS
 
 RECORD_KEPT_MS = 75 * HOUR_MS
 
-HIDDEN_MS = 25 * HOUR_MS
+HIDDEN_MS = 3 * 24 * HOUR_MS
 
 NEXT_MS = 1
 """Neighbouring windows share their bounds, and the service may know finer times than it shows."""

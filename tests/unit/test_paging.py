@@ -235,6 +235,17 @@ def test_what_counted_as_read_is_read_again_once_rows_are_out_of_order() -> None
     assert order.newest_first is False
 
 
+@pytest.mark.parametrize("rows", [17, 25, 33, 44])
+def test_rows_that_move_between_pages_are_looked_for(rows: int) -> None:
+    """By positions, and in another order at each request."""
+    walk = walked(
+        ByLinks(WINDOW, PageSize(10)),
+        Model(one_message(rows), 10, "position", "moving"),
+        in_order=False,
+    )
+    assert len({row.key for row in walk.rows}) == rows
+
+
 # A page is a window
 
 
