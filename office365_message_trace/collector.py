@@ -5,6 +5,7 @@ Any failure leaves the coverage where it was: the window is read again, and the 
 was accepted already. Nothing else moves the state, least of all a ``finally``.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -79,6 +80,7 @@ _STILL_KEPT = (timedelta(minutes=2), timedelta(minutes=10), timedelta(hours=1))
 """After the instant from which on a service says it keeps rows: cuts that leave little to be refused again."""
 _CLOCK_JUMP = 60.0  # seconds by which the time may be corrected while a page is under way
 
+_LEFT_OUT = "The intake does not accept one event; it is left out, and tried again now and then."
 _FOUND_LATE = (
     "A second read of time that was read once brought rows that the first one had not shown; they "
     "were forwarded."
@@ -447,20 +449,28 @@ class Collector:
     def _deliver(self, page: Page, reading: _Reading) -> None:
         """Push what the ledger does not know, and record each batch before the next is pushed.
 
-        Refused events are not recorded, so that each later read of their time finds them again.
+        Refused events are recorded as such, so that each later read of their time finds them again and
+        the last one knows of them whatever it shows. A change that was refused is owed no longer if the row
+        is shown as it was before, but not by the word of that last read alone.
         """
         fresh = self._ledger.unseen(page.rows)
+        if not reading.read.final or reading.gap is not None:
+            self._ledger.record(fresh.reverted)
         self._flicker.observe(page.rows, fresh, self._clock.now())
         events = [
             Event(row.received, row.trace_id, fingerprint, self._source.render(row))
             for fingerprint, row in fresh.items()
         ]
         accepted: list[Event] = []
+        refused: list[Event] = []
         for delivery in self._pusher.push(events):
             self._ledger.record((event.received, event.fingerprint) for event in delivery.accepted)
             self._forwarded += len(delivery.accepted)
             accepted += delivery.accepted
-            reading.refused += delivery.refused
+            refused += delivery.refused
+        # behind what was accepted: of rows that have their key in common, the refused one is still owed
+        self._ledger.record_refused((event.received, event.fingerprint) for event in refused)
+        reading.refused += refused
         reading.fresh += len(accepted)
         if reading.message is None:
             reading.rows += len(page.rows)
@@ -509,7 +519,7 @@ class Collector:
             confirming = reading.read.kind is Kind.CONFIRM
             self._log(_FOUND_LATE if confirming else _STILL_CHANGING, "warning")
         news = trial.news + bool(reading.fresh)
-        withheld = bool(reading.refused or reading.incomplete)
+        withheld = bool(reading.refused or reading.incomplete or self._owed_besides(reading))
         refusals = trial.refusals + withheld
         unsettled = reading.fresh and news <= _REPEATS, withheld and refusals <= _REPEATS
         if any(unsettled):
@@ -521,23 +531,27 @@ class Collector:
         """Log what was withheld up to the end; returns the gaps to be declared."""
         for gap, why in reading.incomplete.items():
             self._log_missing(gap, why)
-        events = reading.refused
-        for event in events:
-            self._log(
-                "The intake does not accept one event; it is left out, and tried again now and then. "
-                f"Its message trace id: {event.trace_id}",
-                "error",
-            )
-        if events:
-            self._progress.discarded(len(events))
-        times = [instant(event.received) for event in events if event.received != UNDATED]
+        besides = self._owed_besides(reading)
+        for event in reading.refused:
+            self._log(f"{_LEFT_OUT} Its message trace id: {event.trace_id}", "error")
+        for _ in besides:
+            self._log(_LEFT_OUT, "error")
+        if events := len(reading.refused) + len(besides):
+            self._progress.discarded(events)
+        shown = [event.received for event in reading.refused if event.received != UNDATED]
+        times = map(instant, [*shown, *besides])
         refused = [Gap(Window(at, at + MILLISECOND), Cause.REFUSED) for at in times]
         return [*reading.incomplete, *refused]
+
+    def _owed_besides(self, reading: _Reading) -> list[int]:
+        """The receive times of refused events of a window that was read that its pages did not show."""
+        owed = Counter(self._ledger.refused(reading.read.window))
+        return list((owed - Counter(event.received for event in reading.refused)).elements())
 
     def _probed(self, reading: _Reading, gap: Gap) -> None:
         """After time of a declared ``gap`` was read: have all of it read, and confirmed."""
         hidden = gap.cause is Cause.HIDDEN and not reading.rows
-        if hidden or reading.refused or reading.incomplete:
+        if hidden or reading.refused or reading.incomplete or self._owed_besides(reading):
             return
         self._commit(self._coverage.with_gap_reopened(gap))
         self._ledger.mark(self._coverage.oldest)

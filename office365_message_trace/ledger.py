@@ -5,7 +5,13 @@ key the latest counts: a row whose content goes back to an earlier one is new ag
 buckets by receive time: plain 16-byte records one after another, in parts of a bounded size, so that a
 storage without append never rewrites much. A bucket is in memory only while pages need it, as the bytes
 that it is. Damage costs a repeat. It hides a row only if a record of it is destroyed and its content then
-goes back to the one recorded before. A mark beside the buckets, an empty blob whose name is an instant,
+goes back to the one recorded before.
+
+A record of an event that the intake refused has its receive time, in milliseconds, in place of the content.
+That lies in the bucket's own time, where a hash does not lie but with a chance of 900000 in 2^64. It says
+that an event of the key is owed, until the next record of the key, and changes nothing of what was accepted.
+
+A mark beside the buckets, an empty blob whose name is an instant,
 tells where to begin if the rest of the trigger's state is lost.
 
 The hash is keyed, so that nobody can test a guessed address or subject against the stored state of
@@ -52,16 +58,19 @@ _LAST_BUCKET = milliseconds(datetime(9999, 1, 1, tzinfo=UTC)) // _BUCKET_MILLISE
 class Unseen(dict[bytes, Row]):
     """Rows that the intake has not accepted in this form, by fingerprint.
 
-    ``changed`` has the fingerprints of those that it accepted before with another content.
+    ``changed`` has the fingerprints of those that it accepted before with another content. ``reverted`` has
+    the receive times and fingerprints of the other rows whose last content the intake refused, but that are
+    shown as it accepted them before: if they are recorded again, nothing of them is owed any more.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.changed: set[bytes] = set()
+        self.reverted: list[tuple[int, bytes]] = []
 
 
 class Ledger:
-    """The record of accepted rows in ``storage``; opening it lists the buckets once.
+    """The record of accepted and refused rows in ``storage``; opening it lists the buckets once.
 
     ``repaired`` is told when a part that is read back has a torn end, which the next record replaces.
     """
@@ -87,7 +96,7 @@ class Ledger:
         return [_span(number) for number in sorted(self._parts) if number > _FIRST_BUCKET]
 
     def unseen(self, rows: Iterable[Row]) -> Unseen:
-        """Those ``rows``, a page, whose content is not the one that was recorded last, each once.
+        """Those ``rows``, a page, whose content is not the one that was accepted last, each once.
 
         Rows of one key that differ on the same page are different rows: as many of the latest records
         of the key are compared.
@@ -100,12 +109,22 @@ class Ledger:
             bucket = self._bucket(number)
             contents = array(_WORD, b"".join(shown))
             keys = self._keys(contents, shown.values(), bucket)
-            latest = dict(bucket.records(set(keys)))
-            for key, content, row in _news(keys, contents, shown.values(), latest, bucket):
-                fingerprint = array(_WORD, (key, content)).tobytes()
+            records = list(bucket.records(set(keys)))
+            refusals = _times(number)
+            accepted = [record for record in records if record[1] not in refusals]
+            owed = {key for key, content in dict(records).items() if content in refusals}
+            latest = dict(accepted)
+            for key, content, row in _news(keys, contents, shown.values(), latest, accepted):
+                fingerprint = _fingerprint(key, content)
                 unseen[fingerprint] = row
+                owed.discard(key)
                 if key in latest:
                     unseen.changed.add(fingerprint)
+            unseen.reverted += [
+                (row.received, _fingerprint(key, content))
+                for key, content, row in zip(keys, contents, shown.values(), strict=True)
+                if key in owed
+            ]
         self._spare_memory()
         return unseen
 
@@ -113,7 +132,7 @@ class Ledger:
         self, contents: Sequence[int], rows: Iterable[Row], bucket: "_Bucket"
     ) -> Sequence[int]:
         """The hashed keys of ``rows`` with these ``contents``; those that are recorded need no hashing."""
-        keys = list(map(bucket.keys_of(set(contents)).get, contents))
+        keys = list(map(dict(bucket.keys_of(set(contents))).get, contents))
         return [
             array(_WORD, self._hash(row.key))[0] if key is None else key
             for key, row in zip(keys, rows, strict=True)
@@ -138,6 +157,37 @@ class Ledger:
                 self._storage.extend(self._name(number, part), known, added)
                 bucket.put(part, known + added)
                 self._parts[number] = part + 1
+
+    def record_refused(self, refused: Iterable[tuple[int, bytes]]) -> None:
+        """Record that the intake refused events of these receive times and fingerprints; durable when it
+        returns. What is on record already is not recorded again, and rows with absurd or no times are not.
+        """
+        by_bucket: defaultdict[int, dict[int, int]] = defaultdict(dict)
+        for received, fingerprint in refused:
+            by_bucket[_number(received)][array(_WORD, fingerprint)[0]] = received
+        for number, times in by_bucket.items():
+            latest = dict(self._bucket(number).records(times))
+            self.record(
+                (received, _fingerprint(key, received))
+                for key, received in times.items()
+                if received in _times(number) and latest.get(key) != received
+            )
+
+    def refused(self, window: Window) -> list[int]:
+        """The receive times in ``window`` of the rows that are owed: the intake has refused an event of
+        them, and accepted none since. One for each row, in milliseconds.
+        """
+        asked = range(milliseconds(window.start), milliseconds(window.end) + 1)
+        numbers = range(_number(asked[0]), _number(asked[-1]) + 1)
+        times: list[int] = []
+        for number in sorted(filter(numbers.__contains__, self._parts)):
+            bucket = self._bucket(number)
+            refusals = _times(number)
+            keys = {key for _, key in bucket.keys_of(refusals)}
+            latest = dict(bucket.records(keys)).values()
+            times += [each for each in latest if each in refusals and each in asked]
+        self._spare_memory()
+        return times
 
     @property
     def since(self) -> datetime | None:
@@ -217,13 +267,11 @@ class _Bucket:
             recorded, contents = _halves(part)
             yield from _where(keys, recorded, contents)
 
-    def keys_of(self, contents: Container[int]) -> dict[int, int]:
-        """The key of each of the ``contents`` that is recorded."""
-        found: dict[int, int] = {}
+    def keys_of(self, contents: Container[int]) -> Iterator[tuple[int, int]]:
+        """The content and the key of each record of one of the ``contents``, oldest first."""
         for part in self._parts:
             keys, recorded = _halves(part)
-            found.update(_where(contents, recorded, keys))
-        return found
+            yield from _where(contents, recorded, keys)
 
     def room_for(self, added: bytes) -> Iterator[tuple[int, bytes, bytes]]:
         """Where to put ``added``: number of the part, what it holds, and what to put behind that."""
@@ -258,14 +306,17 @@ def _news(
     contents: Sequence[int],
     rows: Iterable[Row],
     latest: Mapping[int, int],
-    bucket: _Bucket,
+    accepted: Iterable[tuple[int, int]],
 ) -> Iterable[tuple[int, int, Row]]:
-    """Those of the ``rows`` of a page that are not the ``latest`` of their keys, with key and content."""
+    """Those of the ``rows`` of a page that are not the ``latest`` of their keys, with key and content.
+
+    ``accepted`` are the records of the keys, oldest first.
+    """
     numbers = Counter(keys)
     page = zip(keys, contents, rows, strict=True)
     if len(numbers) == len(keys):
         return compress(page, map(ne, map(latest.get, keys), contents))
-    current = _latest_of_several(numbers, bucket.records(numbers))
+    current = _latest_of_several(numbers, accepted)
     return (each for each in page if each[:2] not in current)
 
 
@@ -292,6 +343,10 @@ def _where(
     return zip(map(words.__getitem__, hits), map(others.__getitem__, hits), strict=True)
 
 
+def _fingerprint(key: int, content: int) -> bytes:
+    return array(_WORD, (key, content)).tobytes()
+
+
 def _halves(fingerprints: bytes) -> tuple["array[int]", "array[int]"]:
     """The keys and the contents of ``fingerprints`` that follow one another, as words."""
     words = array(_WORD, fingerprints)
@@ -304,6 +359,13 @@ def _number(received: int) -> int:
     if _FIRST_BUCKET < number < _LAST_BUCKET:
         return number
     return _LAST_BUCKET if number > _FIRST_BUCKET else _FIRST_BUCKET
+
+
+def _times(number: int) -> range:
+    """The receive times of a bucket, in milliseconds; the outermost ones have none of their own."""
+    if number in (_FIRST_BUCKET, _LAST_BUCKET):
+        return range(0)
+    return range(number * _BUCKET_MILLISECONDS, (number + 1) * _BUCKET_MILLISECONDS)
 
 
 def _span(number: int) -> Window:

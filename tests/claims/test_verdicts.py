@@ -12,7 +12,7 @@ from office365_message_trace.transport import Answer
 from sandbox.clock import from_ms
 from tests.claims.intake import ids
 from tests.claims.laboratory import T0, Laboratory, policy
-from tests.claims.service import H, M, Mail, S, Service
+from tests.claims.service import Asked, H, M, Mail, S, Service
 
 
 def _trace_id(event: Any) -> str:
@@ -20,15 +20,25 @@ def _trace_id(event: Any) -> str:
 
 
 def _refusing(lab: Laboratory, refused: Callable[[str], bool]) -> None:
+    """The same for events by their trace id."""
+    _refusing_events(lab, lambda event: refused(_trace_id(event)))
+
+
+def _refusing_events(lab: Laboratory, refused: Callable[[Any], bool]) -> None:
     """Leave out what is refused, without saying which; a batch of only such events is a 400."""
 
     def verdict(events: list[Any]) -> Answer | None:
-        good = [event for event in events if not refused(_trace_id(event))]
+        good = [event for event in events if not refused(event)]
         if len(good) == len(events):
             return None
         return lab.intake.accept(good) if good else Answer(400, {}, b"{}")
 
     lab.intake.verdict = verdict
+
+
+def _accepted(lab: Laboratory, trace_id: str) -> int:
+    """How many events of it the intake took."""
+    return sum(_trace_id(event) == trace_id for _, event in lab.intake.accepted)
 
 
 def _mail(rows: int, every: int = S) -> list[Mail]:
@@ -76,6 +86,72 @@ def test_after_a_restart_a_refused_event_is_declared_once_the_intake_accepts_ano
     assert [row.id for row in lab.missing()] == ["r100"]
     (gap,) = lab.gaps
     assert gap.cause is Cause.REFUSED
+
+
+@pytest.mark.parametrize("lies", [1, 100], ids=["one", "all"])
+def test_a_refused_event_that_the_last_answer_leaves_out_is_declared_until_it_is_accepted(
+    lies: int,
+) -> None:
+    """Whether it is one answer or all of them up to the end, and though the process was killed before."""
+    later = [Mail(T0 + n * 10 * M, f"later{n}") for n in range(60)]
+    lab = Laboratory(Service("reporting", [*_mail(600), *later]))
+    _refusing(lab, lambda name: name == "r100" and lab.clock.ms < T0 + 12 * H)
+    at, left = T0 + 100 * S, lies
+
+    def shown(asked: Asked, rows: list[Mail]) -> list[Mail]:
+        nonlocal left
+        if asked.start <= at <= asked.end and T0 + 6 * H < asked.now < T0 + 12 * H and left:
+            left -= 1
+            return []
+        return rows
+
+    lab.service.shown = shown
+    lab.run(T0 + 2 * H).run(T0 + 11 * H)
+    assert left < lies
+    assert [row.id for row in lab.missing()] == ["r100"]
+    assert [gap.cause for gap in lab.gaps] == [Cause.REFUSED]
+    assert lab.given_up_events == 1
+    assert any("does not accept one event" in text for text in lab.said("error"))
+    lab.run(T0 + 20 * H)
+    assert lab.missing() == []
+    assert lab.gaps == ()
+    assert _accepted(lab, "r100") == 1
+
+
+@pytest.mark.parametrize("back", [1, 3, 5], ids=lambda hours: f"after {hours} hours")
+def test_a_refused_change_that_is_taken_back_is_owed_no_longer_and_repeats_nothing(
+    back: int,
+) -> None:
+    changing = Mail(
+        T0,
+        "changing",
+        life=((T0, "Delivered"), (T0 + 7 * M, "Failed"), (T0 + back * H, "Delivered")),
+    )
+    lab = Laboratory(Service("reporting", [changing, *_mail(600)]))
+    _refusing_events(lab, lambda event: event["Status"] == "Failed")
+    lab.run(T0 + 14 * H)
+    assert any("but not all" in text for text in lab.said())
+    assert _accepted(lab, "changing") == 1
+    assert lab.gaps == ()
+    assert lab.given_up_events == (back == 5), "only final reads saw it go back"
+
+
+def test_a_refused_change_is_declared_though_the_last_answer_shows_the_row_as_it_was() -> None:
+    changing = Mail(T0, "changing", life=((T0, "Delivered"), (T0 + 7 * M, "Failed")))
+    lab = Laboratory(Service("reporting", [changing, *_mail(600)]))
+    _refusing_events(lab, lambda event: event["Status"] == "Failed")
+    stale: list[Asked] = []
+
+    def written(asked: Asked, fields: dict[str, Any]) -> dict[str, Any]:
+        if fields["MessageTraceId"] == "changing" and asked.now > T0 + 6 * H and not stale:
+            stale.append(asked)
+            return {**fields, "Status": "Delivered"}
+        return fields
+
+    lab.service.written = written
+    lab.run(T0 + 12 * H)
+    assert stale
+    assert [gap.cause for gap in lab.gaps] == [Cause.REFUSED]
 
 
 def test_an_event_that_is_taken_in_the_end_closes_its_gap() -> None:

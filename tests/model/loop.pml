@@ -41,6 +41,7 @@
 #define DELIVERED 1
 #define QUARANTINED 2
 #define IN_DOUBT 4 /* what no row says */
+#define OWED 8     /* in the ledger, besides: the intake has refused an event since */
 
 /* Coverage of the window. */
 #define UNREAD 0
@@ -63,14 +64,27 @@ byte ended;
 byte owner = NOBODY;    /* the process that started last */
 byte coverage = UNREAD; /* one document with the gaps, written as a whole */
 bool gaps[2];           /* declared: the intake refused the event up to the final read */
-byte ledger[2];         /* the content that was recorded last */
+byte ledger[2];         /* the content that was accepted last, and whether an event is owed */
+
+#define accepted(r) (memory[r] & ~OWED)
+#define owed(r) (memory[r] & OWED)
 
 #ifdef RECORD_AS_SET
 #define known(r) (memory[r] & page[r])
-#define recorded(r) (memory[r] | page[r])
+#define recorded(r) (accepted(r) | page[r])
 #else
+#ifdef REFUSED_IN_PLACE_OF_ACCEPTED
 #define known(r) (memory[r] == page[r])
+#else
+#define known(r) (accepted(r) == page[r])
+#endif
 #define recorded(r) page[r]
+#endif
+
+#ifdef REFUSED_NOT_OWED_AS_BEFORE
+#define owed_no_more(r) (owed(r) && page[r] != HIDDEN && known(r))
+#else
+#define owed_no_more(r) (owed(r) && page[r] != HIDDEN && known(r) && !final)
 #endif
 
 /* ---- The judge ------------------------------------------------------------------------------------- */
@@ -80,7 +94,6 @@ byte repeats[2];    /* events that said what the one before had said */
 byte takeovers;     /* starts while another process ran */
 byte earlier[2];    /* `changes` when the last committed read was answered that was not final */
 bool lied[2];       /* the committed final read, which was not the only one, was answered falsely */
-bool refused_first; /* the second row's event was refused at that earlier read */
 byte believed[2];   /* what the ledger held at the final read */
 bool unrecorded[2]; /* the last event was accepted and never recorded */
 bool crossed[2];    /* the last event was pushed or recorded by a process that had been replaced */
@@ -94,11 +107,6 @@ bool crossed[2];    /* the last event was pushed or recorded by a process that h
 #else
 #define changed_before_a_false_final_read(r) (lied[r] && earlier[r] != changes[r])
 #endif
-#ifdef EXPECT_REFUSED_AT_A_FALSE_FINAL_READ
-#define refused_before_a_false_final_read(r) false
-#else
-#define refused_before_a_false_final_read(r) (lied[r] && r == 1 && refused_first)
-#endif
 #ifdef EXPECT_CHANGES_BACK_UNRECORDED
 #define changed_back_unrecorded(r) false
 #else
@@ -111,8 +119,8 @@ bool crossed[2];    /* the last event was pushed or recorded by a process that h
 #endif
 
 #define excepted(r) \
-  (changed_before_a_false_final_read(r) || refused_before_a_false_final_read(r) || \
-   changed_back_unrecorded(r) || changed_during_a_takeover(r))
+  (changed_before_a_false_final_read(r) || changed_back_unrecorded(r) || \
+   changed_during_a_takeover(r))
 
 inline judge() {
   assert(mine == FINAL);
@@ -191,11 +199,17 @@ inline fetch() {
   fi
 }
 
-/* Keep of the page what the ledger does not know. A bucket may have left the memory and is loaded again. */
+/* Keep of the page what the ledger does not know. A bucket may have left the memory and is loaded again.
+ * A row that is shown as it was accepted is owed no longer, but not by the word of the last read alone.
+ */
 inline unseen() {
   if
   :: true
   :: memory[0] = ledger[0]; memory[1] = ledger[1]
+  fi;
+  if
+  :: owed_no_more(1) -> memory[1] = accepted(1); ledger[1] = memory[1]
+  :: else
   fi;
   page[0] = (known(0) -> HIDDEN : page[0]);
   page[1] = (known(1) -> HIDDEN : page[1])
@@ -225,6 +239,14 @@ inline record() {
 #endif
 }
 
+inline record_refused() {
+  memory[r] = memory[r] | OWED;
+#ifndef REFUSED_KEPT_IN_MEMORY
+  ledger[r] = memory[r];
+#endif
+  page[r] = HIDDEN
+}
+
 inline delivered() {
   fresh = true;
   unrecorded[r] = false;
@@ -234,11 +256,7 @@ inline delivered() {
 }
 
 inline declare() {
-#ifdef REFUSED_DECLARED_AT_ONCE
-  declared[1] = declared[1] || refused
-#else
-  declared[1] = declared[1] || (final && refused)
-#endif
+  declared[1] = declared[1] || (final && owed(1))
 }
 
 inline commit() {
@@ -247,24 +265,23 @@ inline commit() {
     lied[0] = wrong[0] && mine == READ;
     lied[1] = wrong[1] && mine == READ
   :: LIES > 0 && !final ->
-    earlier[0] = as_of[0]; earlier[1] = as_of[1];
-    refused_first = refused
+    earlier[0] = as_of[0]; earlier[1] = as_of[1]
   :: else
   fi;
   if
-  :: final -> believed[0] = memory[0]; believed[1] = memory[1]
+  :: final -> believed[0] = accepted(0); believed[1] = accepted(1)
   :: else
   fi;
   mine = (final -> FINAL : READ);
   coverage = mine; gaps[0] = declared[0]; gaps[1] = declared[1]
 }
 
-/* A final read is repeated while it brings something new or something is refused, but not for ever. */
+/* A final read is repeated while it brings something new or something is owed, but not for ever. */
 #ifdef ONE_COUNT_OF_REPEATS
-#define repeat_for_refused (refused && again < REPEATED_READS)
+#define repeat_for_refused (owed(1) && again < REPEATED_READS)
 #define count_refused again++
 #else
-#define repeat_for_refused (refused && waited < REPEATED_READS)
+#define repeat_for_refused (owed(1) && waited < REPEATED_READS)
 #define count_refused waited++
 #endif
 #ifdef FINAL_READ_CONFIRMED
@@ -306,7 +323,7 @@ push:
 #ifdef CHANGES_NOTED_BEFORE_PUSH
         atomic {
           if
-          :: memory[r] != HIDDEN -> memory[r] = IN_DOUBT; ledger[r] = IN_DOUBT
+          :: accepted(r) != HIDDEN -> memory[r] = owed(r) | IN_DOUBT; ledger[r] = memory[r]
           :: else
           fi
         };
@@ -329,7 +346,7 @@ attempt:
         atomic {
           if
 #ifndef REFUSED_RECORDED
-          :: r == 1 && refused -> page[r] = HIDDEN
+          :: r == 1 && refused -> record_refused()
           :: !(r == 1 && refused) -> record(); delivered()
 #else
           :: true -> record(); delivered(); refused = false

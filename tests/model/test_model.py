@@ -24,6 +24,7 @@ LATE = "late"
 KILLS = {"KILLS": 2, "LOST": 1, "FAULTS": 1, "CHANGES_1": 2}
 REFUSED = {"REFUSING": 1, "KILLS": 1, "LOST": 1, "FAULTS": 1, "CHANGES_0": 1, "CHANGES_1": 3}
 FALSE = {"LIES": 1, "KILLS": 1, "REFUSING": 1}
+FALSE_OF_ONE_ROW = {**FALSE, "CHANGES_0": 0, "CHANGES_1": 3}
 TAKEOVER = {"WRITERS": 2, "CHANGES_1": 0, "FAULTS": 2}
 TAKEOVER_OF_TWO_ROWS = {"WRITERS": 2, "CHANGES_0": 1, "CHANGES_1": 1}
 TAKEOVER_AND_KILL = {"WRITERS": 2, "CHANGES_0": 1, "CHANGES_1": 0, "KILLS": 1, "LOST": 1}
@@ -32,6 +33,7 @@ SEARCHES = {
     "kills and a lost acknowledgement": KILLS,
     "events refused for a while or for good": REFUSED,
     "one false answer": FALSE,
+    "one false answer about a row whose changes are refused": FALSE_OF_ONE_ROW,
     "a takeover while a row changes back and pushes fail": TAKEOVER,
     "a takeover with two rows": TAKEOVER_OF_TWO_ROWS,
     "a takeover, a kill and a lost acknowledgement": TAKEOVER_AND_KILL,
@@ -42,6 +44,9 @@ MUTATIONS: dict[str, tuple[dict[str, int], str]] = {
     "RECORD_AS_SET": ({}, LOST),
     "NOTHING_RECORDED": ({}, REPEATED),
     "REFUSED_RECORDED": (REFUSED, LOST),
+    "REFUSED_KEPT_IN_MEMORY": (FALSE, LOST),
+    "REFUSED_IN_PLACE_OF_ACCEPTED": (REFUSED, REPEATED),
+    "REFUSED_NOT_OWED_AS_BEFORE": (FALSE_OF_ONE_ROW, LOST),
     "DECLARED_AFTER_COMMIT": (REFUSED, LOST),
     "ONE_COUNT_OF_REPEATS": (FALSE, LOST),
     "SINGLE_READ_BELIEVED": (FALSE, LOST),
@@ -53,7 +58,6 @@ MUTATIONS: dict[str, tuple[dict[str, int], str]] = {
 
 EXCEPTIONS = {
     "EXPECT_CHANGES_OF_A_FALSE_FINAL_READ": ({"LIES": 1, "KILLS": 1}, "FINAL_READ_CONFIRMED"),
-    "EXPECT_REFUSED_AT_A_FALSE_FINAL_READ": (FALSE, "REFUSED_DECLARED_AT_ONCE"),
     "EXPECT_CHANGES_BACK_UNRECORDED": ({"KILLS": 2, "LOST": 1}, "CHANGES_NOTED_BEFORE_PUSH"),
     "EXPECT_CHANGES_DURING_A_TAKEOVER": (TAKEOVER, "PREDECESSOR_WAITED_OUT"),
 }

@@ -281,6 +281,99 @@ def test_rows_without_a_recipient_are_known_whatever_others_of_the_message_came_
     assert ledger.unseen(rows[:1]) == {}
 
 
+def refuse(ledger: Ledger, rows: list[Row]) -> None:
+    """What is new of ``rows`` is sent, and the intake refuses it."""
+    fresh = ledger.unseen(rows)
+    ledger.record_refused((each.received, fingerprint) for fingerprint, each in fresh.items())
+
+
+def size(root: Path) -> int:
+    return sum(path.stat().st_size for path in bucket_files(root))
+
+
+ALL = Window(NOON - BUCKET_SPAN, NOON + 3 * BUCKET_SPAN)
+
+
+def test_a_refused_row_stays_new_and_is_owed_until_it_is_accepted(tmp_path: Path) -> None:
+    shown = [row(SOON + n, **NAMED) for n in range(2)]
+    refuse(Ledger(FolderStorage(tmp_path)), shown)
+    ledger = Ledger(FolderStorage(tmp_path))
+    assert ledger.refused(ALL) == [SOON, SOON + 1]
+    unseen = ledger.unseen(shown)
+    assert list(unseen.values()) == shown
+    assert unseen.changed == set(), "it was never accepted"
+    assert accept(ledger, shown[:1]) == shown[:1]
+    assert Ledger(FolderStorage(tmp_path)).refused(ALL) == [SOON + 1]
+    assert accept(ledger, shown) == shown[1:]
+    assert ledger.refused(ALL) == []
+    assert accept(ledger, shown) == []
+
+
+def test_a_row_that_is_refused_again_costs_no_other_record(tmp_path: Path) -> None:
+    for _ in range(5):
+        refuse(Ledger(FolderStorage(tmp_path)), [row(SOON, **NAMED)])
+    assert size(tmp_path) == FINGERPRINT_BYTES
+    ledger = Ledger(FolderStorage(tmp_path))
+    accept(ledger, [row(SOON, **NAMED)])
+    refuse(ledger, [row(SOON, **NAMED, Status=status) for status in ("Failed", "Pending")])
+    assert size(tmp_path) == 3 * FINGERPRINT_BYTES
+    assert ledger.refused(ALL) == [SOON]
+
+
+def test_what_is_owed_is_asked_for_by_a_closed_window(tmp_path: Path) -> None:
+    times = [SOON, SOON + 1, SOON + 2, SOON + BUCKET, SOON + 2 * BUCKET]
+    ledger = Ledger(FolderStorage(tmp_path))
+    refuse(ledger, [row(at, **NAMED) for at in times])
+    accept(ledger, [row(at + 7, Subject="accepted") for at in times])
+    assert ledger.refused(ALL) == times
+    assert ledger.refused(Window(NOON + MILLISECOND, NOON + BUCKET_SPAN)) == times[1:4]
+    assert ledger.refused(Window(NOON - BUCKET_SPAN, NOON - MILLISECOND)) == []
+
+
+def test_a_refused_change_leaves_known_what_was_accepted_and_can_be_taken_back(
+    tmp_path: Path,
+) -> None:
+    before, changed = (row(SOON, **NAMED, Status=status) for status in ("Delivered", "Failed"))
+    ledger = Ledger(FolderStorage(tmp_path))
+    accept(ledger, [before])
+    refuse(ledger, [changed])
+    unseen = ledger.unseen([changed])
+    assert unseen.changed == set(unseen) != set()
+    assert unseen.reverted == []
+    unseen = ledger.unseen([before])
+    assert unseen == {}
+    assert ledger.refused(ALL) == [SOON], "looking at it changes nothing"
+    ledger.record(unseen.reverted)
+    assert ledger.refused(ALL) == []
+    assert ledger.unseen([before]).reverted == []
+    assert accept(ledger, [changed]) == [changed]
+
+
+def test_of_rows_with_one_key_a_known_one_does_not_take_back_the_refusal_of_another(
+    tmp_path: Path,
+) -> None:
+    known, refused = (row(SOON, **NAMED, Status=status) for status in ("Expanded", "Failed"))
+    ledger = Ledger(FolderStorage(tmp_path))
+    accept(ledger, [known])
+    refuse(ledger, [known, refused])
+    unseen = ledger.unseen([known, refused])
+    assert list(unseen.values()) == [refused]
+    assert unseen.reverted == []
+    assert accept(ledger, [known, refused]) == [refused]
+    assert ledger.refused(ALL) == []
+    assert accept(ledger, [known, refused]) == []
+
+
+@pytest.mark.parametrize("received", [0, milliseconds(datetime(9999, 12, 31, tzinfo=UTC))])
+def test_a_refused_row_without_a_usable_time_is_not_recorded(tmp_path: Path, received: int) -> None:
+    ledger = Ledger(FolderStorage(tmp_path))
+    refuse(ledger, [row(received, **NAMED)])
+    assert bucket_files(tmp_path) == []
+    accept(ledger, [row(received, **NAMED)])
+    everything = Window(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+    assert ledger.refused(everything) == []
+
+
 STATES = st.lists(st.sampled_from("ABC"), min_size=1, max_size=12)
 
 
