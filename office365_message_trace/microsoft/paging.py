@@ -94,6 +94,15 @@ def without_strays(rows: Sequence[Row], window: Window) -> Sequence[Row]:
     return [row for row in rows if earliest <= row.received <= latest or row.received == UNDATED]
 
 
+def _with_times_of(rows: Sequence[Row], window: Window) -> Window:
+    """``window``, and the receive times of ``rows`` that came with it."""
+    times = [row.received for row in rows if row.received != UNDATED]
+    if not times:
+        return window
+    earliest, latest = instant(min(times)), instant(max(times))
+    return Window(min(window.start, earliest), max(window.end, latest))
+
+
 @dataclass(slots=True)
 class PageSize:
     """The number of rows that is ``asked`` for, and the ``largest`` page that came. Walks share it."""
@@ -305,6 +314,7 @@ class Instant(_LinkedWalk):
         self._contents: set[bytes] = set()
         self._pages = self._readings = self._quiet = 0
         self._reading = _Reading()
+        self._around = window
         self._edge: OnePage | None = None
         self._beyond = 0  # rows, at the last request for what is beyond them
 
@@ -329,6 +339,7 @@ class Instant(_LinkedWalk):
 
     def _after(self, rows: Sequence[Row], link: str | None) -> Ask | None:
         before = self._reading.last
+        self._around = _with_times_of(rows, self._around)
         new = self._reading.add(rows)
         if rows and before is not None:
             self._note_edge(before)
@@ -344,7 +355,7 @@ class Instant(_LinkedWalk):
         if isinstance(refusal, _Circle):
             raise self._truncated(refusal.sentence)
         if self._beyond == self._reading.rows:
-            return super()._cut_off(refusal)
+            raise WindowTooLarge(refusal.sentence, refusal.detail, window=self._around)
         return self._ask_beyond()
 
     def _ask_beyond(self) -> Ask:
@@ -426,7 +437,7 @@ class Instant(_LinkedWalk):
 
     def _truncated(self, sentence: str) -> AnswerTruncated:
         rows = len(self._keys | self._reading.keys)
-        return AnswerTruncated(sentence, f"{rows} rows", self._window)
+        return AnswerTruncated(sentence, f"{rows} rows", window=self._around)
 
 
 class ByTime(_LinkedWalk):

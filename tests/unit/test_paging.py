@@ -305,7 +305,9 @@ def test_a_service_that_gives_the_oldest_first_is_asked_by_time_just_as_well(
 def test_links_of_full_pages_that_lead_to_themselves_cost_nothing_where_rows_are_in_order(
     order: str,
 ) -> None:
-    model = Model(tuple(Trace(n * TICKS // 2, "a@x.example", n) for n in range(75)), 10, order=order)
+    model = Model(
+        tuple(Trace(n * TICKS // 2, "a@x.example", n) for n in range(75)), 10, order=order
+    )
     walk = ByTime(WINDOW, PageSize(10), None)
     ask: Ask | None = walk.first
     keys: set[bytes] = set()
@@ -629,6 +631,20 @@ def test_what_is_behind_a_full_millisecond_whose_link_is_refused_is_asked_for_by
     assert ask.beyond == 20
     with pytest.raises(WindowTooLarge):
         walk.refused(Unavailable("refused"))
+
+
+def test_a_millisecond_of_which_rows_are_missing_has_those_around_it_that_the_service_gives() -> (
+    None
+):
+    """It may read a millisecond beyond the end, and what is missing may all be there."""
+    page = [Trace(2 * TICKS, f"r{n}@x.example", n).row for n in range(10)]
+    walk = Instant(MOMENT, PageSize(10))
+    walk.after(page, "link")
+    refusal = Unavailable("a next link is refused")
+    assert walk.refused(refusal) == Ask(MOMENT, beyond=10)
+    with pytest.raises(WindowTooLarge) as raised:
+        walk.refused(refusal)
+    assert raised.value.window == Window(NOON, NOON + 2 * MILLISECOND)
 
 
 def test_behind_an_empty_page_whose_link_is_refused_nothing_is_known() -> None:
