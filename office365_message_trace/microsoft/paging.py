@@ -166,6 +166,7 @@ class _Links:
         self._top = top
         self._followed: set[str] = set()
         self._seen: set[bytes] = set()
+        self._pages: set[int] = set()  # hashes
         self._empty = self._repeating = 0
 
     @property
@@ -189,7 +190,7 @@ class _Links:
             self._repeating = 0 if new else self._repeating + 1
         if link is None:
             return rows, None
-        back = link in self._followed
+        back = link in self._followed or self._came_before(rows)
         if not rows and (back or self._empty >= MOST_EMPTY):
             self.oddity = _NOWHERE
             return rows, None
@@ -200,6 +201,14 @@ class _Links:
             raise _Circle("next links lead in a circle")
         self._followed.add(link)
         return rows, link
+
+    def _came_before(self, rows: Sequence[Row]) -> bool:
+        """Whether the same page came before, by a link that may be written in another way."""
+        if not rows:
+            return False
+        known = len(self._pages)
+        self._pages.add(hash(frozenset(row.content for row in rows)))
+        return len(self._pages) == known
 
     def _is_new(self, rows: Sequence[Row]) -> bool:
         known = len(self._seen)

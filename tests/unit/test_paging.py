@@ -567,6 +567,18 @@ def test_servers_that_answer_one_after_the_other_are_noticed_where_one_ends() ->
     assert {row.key for row in walk.rows} == {trace.row.key for trace in found}
 
 
+def test_a_full_page_that_comes_again_is_a_circle_however_its_link_is_written() -> None:
+    """Each page more would cost fresh mail time, and the request budget."""
+    one, other = (
+        [Trace(n * TICKS, f"{name}{n}@x.example", n).row for n in range(10)] for name in "ab"
+    )
+    walk = ByLinks(WINDOW, PageSize(10))
+    assert walk.after(one, "first") == Ask(WINDOW, "first")
+    assert walk.after(other, "second") == Ask(WINDOW, "second")
+    with pytest.raises(WindowTooLarge, match="circle"):
+        walk.after(list(reversed(one)), "third")
+
+
 def test_links_of_full_pages_in_a_circle_are_no_end() -> None:
     """What they keep back is not known."""
     model = Model(one_message(30), 10, after="circle")
