@@ -587,9 +587,10 @@ class Collector:
         """Let other windows have their turn before this one is tried again, or its parts."""
         bad = self._failed.failed(reading.trial, self._clock.monotonic())
         if bad is not None:
-            partly = isinstance(problem, WindowTooLarge)  # its first rows came
-            cause = Cause.INCOMPLETE if partly else Cause.UNREADABLE
-            self._declare(Gap(bad, cause), str(problem))
+            gap = Gap(bad, Cause.UNREADABLE)
+            if isinstance(problem, WindowTooLarge):  # its first rows came
+                gap = Gap(problem.window or bad, Cause.INCOMPLETE)
+            self._declare(gap, str(problem))
 
     def _declare(self, gap: Gap, why: str) -> None:
         """Log that rows may be missing in ``gap``, and record it."""

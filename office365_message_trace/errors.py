@@ -73,23 +73,24 @@ class WindowTooLarge(MessageTraceError):
     """The service cannot give all rows of the window, or not in one piece.
 
     ``cut`` is a receive time at which dividing the window leaves less than a page in one part, if
-    one is known.
+    one is known. ``window`` is the time that rows are missing of, if no smaller window can divide it: a
+    millisecond, and those around it that the service gives with it.
     """
 
-    def __init__(self, sentence: str, detail: str = "", cut: datetime | None = None) -> None:
+    def __init__(
+        self,
+        sentence: str,
+        detail: str = "",
+        cut: datetime | None = None,
+        window: Window | None = None,
+    ) -> None:
         super().__init__(sentence, detail)
         self.cut = cut
+        self.window = window
 
 
 class AnswerTruncated(WindowTooLarge):
-    """The service stopped in the middle; a smaller window is the only way to the rest.
-
-    ``window`` is the millisecond that no smaller window can divide, if it is about one.
-    """
-
-    def __init__(self, sentence: str, detail: str = "", window: Window | None = None) -> None:
-        super().__init__(sentence, detail)
-        self.window = window
+    """The service stopped in the middle; a smaller window is the only way to the rest."""
 
 
 class HistoryExceeded(MessageTraceError):

@@ -11,8 +11,9 @@ from office365_message_trace.errors import MessageTraceError, Refused
 from office365_message_trace.microsoft.paging import (
     Ask,
     ByLinks,
+    ByTime,
     Instant,
-    NewestFirst,
+    Order,
     RowOrder,
     Walk,
 )
@@ -84,9 +85,9 @@ class GraphClient(ODataClient):
         return f"{self._url}?$filter={quote(condition, safe=':')}&$top={ask.top or self.page_size}"
 
     def walk(self, window: Window, most: int | None) -> Walk:
-        if self._order.newest_first is False:
+        if self._order.known is Order.NONE:
             return ByLinks(window, self._size, most)
-        return NewestFirst(window, self._size, most, self._order)
+        return ByTime(window, self._size, most, self._order)
 
     def instant(self, window: Window) -> Walk:
         return Instant(window, self._size, by_recipient=True)

@@ -46,7 +46,7 @@ from office365_message_trace.transport import (
     check_available,
 )
 
-_INSTANT = 2 * MILLISECOND  # the widest window that no division helps, see `NewestFirst`
+_INSTANT = 2 * MILLISECOND  # the widest window that no division helps, see `ByTime`
 _READABLE = 20_000  # bytes of an error that are looked at
 # "Invalid StartDate value. The StartDate can't be older than 10 days from today."
 _TOO_OLD = re.compile(

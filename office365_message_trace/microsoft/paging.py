@@ -4,8 +4,8 @@ A walk is told what each page brought and answers with the next request. Next li
 little as possible: that of Graph names the receive time and the recipient of the last row and skips
 rows that share both; links of either service were seen to lead to themselves or to empty pages.
 
-* `NewestFirst` (Graph): a page is a window. What is older than its last row is asked for by time.
-* `ByLinks` (Reporting Web Service; Graph where rows are not in order): follows the links.
+* `ByTime` (Graph): a page is a window. What is behind its last row is asked for by time.
+* `ByLinks` (Reporting Web Service; Graph where rows are in no order): follows the links.
 * `OnePage`: believes only what fits one page, for which neither order nor links matter.
 * `Instant`: reads a single millisecond, or one message, again until nothing new appears.
 """
@@ -14,6 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum
 from itertools import pairwise
 from typing import Protocol
 
@@ -93,6 +94,15 @@ def without_strays(rows: Sequence[Row], window: Window) -> Sequence[Row]:
     return [row for row in rows if earliest <= row.received <= latest or row.received == UNDATED]
 
 
+def _with_times_of(rows: Sequence[Row], window: Window) -> Window:
+    """``window``, and the receive times of ``rows`` that came with it."""
+    times = [row.received for row in rows if row.received != UNDATED]
+    if not times:
+        return window
+    earliest, latest = instant(min(times)), instant(max(times))
+    return Window(min(window.start, earliest), max(window.end, latest))
+
+
 @dataclass(slots=True)
 class PageSize:
     """The number of rows that is ``asked`` for, and the ``largest`` page that came. Walks share it."""
@@ -106,13 +116,32 @@ class PageSize:
         return rows >= min(top or self.asked, max(self.largest, LEAST_PAGE))
 
 
+class Order(Enum):
+    """How receive times follow each other."""
+
+    NEWEST_FIRST = "newest first"
+    OLDEST_FIRST = "oldest first"
+    NONE = "no order"
+
+
 @dataclass(slots=True)
 class RowOrder:
-    """Whether rows came newest first: not any more once a page showed another order, and None as long
-    as none showed any. Walks share it: the pages of a single window may look as if they were in order.
+    """The order in which rows came so far, None as long as no page showed any.
+
+    Walks share it: the pages of a single window may look as if they were in order.
     """
 
-    newest_first: bool | None = None
+    known: Order | None = None
+
+    def observe(self, received: Sequence[int]) -> None:
+        """Take in the receive times of rows that came one after the other."""
+        pairs = list(pairwise(received))
+        falls = any(later < earlier for earlier, later in pairs)
+        rises = any(later > earlier for earlier, later in pairs)
+        if falls or rises:
+            one_way = Order.NEWEST_FIRST if falls else Order.OLDEST_FIRST
+            fits = falls != rises and self.known in (None, one_way)
+            self.known = one_way if fits else Order.NONE
 
 
 class _Circle(WindowTooLarge):
@@ -137,6 +166,7 @@ class _Links:
         self._top = top
         self._followed: set[str] = set()
         self._seen: set[bytes] = set()
+        self._pages: set[int] = set()  # hashes
         self._empty = self._repeating = 0
 
     @property
@@ -160,7 +190,7 @@ class _Links:
             self._repeating = 0 if new else self._repeating + 1
         if link is None:
             return rows, None
-        back = link in self._followed
+        back = link in self._followed or self._came_before(rows)
         if not rows and (back or self._empty >= MOST_EMPTY):
             self.oddity = _NOWHERE
             return rows, None
@@ -171,6 +201,14 @@ class _Links:
             raise _Circle("next links lead in a circle")
         self._followed.add(link)
         return rows, link
+
+    def _came_before(self, rows: Sequence[Row]) -> bool:
+        """Whether the same page came before, by a link that may be written in another way."""
+        if not rows:
+            return False
+        known = len(self._pages)
+        self._pages.add(hash(frozenset(row.content for row in rows)))
+        return len(self._pages) == known
 
     def _is_new(self, rows: Sequence[Row]) -> bool:
         known = len(self._seen)
@@ -306,6 +344,7 @@ class Instant(_LinkedWalk):
         self._contents: set[bytes] = set()
         self._pages = self._readings = self._quiet = 0
         self._reading = _Reading()
+        self._around = window
         self._edge: OnePage | None = None
         self._beyond = 0  # rows, at the last request for what is beyond them
 
@@ -330,6 +369,7 @@ class Instant(_LinkedWalk):
 
     def _after(self, rows: Sequence[Row], link: str | None) -> Ask | None:
         before = self._reading.last
+        self._around = _with_times_of(rows, self._around)
         new = self._reading.add(rows)
         if rows and before is not None:
             self._note_edge(before)
@@ -345,7 +385,7 @@ class Instant(_LinkedWalk):
         if isinstance(refusal, _Circle):
             raise self._truncated(refusal.sentence)
         if self._beyond == self._reading.rows:
-            return super()._cut_off(refusal)
+            raise WindowTooLarge(refusal.sentence, refusal.detail, window=self._around)
         return self._ask_beyond()
 
     def _ask_beyond(self) -> Ask:
@@ -427,17 +467,18 @@ class Instant(_LinkedWalk):
 
     def _truncated(self, sentence: str) -> AnswerTruncated:
         rows = len(self._keys | self._reading.keys)
-        return AnswerTruncated(sentence, f"{rows} rows", self._window)
+        return AnswerTruncated(sentence, f"{rows} rows", window=self._around)
 
 
-class NewestFirst(_LinkedWalk):
-    """Asks again for what is older than the last row of a page, as long as rows come newest first.
+class ByTime(_LinkedWalk):
+    """Asks again for what is behind the last row of a page, as long as rows come in the same order.
 
-    The last row's millisecond is asked for once more, and one more than that: receive times are shown
-    in milliseconds, and the service knows finer ones. The link of a page that is not full is followed
-    to see whether there is anything older; so is that of a page of one millisecond while ``order`` is not
-    known. Once rows are not in order, the links of the whole window are followed. At most ``most`` pages,
-    but for a millisecond that fills a page.
+    That order is newest first unless pages show that it is oldest first. The last row's millisecond is
+    asked for once more, and newest first one more than that: receive times are shown in milliseconds,
+    and the service knows finer ones. The link of a page that is not full is followed to see whether
+    there is anything behind it; so is that of a page of one millisecond while ``order`` is not known.
+    Once rows are in no order, the links of the whole window are followed. At most ``most`` pages, but
+    for a millisecond that fills a page.
     """
 
     def __init__(
@@ -465,6 +506,10 @@ class NewestFirst(_LinkedWalk):
             return self._through(self._part, self._part.refused(refusal))
         return super().refused(refusal)
 
+    @property
+    def _oldest_first(self) -> bool:
+        return self._order.known is Order.OLDEST_FIRST
+
     def _after(self, rows: Sequence[Row], link: str | None) -> Ask | None:
         inside = range(milliseconds(self._rest.start), milliseconds(self._rest.end) + 1)
         received = [row.received for row in rows if row.received in inside]
@@ -473,27 +518,31 @@ class NewestFirst(_LinkedWalk):
         if link is None and len(rows) < self._size.asked:
             self.covered = self._window
             return None
-        if any(later > earlier for earlier, later in pairwise(received)):
+        self._order.observe(received)
+        if self._order.known is Order.NONE:
             first = self._rest == self._window
             links = self._by_links()
             return self._through(links, links.after(rows, link)) if first else links.first
         if not received:
-            return self._past_empty(link)
-        if received[0] > received[-1]:
-            self._order.newest_first = True
-        if link is not None and (len(rows) < self._full_page or not self._order.newest_first):
+            return self._by_link(link)
+        if link is not None and (len(rows) < self._full_page or not self._order.known):
             self._peeking = received[-1], len(rows)
             return Ask(self._rest, link)
-        return self._older_than(received[-1])
+        return self._behind(received[-1])
 
-    def _older_than(self, received: int) -> Ask:
+    def _behind(self, received: int) -> Ask:
+        """Ask for what is behind the last row of a page, which was ``received`` then."""
         last, start, end = instant(received), self._rest.start, self._rest.end
-        if last + MILLISECOND < end:
-            following = self._advance(last + MILLISECOND)
+        bound = last if self._oldest_first else last + MILLISECOND
+        if start < bound < end:
+            following = self._advance(bound)
             if self._pages >= self._most:
                 raise WindowTooLarge("more pages than are good to read again")
             return following
-        crowded = Window(max(last - MILLISECOND, start), end)
+        if self._oldest_first:
+            crowded = Window(last, min(last + MILLISECOND, end))
+        else:
+            crowded = Window(max(last - MILLISECOND, start), end)
         self._part = Instant(crowded, self._size, by_recipient=True)
         return self._part.first
 
@@ -503,27 +552,25 @@ class NewestFirst(_LinkedWalk):
             if link is None:
                 self.covered = self._window
                 return None
-            return self._past_empty(link)
-        if received[0] > last:
+            return self._by_link(link)
+        self._order.observe([last, *received])
+        if self._order.known is Order.NONE:
             return self._by_links().first
-        if received[-1] < last:
-            self._order.newest_first = True
-        elif link is not None and not self._order.newest_first:
-            return Ask(self._rest, link)  # still the same millisecond
+        if link is not None and not self._order.known:
+            return self._by_link(link)  # still the same millisecond
         self._peeking = None
         self._full_page = rows
-        return self._older_than(last)
+        return self._behind(last)
 
     def _by_links(self) -> ByLinks:
         """Begin again, because what was taken for covered may lack rows of other pages."""
-        self._order.newest_first = False
         self.covered = None
         self._rest = self._window
         self._part = ByLinks(self._window, self._size, self._most)
         return self._part
 
-    def _past_empty(self, link: str | None) -> Ask:
-        """Go on by ``link`` where a page holds no row of the window; none is older than such a page."""
+    def _by_link(self, link: str | None) -> Ask:
+        """Go on by ``link`` where a page tells no time to go on from."""
         if link is None:
             raise AnswerTruncated("a full page without a next link")
         if self._pages >= MOST_PAGES:
@@ -536,16 +583,22 @@ class NewestFirst(_LinkedWalk):
             return following
         self.oddity = part.oddity or self.oddity
         self._part = None
-        begun = part.first.window.start
-        if begun > self._rest.start:
-            return self._advance(begun)
+        read = part.first.window
+        bound = read.end if self._oldest_first else read.start
+        if self._rest.start < bound < self._rest.end:
+            return self._advance(bound)
         self.covered = self._window
         return None
 
-    def _advance(self, upper: datetime) -> Ask:
-        self._rest = Window(self._rest.start, upper)
+    def _advance(self, bound: datetime) -> Ask:
+        """Ask for what is on the other side of ``bound``; of its millisecond rows may be missing."""
+        if self._oldest_first:
+            self._rest = Window(bound, self._rest.end)
+            self.covered = Window(self._window.start, max(bound - MILLISECOND, self._window.start))
+        else:
+            self._rest = Window(self._rest.start, bound)
+            self.covered = Window(bound, self._window.end)
         self._links = _Links(self._rest, self._size)
-        self.covered = Window(upper, self._window.end)
         return Ask(self._rest)
 
 

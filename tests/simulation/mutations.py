@@ -22,7 +22,7 @@ from office365_message_trace.graph import FIRST_PARTY_APP, GraphClient
 from office365_message_trace.ledger import FINGERPRINT_BYTES, Ledger, Unseen, _Bucket
 from office365_message_trace.microsoft import rows
 from office365_message_trace.microsoft.clock import MicrosoftClock
-from office365_message_trace.microsoft.paging import Ask, ByLinks, NewestFirst
+from office365_message_trace.microsoft.paging import Ask, ByLinks, ByTime
 from office365_message_trace.microsoft.rows import GraphRows, RowFormat
 from office365_message_trace.model import Delivery, Event, Fields, Page, Pause, Row, Window
 from office365_message_trace.odata import Failure, ODataClient
@@ -65,12 +65,12 @@ def partial_coverage_before_delivery(patch: pytest.MonkeyPatch) -> None:
 
 def any_order_believed(patch: pytest.MonkeyPatch) -> None:
     """The last row of a page counts as its oldest, in whatever order the rows come."""
-    original = NewestFirst.after
+    original = ByTime.after
 
-    def after(self: NewestFirst, rows: list[Row], link: str | None) -> Ask | None:
+    def after(self: ByTime, rows: list[Row], link: str | None) -> Ask | None:
         return original(self, sorted(rows, key=lambda row: -row.received), link)
 
-    patch.setattr(NewestFirst, "after", after)
+    patch.setattr(ByTime, "after", after)
 
 
 def single_read_believed(patch: pytest.MonkeyPatch) -> None:

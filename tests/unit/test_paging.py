@@ -18,9 +18,10 @@ from office365_message_trace.microsoft.paging import (
     MOST_READINGS,
     Ask,
     ByLinks,
+    ByTime,
     Instant,
-    NewestFirst,
     OnePage,
+    Order,
     PageSize,
     RowOrder,
     Walk,
@@ -226,13 +227,13 @@ def test_what_counted_as_read_is_read_again_once_rows_are_out_of_order() -> None
     second = [Trace(ticks * TICKS, f"r{ticks}@x.example", 2 * ticks + 1) for ticks in range(11)]
     order = RowOrder()
     walk = walked(
-        NewestFirst(WINDOW, PageSize(8), None, order),
+        ByTime(WINDOW, PageSize(8), None, order),
         Model((*first, *second), 8, "row", "parts"),
         in_order=False,
     )
     assert walk.complete
     assert {row.key for row in walk.rows} == {trace.row.key for trace in (*first, *second)}
-    assert order.newest_first is False
+    assert order.known is Order.NONE
 
 
 @pytest.mark.parametrize("rows", [17, 25, 33, 44])
@@ -256,18 +257,19 @@ def test_rows_that_move_between_pages_are_looked_for(rows: int) -> None:
         spread,
         sizes,
         cursor=st.sampled_from(["tie", "row", "position"]),
+        order=st.sampled_from(["newest", "oldest"]),
         inclusive=st.booleans(),
         empty=st.integers(0, 2),
         after=afters,
     ),
     sizes,
 )
-def test_newest_first_gives_all_rows_of_a_window_or_says_which_millisecond_lacks_some(
+def test_by_time_gives_all_rows_of_a_window_or_says_which_millisecond_lacks_some(
     model: Model, page_size: int
 ) -> None:
     """Pages may be smaller than was asked for; ties lie at their edges, and the cursor skips them."""
     asked_for = model.page_size if model.cursor == "tie" else max(page_size, model.page_size)
-    walk = walked(NewestFirst(WINDOW, PageSize(asked_for), None), model)
+    walk = walked(ByTime(WINDOW, PageSize(asked_for), None), model)
     if walk.complete:
         assert {row.key for row in walk.rows} == model.inside(WINDOW)
         assert walk.covered == WINDOW
@@ -286,32 +288,54 @@ def test_rows_that_are_apart_cost_one_request_a_page(
     apart = tuple(replace(trace, ticks=2 * n * TICKS, number=n) for n, trace in enumerate(found))
     window = Window(NOON, NOON + timedelta(seconds=1))
     model = Model(apart, page_size, cursor, inclusive=inclusive)
-    walk = walked(NewestFirst(window, PageSize(page_size), None), model)
+    walk = walked(ByTime(window, PageSize(page_size), None), model)
     assert walk.complete
     assert walk.requests <= len(apart) / (page_size - 1) + 2
 
 
-@given(st.builds(Model, spread, sizes, order=st.just("oldest"), cursor=KEYSETS), st.integers(0, 2))
-def test_a_service_that_gives_the_oldest_first_is_followed_by_its_links(
-    model: Model, empty: int
+@given(
+    spread,
+    st.integers(3, 12),
+    st.sampled_from(["tie", "row", "position"]),
+    st.booleans(),
+    st.sampled_from([None, "self", "circle", "first", "refused"]),
+)
+def test_a_service_that_gives_the_oldest_first_is_asked_by_time_just_as_well(
+    found: tuple[Trace, ...], page_size: int, cursor: str, inclusive: bool, after: str | None
 ) -> None:
-    """A page of one instant cannot tell the order, so pages hold two."""
-    apart = tuple(
-        replace(trace, ticks=(n * TICKS) % (40 * TICKS), number=n)
-        for n, trace in enumerate(model.traces[:40])
+    """A page of one instant cannot tell the order, so pages hold several."""
+    apart = tuple(replace(trace, ticks=n * TICKS, number=n) for n, trace in enumerate(found[:40]))
+    model = Model(apart, page_size, cursor, "oldest", inclusive, after=after)
+    walk = walked(ByTime(WINDOW, PageSize(page_size), None), model)
+    assert walk.complete
+    assert {row.key for row in walk.rows} == model.inside(WINDOW)
+    assert walk.requests <= len(apart) / (page_size - 1) + 3
+
+
+@pytest.mark.parametrize("order", ["newest", "oldest"])
+def test_links_of_full_pages_that_lead_to_themselves_cost_nothing_where_rows_are_in_order(
+    order: str,
+) -> None:
+    model = Model(
+        tuple(Trace(n * TICKS // 2, "a@x.example", n) for n in range(75)), 10, order=order
     )
-    model = replace(model, traces=apart, empty=empty)
-    walk = walked(NewestFirst(WINDOW, PageSize(model.page_size), None), model)
-    if walk.complete:
-        assert {row.key for row in walk.rows} == model.inside(WINDOW)
-    else:
-        assert len(apart) % model.page_size == 0, "a full page without a link is not believed"
-    assert walk.requests <= (len(apart) // model.page_size + 1) * (1 + empty)
+    walk = ByTime(WINDOW, PageSize(10), None)
+    ask: Ask | None = walk.first
+    keys: set[bytes] = set()
+    for requests in range(12):
+        assert ask is not None
+        page, link = model.answer(replace(ask, link=None), requests)
+        keys.update(row.key for row in page)
+        ask = walk.after(page, link and "to itself")
+        if ask is None:
+            break
+    assert ask is None
+    assert keys == model.inside(WINDOW)
 
 
 @given(st.builds(Model, spread, sizes, cursor=KEYSETS), st.integers(1, 4))
 def test_a_window_of_too_many_pages_ends_with_what_they_cover(model: Model, most: int) -> None:
-    walk = walked(NewestFirst(WINDOW, PageSize(model.page_size), most), model)
+    walk = walked(ByTime(WINDOW, PageSize(model.page_size), most), model)
     in_moments = 4 * MOST_READINGS * (len(model.traces) + 1)
     assert walk.complete or walk.covered is not None or walk.requests <= in_moments
     if not walk.complete and not isinstance(walk.problem, AnswerTruncated):
@@ -324,7 +348,7 @@ def test_ties_of_time_and_recipient_at_a_page_edge_are_not_skipped(tie: int) -> 
     ties = tuple(Trace(20 * TICKS, "journal@x.example", n) for n in range(tie))
     around = tuple(Trace(n * TICKS // 2, "a@x.example", 1000 + n) for n in range(80))
     model = Model(ties + around, page_size=tie + 1, cursor="tie")
-    walk = walked(NewestFirst(WINDOW, PageSize(tie + 1), None), model)
+    walk = walked(ByTime(WINDOW, PageSize(tie + 1), None), model)
     assert walk.complete
     assert len({row.key for row in walk.rows}) == tie + 80
 
@@ -332,7 +356,7 @@ def test_ties_of_time_and_recipient_at_a_page_edge_are_not_skipped(tie: int) -> 
 def test_more_ties_of_time_and_recipient_than_a_page_holds_are_said_to_be_missing() -> None:
     ties = tuple(Trace(20 * TICKS, "journal@x.example", n) for n in range(30))
     model = Model(ties, page_size=10, cursor="tie")
-    walk = walked(NewestFirst(WINDOW, PageSize(10), None), model)
+    walk = walked(ByTime(WINDOW, PageSize(10), None), model)
     assert isinstance(walk.problem, AnswerTruncated)
     assert walk.problem.window is not None
     assert walk.problem.window.start <= NOON + 20 * MILLISECOND <= walk.problem.window.end
@@ -533,7 +557,7 @@ def test_the_link_of_a_page_that_is_not_full_costs_a_look_and_no_more() -> None:
     """It leads to an empty page, as after the last row of a window."""
     apart = tuple(Trace(2 * n * TICKS, f"r{n}@x.example", n) for n in range(15))
     model = Model(apart, 10, "tie", after="self")
-    walk = walked(NewestFirst(WINDOW, PageSize(10), None), model)
+    walk = walked(ByTime(WINDOW, PageSize(10), None), model)
     assert walk.complete
     assert walk.requests == 3
     assert walk.oddity is not None
@@ -542,16 +566,28 @@ def test_the_link_of_a_page_that_is_not_full_costs_a_look_and_no_more() -> None:
 @pytest.mark.parametrize("cap", [5, 10, 20])
 def test_pages_that_are_smaller_than_was_asked_for_are_found_out_once(cap: int) -> None:
     apart = tuple(Trace(n * TICKS // 2, f"r{n}@x.example", n) for n in range(70))
-    walk = walked(NewestFirst(WINDOW, PageSize(50), None), Model(apart, cap, "row"))
+    walk = walked(ByTime(WINDOW, PageSize(50), None), Model(apart, cap, "row"))
     assert walk.complete
     assert walk.requests <= 70 / (cap - 3) + 3
 
 
 def test_servers_that_answer_one_after_the_other_are_noticed_where_one_ends() -> None:
     found = tuple(Trace(n * TICKS, f"r{n}@x.example", n) for n in range(16))
-    walk = walked(NewestFirst(WINDOW, PageSize(10), None), Model(found, 8, "row", "parts"))
+    walk = walked(ByTime(WINDOW, PageSize(10), None), Model(found, 8, "row", "parts"))
     assert walk.complete
     assert {row.key for row in walk.rows} == {trace.row.key for trace in found}
+
+
+def test_a_full_page_that_comes_again_is_a_circle_however_its_link_is_written() -> None:
+    """Each page more would cost fresh mail time, and the request budget."""
+    one, other = (
+        [Trace(n * TICKS, f"{name}{n}@x.example", n).row for n in range(10)] for name in "ab"
+    )
+    walk = ByLinks(WINDOW, PageSize(10))
+    assert walk.after(one, "first") == Ask(WINDOW, "first")
+    assert walk.after(other, "second") == Ask(WINDOW, "second")
+    with pytest.raises(WindowTooLarge, match="circle"):
+        walk.after(list(reversed(one)), "third")
 
 
 def test_links_of_full_pages_in_a_circle_are_no_end() -> None:
@@ -564,7 +600,7 @@ def test_links_of_full_pages_in_a_circle_are_no_end() -> None:
 
 UNSOUND = {
     "by links": (ByLinks, WINDOW),
-    "newest first": (lambda w, s: NewestFirst(w, s, None), WINDOW),
+    "by time": (lambda w, s: ByTime(w, s, None), WINDOW),
     "a millisecond of Graph": (lambda w, s: Instant(w, s, by_recipient=True), MOMENT),
     "a millisecond": (Instant, MOMENT),
     "one page": (OnePage, WINDOW),
@@ -604,7 +640,7 @@ def test_a_full_millisecond_of_graph_whose_last_link_is_unsound_is_read_with_oth
 def test_a_full_page_whose_link_is_refused_is_no_end() -> None:
     model = Model(one_message(20), 20, "position", after="refused")
     size = PageSize(50, largest=20)
-    for walk in (ByLinks(WINDOW, size), NewestFirst(WINDOW, size, None)):
+    for walk in (ByLinks(WINDOW, size), ByTime(WINDOW, size, None)):
         assert isinstance(walked(walk, model).problem, WindowTooLarge)
 
 
@@ -618,6 +654,20 @@ def test_what_is_behind_a_full_millisecond_whose_link_is_refused_is_asked_for_by
     assert ask.beyond == 20
     with pytest.raises(WindowTooLarge):
         walk.refused(Unavailable("refused"))
+
+
+def test_a_millisecond_of_which_rows_are_missing_has_those_around_it_that_the_service_gives() -> (
+    None
+):
+    """It may read a millisecond beyond the end, and what is missing may all be there."""
+    page = [Trace(2 * TICKS, f"r{n}@x.example", n).row for n in range(10)]
+    walk = Instant(MOMENT, PageSize(10))
+    walk.after(page, "link")
+    refusal = Unavailable("a next link is refused")
+    assert walk.refused(refusal) == Ask(MOMENT, beyond=10)
+    with pytest.raises(WindowTooLarge) as raised:
+        walk.refused(refusal)
+    assert raised.value.window == Window(NOON, NOON + 2 * MILLISECOND)
 
 
 def test_behind_an_empty_page_whose_link_is_refused_nothing_is_known() -> None:
@@ -638,8 +688,8 @@ def test_rows_from_outside_the_window_fill_no_page() -> None:
 
 WALKS: dict[str, Callable[[], Walk]] = {
     "links": lambda: ByLinks(WINDOW, PageSize(10)),
-    "newest first": lambda: NewestFirst(WINDOW, PageSize(10), None),
-    "newest first, some pages": lambda: NewestFirst(WINDOW, PageSize(10), 5),
+    "by time": lambda: ByTime(WINDOW, PageSize(10), None),
+    "by time, some pages": lambda: ByTime(WINDOW, PageSize(10), 5),
     "a millisecond of Graph": lambda: Instant(MOMENT, PageSize(10), by_recipient=True),
     "a millisecond": lambda: Instant(MOMENT, PageSize(10)),
     "one page": lambda: OnePage(WINDOW, PageSize(10)),
@@ -693,7 +743,7 @@ def test_receive_times_are_shown_in_milliseconds_and_known_more_finely() -> None
     fine = tuple(Trace(5 * TICKS + 300 * n, f"r{n}@x.example", n) for n in range(30))
     older = (Trace(4 * TICKS + 9_999, "old@x.example", 99),)
     model = Model(fine + older, 10, "tie")
-    walk = walked(NewestFirst(WINDOW, PageSize(10), None), model)
+    walk = walked(ByTime(WINDOW, PageSize(10), None), model)
     assert walk.complete
     assert len({row.key for row in walk.rows}) == 31
     assert instant(START + 5) <= WINDOW.end
@@ -705,6 +755,6 @@ def test_a_first_page_of_one_instant_does_not_show_the_order(order: str) -> None
     later = tuple(Trace((8 + n) * TICKS, "late@x.example", 30 + n) for n in range(25))
     newer = later if order != "newest" else ()
     model = Model((*many, *newer), 10, "row", order)
-    walk = walked(NewestFirst(WINDOW, PageSize(10), None), model)
+    walk = walked(ByTime(WINDOW, PageSize(10), None), model)
     assert walk.complete
     assert {row.key for row in walk.rows} == model.inside(WINDOW)
