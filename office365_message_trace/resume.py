@@ -61,7 +61,7 @@ def opening_coverage(
         if store.damaged and repaired:
             repaired(Damage.COPY)
         return coverage
-    start = now.replace(microsecond=0) - start_time - _TIME_IN_DOUBT
+    start = now.replace(microsecond=0) - start_time
     oldest = _recorded_since(ledger, now)
     if oldest is not None:
         if repaired:
@@ -77,7 +77,7 @@ def opening_coverage(
         log(f"Continuing from {edge:%Y-%m-%d %H:%M} UTC, where the former module stopped.", "info")
         return Coverage.starting(edge, policy)
     log(f"First start: reading from {start:%Y-%m-%d %H:%M} UTC on.", "info")
-    return Coverage.starting(start, policy)
+    return Coverage.starting(start - _TIME_IN_DOUBT, policy)
 
 
 def _recorded_since(ledger: Ledger, now: datetime) -> datetime | None:

@@ -121,7 +121,7 @@ def opened(root: Path, repaired: list[Damage] | None = None) -> tuple[Coverage, 
 
 
 def test_the_first_start_goes_back_as_far_as_the_setting_says(tmp_path: Path) -> None:
-    assert opened(tmp_path)[0].oldest == NOON - HOUR
+    assert opened(tmp_path)[0].oldest == NOON - HOUR - timedelta(seconds=1)
 
 
 def test_a_restart_continues_from_the_saved_state(tmp_path: Path) -> None:
@@ -186,6 +186,6 @@ def test_an_unreadable_cursor_of_the_former_module_is_said_but_not_quoted(
 ) -> None:
     (tmp_path / "context.json").write_bytes(content)
     state, log = opened(tmp_path)
-    assert state.oldest == NOON - HOUR
+    assert state.oldest == NOON - HOUR - timedelta(seconds=1)
     assert "context.json" in log.texts("warning")[0]
     assert "mail.example" not in log.texts("warning")[0]
