@@ -38,6 +38,7 @@ from office365_message_trace.errors import (
     Unavailable,
     WindowTooLarge,
 )
+from office365_message_trace.foreign import identifier
 from office365_message_trace.ledger import Ledger
 from office365_message_trace.model import (
     MILLISECOND,
@@ -495,7 +496,7 @@ class Collector:
         for event in events:
             self._log(
                 "The intake does not accept one event; it is left out, and tried again now and then. "
-                f"Its message trace id: {event.trace_id}",
+                f"Its message trace id: {identifier(event.trace_id) or 'none that can be shown'}",
                 "error",
             )
         if events:

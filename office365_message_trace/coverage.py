@@ -81,6 +81,16 @@ class Policy:
         return max(self.lookback, self.delay + CONFIRM_AFTER)
 
     @property
+    def ordinary_pause(self) -> timedelta:
+        """How far the live edge may be behind `delay` while nothing stands in the way."""
+        return max(2 * self.frequency, _MORE_THAN_A_PAUSE)
+
+    @property
+    def usual_lag(self) -> timedelta:
+        """How far the live edge is behind now at most while nothing stands in the way."""
+        return self.delay + self.ordinary_pause
+
+    @property
     def trails(self) -> tuple[timedelta, ...]:
         """The ages at which time is read again: a geometric series from 10 minutes to `final_age`.
 
@@ -267,8 +277,7 @@ class Coverage:
         behind as well, because the read that catches up serves them too; of the last pass, what is
         overdue.
         """
-        ordinary = max(2 * policy.frequency, _MORE_THAN_A_PAUSE)
-        if _whole_second(now) - policy.delay - self.live <= ordinary:
+        if _whole_second(now) - policy.delay - self.live <= policy.ordinary_pause:
             return self
         cut = _whole_second(now) - policy.delay - policy.frequency
         *earlier, last = self.passes

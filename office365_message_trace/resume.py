@@ -83,4 +83,4 @@ def _recorded_since(ledger: Ledger, now: datetime) -> datetime | None:
     """Where to begin by what ``ledger`` tells; a mark that a wrong clock made does not count."""
     if ledger.since is not None and ledger.since < now:
         return ledger.since
-    return ledger.buckets[0].start if ledger.buckets else None
+    return next((each.start for each in ledger.buckets if each.start < now), None)

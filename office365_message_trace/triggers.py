@@ -150,7 +150,7 @@ class MessageTraceTrigger(Trigger):
         shared_storage = PatientStorage(storage_at(self.data_path), clock, self._say)
         place = place_of(shared_storage, settings)
         owner = self._owned(place.folder, clock)
-        storage = OwnedStorage(storage_at(self.data_path / place.folder), owner)
+        storage = OwnedStorage(storage_at(self.data_path, place.folder), owner)
         self._journal = journal = Journal(storage, clock)
         for doubt in (*place.news, *settings.doubts(self._machine.now())):
             self._say(doubt, "warning")

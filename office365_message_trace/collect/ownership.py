@@ -14,7 +14,7 @@ import orjson
 
 from office365_message_trace.clock import Clock
 from office365_message_trace.errors import Replaced, StorageFailed
-from office365_message_trace.model import Log
+from office365_message_trace.model import Log, sensible
 from office365_message_trace.state import COPIES
 from office365_message_trace.storage import PatientStorage, Storage
 from office365_message_trace.transport import Http, Pending, Request
@@ -45,8 +45,9 @@ def read_mark(storage: Storage, folder: str) -> Mark | None:
     data = storage.read(f"{folder}/{_MARK}")
     try:
         document = orjson.loads(data or b"")
-        return Mark(str(document["id"]), datetime.fromisoformat(document["since"]))
-    except (ValueError, TypeError, KeyError):
+        mark = Mark(document["id"], sensible(datetime.fromisoformat(document["since"])))
+        return mark if isinstance(mark.id, str) else None
+    except (ValueError, TypeError, KeyError, OverflowError):
         return None
 
 

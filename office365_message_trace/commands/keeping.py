@@ -17,7 +17,7 @@ _CONTAINER_MARKS = ("/.dockerenv", "/run/.containerenv")  # of Docker and of Pod
 
 def storage_findings(data_path: Path, folder: str, now: datetime) -> list[Finding]:
     """What a probe that is written, read back and removed finds out, and what the state says."""
-    storage = storage_at(data_path / folder)
+    storage = storage_at(data_path, folder)
     local = isinstance(storage, FolderStorage)
     if local and not data_path.exists():
         return [

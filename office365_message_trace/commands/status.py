@@ -168,7 +168,7 @@ def read_status(data_path: Path, base: str, clock: Clock) -> Status:
     """
     shared = storage_at(data_path)
     folder = current_folder(shared, base)
-    stored = storage_at(data_path / folder)
+    stored = storage_at(data_path, folder)
     storage = SpectatorStorage(stored)
     doubts: list[str] = []
     coverage = StateStore(storage, lambda text, _level: doubts.append(text)).load()

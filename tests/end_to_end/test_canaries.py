@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import timedelta
 from typing import Any, Literal
 from urllib.parse import quote, quote_plus
@@ -13,6 +15,7 @@ import pytest
 from sandbox import Answer, Drop, Rule, Truncate, html_page, make_row
 from sandbox.entra import EXCHANGE
 from tests.end_to_end.scene import Credential, OpenScene, Reach, Scene
+from tests.end_to_end.tracker import Tracker, open_tracker
 
 MESSAGE: dict[str, Any] = {
     "Subject": "canary subject of the merger",
@@ -198,7 +201,14 @@ def credential_of(case: str) -> Credential:
 
 
 @pytest.fixture(scope="module")
-def scenes(open_scene: OpenScene) -> dict[str, Scene]:
+def trackers() -> Iterator[dict[str, Tracker]]:
+    """An error tracker for each case, which gets what the platform's own would get."""
+    with ExitStack() as opened:
+        yield {name: opened.enter_context(open_tracker()) for name in CASES}
+
+
+@pytest.fixture(scope="module")
+def scenes(open_scene: OpenScene, trackers: dict[str, Tracker]) -> dict[str, Scene]:
     """One running process for each case, each with messages that hold canaries."""
     opened = {}
     for name, (trigger, trouble, _) in CASES.items():
@@ -209,13 +219,14 @@ def scenes(open_scene: OpenScene) -> dict[str, Scene]:
         scene.world.tenant.add(make_row(received, **MESSAGE))
         scene.world.tenant.add(make_row(received, **{**MESSAGE, "Subject": TOO_LONG}))
         trouble(scene)
+        scene.process.environment["SENTRY_DSN"] = trackers[name].dsn
         scene.start()
     return opened
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_no_secret_subject_or_address_shows_outside_of_the_events_with(
-    scenes: dict[str, Scene], case: str
+    scenes: dict[str, Scene], trackers: dict[str, Tracker], case: str
 ) -> None:
     scene, (_, _, reach) = scenes[case], CASES[case]
     reach(scene)
@@ -223,6 +234,7 @@ def test_no_secret_subject_or_address_shows_outside_of_the_events_with(
     assert scene.process.stop().status == 0
     seen["output"] = scene.process.output_file.read_bytes()
     seen["logs"] = json.dumps(scene.world.playbook.logs).encode()
+    seen["error tracker"] = b"".join(trackers[case].envelopes)
     seen["callbacks"] = json.dumps(scene.world.playbook.callbacks).encode()
     for file in scene.process.data.rglob("*"):
         seen[str(file)] = str(file).encode() + (file.read_bytes() if file.is_file() else b"")
