@@ -35,8 +35,10 @@ from office365_message_trace.errors import (
     Misconfigured,
     Refused,
     Rejected,
+    Stopped,
     Unavailable,
     WindowTooLarge,
+    origin,
 )
 from office365_message_trace.foreign import identifier
 from office365_message_trace.ledger import Ledger
@@ -162,6 +164,10 @@ class _Reading:
         self.rows = self.fresh = self.largest = 0
         self.refused: list[Event] = []
         self.messages = counter
+
+
+def _raised(error: Exception) -> Page:
+    raise error
 
 
 class Collector:
@@ -303,7 +309,7 @@ class Collector:
         """Begin to read the window of ``trial``, which may have been planned long before."""
         read = replace(trial.read, at=self._clock.now())
         trial = replace(trial, read=read)
-        pages = self._source.pages(
+        pages = self._pages(
             read.window,
             background=read.kind is not Kind.LIVE,
             most=MOST_PAGES if read.window.span > _SECOND else None,
@@ -314,11 +320,28 @@ class Collector:
         counter = MessageCounter(self._source.many_recipients)
         return _Reading(trial, pages, self._clock.monotonic(), counter, gap=gap)
 
+    def _pages(
+        self,
+        window: Window,
+        background: bool,
+        most: int | None,
+        whole: bool,
+        trace_id: str | None,
+        attempts: int,
+    ) -> Iterator[Page | Pause]:
+        """The pages of ``window``. What fails before there is any answer fails at the first page."""
+        try:
+            return self._source.pages(window, background, most, whole, trace_id, attempts)
+        except (MessageTraceError, Stopped):
+            raise
+        except Exception as error:
+            return map(_raised, [error])
+
     def _begin_message(self, message: Message, now: datetime) -> _Reading:
         window = Window(
             message.window.start, max(message.window.start, min(message.window.end, now))
         )
-        pages = self._source.pages(window, True, None, False, message.trace_id, ATTEMPTS)
+        pages = self._pages(window, True, None, False, message.trace_id, ATTEMPTS)
         counter = MessageCounter(self._source.many_recipients)
         trial = Trial(Read(Kind.REREAD, window, now))
         return _Reading(trial, pages, self._clock.monotonic(), counter, message=message)
@@ -330,7 +353,19 @@ class Collector:
         return self._begin(Trial(read), gap)
 
     def _advance(self, reading: _Reading) -> bool:
-        """Deliver the next page, or after the last one commit the window; whether there is more."""
+        """Deliver the next page, or after the last one commit the window; whether there is more.
+
+        A fault that nobody foresaw costs its own window, which is set aside: others go on.
+        """
+        try:
+            return self._advanced(reading)
+        except (MessageTraceError, Stopped):
+            raise
+        except Exception as error:
+            self._unforeseen(reading, error)
+            return False
+
+    def _advanced(self, reading: _Reading) -> bool:
         read = reading.read
         try:
             page = self._next_page(reading)
@@ -389,6 +424,29 @@ class Collector:
                     self._set_aside(reading, problem)
                 elif not kept:
                     self._widths[read.kind].narrow(read.window.span, at_least=_MINUTE)
+
+    def _unforeseen(self, reading: _Reading, error: Exception) -> None:
+        """Have a window that made this module fail tried again like one that the service does not give.
+
+        Fresh mail is left behind as backlog for that: what comes after it need not wait.
+        """
+        self._log(
+            f"An unexpected fault ended the reading of {reading.read.window}; it is tried again, and "
+            "nothing is lost meanwhile. Report this to the maintainers of this module with the text in "
+            f"brackets. [{origin(error)}]",
+            "error",
+        )
+        problem = Rejected("an unexpected fault of this module", origin(error))
+        if reading.message is not None:
+            self._message_failed(reading.message, problem)
+        elif reading.gap is None:
+            if reading.read.kind is Kind.LIVE:
+                self._commit(self._coverage.with_left_behind(reading.read.window))
+                read = replace(reading.read, kind=Kind.BACKLOG)
+                reading.trial = replace(reading.trial, read=read)
+            elif not reading.trial.failures:
+                self._past_probe.failed(self._clock.monotonic())
+            self._set_aside(reading, problem)
 
     def _next_page(self, reading: _Reading) -> Page | Pause | None:
         """None after the last page. A window of the past that is refused may be the only such one."""

@@ -285,6 +285,11 @@ class Coverage:
         split = (*(each.split_at(cut) for each in earlier), last.split_at(overdue))
         return replace(self, passes=split)
 
+    def with_left_behind(self, window: Window) -> "Coverage":
+        """The same coverage with ``window``, at the live edge, as backlog: what is younger goes on."""
+        first, *later = self.passes
+        return replace(self, passes=(first.split_at(window.end), *later))
+
     def without_future(self, now: datetime, policy: Policy) -> "Coverage":
         """If time was read that lies in the future at ``now``, a clock was wrong: what was read then
         was younger than it seemed, or not there yet, so everything up to the final age is read again.

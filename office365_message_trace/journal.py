@@ -16,7 +16,7 @@ import orjson
 from office365_message_trace.catchup import CatchUp
 from office365_message_trace.clock import Clock
 from office365_message_trace.coverage import Coverage, Policy
-from office365_message_trace.errors import Replaced, StorageFailed
+from office365_message_trace.errors import StorageFailed
 from office365_message_trace.foreign import LONGEST_LINE, printable
 from office365_message_trace.model import sensible
 from office365_message_trace.storage import Storage
@@ -132,8 +132,9 @@ class Journal:
                 "usual_lag": self._progress.usual_lag.total_seconds(),
             },
         }
-        # A failure is logged by those who need the storage; the next write holds this one's news, too.
-        with suppress(StorageFailed, Replaced):
+        # Nobody needs the journal to go on. A failure of the storage is logged by those who need that; the
+        # next write holds this one's news, too.
+        with suppress(Exception):
             self._storage.write(_RECORD, orjson.dumps(document))
 
 
@@ -152,7 +153,9 @@ def _problem(entry: Mapping[str, Any]) -> Problem:
     level, text = entry["level"], entry["text"]
     if level not in _PROBLEMS or not isinstance(text, str):
         raise ValueError("a problem that was not noted here")
-    return Problem(_instant(entry["at"]), level, printable(text, LONGEST_LINE), _count(entry["times"]))
+    return Problem(
+        _instant(entry["at"]), level, printable(text, LONGEST_LINE), _count(entry["times"])
+    )
 
 
 def _progress(entry: Mapping[str, Any]) -> Progress:

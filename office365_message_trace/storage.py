@@ -304,7 +304,7 @@ def _content(folder: int, name: str) -> bytes:
         if error.errno in _NO_REGULAR_FILE:
             return DAMAGED
         raise
-    with open(descriptor, "rb") as file:
+    with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST_BLOB:
             return DAMAGED

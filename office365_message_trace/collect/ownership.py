@@ -9,6 +9,7 @@ import secrets
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
 import orjson
 
@@ -44,9 +45,9 @@ def read_mark(storage: Storage, folder: str) -> Mark | None:
     """The mark in ``folder``, or None if it is missing or damaged. Raises `StorageFailed`."""
     data = storage.read(f"{folder}/{_MARK}")
     try:
-        document = orjson.loads(data or b"")
-        mark = Mark(document["id"], sensible(datetime.fromisoformat(document["since"])))
-        return mark if isinstance(mark.id, str) else None
+        document: dict[str, Any] = orjson.loads(data or b"")
+        identity, since = document["id"], sensible(datetime.fromisoformat(document["since"]))
+        return Mark(identity, since) if isinstance(identity, str) else None
     except (ValueError, TypeError, KeyError, OverflowError):
         return None
 

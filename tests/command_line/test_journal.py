@@ -48,7 +48,7 @@ def behind(hours: float) -> Coverage:
 
 
 def test_a_new_problem_is_written_at_once(storage: CountedStorage, clock: TurnedClock) -> None:
-    Journal(storage, clock).note("It is broken.", "error")
+    Journal(storage, clock, POLICY).note("It is broken.", "error")
     (problem,) = read_diary(storage).problems
     assert (problem.at, problem.level, problem.text, problem.times) == (
         NOON,
@@ -61,7 +61,7 @@ def test_a_new_problem_is_written_at_once(storage: CountedStorage, clock: Turned
 def test_what_is_said_again_is_counted_and_written_once_a_minute(
     storage: CountedStorage, clock: TurnedClock
 ) -> None:
-    journal = Journal(storage, clock)
+    journal = Journal(storage, clock, POLICY)
     for _ in range(120):
         journal.note("It is broken.", "warning")
         clock.wait(1)
@@ -71,7 +71,7 @@ def test_what_is_said_again_is_counted_and_written_once_a_minute(
 
 
 def test_what_is_no_problem_is_not_kept(storage: CountedStorage, clock: TurnedClock) -> None:
-    journal = Journal(storage, clock)
+    journal = Journal(storage, clock, POLICY)
     journal.note("All is well.", "info")
     journal.note("Very well.", "debug")
     assert storage.writes == 0
@@ -82,7 +82,7 @@ def test_the_latest_problems_are_kept_over_restarts_the_latest_last(
     storage: CountedStorage, clock: TurnedClock
 ) -> None:
     for number in range(MOST_PROBLEMS + 5):
-        Journal(storage, clock).note(f"problem {number}", "error")
+        Journal(storage, clock, POLICY).note(f"problem {number}", "error")
     kept = [each.text for each in read_diary(storage).problems]
     assert kept == [f"problem {number}" for number in range(5, MOST_PROBLEMS + 5)]
 
@@ -90,7 +90,7 @@ def test_the_latest_problems_are_kept_over_restarts_the_latest_last(
 def test_progress_is_written_once_a_minute_at_most(
     storage: CountedStorage, clock: TurnedClock
 ) -> None:
-    journal = Journal(storage, clock)
+    journal = Journal(storage, clock, POLICY)
     for _ in range(180):
         journal.accepted(10)
         journal.saved(behind(2))
@@ -106,7 +106,7 @@ def test_progress_is_written_once_a_minute_at_most(
 def test_the_longest_backlog_is_remembered_until_there_is_none(
     storage: CountedStorage, clock: TurnedClock
 ) -> None:
-    journal = Journal(storage, clock)
+    journal = Journal(storage, clock, POLICY)
     seen = []
     for hours in (4, 10, 6, 3, 0, 2):
         journal.saved(behind(hours))
@@ -122,7 +122,7 @@ def test_the_longest_backlog_is_remembered_until_there_is_none(
 def test_a_storage_that_fails_hinders_nobody_and_the_next_write_holds_everything(
     storage: CountedStorage, clock: TurnedClock
 ) -> None:
-    journal = Journal(storage, clock)
+    journal = Journal(storage, clock, POLICY)
     storage.full = True
     journal.note("first", "error")
     assert read_diary(storage) == Diary()
@@ -140,5 +140,5 @@ def test_a_damaged_journal_is_ignored_and_written_anew(
 ) -> None:
     storage.write("journal.json", content)
     assert read_diary(storage) == Diary()
-    Journal(storage, clock).note("anew", "error")
+    Journal(storage, clock, POLICY).note("anew", "error")
     assert [each.text for each in read_diary(storage).problems] == ["anew"]

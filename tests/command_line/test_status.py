@@ -31,7 +31,7 @@ def written_state(desk: Desk) -> FolderStorage:
     for days, cause in enumerate(Cause, start=30):
         lost = Window(now - timedelta(days=days, hours=1), now - timedelta(days=days))
         coverage = coverage.with_gap(Gap(lost, cause))
-    journal = Journal(storage, TurnedClock(now - timedelta(minutes=2)))
+    journal = Journal(storage, TurnedClock(now - timedelta(minutes=2)), POLICY)
     StateStore(storage, Logbook(), journal.saved).save(coverage)
     journal.note("The client secret has expired.", "critical")
     received = milliseconds(now)

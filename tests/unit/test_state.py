@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -200,9 +200,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=20,
 )
-INSTANTS = st.datetimes(
-    datetime(1970, 1, 1), datetime(8999, 12, 31), timezones=st.just(UTC)
-).map(datetime.isoformat) | st.integers(-100_000, 100_000).map(
+INSTANTS = (st.integers(-100_000, 100_000) | st.integers(-29_000_000, 3_600_000_000)).map(
     lambda number: (NOON + timedelta(minutes=number)).isoformat()
 )
 PAIRS = st.lists(INSTANTS, min_size=2, max_size=2).map(sorted)
