@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote, quote_plus
 
@@ -154,6 +155,16 @@ def refused_by_platform(scene: Scene) -> None:
     echo(scene, 401, "playbook", path="/logs", times=None)
 
 
+def defect(where: str, kind: str = "caught") -> Reach:
+    """A defect of this module: the method ``where`` raises."""
+
+    def spoil(scene: Scene) -> None:
+        scene.process.command[1] = str(Path(__file__).with_name("defective.py"))
+        scene.process.environment["DEFECT"] = f"{kind}:{where}"
+
+    return spoil
+
+
 def until_all_but_one_is_delivered(scene: Scene) -> None:
     """The event that is too long is left out."""
     scene.process.wait_until(lambda: scene.world.intake.counts.events >= scene.rows - 1)
@@ -189,6 +200,22 @@ CASES: dict[str, tuple[Literal["oauth", "basic"], Reach, Reach]] = {
         until_all_but_one_is_delivered,
     ),
     "an intake key that is refused": ("oauth", refused_key, until_error),
+    "a defect at a row": ("oauth", defect("reporting:ReportingClient:render"), until_error),
+    "a defect at a page": ("oauth", defect("ledger:Ledger:unseen"), until_error),
+    "a defect at a request": ("basic", defect("reporting:ReportingClient:first_url"), until_error),
+    "a defect at a push": ("oauth", defect("pusher:BatchPusher:_post"), until_error),
+    "a defect at the start": ("oauth", defect("state:StateStore:load"), until_error),
+    "a defect in the loop": ("basic", defect("collector:Collector:run"), until_error),
+    "a defect that the SDK reports": (
+        "oauth",
+        defect("collector:Collector:_step", "reported"),
+        until_error,
+    ),
+    "a defect that the SDK logs": (
+        "oauth",
+        defect("triggers:MessageTraceOAuthTrigger:run", "once"),
+        until_error,
+    ),
     "logs that are refused": ("basic", refused_by_platform, until_log_is_refused),
 }
 
@@ -252,6 +279,35 @@ def test_the_search_finds_what_is_there(scenes: dict[str, Scene]) -> None:
     who = scene.world.identity
     login = base64.b64encode(f"{who.account_name}:{who.account_password}".encode())
     assert "account and password" in shown_in(b"Basic " + login, scene)
+
+
+def test_the_error_tracker_is_told_what_failed_where(
+    scenes: dict[str, Scene], trackers: dict[str, Tracker]
+) -> None:
+    """And nothing beside that, whatever the client adds to each report by itself."""
+    case = "a defect that the SDK reports"
+    scenes[case].process.wait_until(lambda: len(trackers[case].events) > 1)
+    caught, said = trackers[case].events[:2]
+    (exception,) = caught["exception"]["values"]
+    assert exception["type"] == "RuntimeError"
+    assert exception["stacktrace"]["frames"][-1]["function"] == "fail"
+    assert "An unexpected fault stopped the collection" in said["message"]
+    assert said["tags"]["name"] == "message_trace_oauth"
+    for report in trackers[case].events:
+        assert report.keys() <= {
+            *(
+                "event_id",
+                "timestamp",
+                "platform",
+                "level",
+                "release",
+                "environment",
+                "tags",
+                "sdk",
+            ),
+            *("message", "exception", "contexts", "extra", "modules", "server_name"),
+            *("transaction_info",),
+        }
 
 
 @pytest.mark.parametrize("kind", ["certificate", "federated token"])

@@ -22,8 +22,9 @@ from office365_message_trace.collector import Collector
 from office365_message_trace.coverage import Cause, Coverage, Gap, Kind, Policy
 from office365_message_trace.errors import Stopped, StorageFailed
 from office365_message_trace.ledger import FINGERPRINT_BYTES, Ledger
+from office365_message_trace.microsoft.paging import Ask
 from office365_message_trace.microsoft.rows import Listing, ReportingRows
-from office365_message_trace.model import MILLISECOND, Event, Window
+from office365_message_trace.model import MILLISECOND, Event, Row, Window, instant
 from office365_message_trace.odata import ODataClient
 from office365_message_trace.pusher import BatchPusher
 from office365_message_trace.quota import MOST_REQUESTS, PERIOD, RequestBudget
@@ -132,6 +133,7 @@ class Site:
     policy: Policy = PLAIN
     chunk_size: int = 1000
     wrapped: Callable[[Storage], Storage] = lambda storage: storage
+    client: type[ReportingClient] = ReportingClient
 
     def __post_init__(self) -> None:
         self.tally = Tally()
@@ -167,7 +169,7 @@ class Site:
         budget = RequestBudget(storage, self.clock, self.policy.frequency)
         http = microsoft_http(auth, budget)
         transport = Transport(http, "The service", self.clock, self.log, credentials=auth)
-        return ReportingClient(self.world.url("reporting"), transport, self.clock, self.log)
+        return self.client(self.world.url("reporting"), transport, self.clock, self.log)
 
     def _pusher(self) -> BatchPusher:
         transport = Transport(RequestsHttp(TimeoutSession()), "The intake", self.clock, self.log)
@@ -221,6 +223,11 @@ def busiest(instants: Iterable[timedelta], span: timedelta) -> int:
     """The most of ``instants`` within any ``span``."""
     moments = sorted(instants)
     return max(sum(a <= b < a + span for b in moments) for a in moments)
+
+
+def received(event: str) -> datetime:
+    """The receive time of an event."""
+    return instant(int(re.findall(r"Date\((\d+)", event)[0]))
 
 
 def punctual(per_minute: float, since: datetime, until: datetime) -> MailFlowOptions:
@@ -868,6 +875,69 @@ def test_a_storage_that_stays_broken_moves_nothing_and_ends_with_a_stop(site: Si
     site.collect(until=NOON + 6 * HOUR)
     assert site.world.journal.count() == 0
     assert len(site.log.texts("error")) <= 6 * 60 + 10
+
+
+class Defective(ReportingClient):
+    """Fails for one row as nobody foresaw."""
+
+    def render(self, row: Row) -> str:
+        if row.fields["Subject"] == "defect":
+            raise RuntimeError(f"bad row: {row.fields}")
+        return super().render(row)
+
+
+class UnableToAsk(ReportingClient):
+    """Cannot even send the requests for some time of the past."""
+
+    def first_url(self, ask: Ask) -> str:
+        if ask.window.start < NOON - HOUR < ask.window.end:
+            raise RuntimeError("no request for that")
+        return super().first_url(ask)
+
+
+@pytest.mark.parametrize("at", [NOON - 40 * MINUTE, NOON + 40 * MINUTE], ids=["past", "fresh"])
+def test_an_unforeseen_fault_costs_its_own_millisecond(site: Site, at: datetime) -> None:
+    """The row makes this module fail. Its window is set aside, and all others go on."""
+    site.policy = replace(site.policy, lookback=HOUR)
+    site.client = Defective
+    every_minute = [make_row(NOON + n * MINUTE) for n in range(-60, 120)]
+    site.world.tenant.add(*every_minute, make_row(at + 30 * SECOND, Subject="defect"))
+    site.collect(until=NOON + 4 * HOUR)
+    assert len(site.events) == len(every_minute)
+    arrived = {received(each.event): each.arrived for each in site.world.intake.accepted}
+    late = [time for time in arrived if time > NOON and arrived[time] - time > ON_TIME + MINUTE]
+    assert len(late) <= 3, "its neighbours alone wait"
+    (gap,) = site.saved.gaps
+    assert gap.cause is Cause.UNREADABLE
+    assert abs(gap.window.start - at - 30 * SECOND) <= 3 * SECOND
+    lines = site.log.texts("error")
+    assert any("unexpected fault" in each and "RuntimeError at" in each for each in lines)
+    assert not any("defect" in each for each in lines), "nothing of the row is logged"
+    assert len(site.clock.waits) < 4 * HOUR / SECOND, "the loop does not turn without a pause"
+    site.client = ReportingClient
+    site.collect(until=NOON + 8 * HOUR)
+    assert len(site.events) == len(every_minute) + 1
+    assert site.saved.gaps == ()
+
+
+def test_a_request_that_cannot_be_sent_holds_up_nothing_else(site: Site) -> None:
+    site.client = UnableToAsk
+    site.world.tenant.add(*(make_row(NOON + n * MINUTE) for n in range(-120, 60)))
+    site.collect(until=NOON + 4 * HOUR, start=NOON - 2 * HOUR)
+    assert len(site.events) >= 178
+    assert site.saved.oldest >= NOON + 2 * HOUR
+
+
+def test_a_defect_that_spoils_everything_is_tried_again_slowly(site: Site) -> None:
+    site.client = Defective
+    site.world.tenant.add(*(make_row(NOON + n * MINUTE, Subject="defect") for n in range(-60, 60)))
+    site.collect(until=NOON + 2 * HOUR)
+    assert site.events == []
+    assert busiest(site.requests("reporting"), HOUR) <= 400
+    site.client = ReportingClient
+    site.collect(until=NOON + 5 * HOUR)
+    assert len(site.events) == 120
+    assert site.saved.gaps == ()
 
 
 # Stops, crashes, restarts
