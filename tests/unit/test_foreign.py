@@ -3,6 +3,7 @@
 import base64
 import json
 import unicodedata
+from urllib.parse import quote
 
 import orjson
 import pytest
@@ -14,6 +15,7 @@ from office365_message_trace.commands.screen import line
 from office365_message_trace.commands.token import claims_of, token_finding
 from office365_message_trace.errors import ConfigurationMistakes, Unavailable
 from office365_message_trace.foreign import LONGEST, LONGEST_LINE, code, identifier, printable
+from office365_message_trace.odata import odata_text
 
 NASTY = [
     "a\nfailure forged: all is lost",
@@ -94,6 +96,11 @@ def test_no_sentence_of_a_failure_or_a_finding_holds_more(nasty: str) -> None:
     ):
         assert shown.isprintable()
         assert len(shown) <= LONGEST_LINE + 2 * LONGEST
+
+
+def test_half_a_surrogate_pair_can_be_asked_for() -> None:
+    """The ids of large messages and recipients become a part of an address."""
+    assert quote(odata_text("it's \ud800")) == quote("'it''s ?'")
 
 
 def token(claims: object) -> str:
