@@ -22,6 +22,7 @@ from office365_message_trace.collector import Collector
 from office365_message_trace.coverage import Cause, Coverage, Gap, Kind, Policy
 from office365_message_trace.errors import Stopped, StorageFailed
 from office365_message_trace.ledger import FINGERPRINT_BYTES, Ledger
+from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.microsoft.paging import Ask
 from office365_message_trace.microsoft.rows import Listing, ReportingRows
 from office365_message_trace.model import MILLISECOND, Event, Row, Window, instant
@@ -29,7 +30,7 @@ from office365_message_trace.odata import ODataClient
 from office365_message_trace.pusher import BatchPusher
 from office365_message_trace.quota import MOST_REQUESTS, PERIOD, RequestBudget
 from office365_message_trace.reporting import ReportingClient
-from office365_message_trace.resume import opening_coverage
+from office365_message_trace.resume import learn_time, opening_coverage
 from office365_message_trace.sekoia.intake_formats import INTAKE_FORMATS
 from office365_message_trace.state import COPIES, StateStore
 from office365_message_trace.storage import FolderStorage, PatientStorage, Storage
@@ -906,7 +907,7 @@ class UnableToAsk(ReportingClient):
     """Cannot even send the requests for some time of the past."""
 
     def first_url(self, ask: Ask) -> str:
-        if ask.window.start < NOON - HOUR < ask.window.end:
+        if ask.window.start < NOON - HOUR <= ask.window.end:
             raise RuntimeError("no request for that")
         return super().first_url(ask)
 
@@ -942,6 +943,16 @@ def test_a_request_that_cannot_be_sent_holds_up_nothing_else(site: Site) -> None
     site.collect(until=NOON + 4 * HOUR, start=NOON - 2 * HOUR)
     assert len(site.events) >= 178
     assert site.saved.oldest >= NOON + 2 * HOUR
+
+
+def test_an_unforeseen_fault_at_the_first_request_does_not_hold_up_the_start(
+    site: Site, log: Logbook
+) -> None:
+    """The time is asked for before anything is read."""
+    site.client = UnableToAsk
+    source = site._source(FolderStorage(site.root))
+    site.clock.turn(-HOUR)
+    assert learn_time(source, MicrosoftClock(site.clock, log)) == NOON - HOUR
 
 
 def test_a_defect_that_spoils_everything_is_tried_again_slowly(site: Site) -> None:
