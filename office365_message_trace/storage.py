@@ -304,17 +304,20 @@ def _content(folder: int, name: str) -> bytes:
         if error.errno in _NO_REGULAR_FILE:
             return DAMAGED
         raise
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST_BLOB:
             return DAMAGED
-        return file.read(LARGEST_BLOB)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(LARGEST_BLOB)
+    finally:
+        os.close(descriptor)
 
 
 def _append(folder: int, name: str, offset: int, data: bytes) -> bool:
     """Put ``data`` at ``offset`` of a file, end it there, and return when the disk has it.
 
-    Returns False, and does nothing, if it is no regular file or shorter than that.
+    Returns False, and does nothing, if it is no regular file of its own or shorter than that.
     """
     try:
         descriptor = os.open(name, os.O_WRONLY | _REGULAR_ONLY, dir_fd=folder)
@@ -324,7 +327,8 @@ def _append(folder: int, name: str, offset: int, data: bytes) -> bool:
         raise
     try:
         status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or status.st_size < offset:
+        own = stat.S_ISREG(status.st_mode) and status.st_nlink == 1
+        if not own or status.st_size < offset:
             return False
         os.truncate(descriptor, offset)
         _write_at(descriptor, offset, data)

@@ -158,6 +158,10 @@ def a_huge_file(path: Path, outside: Path) -> None:
         file.truncate(LARGEST_BLOB + 1)
 
 
+def a_second_name(path: Path, outside: Path) -> None:
+    path.hardlink_to(outside)
+
+
 Planted = Callable[[Path, Path], None]
 NO_PLAIN_FILES: list[Planted] = [a_link, a_dangling_link, a_pipe, a_socket]
 
@@ -189,7 +193,7 @@ def test_what_is_no_plain_file_or_too_large_is_damaged_and_replaced(
 
 
 @pytest.mark.timeout(10)
-@pytest.mark.parametrize("plant", NO_PLAIN_FILES)
+@pytest.mark.parametrize("plant", [*NO_PLAIN_FILES, a_second_name])
 def test_what_is_no_plain_file_is_not_extended(
     tmp_path: Path, outside: Path, plant: Planted
 ) -> None:
@@ -199,6 +203,17 @@ def test_what_is_no_plain_file_is_not_extended(
         plant(tmp_path / "state" / "ledger" / "key" / str(number), outside)
         chosen.extend(f"ledger/key/{number}", known, b"added")
         assert chosen.read(f"ledger/key/{number}") == known + b"added"
+
+
+def test_a_folder_in_the_place_of_a_file_is_damaged_and_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "blob").mkdir()
+    chosen = storage_at(tmp_path)
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    for _ in range(10):
+        assert chosen.read("blob") == DAMAGED
+        with pytest.raises(StorageFailed):
+            chosen.write("blob", b"x")
+    assert len(os.listdir("/proc/self/fd")) == before, "nothing stays open"  # noqa: PTH208
 
 
 @pytest.mark.parametrize("linked", ["state", "state/ledger", "state/ledger/key"])
