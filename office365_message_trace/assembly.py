@@ -88,7 +88,7 @@ class Assembly:
         self._owner = owner
         self.shared_storage = self._patient(self._storage(data_path))
         self.folder = owner.folder if owner else known_folder(self.shared_storage, settings)
-        bare = self._storage(data_path / self.folder)
+        bare = self._storage(data_path, self.folder)
         self._bare = OwnedStorage(bare, owner) if owner else bare
         self.storage = self._patient(self._bare)
 
@@ -186,8 +186,8 @@ class Assembly:
     def _metered(self, http: Http, api: str) -> Http:
         return MeteredHttp(http, api, self._meter) if self._meter else http
 
-    def _storage(self, root: Path) -> Storage:
-        storage = storage_at(root)
+    def _storage(self, data_path: Path, folder: str = "") -> Storage:
+        storage = storage_at(data_path, folder)
         if self._spectator:
             return SpectatorStorage(storage)
         return MeteredStorage(storage, self._meter) if self._meter else storage

@@ -36,9 +36,12 @@ from office365_message_trace.errors import (
     Misconfigured,
     Refused,
     Rejected,
+    Stopped,
     Unavailable,
     WindowTooLarge,
+    origin,
 )
+from office365_message_trace.foreign import identifier
 from office365_message_trace.ledger import Ledger
 from office365_message_trace.model import (
     MILLISECOND,
@@ -165,6 +168,10 @@ class _Reading:
         self.rows = self.fresh = self.largest = 0
         self.refused: list[Event] = []
         self.messages = counter
+
+
+def _raised(error: Exception) -> Page:
+    raise error
 
 
 class Collector:
@@ -317,7 +324,7 @@ class Collector:
         probing = past and (trial.failures or gap or self._outage_probe.waiting)
         read = replace(trial.read, at=self._clock.now())
         trial = replace(trial, read=read)
-        pages = self._source.pages(
+        pages = self._pages(
             read.window,
             background=past,
             most=MOST_PAGES if read.window.span > _SECOND else None,
@@ -328,6 +335,23 @@ class Collector:
         counter = MessageCounter(self._source.many_recipients)
         return _Reading(trial, pages, self._clock.monotonic(), counter, gap=gap)
 
+    def _pages(
+        self,
+        window: Window,
+        background: bool,
+        most: int | None,
+        whole: bool,
+        trace_id: str | None,
+        attempts: int,
+    ) -> Iterator[Page | Pause]:
+        """The pages of ``window``. What fails before there is any answer fails at the first page."""
+        try:
+            return self._source.pages(window, background, most, whole, trace_id, attempts)
+        except (MessageTraceError, Stopped):
+            raise
+        except Exception as error:
+            return map(_raised, [error])
+
     def _begin_gap(self, gap: Gap, now: datetime) -> _Reading:
         width, oldest = self._widths[Kind.CONFIRM].now, self._policy.oldest_kept(now)
         start = max(gap.window.start, gap.window.end - width, oldest)
@@ -335,7 +359,18 @@ class Collector:
         return self._begin(Trial(read), gap)
 
     def _advance(self, reading: _Reading) -> bool:
-        """Deliver the next page, or after the last one commit the window; whether there is more."""
+        """Deliver the next page, or after the last one commit the window; whether there is more.
+
+        A fault that nobody foresaw costs its own window, which is set aside: others go on.
+        """
+        try:
+            return self._advanced(reading)
+        except (MessageTraceError, Stopped):
+            raise
+        except Exception as error:
+            return self._unforeseen(reading, error)
+
+    def _advanced(self, reading: _Reading) -> bool:
         page: Page | Pause | None = None
         try:
             page = next(reading.pages, None)
@@ -372,7 +407,7 @@ class Collector:
         message = reading.message = reading.left.pop()
         start = max(message.window.start, min(self._policy.oldest_kept(now), message.known.start))
         end = max(message.known.end, min(message.window.end, now))
-        reading.pages = self._source.pages(
+        reading.pages = self._pages(
             Window(start, end),
             background=reading.read.kind is not Kind.LIVE,
             most=None,
@@ -430,6 +465,31 @@ class Collector:
                     self._set_aside(reading, problem)
                 elif not kept:
                     self._widths[read.kind].narrow(read.window.span, at_least=_MINUTE)
+
+    def _unforeseen(self, reading: _Reading, error: Exception) -> bool:
+        """Have a window that made this module fail tried again like one that the service does not give;
+        whether there is more of it.
+
+        Fresh mail is left behind as backlog for that: what comes after it need not wait.
+        """
+        self._log(
+            f"An unexpected fault ended the reading of {reading.read.window}; it is tried again, and "
+            "nothing is lost meanwhile. Report this to the maintainers of this module with the text in "
+            f"brackets. [{origin(error)}]",
+            "error",
+        )
+        problem = Rejected("an unexpected fault of this module", origin(error))
+        if reading.message is not None:
+            return self._page_failed(reading, problem)
+        if reading.gap is None:
+            if reading.read.kind is Kind.LIVE:
+                self._commit(self._coverage.with_left_behind(reading.read.window))
+                read = replace(reading.read, kind=Kind.BACKLOG)
+                reading.trial = replace(reading.trial, read=read)
+            else:
+                self._outage_probe.failed(self._clock.monotonic())
+            self._set_aside(reading, problem)
+        return False
 
     def _planned_by_wrong_time(self, reading: _Reading) -> bool:
         """Whether the time was corrected while ``reading`` was under way: then it is planned again."""
@@ -533,7 +593,8 @@ class Collector:
             self._log_missing(gap, why)
         besides = self._owed_besides(reading)
         for event in reading.refused:
-            self._log(f"{_LEFT_OUT} Its message trace id: {event.trace_id}", "error")
+            name = identifier(event.trace_id) or "none that can be shown"
+            self._log(f"{_LEFT_OUT} Its message trace id: {name}", "error")
         for _ in besides:
             self._log(_LEFT_OUT, "error")
         if events := len(reading.refused) + len(besides):

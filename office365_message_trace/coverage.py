@@ -83,6 +83,16 @@ class Policy:
         return max(self.lookback, self.delay + CONFIRM_AFTER)
 
     @property
+    def ordinary_pause(self) -> timedelta:
+        """How far the live edge may be behind `delay` while nothing stands in the way."""
+        return max(2 * self.frequency, _MORE_THAN_A_PAUSE)
+
+    @property
+    def usual_lag(self) -> timedelta:
+        """How far the live edge is behind now at most while nothing stands in the way."""
+        return self.delay + self.ordinary_pause
+
+    @property
     def trails(self) -> tuple[timedelta, ...]:
         """The ages at which time is read again: a geometric series from 10 minutes to `final_age`.
 
@@ -289,14 +299,18 @@ class Coverage:
         behind as well, because the read that catches up serves them too; of the last pass, what is
         overdue.
         """
-        ordinary = max(2 * policy.frequency, _MORE_THAN_A_PAUSE)
-        if _whole_second(now) - policy.delay - self.live <= ordinary:
+        if _whole_second(now) - policy.delay - self.live <= policy.ordinary_pause:
             return self
         cut = _whole_second(now) - policy.delay - policy.frequency
         *earlier, last = self.passes
         overdue = _whole_second(now) - 1.5 * last.trail
         split = (*(each.split_at(cut) for each in earlier), last.split_at(overdue))
         return replace(self, passes=split)
+
+    def with_left_behind(self, window: Window) -> "Coverage":
+        """The same coverage with ``window``, at the live edge, as backlog: what is younger goes on."""
+        first, *later = self.passes
+        return replace(self, passes=(first.split_at(window.end), *later))
 
     def without_future(self, now: datetime, policy: Policy) -> "Coverage":
         """If time was read that lies in the future at ``now``, a clock was wrong: what was read then

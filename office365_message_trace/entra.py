@@ -5,6 +5,7 @@ from typing import Any
 import requests
 
 from office365_message_trace.errors import Misconfigured, Refused, Unavailable
+from office365_message_trace.foreign import code
 
 _APP_REGISTRATION = "Azure portal > App registrations > your application"
 _FEDERATED = f"{_APP_REGISTRATION} > Certificates & secrets > Federated credentials"
@@ -116,7 +117,7 @@ def failure(response: requests.Response | None, result: dict[str, Any]) -> Unava
     if 300 <= status < 400:
         return Unavailable(_REDIRECTED, f"status {status}")
     numbers = [int(number) for number in result.get("error_codes") or () if str(number).isdigit()]
-    error = str(result.get("error", "")) or "no error code"
+    error = code(result.get("error")) or "no error code"
     detail = f"status {status}, {error}" + "".join(f", AADSTS{number}" for number in numbers)
     transient = status in (0, 408, 429) or status >= 500 or _TRANSIENT_NUMBERS & {*numbers}
     if transient or error == "temporarily_unavailable" or status < 300:

@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+from office365_message_trace.foreign import LONGEST_LINE, printable
 from office365_message_trace.model import Window
 
 
@@ -30,13 +31,13 @@ class MessageTraceError(Exception):
 
     ``sentence`` says what failed, what it means and who must do what where; its text is stable, so
     that the platform can fold repetitions. ``detail`` holds what an engineer wants besides (status,
-    error code). Neither ever holds a secret, an address or a subject.
+    error code). Neither ever holds a secret, an address or a subject, and both are printable.
     """
 
     def __init__(self, sentence: str, detail: str = "") -> None:
-        super().__init__(sentence, detail)
-        self.sentence = sentence
-        self.detail = detail
+        self.sentence = printable(sentence, LONGEST_LINE)
+        self.detail = printable(detail)
+        super().__init__(self.sentence, self.detail)
 
     def __str__(self) -> str:
         return f"{self.sentence} [{self.detail}]" if self.detail else self.sentence

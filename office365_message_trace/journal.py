@@ -7,7 +7,7 @@ a storage that fails makes nobody wait here: what could not be written is writte
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Lock
 from typing import Any
 
@@ -15,8 +15,10 @@ import orjson
 
 from office365_message_trace.catchup import CatchUp
 from office365_message_trace.clock import Clock
-from office365_message_trace.coverage import Coverage
-from office365_message_trace.errors import Replaced, StorageFailed
+from office365_message_trace.coverage import Coverage, Policy
+from office365_message_trace.errors import StorageFailed
+from office365_message_trace.foreign import LONGEST_LINE, printable
+from office365_message_trace.model import sensible
 from office365_message_trace.storage import Storage
 
 MOST_PROBLEMS = 20
@@ -24,6 +26,8 @@ WRITE_EVERY = 60.0  # seconds, but for new problems
 
 _RECORD = "journal.json"
 _PROBLEMS = ("warning", "error", "critical")
+_ENDLESS = 2**53  # more than a number of JSON is sure to keep
+_CENTURIES = 1e10  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +42,15 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a trigger that started at ``started`` had come at ``at``."""
+    """How far a trigger that started at ``started`` had come at ``at``.
+
+    ``usual_lag`` is how far its live edge is behind now at most while it works; zero if it is not known.
+    """
 
     at: datetime
     started: datetime
     forwarded: int = 0
+    usual_lag: timedelta = timedelta(0)
     catch_up: CatchUp = field(default_factory=CatchUp)
 
 
@@ -57,10 +65,11 @@ class Diary:
 class Journal:
     """Keeps the diary of a running trigger in ``storage``, which must not wait for itself.
 
-    Written at once for a problem that is new, else once a minute at most. Thread-safe.
+    Written at once for a problem that is new, else once a minute at most. Thread-safe. Never raises: what
+    cannot be noted is left out, and whoever has something to say goes on.
     """
 
-    def __init__(self, storage: Storage, clock: Clock) -> None:
+    def __init__(self, storage: Storage, clock: Clock, policy: Policy) -> None:
         self._storage = storage
         self._clock = clock
         self._lock = Lock()
@@ -69,13 +78,18 @@ class Journal:
         self._problems = list(before.problems)
         now = clock.now()
         self._progress = replace(
-            before.progress or Progress(now, now), at=now, started=now, forwarded=0
+            before.progress or Progress(now, now),
+            at=now,
+            started=now,
+            forwarded=0,
+            usual_lag=policy.usual_lag,
         )
 
     def note(self, text: str, level: str) -> None:
         """Take in what is logged; warnings and worse are kept."""
         if level not in _PROBLEMS:
             return
+        text = printable(text, LONGEST_LINE)
         with self._lock:
             known = next((each for each in self._problems if each.text == text), None)
             times = 1
@@ -89,8 +103,9 @@ class Journal:
     def accepted(self, events: int) -> None:
         """Count ``events`` that the intake accepted."""
         with self._lock:
-            forwarded = self._progress.forwarded + events
-            self._progress = replace(self._progress, forwarded=forwarded)
+            now, forwarded = self._clock.now(), self._progress.forwarded + events
+            self._progress = replace(self._progress, at=now, forwarded=forwarded)
+            self._write()
 
     def saved(self, coverage: Coverage) -> None:
         """Take in how far the trigger has come."""
@@ -100,6 +115,11 @@ class Journal:
             self._progress = replace(self._progress, at=now, catch_up=catch_up)
             self._write()
 
+    def close(self) -> None:
+        """Write what has not been written yet: the trigger stops."""
+        with self._lock:
+            self._write(at_once=True)
+
     def _write(self, at_once: bool = False) -> None:
         moment = self._clock.monotonic()
         if not at_once and moment - self._written_at < WRITE_EVERY:
@@ -107,10 +127,14 @@ class Journal:
         self._written_at = moment
         document = {
             "problems": [asdict(each) for each in self._problems],
-            "progress": asdict(self._progress),
+            "progress": {
+                **asdict(self._progress),
+                "usual_lag": self._progress.usual_lag.total_seconds(),
+            },
         }
-        # A failure is logged by those who need the storage; the next write holds this one's news, too.
-        with suppress(StorageFailed, Replaced):
+        # Nobody needs the journal to go on. A failure of the storage is logged by those who need that; the
+        # next write holds this one's news, too.
+        with suppress(Exception):
             self._storage.write(_RECORD, orjson.dumps(document))
 
 
@@ -118,28 +142,49 @@ def read_diary(storage: Storage) -> Diary:
     """What a trigger noted in ``storage``; without a usable record, nothing."""
     try:
         document = orjson.loads(storage.read(_RECORD) or b"{}")
-        problems = tuple(_problem(each) for each in document.get("problems", ()))
+        problems = tuple(_problem(each) for each in document.get("problems", ())[-MOST_PROBLEMS:])
         progress = document.get("progress")
         return Diary(problems, _progress(progress) if progress else None)
-    except (StorageFailed, ValueError, TypeError, KeyError, AttributeError):
+    except (StorageFailed, ValueError, TypeError, KeyError, AttributeError, OverflowError):
         return Diary()
 
 
 def _problem(entry: Mapping[str, Any]) -> Problem:
-    at = datetime.fromisoformat(entry["at"])
-    return Problem(at, str(entry["level"]), str(entry["text"]), int(entry["times"]))
+    level, text = entry["level"], entry["text"]
+    if level not in _PROBLEMS or not isinstance(text, str):
+        raise ValueError("a problem that was not noted here")
+    return Problem(
+        _instant(entry["at"]), level, printable(text, LONGEST_LINE), _count(entry["times"])
+    )
 
 
 def _progress(entry: Mapping[str, Any]) -> Progress:
     catch_up = entry["catch_up"]
     longest_at = catch_up["longest_at"]
     return Progress(
-        at=datetime.fromisoformat(entry["at"]),
-        started=datetime.fromisoformat(entry["started"]),
-        forwarded=int(entry["forwarded"]),
+        at=_instant(entry["at"]),
+        started=_instant(entry["started"]),
+        forwarded=_count(entry["forwarded"]),
+        usual_lag=timedelta(seconds=_seconds(entry.get("usual_lag", 0))),
         catch_up=CatchUp(
-            float(catch_up["backlog"]),
-            float(catch_up["longest"]),
-            datetime.fromisoformat(longest_at) if longest_at else None,
+            _seconds(catch_up["backlog"]),
+            _seconds(catch_up["longest"]),
+            _instant(longest_at) if longest_at else None,
         ),
     )
+
+
+def _instant(text: str) -> datetime:
+    return sensible(datetime.fromisoformat(text))
+
+
+def _count(number: Any) -> int:
+    if not isinstance(number, int) or not 0 <= number < _ENDLESS:
+        raise ValueError("a number that cannot be")
+    return number
+
+
+def _seconds(number: Any) -> float:
+    if not isinstance(number, int | float) or not 0 <= number < _CENTURIES:
+        raise ValueError("a time that cannot be")
+    return float(number)

@@ -46,8 +46,9 @@ _HASH_BYTES = FINGERPRINT_BYTES // 2
 _LOADED_BYTES = (
     8 * 1024 * 1024
 )  # of buckets that are kept for the next page; a larger one stays too
-_PART = re.compile(r"(\d+)(?:\.(\d+))?")
-_MARK = re.compile(r"since-(\d+)")
+# No longer than what is written: other names are no part of it, however large the numbers in them.
+_PART = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,3}))?")
+_MARK = re.compile(r"since-([0-9]{1,14})")
 _FOLDER = "ledger"
 _KEY = re.compile(r"[0-9a-f]{32}")
 _BUCKET_MILLISECONDS = BUCKET_SPAN // MILLISECOND
@@ -87,7 +88,8 @@ class Ledger:
         self._parts: dict[int, int] = {}  # of each bucket that is stored
         for match in filter(None, map(_PART.fullmatch, names)):
             number, part = int(match[1]), int(match[2] or 0)
-            self._parts[number] = max(self._parts.get(number, 0), part + 1)
+            if number <= _LAST_BUCKET:
+                self._parts[number] = max(self._parts.get(number, 0), part + 1)
         self._loaded: dict[int, _Bucket] = {}  # the one used last comes last
 
     @property

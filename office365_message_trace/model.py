@@ -15,6 +15,8 @@ Fields = dict[str, Any]
 Log = Callable[[str, str], None]
 """Where a sentence for the user goes: (text, level), the level one of the platform's."""
 
+_LAST_YEAR = 9000
+
 _UNITS = (
     ("day", timedelta(days=1)),
     ("hour", timedelta(hours=1)),
@@ -32,6 +34,14 @@ def milliseconds(instant: datetime) -> int:
 def instant(milliseconds_since_1970: int) -> datetime:
     """The inverse of `milliseconds`."""
     return EPOCH + timedelta(milliseconds=milliseconds_since_1970)
+
+
+def sensible(stored: datetime) -> datetime:
+    """An instant that was read from the storage, in UTC. Raises ValueError if it names no zone or cannot
+    be counted with: mail is not older than 1970, and some centuries from now the calendar ends."""
+    if stored.tzinfo is None or not 1970 <= stored.year < _LAST_YEAR:
+        raise ValueError("an instant that cannot be")
+    return max(stored.astimezone(UTC), EPOCH)
 
 
 def span(time: timedelta) -> str:

@@ -321,5 +321,5 @@ def odata_time(instant: datetime) -> str:
 
 
 def odata_text(text: str) -> str:
-    """``text`` as a literal."""
-    return "'" + text.replace("'", "''") + "'"
+    """``text`` as a literal, without halves of surrogate pairs, which no address can hold."""
+    return "'" + text.replace("'", "''").encode("utf-8", "replace").decode() + "'"

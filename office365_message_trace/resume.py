@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from office365_message_trace.coverage import Coverage, Policy
-from office365_message_trace.errors import MessageTraceError, Unavailable
+from office365_message_trace.errors import Stopped, Unavailable
 from office365_message_trace.ledger import Ledger
 from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.model import Log, Window
@@ -31,7 +31,9 @@ def learn_time(source: ODataClient, clock: MicrosoftClock) -> datetime:
             answered = True
         except Unavailable:
             answered = clock.ahead is not None
-        except MessageTraceError:  # the first read says who has to do what about it
+        except Stopped:
+            raise
+        except Exception:  # the first read meets it, too, and says who has to do what about it
             answered = True
         if answered:
             return clock.now()
@@ -84,4 +86,4 @@ def _recorded_since(ledger: Ledger, now: datetime) -> datetime | None:
     """Where to begin by what ``ledger`` tells; a mark that a wrong clock made does not count."""
     if ledger.since is not None and ledger.since < now:
         return ledger.since
-    return ledger.buckets[0].start if ledger.buckets else None
+    return next((each.start for each in ledger.buckets if each.start < now), None)

@@ -6,7 +6,7 @@ counts. Falling back to the older one costs a few reads: the ledger knows what w
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,11 +14,17 @@ import orjson
 
 from office365_message_trace.coverage import Cause, Coverage, Gap, Pass
 from office365_message_trace.errors import Refused
-from office365_message_trace.model import Log, Window
+from office365_message_trace.model import Log, Window, sensible
 from office365_message_trace.storage import Storage
 
 SCHEMA = 2
 COPIES = ("state-0.json", "state-1.json")
+
+_NO_TIME = timedelta(0)
+_LONGEST_TRAIL = timedelta(days=30)  # the longest that settings can lead to are eight days
+_MOST_PASSES = 50
+_MOST_WINDOWS = 200  # of a pass; planning compares them with each other
+_ENDLESS = 2**53  # more than a number of JSON is sure to keep
 
 _PREDECESSOR = "context.json"
 _PREDECESSOR_EDGE = "most_recent_date_requested"
@@ -69,16 +75,14 @@ class StateStore:
         if self._saved:
             self._saved(coverage)
 
-    def _read(self, name: str) -> "_Copy | None":
+    def _read(self, name: str) -> "Copy | None":
         data = self._storage.read(name)
         if data is None:
             return None
         try:
-            return _decoded(data)
-        except (ValueError, KeyError, TypeError) as error:
-            self._log(
-                f"{name} of the trigger's state is damaged ({type(error).__name__}).", "warning"
-            )
+            return decoded(data)
+        except Damaged as damage:
+            self._log(f"{name} of the trigger's state is damaged ({damage}).", "warning")
             return None
 
 
@@ -89,19 +93,25 @@ def predecessor_edge(storage: Storage, log: Log) -> datetime | None:
         return None
     try:
         edge = datetime.fromisoformat(orjson.loads(data)[_PREDECESSOR_EDGE])
-    except (ValueError, KeyError, TypeError) as error:
+        return sensible(edge.replace(tzinfo=edge.tzinfo or UTC))
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         log(
             f"{_PREDECESSOR} of the former module is not readable ({type(error).__name__}).",
             "warning",
         )
         return None
-    return edge.replace(tzinfo=UTC) if edge.tzinfo is None else edge.astimezone(UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class _Copy:
+class Copy:
+    """A copy of the state; the one with the larger ``sequence`` is newer."""
+
     sequence: int
     coverage: Coverage
+
+
+class Damaged(Exception):
+    """A copy of the state is nothing that was ever written, whatever its checksum says."""
 
 
 def _encoded(sequence: int, coverage: Coverage) -> bytes:
@@ -124,34 +134,57 @@ def _encoded(sequence: int, coverage: Coverage) -> bytes:
     return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
-def _decoded(data: bytes) -> _Copy:
-    """Raises ValueError, KeyError or TypeError for anything that `_encoded` did not write."""
-    document = orjson.loads(data)
-    if document["schema"] > SCHEMA:
-        raise Refused(
-            "The trigger's state was written by a newer version of this module. Run that version "
-            "again, or give this one an empty storage.",
-            f"schema {document['schema']}, known up to {SCHEMA}",
-        )
+def decoded(data: bytes) -> Copy:
+    """The copy of the state in ``data``.
+
+    Raises `Damaged` for anything that was not written here, and `Refused` for what a newer version of
+    this module wrote.
+    """
+    try:
+        document = orjson.loads(data)
+        schema = document["schema"]
+        if not isinstance(schema, int):
+            raise TypeError("a schema that is no number")
+        if schema <= SCHEMA:
+            return _copy(document)
+    except Exception as error:  # whatever it is about, nothing of the copy can be used
+        raise Damaged(type(error).__name__) from error
+    raise Refused(
+        "The trigger's state was written by a newer version of this module. Run that version "
+        "again, or give this one an empty storage.",
+        f"schema {schema}, known up to {SCHEMA}",
+    )
+
+
+def _copy(document: dict[str, Any]) -> Copy:
+    """Raises anything for what `_encoded` did not write, and for what cannot be counted with."""
     payload = document["payload"]
     shown = payload["shown_from"]
     if document["checksum"] != _checksum(payload):
         raise ValueError("checksum does not match")
+    sequence = payload["sequence"]
+    if not isinstance(sequence, int) or not 0 < sequence < _ENDLESS:
+        raise ValueError("a sequence number that cannot be")
+    first, *later = (_pass(each) for each in payload["passes"][:_MOST_PASSES])
+    if first.trail or not all(_NO_TIME < each.trail <= _LONGEST_TRAIL for each in later):
+        raise ValueError("trails that cannot be")
     coverage = Coverage(
-        passes=tuple(
-            Pass(
-                trail=timedelta(seconds=each["trail_seconds"]),
-                edge=_instant(each["edge"]),
-                behind=tuple(_window(pair) for pair in each["behind"]),
-            )
-            for each in payload["passes"]
-        ),
+        passes=(first, *later),
         gaps=tuple(_gap(entry) for entry in payload["gaps"]),
         since=_instant(payload["since"]),
         read_at=_instant(payload["read_at"]),
         shown_from=_instant(shown) if shown else None,
     )
-    return _Copy(payload["sequence"], coverage)
+    return Copy(sequence, coverage)
+
+
+def _pass(entry: dict[str, Any]) -> Pass:
+    """The pass with the windows that it left behind in order; of very many, all between is read again."""
+    bare = Pass(timedelta(seconds=entry["trail_seconds"]), _instant(entry["edge"]))
+    behind = [_window(pair) for pair in entry["behind"]]
+    if len(behind) > _MOST_WINDOWS:
+        behind = [Window(min(each.start for each in behind), bare.edge)]
+    return bare.with_pending(replace(bare, behind=tuple(behind)))
 
 
 def _checksum(payload: dict[str, Any]) -> str:
@@ -176,4 +209,4 @@ def _gap(entry: dict[str, str]) -> Gap:
 
 
 def _instant(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)
+    return sensible(datetime.fromisoformat(text))

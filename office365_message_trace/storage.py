@@ -1,7 +1,10 @@
 """Durable named blobs in the trigger's storage: a folder, or an S3 bucket on the platform."""
 
+import errno
 import os
-from collections.abc import Callable
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from enum import Enum
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -11,10 +14,19 @@ from s3path import S3Path, configuration_map
 
 from office365_message_trace.clock import Clock
 from office365_message_trace.errors import StorageFailed
+from office365_message_trace.foreign import code
 from office365_message_trace.model import Log
+
+LARGEST_BLOB = 4 * 1024 * 1024
+"""Bytes; the largest that is written is some hundred kilobytes, and decoding takes a multiple of them."""
+DAMAGED = b""
+"""What is read of a blob that is too large, or is no plain file: nothing that decodes."""
 
 _T = TypeVar("_T")
 _LONGEST_PAUSE = 60.0  # seconds
+_FOLDER_WITHOUT_LINKS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+_REGULAR_ONLY = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # a pipe or a device is not waited for
+_NO_REGULAR_FILE = (errno.ELOOP, errno.ENXIO, errno.EISDIR)  # a link; a pipe or socket; a folder
 
 
 class Damage(Enum):
@@ -30,7 +42,7 @@ class Storage(Protocol):
     `StorageFailed` and may be repeated."""
 
     def read(self, name: str) -> bytes | None:
-        """The blob, or None if there is none of that name."""
+        """The blob, or None if there is none of that name. One larger than `LARGEST_BLOB` is `DAMAGED`."""
 
     def write(self, name: str, data: bytes) -> None:
         """Replace the blob as a whole: a crash leaves the old or the new one."""
@@ -56,58 +68,89 @@ class SizedStorage(Storage, Protocol):
         """The bytes of each blob directly in ``folder``, by name; folders in it have no size."""
 
 
-def storage_at(root: Path) -> SizedStorage:
-    """The storage below ``root``, the SDK's ``data_path``: a local folder or an ``S3Path``."""
-    return S3Storage(root) if isinstance(root, S3Path) else FolderStorage(root)
+def storage_at(root: Path, folder: str = "") -> SizedStorage:
+    """The storage in ``folder`` of ``root``, the SDK's ``data_path``: a local folder or an ``S3Path``."""
+    if isinstance(root, S3Path):
+        return S3Storage(root / folder if folder else root)
+    return FolderStorage(root, folder)
 
 
 class FolderStorage:
-    """A local folder; written through temporary files, fsync and rename."""
+    """The ``folder`` in a local one, or that itself; written through temporary files, fsync and rename.
 
-    def __init__(self, root: Path) -> None:
+    No link below ``root`` is followed, and nothing but a regular file is read or written: whoever else
+    can write there leads nothing outside, and has nobody wait for a pipe. Any other file is `DAMAGED`,
+    and replaced when it is written.
+    """
+
+    def __init__(self, root: Path, folder: str = "") -> None:
         self._root = root
+        self._folder = folder
 
     def read(self, name: str) -> bytes | None:
-        return _guarded("read", name, lambda: _bytes_or_none(self._root / name))
+        def content() -> bytes | None:
+            try:
+                with self._opened(name) as (folder, leaf):
+                    return _content(folder, leaf)
+            except FileNotFoundError:
+                return None
+
+        return _guarded("read", name, content)
 
     def write(self, name: str, data: bytes) -> None:
         def replace() -> None:
-            path = self._root / name
-            temporary = path.with_name(path.name + ".new")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _write_at(temporary, 0, data)
-            temporary.replace(path)
-            _sync_folder(path.parent)
+            with self._opened(name, make=True) as (folder, leaf):
+                _replace(folder, leaf, data)
 
         _guarded("write", name, replace)
 
     def extend(self, name: str, known: bytes, added: bytes) -> None:
         def append() -> None:
-            path = self._root / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            present = path.stat().st_size if path.exists() else 0
-            if present >= len(known):
-                _write_at(path, len(known), added)
-            else:
-                _write_at(path, 0, known + added)
-            if not present:
-                _sync_folder(path.parent)
+            with self._opened(name, make=True) as (folder, leaf):
+                if known and _append(folder, leaf, len(known), added):
+                    return
+                _replace(folder, leaf, known + added)
 
         _guarded("write", name, append)
 
     def delete(self, name: str) -> None:
-        _guarded("remove", name, lambda: (self._root / name).unlink(missing_ok=True))
+        def remove() -> None:
+            with suppress(FileNotFoundError), self._opened(name) as (folder, leaf):
+                os.unlink(leaf, dir_fd=folder)
+
+        _guarded("remove", name, remove)
 
     def names(self, folder: str) -> list[str]:
         return sorted(self.sizes(folder))
 
     def sizes(self, folder: str) -> dict[str, int]:
         def listing() -> dict[str, int]:
-            path = self._root / folder
-            found = path.iterdir() if path.is_dir() else ()
-            return {p.name: p.stat().st_size if p.is_file() else 0 for p in found}
+            try:
+                with self._opened(f"{folder}/") as (descriptor, _), os.scandir(descriptor) as found:
+                    return {each.name: _size(each) for each in found}
+            except (FileNotFoundError, NotADirectoryError):
+                return {}
 
         return _guarded("list", folder, listing)
+
+    @contextmanager
+    def _opened(self, name: str, make: bool = False) -> Iterator[tuple[int, str]]:
+        """The folder of the blob ``name``, open, made if need be, and the blob's name in it."""
+        *folders, leaf = f"{self._folder}/{name}".split("/")
+        if make:
+            self._root.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            for folder in filter(None, folders):
+                if make:
+                    with suppress(FileExistsError):
+                        os.mkdir(folder, dir_fd=descriptor)
+                inner = os.open(folder, _FOLDER_WITHOUT_LINKS, dir_fd=descriptor)
+                os.close(descriptor)
+                descriptor = inner
+            yield descriptor, leaf
+        finally:
+            os.close(descriptor)
 
 
 class S3Storage:
@@ -129,7 +172,9 @@ class S3Storage:
                 answer = self._client.get_object(Bucket=self._bucket, Key=self._key(name))
             except self._client.exceptions.NoSuchKey:
                 return None
-            return bytes(answer["Body"].read())
+            with closing(answer["Body"]) as body:
+                too_large = answer.get("ContentLength", 0) > LARGEST_BLOB
+                return DAMAGED if too_large else bytes(body.read())
 
         return _guarded("read", name, get)
 
@@ -171,7 +216,7 @@ class S3Storage:
 
 
 class PatientStorage:
-    """A storage whose failures are said and waited out, however long they last."""
+    """A storage whose failures, and their end, are said; they are waited out, however long they last."""
 
     def __init__(self, storage: Storage, clock: Clock, log: Log) -> None:
         self._storage = storage
@@ -197,11 +242,15 @@ class PatientStorage:
         pause = 1.0
         while True:
             try:
-                return action()
+                result = action()
             except StorageFailed as failure:
                 self._log(str(failure), "error")
                 self._clock.wait(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
+            else:
+                if pause > 1.0:
+                    self._log("The trigger's storage works again.", "info")
+                return result
 
 
 class SpectatorStorage:
@@ -243,35 +292,75 @@ def _guarded(verb: str, name: str, action: Callable[[], _T]) -> _T:
 def _cause(error: Exception) -> str:
     """What failed, without paths: the ledger's key is in them."""
     if isinstance(error, ClientError):
-        return str(error.response.get("Error", {}).get("Code", "ClientError"))
+        return code(error.response.get("Error", {}).get("Code")) or type(error).__name__
     return getattr(error, "strerror", None) or type(error).__name__
 
 
-def _bytes_or_none(path: Path) -> bytes | None:
+def _content(folder: int, name: str) -> bytes:
+    """The blob ``name`` in the open ``folder``; `DAMAGED` if it is none or too large."""
     try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
+        descriptor = os.open(name, os.O_RDONLY | _REGULAR_ONLY, dir_fd=folder)
+    except OSError as error:
+        if error.errno in _NO_REGULAR_FILE:
+            return DAMAGED
+        raise
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST_BLOB:
+            return DAMAGED
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(LARGEST_BLOB)
+    finally:
+        os.close(descriptor)
 
 
-def _write_at(path: Path, offset: int, data: bytes) -> None:
-    """Put ``data`` at ``offset``, end the file there, and return when the disk has it."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+def _append(folder: int, name: str, offset: int, data: bytes) -> bool:
+    """Put ``data`` at ``offset`` of a file, end it there, and return when the disk has it.
+
+    Returns False, and does nothing, if it is no regular file of its own or shorter than that.
+    """
     try:
+        descriptor = os.open(name, os.O_WRONLY | _REGULAR_ONLY, dir_fd=folder)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, *_NO_REGULAR_FILE):
+            return False
+        raise
+    try:
+        status = os.fstat(descriptor)
+        own = stat.S_ISREG(status.st_mode) and status.st_nlink == 1
+        if not own or status.st_size < offset:
+            return False
         os.truncate(descriptor, offset)
-        os.lseek(descriptor, offset, os.SEEK_SET)
-        view = memoryview(data)
-        while view:
-            view = view[os.write(descriptor, view) :]
-        os.fsync(descriptor)
+        _write_at(descriptor, offset, data)
+        return True
     finally:
         os.close(descriptor)
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make renames and new names in ``folder`` durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def _replace(folder: int, name: str, data: bytes) -> None:
+    """Make ``data`` the content of the file ``name`` in the open ``folder``, whatever it was before."""
+    temporary = f"{name}.new"
+    with suppress(FileNotFoundError):
+        os.unlink(temporary, dir_fd=folder)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL  # which follows no link
+    descriptor = os.open(temporary, flags, 0o600, dir_fd=folder)
     try:
-        os.fsync(descriptor)
+        _write_at(descriptor, 0, data)
     finally:
         os.close(descriptor)
+    os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+    os.fsync(folder)  # makes the new name durable
+
+
+def _write_at(descriptor: int, offset: int, data: bytes) -> None:
+    """Put ``data`` at ``offset``, and return when the disk has it."""
+    os.lseek(descriptor, offset, os.SEEK_SET)
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+    os.fsync(descriptor)
+
+
+def _size(entry: "os.DirEntry[str]") -> int:
+    status = entry.stat(follow_symlinks=False)
+    return status.st_size if stat.S_ISREG(status.st_mode) else 0

@@ -216,6 +216,7 @@ class Transport:
         self._jitter = jitter
         self._failures = 0
         self._said: dict[str, float] = {}
+        self._trouble_said = False  # and its end not yet
 
     def begin(self, request: Request) -> Pending:
         """Send ``request`` ahead of the `call` that is given what this returns."""
@@ -251,7 +252,7 @@ class Transport:
             except Unavailable as error:
                 tried += 1
                 self._failures += 1
-                self._say(
+                self._trouble_said |= self._say(
                     f"{self._service} does not answer as it should ({error.sentence}); "
                     "trying again until it does, nothing is lost meanwhile.",
                     "warning",
@@ -289,16 +290,18 @@ class Transport:
         longest = min(LONGEST_WAIT, 2.0 ** min(self._failures - 1, 10))
         return longest * (0.5 + self._jitter() / 2)
 
-    def _say(self, text: str, level: str, detail: str = "") -> None:
+    def _say(self, text: str, level: str, detail: str = "") -> bool:
+        """Log ``text``, once a minute at most; whether it was logged."""
         now = self._clock.monotonic()
-        if now - self._said.get(text, -_SAY_EVERY) >= _SAY_EVERY:
+        if due := now - self._said.get(text, -_SAY_EVERY) >= _SAY_EVERY:
             self._said[text] = now
             self._log(f"{text} [{detail}]" if detail else text, level)
+        return due
 
     def _recovered(self) -> None:
-        if self._failures:
-            self._say(f"{self._service} answers again.", "info")
-        self._failures = 0
+        if self._trouble_said:
+            self._log(f"{self._service} answers again.", "info")
+        self._failures, self._trouble_said = 0, False
 
 
 def microsoft_http(

@@ -13,12 +13,14 @@ from office365_message_trace.assembly import Assembly, place_of
 from office365_message_trace.clock import Clock, SystemClock
 from office365_message_trace.collect.ownership import OwnedStorage, Ownership
 from office365_message_trace.collector import Collector
-from office365_message_trace.coverage import Policy
 from office365_message_trace.endpoints import Endpoints
 from office365_message_trace.errors import MessageTraceError, Replaced, Stopped, origin
+from office365_message_trace.foreign import LONGEST_LINE, printable
 from office365_message_trace.journal import Journal
 from office365_message_trace.ledger import Ledger
 from office365_message_trace.microsoft.clock import MicrosoftClock
+from office365_message_trace.model import Log
+from office365_message_trace.monitoring.error_reports import limit_reports, mute_libraries
 from office365_message_trace.provided import intake_server, trigger_values
 from office365_message_trace.resume import learn_time, opening_coverage
 from office365_message_trace.settings import (
@@ -35,7 +37,7 @@ from office365_message_trace.storage import PatientStorage, storage_at
 from office365_message_trace.telemetry import Telemetry
 
 STOP_GRACE = 0.3  # seconds for a request under way to end; what it did not confirm is done again
-LOG_GRACE = 0.15  # seconds for the last log lines to leave
+LOG_GRACE = 0.15  # seconds for the last log lines to leave, and for the journal to be written
 UNHURRIED_LOG_GRACE = 5.0  # seconds, of a process that ends without being asked to
 
 _PAUSE_AFTER_UNEXPECTED = 60.0  # seconds
@@ -43,6 +45,13 @@ _UNEXPECTED = (
     "An unexpected fault stopped the collection; it continues in a few minutes from where it was, "
     "and nothing is lost. Report this to the maintainers of this module with the text in brackets."
 )
+_CANNOT_START = (
+    "The trigger cannot start, because the platform does not give it its storage or its secrets. Have "
+    "the administrator of the platform look at its object storage and its playbook API."
+)
+
+limit_reports()
+mute_libraries()
 
 
 class MessageTraceTrigger(Trigger):
@@ -95,6 +104,9 @@ class MessageTraceTrigger(Trigger):
         def work() -> None:
             try:
                 super(MessageTraceTrigger, self).execute()
+            except Exception as error:  # its text may be the platform's answer
+                self.log_exception(error, message=_CANNOT_START)
+                failures.append(SystemExit(1))
             except BaseException as error:  # handed to the main thread, which raises it
                 failures.append(error)
             finally:
@@ -105,12 +117,19 @@ class MessageTraceTrigger(Trigger):
         self._stop_request.wait()
         self.stop()
         worker.join(STOP_GRACE)
+        journal = Thread(target=self._close_journal, name="journal", daemon=True)
+        journal.start()
         self._stop_logs_timer()  # again: it may have been about to start once more
         self._send_logs_to_api()
-        if self._log_sender.is_alive():
-            self._log_sender.join(LOG_GRACE)
+        for last in (self._log_sender, journal):
+            if last.is_alive():
+                last.join(LOG_GRACE)
         if failures:
             raise failures[0]
+
+    def _close_journal(self) -> None:
+        if self._journal:
+            self._journal.close()
 
     def stop(self, *signal_and_frame: Any, **_options: Any) -> None:
         """Ask for the end, from any thread or as the handler of a signal.
@@ -150,13 +169,12 @@ class MessageTraceTrigger(Trigger):
         shared_storage = PatientStorage(storage_at(self.data_path), clock, self._say)
         place = place_of(shared_storage, settings)
         owner = self._owned(place.folder, clock)
-        storage = OwnedStorage(storage_at(self.data_path / place.folder), owner)
-        self._journal = journal = Journal(storage, clock)
+        storage = OwnedStorage(storage_at(self.data_path, place.folder), owner)
+        self._journal = journal = Journal(storage, clock, settings.policy)
         for doubt in (*place.news, *settings.doubts(self._machine.now())):
             self._say(doubt, "warning")
         place.save(shared_storage)
-        key = settings.intake_key.get_secret_value()
-        observer = _Observer(key, settings.policy, clock, journal)
+        observer = _Observer(settings, clock, journal, self._say)
         endpoints = Endpoints.of(settings.cloud)
         parts = Assembly(
             settings, endpoints, self.data_path, clock, self._say, meter=observer, owner=owner
@@ -211,6 +229,19 @@ class MessageTraceTrigger(Trigger):
         if self._journal:
             self._journal.note(text, level)
 
+    def log(self, message: str, level: LogLevelStr = "info", *args: Any, **kwargs: Any) -> None:
+        """Log ``message``, made printable: for the platform, its error tracker and the output alike."""
+        super().log(printable(message, LONGEST_LINE), level, *args, **kwargs)
+
+    def log_exception(self, exception: Exception, **kwargs: Any) -> None:
+        """Log where ``exception`` was raised, after the ``message``, if one is given.
+
+        Nothing of its text, which may hold a part of an answer, and none of the other ``kwargs``, which
+        the SDK fills with answers of the platform.
+        """
+        message = kwargs.get("message", "An exception occurred.")
+        self.log(f"{message} [{origin(exception)}]", "error")
+
     def _send_logs_to_api(self) -> None:  # type: ignore[override]  # the base is decorated
         """Send what is waiting without waiting for it: the SDK would retry for minutes.
 
@@ -258,12 +289,19 @@ def spare_the_garbage_collector() -> None:
 
 
 class _Observer(Telemetry):
-    """Tells the journal, too, what was accepted."""
+    """Tells the journal, too, what was accepted, and the log that anything was."""
 
-    def __init__(self, intake_key: str, policy: Policy, clock: Clock, journal: Journal) -> None:
-        super().__init__(intake_key, policy, clock)
+    def __init__(
+        self, settings: MessageTraceSettings, clock: Clock, journal: Journal, log: Log
+    ) -> None:
+        super().__init__(settings.intake_key.get_secret_value(), settings.policy, clock)
         self._journal = journal
+        self._log = log
+        self._delivers = False
 
     def accepted(self, events: int, seconds: float) -> None:
         super().accepted(events, seconds)
         self._journal.accepted(events)
+        if not self._delivers:
+            self._delivers = True
+            self._log("The Sekoia.io intake accepts the events.", "info")

@@ -36,12 +36,15 @@ class TurnedClock:
 
 
 class Logbook:
-    """Collects what is logged."""
+    """Collects what is logged. A defect, which the collector survives, fails the test, unless one is
+    ``expected``."""
 
     def __init__(self) -> None:
         self.lines: list[tuple[str, str]] = []
+        self.expected = False
 
     def __call__(self, text: str, level: str) -> None:
+        assert self.expected or "unexpected fault" not in text, text
         self.lines.append((level, text))
 
     def texts(self, *levels: str) -> list[str]:

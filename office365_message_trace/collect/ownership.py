@@ -9,12 +9,13 @@ import secrets
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
 import orjson
 
 from office365_message_trace.clock import Clock
 from office365_message_trace.errors import Replaced, StorageFailed
-from office365_message_trace.model import Log
+from office365_message_trace.model import Log, sensible
 from office365_message_trace.state import COPIES
 from office365_message_trace.storage import PatientStorage, Storage
 from office365_message_trace.transport import Http, Pending, Request
@@ -44,9 +45,10 @@ def read_mark(storage: Storage, folder: str) -> Mark | None:
     """The mark in ``folder``, or None if it is missing or damaged. Raises `StorageFailed`."""
     data = storage.read(f"{folder}/{_MARK}")
     try:
-        document = orjson.loads(data or b"")
-        return Mark(str(document["id"]), datetime.fromisoformat(document["since"]))
-    except (ValueError, TypeError, KeyError):
+        document: dict[str, Any] = orjson.loads(data or b"")
+        identity, since = document["id"], sensible(datetime.fromisoformat(document["since"]))
+        return Mark(identity, since) if isinstance(identity, str) else None
+    except (ValueError, TypeError, KeyError, OverflowError):
         return None
 
 

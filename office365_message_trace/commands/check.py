@@ -69,7 +69,7 @@ def examine(
         yield from access_findings(source, clock.now())
     if _INTAKE not in unreachable:
         yield _intake(setup, clock, send_test_event)
-    yield from storage_findings(data_path, parts.folder, clock.now())
+    yield from storage_findings(data_path, parts.folder, setup.settings.policy, clock.now())
     yield from _belonging(setup, data_path)
 
 

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
+from office365_message_trace.foreign import LONGEST_LINE, printable
+
 
 class Level(Enum):
     """How good or bad a finding is; ``status`` is what the process exits with."""
@@ -27,15 +29,20 @@ class Finding:
 
 
 def ok(subject: str, text: str) -> Finding:
-    return Finding(Level.OK, subject, text)
+    return _found(Level.OK, subject, text)
 
 
 def warning(subject: str, text: str) -> Finding:
-    return Finding(Level.WARNING, subject, text)
+    return _found(Level.WARNING, subject, text)
 
 
 def failure(subject: str, text: str) -> Finding:
-    return Finding(Level.FAILURE, subject, text)
+    return _found(Level.FAILURE, subject, text)
+
+
+def _found(level: Level, subject: str, text: str) -> Finding:
+    """What was found; ``text`` may quote a token or a certificate, and is made printable."""
+    return Finding(level, subject, printable(text, LONGEST_LINE))
 
 
 def exit_status(findings: Iterable[Finding]) -> int:

@@ -6,7 +6,8 @@ from datetime import datetime
 from pathlib import Path
 
 from office365_message_trace.commands.findings import Finding, failure, ok, warning
-from office365_message_trace.commands.words import moment, span
+from office365_message_trace.commands.words import late_sentence, moment, span
+from office365_message_trace.coverage import Policy
 from office365_message_trace.errors import MessageTraceError, StorageFailed
 from office365_message_trace.state import StateStore
 from office365_message_trace.storage import FolderStorage, Storage, storage_at
@@ -15,9 +16,9 @@ _PROBE = "check.probe"
 _CONTAINER_MARKS = ("/.dockerenv", "/run/.containerenv")  # of Docker and of Podman
 
 
-def storage_findings(data_path: Path, folder: str, now: datetime) -> list[Finding]:
+def storage_findings(data_path: Path, folder: str, policy: Policy, now: datetime) -> list[Finding]:
     """What a probe that is written, read back and removed finds out, and what the state says."""
-    storage = storage_at(data_path / folder)
+    storage = storage_at(data_path, folder)
     local = isinstance(storage, FolderStorage)
     if local and not data_path.exists():
         return [
@@ -32,11 +33,12 @@ def storage_findings(data_path: Path, folder: str, now: datetime) -> list[Findin
         usable = _lasting(data_path) if local else ok("storage", f"{data_path} can be written")
     except StorageFailed as problem:
         usable = failure("storage", str(problem))
-    return [usable, *state_findings(storage, now)]
+    return [usable, *state_findings(storage, policy, now)]
 
 
-def state_findings(storage: Storage, now: datetime) -> list[Finding]:
-    """What the state in ``storage`` says, and what is the matter with it."""
+def state_findings(storage: Storage, policy: Policy, now: datetime) -> list[Finding]:
+    """What the state in ``storage`` says, and what is the matter with it: fresh mail is late if it is
+    further behind ``now`` than ``policy`` has it."""
     said: list[str] = []
     try:
         coverage = StateStore(storage, lambda text, _level: said.append(text)).load()
@@ -48,8 +50,11 @@ def state_findings(storage: Storage, now: datetime) -> list[Finding]:
         return [*warnings, warning("state", text)]
     if coverage is None:
         return [ok("state", "none yet: the trigger has not run here")]
-    age = span(now - coverage.live)
-    return [*warnings, ok("state", f"mail is read up to {moment(coverage.live)}, {age} ago")]
+    age = now - coverage.live
+    text = f"mail is read up to {moment(coverage.live)}, {span(age)} ago"
+    if age > policy.usual_lag:
+        return [*warnings, warning("state", f"{text}; {late_sentence(policy.usual_lag)}")]
+    return [*warnings, ok("state", text)]
 
 
 def _try_out(storage: Storage, now: datetime) -> None:

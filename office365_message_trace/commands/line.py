@@ -14,7 +14,7 @@ import typer
 
 from office365_message_trace.clock import SystemClock
 from office365_message_trace.commands import check, peek, replay, status
-from office365_message_trace.commands.findings import exit_status, failure
+from office365_message_trace.commands.findings import Level, exit_status, failure
 from office365_message_trace.commands.screen import as_json, finding_line, line, messages, output
 from office365_message_trace.commands.setup import (
     Setup,
@@ -26,6 +26,7 @@ from office365_message_trace.commands.setup import (
 from office365_message_trace.commands.times import parse_time
 from office365_message_trace.errors import ConfigurationMistakes, MessageTraceError, origin
 from office365_message_trace.model import Window
+from office365_message_trace.monitoring.error_reports import mute_libraries
 
 PROGRAM = "python -m office365_message_trace"
 
@@ -63,6 +64,7 @@ To = Annotated[str, typer.Option("--to", metavar="TIME", help="End, in the same 
 
 def main() -> None:
     """Run the command that the arguments name, and exit with its status."""
+    mute_libraries()
     try:
         app(prog_name=PROGRAM)
     except ConfigurationMistakes as mistakes:
@@ -137,6 +139,8 @@ def status_command(trigger: Which = None, json: Json = False) -> None:
 
     Read from its state alone: nothing is asked of anybody, and no secret is needed.
 
+    Exits with 0, with 1 if fresh mail is late, or with 2 if the state cannot be read.
+
     Example: [bold]status --trigger oauth[/]
     """
     which = trigger or stored_trigger()
@@ -146,6 +150,7 @@ def status_command(trigger: Which = None, json: Json = False) -> None:
     else:
         for text in report.lines():
             output().print(text)
+    raise typer.Exit(Level.WARNING.status if report.late else Level.OK.status)
 
 
 @app.command("peek")

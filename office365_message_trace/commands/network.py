@@ -12,6 +12,7 @@ from requests.utils import get_environ_proxies, select_proxy
 
 from office365_message_trace.clock import Clock
 from office365_message_trace.commands.findings import Finding, failure, ok, warning
+from office365_message_trace.foreign import printable
 from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.microsoft.dates import AGREEMENT, off_sentence
 
@@ -117,8 +118,9 @@ def _cause(error: BaseException) -> str:
         error = inner
     known = getattr(error, "verify_message", "") or getattr(error, "strerror", None)
     if isinstance(known, str) and known:
-        return known
-    return str(error) if "Tunnel connection failed" in str(error) else type(error).__name__
+        return printable(known)
+    text = printable(error)  # with the proxy's own words about the status
+    return text if "Tunnel connection failed" in text else type(error).__name__
 
 
 def _unknown_name(host: str) -> bool:

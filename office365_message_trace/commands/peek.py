@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,9 @@ from rich.text import Text
 from office365_message_trace.assembly import Assembly
 from office365_message_trace.clock import Clock
 from office365_message_trace.commands.reading import read_rows
-from office365_message_trace.commands.screen import printable
 from office365_message_trace.commands.setup import Setup
 from office365_message_trace.commands.words import count, moment
+from office365_message_trace.foreign import LONGEST_LINE, printable
 from office365_message_trace.ledger import Ledger
 from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.model import UNDATED, Fields, Log, Row, Window, instant
@@ -39,7 +40,9 @@ _WIDTHS = {
 }
 """Least and most letters of the table's columns; the trace id is in JSON and CSV only."""
 _GRAPH_NAMES = {"MessageTraceId": "id"}  # the others differ in their first letter's case only
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = re.compile(r"((?:^|;)[\"\s]*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
+"""What a spreadsheet takes for the beginning of a formula: at the beginning of a cell, and behind a
+semicolon, which separates cells where commas are decimal points. The last four are the wide forms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,8 @@ class View:
         return json.dumps(document, indent=2)
 
     def as_csv(self) -> str:
-        """The rows to show. A cell that a spreadsheet would run as a formula gets an apostrophe."""
+        """The rows to show. What a spreadsheet would run as a formula, whether commas or semicolons
+        separate its cells, gets an apostrophe."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(_header())
@@ -153,5 +157,4 @@ def _received(row: Row) -> str:
 
 
 def _cell(text: str) -> str:
-    clean = printable(text)
-    return f"'{clean}" if clean.startswith(_FORMULA) else clean
+    return _FORMULA.sub(r"\1'", printable(text, LONGEST_LINE))

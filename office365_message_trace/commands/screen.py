@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from office365_message_trace.commands.findings import Finding
+from office365_message_trace.foreign import LONGEST_LINE, printable
 
 _WIDTH_OF_FILES = 240  # columns, for tables that are not shown on a terminal
 _STYLES = {
@@ -36,23 +37,17 @@ def _console(terminal: bool, stderr: bool) -> Console:
 
 
 def line(mark: str, subject: str, text: str) -> Text:
-    """One line with a coloured mark; ``text`` is never taken for markup."""
+    """One line with a coloured mark; ``text`` is never taken for markup, and printed as far as it can be."""
+    subject = f"{printable(subject)}: " if subject else ""
     return Text.assemble(
-        (f"{mark:<8}", _STYLES.get(mark, "")), (f"{subject}: " if subject else "", "bold"), text
+        (f"{printable(mark):<8}", _STYLES.get(mark, "")),
+        (subject, "bold"),
+        printable(text, LONGEST_LINE),
     )
 
 
 def finding_line(finding: Finding) -> Text:
     return line(finding.level.value, finding.subject, finding.text)
-
-
-def printable(value: object) -> str:
-    """``value`` on one line and without control characters, which a stranger's subject may hold and
-    a terminal would obey."""
-    text = "" if value is None else str(value)
-    return "".join(
-        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text
-    )
 
 
 def as_json(value: Any) -> str:

@@ -12,7 +12,7 @@ from office365_message_trace.clock import Clock
 from office365_message_trace.collect.ownership import Mark, read_mark
 from office365_message_trace.collect.tenants import current_folder
 from office365_message_trace.commands.screen import line
-from office365_message_trace.commands.words import count, moment, span
+from office365_message_trace.commands.words import count, late_sentence, moment, span
 from office365_message_trace.coverage import Cause, Coverage
 from office365_message_trace.journal import Diary, read_diary
 from office365_message_trace.ledger import FINGERPRINT_BYTES, stored_volume
@@ -61,6 +61,20 @@ class Status:
     limit: int
 
     @property
+    def late(self) -> bool:
+        """Whether the live edge is further behind than while nothing stands in the way, as far as the
+        journal tells how far that is."""
+        if self.coverage is None or not self.usual_lag:
+            return False
+        return self.now - self.coverage.live > self.usual_lag
+
+    @property
+    def usual_lag(self) -> timedelta:
+        """How far the live edge is behind now at most while the trigger works; zero if it is not known."""
+        progress = self.diary.progress
+        return progress.usual_lag if progress else timedelta(0)
+
+    @property
     def backlog(self) -> Backlog:
         windows = self.coverage.backlog if self.coverage else ()
         length = sum((window.span for window in windows), timedelta()).total_seconds()
@@ -76,6 +90,8 @@ class Status:
             "at": self.now,
             "live_edge": coverage.live if coverage else None,
             "lag_seconds": (self.now - coverage.live).total_seconds() if coverage else None,
+            "usual_lag_seconds": self.usual_lag.total_seconds() or None,
+            "late": self.late,
             "complete_up_to": coverage.oldest if coverage else None,
             "backlog": {
                 "seconds": backlog.length.total_seconds(),
@@ -134,7 +150,11 @@ class Status:
 
     def _reading(self, coverage: Coverage) -> Iterator[Text]:
         lag = span(self.now - coverage.live)
-        yield line("", "live edge", f"{moment(coverage.live)}, {lag} behind now")
+        text = f"{moment(coverage.live)}, {lag} behind now"
+        if self.late:
+            yield line("warning", "live edge", f"{text}; {late_sentence(self.usual_lag)}")
+        else:
+            yield line("", "live edge", text)
         yield line("", "backlog", self._backlog_text())
         for each in coverage.passes[1:]:
             text = f"after {span(each.trail)}: done up to {moment(each.edge)}"
@@ -168,7 +188,7 @@ def read_status(data_path: Path, base: str, clock: Clock) -> Status:
     """
     shared = storage_at(data_path)
     folder = current_folder(shared, base)
-    stored = storage_at(data_path / folder)
+    stored = storage_at(data_path, folder)
     storage = SpectatorStorage(stored)
     doubts: list[str] = []
     coverage = StateStore(storage, lambda text, _level: doubts.append(text)).load()

@@ -1,7 +1,6 @@
 """What an access token says of itself, read without verifying it and never shown as it is."""
 
 import base64
-import binascii
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -9,7 +8,9 @@ from typing import Any
 
 from office365_message_trace.commands.findings import Finding, failure, ok, warning
 from office365_message_trace.commands.words import moment
+from office365_message_trace.foreign import printable
 
+_MOST_ROLES = 50  # an application's own permissions; more are no use to a reader
 _API_PERMISSIONS = "Azure portal > App registrations > your application > API permissions"
 
 
@@ -18,7 +19,7 @@ def claims_of(token: str) -> dict[str, Any] | None:
     try:
         part = token.split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
-    except (IndexError, ValueError, binascii.Error):
+    except (IndexError, ValueError, RecursionError):
         return None
     return claims if isinstance(claims, dict) else None
 
@@ -31,7 +32,7 @@ def token_finding(
         return warning(
             "token", "Entra ID gave one that cannot be looked into; the service decides."
         )
-    roles = [str(role) for role in claims.get("roles") or ()]
+    roles = _roles(claims)
     if permission not in roles:
         return failure(
             "token",
@@ -39,14 +40,20 @@ def token_finding(
             f"An administrator adds {resource} > Application permissions > {permission} in "
             f"{_API_PERMISSIONS}, and presses Grant admin consent there.",
         )
-    meant = str(claims.get("aud", ""))
+    meant = printable(claims.get("aud"))
     if meant.rstrip("/") != audience.rstrip("/"):
         return warning("token", f"It is for {meant}, where {audience} was asked for.")
     return ok(
         "token",
-        f"application {claims.get('appid')} in tenant {claims.get('tid')}, for {meant}, with "
+        f"application {printable(claims.get('appid'))} in tenant {printable(claims.get('tid'))}, "
+        f"for {meant}, with "
         f"{', '.join(roles)}, valid until {_expiry(claims)}",
     )
+
+
+def _roles(claims: Mapping[str, Any]) -> list[str]:
+    roles = claims.get("roles")
+    return [printable(role) for role in roles[:_MOST_ROLES]] if isinstance(roles, list) else []
 
 
 def _expiry(claims: Mapping[str, Any]) -> str:

@@ -1,10 +1,10 @@
 """Numbers and times in words: pure."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from office365_message_trace.model import span
 
-__all__ = ["count", "moment", "span"]
+__all__ = ["count", "late_sentence", "moment", "span"]
 
 
 def count(number: int, noun: str) -> str:
@@ -16,3 +16,11 @@ def count(number: int, noun: str) -> str:
 def moment(instant: datetime) -> str:
     """``2026-11-23 14:30:05 UTC``."""
     return f"{instant:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def late_sentence(usual_lag: timedelta) -> str:
+    """What a live edge means that is further behind than ``usual_lag``, and what to do."""
+    return (
+        f"at most {span(usual_lag)} are usual, so the trigger does not run, or waits: start it, or see in "
+        "its log or by the command status what it waits for."
+    )

@@ -19,8 +19,11 @@ _MINUTE_MS = 60_000
 _Result = TypeVar("_Result")
 
 
-class Livelock(AssertionError):
-    """The collector turns in a circle in which no time passes, or next to none."""
+class Livelock(BaseException):
+    """The collector turns in a circle in which no time passes, or next to none.
+
+    No `Exception`, because the collector goes on after those of a window.
+    """
 
 
 class VirtualClock:

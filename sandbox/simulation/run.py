@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 
 from office365_message_trace.errors import Stopped
+from sandbox.simulation.clock import Livelock
 from sandbox.simulation.exceptions import RECORD_KEPT_MS, RECOVERY_MINUTES
 from sandbox.simulation.judge import judge
 from sandbox.simulation.mishaps import Mishaps
@@ -74,7 +75,7 @@ class Run:
         except Stopped:
             world.witness.stops += 1
             world.witness.ended(killed=False)
-        except Exception:  # whatever it is, the module would have ended with it
+        except (Exception, Livelock):  # whatever it is, the module would have ended with it
             world.witness.violations.append(
                 f"the collector ended: {traceback.format_exc(limit=-3)}"
             )

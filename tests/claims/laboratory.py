@@ -108,7 +108,8 @@ class Laboratory:
         self.clock.agenda.append((at, action))
 
     def log(self, text: str, level: str) -> None:
-        """Where processes log to."""
+        """Where processes log to. A defect, which a process survives, ends it here."""
+        assert "unexpected fault" not in text
         self.logged.append((self.clock.ms, level, text))
 
     def said(self, *levels: str) -> list[str]:

@@ -27,14 +27,14 @@ TRIGGERS: list[Literal["oauth", "basic", "graph"]] = ["oauth", "basic", "graph"]
 QUICK = 5.0  # seconds
 
 
-def saved_state(desk: Desk) -> FolderStorage:
-    """The storage of a trigger that has read up to ten minutes ago."""
+def saved_state(desk: Desk, minutes: float = 6) -> FolderStorage:
+    """The storage of a trigger that has read up to so many ``minutes`` ago."""
     storage = FolderStorage(desk.data / "message_trace")
     store = StateStore(storage, Logbook())
     policy = OAuthSettings(
         tenant_id="t", client_id="c", client_secret="s", intake_key="k"  # type: ignore[arg-type]
     ).policy
-    store.save(Coverage.starting(wall_clock() - timedelta(minutes=10), policy))
+    store.save(Coverage.starting(wall_clock() - timedelta(minutes=minutes), policy))
     return storage
 
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from office365_message_trace.commands.screen import as_json
+from office365_message_trace.commands.status import Status
 from office365_message_trace.coverage import Coverage, Policy
 from office365_message_trace.errors import StorageFailed
+from office365_message_trace.foreign import LONGEST_LINE
 from office365_message_trace.journal import MOST_PROBLEMS, Diary, Journal, read_diary
 from office365_message_trace.storage import FolderStorage
 from tests.support import NOON, TurnedClock
@@ -48,7 +55,7 @@ def behind(hours: float) -> Coverage:
 
 
 def test_a_new_problem_is_written_at_once(storage: CountedStorage, clock: TurnedClock) -> None:
-    Journal(storage, clock).note("It is broken.", "error")
+    Journal(storage, clock, POLICY).note("It is broken.", "error")
     (problem,) = read_diary(storage).problems
     assert (problem.at, problem.level, problem.text, problem.times) == (
         NOON,
@@ -61,7 +68,7 @@ def test_a_new_problem_is_written_at_once(storage: CountedStorage, clock: Turned
 def test_what_is_said_again_is_counted_and_written_once_a_minute(
     storage: CountedStorage, clock: TurnedClock
 ) -> None:
-    journal = Journal(storage, clock)
+    journal = Journal(storage, clock, POLICY)
     for _ in range(120):
         journal.note("It is broken.", "warning")
         clock.wait(1)
@@ -71,7 +78,7 @@ def test_what_is_said_again_is_counted_and_written_once_a_minute(
 
 
 def test_what_is_no_problem_is_not_kept(storage: CountedStorage, clock: TurnedClock) -> None:
-    journal = Journal(storage, clock)
+    journal = Journal(storage, clock, POLICY)
     journal.note("All is well.", "info")
     journal.note("Very well.", "debug")
     assert storage.writes == 0
@@ -82,7 +89,7 @@ def test_the_latest_problems_are_kept_over_restarts_the_latest_last(
     storage: CountedStorage, clock: TurnedClock
 ) -> None:
     for number in range(MOST_PROBLEMS + 5):
-        Journal(storage, clock).note(f"problem {number}", "error")
+        Journal(storage, clock, POLICY).note(f"problem {number}", "error")
     kept = [each.text for each in read_diary(storage).problems]
     assert kept == [f"problem {number}" for number in range(5, MOST_PROBLEMS + 5)]
 
@@ -90,7 +97,7 @@ def test_the_latest_problems_are_kept_over_restarts_the_latest_last(
 def test_progress_is_written_once_a_minute_at_most(
     storage: CountedStorage, clock: TurnedClock
 ) -> None:
-    journal = Journal(storage, clock)
+    journal = Journal(storage, clock, POLICY)
     for _ in range(180):
         journal.accepted(10)
         journal.saved(behind(2))
@@ -106,7 +113,7 @@ def test_progress_is_written_once_a_minute_at_most(
 def test_the_longest_backlog_is_remembered_until_there_is_none(
     storage: CountedStorage, clock: TurnedClock
 ) -> None:
-    journal = Journal(storage, clock)
+    journal = Journal(storage, clock, POLICY)
     seen = []
     for hours in (4, 10, 6, 3, 0, 2):
         journal.saved(behind(hours))
@@ -122,7 +129,7 @@ def test_the_longest_backlog_is_remembered_until_there_is_none(
 def test_a_storage_that_fails_hinders_nobody_and_the_next_write_holds_everything(
     storage: CountedStorage, clock: TurnedClock
 ) -> None:
-    journal = Journal(storage, clock)
+    journal = Journal(storage, clock, POLICY)
     storage.full = True
     journal.note("first", "error")
     assert read_diary(storage) == Diary()
@@ -140,5 +147,84 @@ def test_a_damaged_journal_is_ignored_and_written_anew(
 ) -> None:
     storage.write("journal.json", content)
     assert read_diary(storage) == Diary()
-    Journal(storage, clock).note("anew", "error")
+    Journal(storage, clock, POLICY).note("anew", "error")
     assert [each.text for each in read_diary(storage).problems] == ["anew"]
+
+
+class Broken(FolderStorage):
+    """Raises what nobody foresaw."""
+
+    def write(self, name: str, data: bytes) -> None:
+        raise RuntimeError("a defect")
+
+
+def test_the_journal_never_raises(tmp_path: Path, clock: TurnedClock) -> None:
+    journal = Journal(Broken(tmp_path), clock, POLICY)
+    journal.note("It is broken.", "error")
+    journal.accepted(7)
+    journal.saved(behind(2))
+    journal.close()
+
+
+@pytest.mark.parametrize("text", ["half \ud800", "\x1b[2J\nforged", "x" * 10**6], ids=range(3))
+def test_whatever_is_logged_can_be_noted(
+    storage: CountedStorage, clock: TurnedClock, text: str
+) -> None:
+    Journal(storage, clock, POLICY).note(text, "error")
+    (problem,) = read_diary(storage).problems
+    assert problem.text.isprintable()
+    assert len(problem.text) <= LONGEST_LINE
+
+
+def test_what_was_accepted_is_written_at_the_end(
+    storage: CountedStorage, clock: TurnedClock
+) -> None:
+    journal = Journal(storage, clock, POLICY)
+    journal.saved(behind(2))
+    for _ in range(69_937):
+        journal.accepted(1)
+    journal.close()
+    progress = read_diary(storage).progress
+    assert progress is not None
+    assert (progress.forwarded, progress.usual_lag) == (69_937, timedelta(minutes=10))
+
+
+FIELDS = st.sampled_from(["at", "level", "text", "problems", "progress", "catch_up"]) | st.text()
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just(NOON.isoformat()),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(FIELDS, inner, max_size=6),
+    max_leaves=30,
+)
+ENTRIES = st.fixed_dictionaries(
+    {
+        "at": st.just("0001-01-01T00:00:00+14:00") | st.just(NOON.isoformat()) | JSON,
+        "started": st.just(NOON.isoformat()) | JSON,
+        "level": st.sampled_from(["error", "\x1b[2J"]) | JSON,
+        "text": st.text() | JSON,
+        "times": st.integers() | JSON,
+        "forwarded": st.integers() | JSON,
+        "usual_lag": st.floats() | JSON,
+        "catch_up": st.fixed_dictionaries(
+            {"backlog": st.floats() | JSON, "longest": st.floats(), "longest_at": st.none() | JSON}
+        ),
+    }
+)
+
+
+@given(
+    st.binary(max_size=100)
+    | (JSON | st.fixed_dictionaries({"problems": st.lists(ENTRIES), "progress": ENTRIES})).map(
+        lambda value: json.dumps(value).encode()
+    )
+)
+def test_whatever_lies_there_a_journal_can_be_read_shown_and_continued(data: bytes) -> None:
+    with TemporaryDirectory() as folder:
+        storage = FolderStorage(Path(folder))
+        storage.write("journal.json", data)
+        diary = read_diary(storage)
+        assert all(each.text.isprintable() for each in diary.problems)
+        status = Status(NOON, behind(2), (), diary, None, 0, 0, 0, 90)
+        assert list(status.lines())
+        assert as_json(status.as_dict())
+        Journal(storage, TurnedClock(), POLICY).note("anew", "error")
+        assert read_diary(storage).problems[-1].text == "anew"

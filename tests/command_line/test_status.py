@@ -31,7 +31,7 @@ def written_state(desk: Desk) -> FolderStorage:
     for days, cause in enumerate(Cause, start=30):
         lost = Window(now - timedelta(days=days, hours=1), now - timedelta(days=days))
         coverage = coverage.with_gap(Gap(lost, cause))
-    journal = Journal(storage, TurnedClock(now - timedelta(minutes=2)))
+    journal = Journal(storage, TurnedClock(now - timedelta(minutes=2)), POLICY)
     StateStore(storage, Logbook(), journal.saved).save(coverage)
     journal.note("The client secret has expired.", "critical")
     received = milliseconds(now)
@@ -140,6 +140,43 @@ def test_status_of_a_trigger_that_really_runs(desk: Desk, tmp_path: Path) -> Non
     assert told["requests"]["spent"] == desk.world.journal.count("reporting")
     assert told["started"] is not None
     assert told["problems"] == []
+
+
+def test_what_was_accepted_before_a_stop_is_told_after_it(desk: Desk, tmp_path: Path) -> None:
+    with TriggerProcess(desk.world, tmp_path / "process", start_time=2, timedelta=0) as process:
+        process.start()
+        process.wait_until(lambda: desk.world.intake.counts.events)
+        process.wait_until_quiet()
+        assert process.stop().status == 0
+        desk.data = process.data
+        told = desk.run("status", "--json").json
+    assert told["forwarded_since_start"] == desk.world.intake.counts.events
+    assert told["usual_lag_seconds"] == 300
+    assert "The Sekoia.io intake accepts the events." in process.output
+
+
+@pytest.mark.parametrize(("minutes", "late"), [(6, False), (9, False), (11, True), (24, True)])
+def test_fresh_mail_that_is_late_is_a_verdict(desk: Desk, minutes: int, late: bool) -> None:
+    """By `timedelta` and `frequency`, and what is an ordinary pause."""
+    storage = FolderStorage(desk.data / "message_trace")
+    then = wall_clock().replace(microsecond=0) - timedelta(minutes=minutes)
+    journal = Journal(storage, TurnedClock(then), POLICY)
+    StateStore(storage, Logbook(), journal.saved).save(Coverage.starting(then, POLICY))
+    told, checked = desk.run("status"), desk.run("check")
+    assert told.status == late
+    assert desk.run("status", "--json").json["late"] is late
+    assert checked.status == late
+    for said, name in ((told, "live edge"), (checked, "state")):
+        found = [text for text in said.lines("warning") if f"{name}: " in text]
+        assert bool(found) is late
+        assert all("at most 10 minutes are usual" in text for text in found)
+        assert all("the trigger does not run, or waits: start it" in text for text in found)
+
+
+def test_without_a_journal_there_is_no_verdict(desk: Desk) -> None:
+    written_state(desk).delete("journal.json")
+    said = desk.run("status", "--json")
+    assert (said.status, said.json["late"], said.json["usual_lag_seconds"]) == (0, False, None)
 
 
 def test_the_ledger_is_measured_without_reading_it(tmp_path: Path) -> None:

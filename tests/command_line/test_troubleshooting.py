@@ -83,6 +83,10 @@ def one_copy(desk: Desk) -> None:
     saved_state(desk).delete("state-1.json")
 
 
+def stopped(desk: Desk) -> None:
+    saved_state(desk, minutes=24)
+
+
 def newer_state(desk: Desk) -> None:
     saved_state(desk).write("state-1.json", b'{"schema": 99}')
 
@@ -158,6 +162,7 @@ CASES = {
     "… does not accept the request.": Case(trouble=answer("reporting", 400)),
     "Cannot … the trigger's own state": Case(trouble=no_folder),
     "… copies of the trigger's state is missing or damaged": Case(trouble=one_copy),
+    "mail is read up to …, so the trigger does not run, or waits": Case(trouble=stopped),
     "The trigger's state was written by a newer version": Case(trouble=newer_state),
     "The tenant is another one than before": Case(trouble=stored_for(str(uuid4()))),
     "The tenant was named by its ID before and is named by a domain now": Case(
@@ -167,6 +172,11 @@ CASES = {
     "This machine's clock is … Microsoft's.": Case(trouble=an_hour_later),
 }
 ONLY_A_RUNNING_TRIGGER_KNOWS = {
+    "… answers again.",
+    "The Sekoia.io intake accepts the events.",
+    "The trigger's storage works again.",
+    "The trigger cannot start",
+    "An unexpected fault ended the reading of …",
     "… returned rows without a usable receive time",
     "… returned rows from outside the time that was asked for",
     "The Sekoia.io intake accepts most events, but not all.",

@@ -75,6 +75,46 @@ def test_a_spreadsheet_runs_no_subject_as_a_formula(desk: Desk) -> None:
     assert line["Subject"].startswith("'=HYPERLINK")
 
 
+FORMULAS = [
+    "=1+1",
+    "+1",
+    "-1",
+    "@SUM(1)",
+    "\t=1",
+    "\r=1",
+    "Hello;=1+1",
+    "Hello; =1+1",
+    'Hello;"=1+1"',
+    "a;b;-1",
+    "\uff1d1+1",
+    ' "=1+1"',
+]
+
+
+@pytest.mark.parametrize("separator", [",", ";"])
+def test_no_cell_begins_a_formula_whichever_separator_a_spreadsheet_takes(
+    desk: Desk, separator: str
+) -> None:
+    for minutes, subject in enumerate(FORMULAS, 10):
+        delivered(desk, minutes, subject)
+    said = desk.run("peek", "--from", "1h ago", "--csv", "--limit", "0")
+    cells = [
+        cell for line in csv.reader(io.StringIO(said.out), delimiter=separator) for cell in line
+    ]
+    cells += [part for line in said.out.splitlines() for part in line.split(separator)]
+    assert len(cells) > 2 * len(FORMULAS)
+    assert [
+        cell for cell in cells if cell.lstrip('" ').startswith(("=", "+", "-", "@", "\uff1d"))
+    ] == []
+
+
+def test_what_is_no_formula_is_not_touched(desk: Desk) -> None:
+    delivered(desk, 10, "1 = 2 - 1; so what, e-mail me: a@b")
+    said = desk.run("peek", "--from", "1h ago", "--csv")
+    (line,) = csv.DictReader(io.StringIO(said.out))
+    assert line["Subject"] == "1 = 2 - 1; so what, e-mail me: a@b"
+
+
 def test_a_terminal_obeys_no_subject(desk: Desk) -> None:
     delivered(desk, 10, "before\x1b[2Jafter [red]not markup[/red] \ud83d")
     said = desk.run("peek", "--from", "1h ago")

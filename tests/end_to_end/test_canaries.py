@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote, quote_plus
 
@@ -13,6 +16,7 @@ import pytest
 from sandbox import Answer, Drop, Rule, Truncate, html_page, make_row
 from sandbox.entra import EXCHANGE
 from tests.end_to_end.scene import Credential, OpenScene, Reach, Scene
+from tests.end_to_end.tracker import Tracker, open_tracker
 
 MESSAGE: dict[str, Any] = {
     "Subject": "canary subject of the merger",
@@ -151,6 +155,16 @@ def refused_by_platform(scene: Scene) -> None:
     echo(scene, 401, "playbook", path="/logs", times=None)
 
 
+def defect(where: str, kind: str = "caught") -> Reach:
+    """A defect of this module: the method ``where`` raises."""
+
+    def spoil(scene: Scene) -> None:
+        scene.process.command[1] = str(Path(__file__).with_name("defective.py"))
+        scene.process.environment["DEFECT"] = f"{kind}:{where}"
+
+    return spoil
+
+
 def until_all_but_one_is_delivered(scene: Scene) -> None:
     """The event that is too long is left out."""
     scene.process.wait_until(lambda: scene.world.intake.counts.events >= scene.rows - 1)
@@ -186,6 +200,22 @@ CASES: dict[str, tuple[Literal["oauth", "basic"], Reach, Reach]] = {
         until_all_but_one_is_delivered,
     ),
     "an intake key that is refused": ("oauth", refused_key, until_error),
+    "a defect at a row": ("oauth", defect("reporting:ReportingClient:render"), until_error),
+    "a defect at a page": ("oauth", defect("ledger:Ledger:unseen"), until_error),
+    "a defect at a request": ("basic", defect("reporting:ReportingClient:first_url"), until_error),
+    "a defect at a push": ("oauth", defect("pusher:BatchPusher:_post"), until_error),
+    "a defect at the start": ("oauth", defect("state:StateStore:load"), until_error),
+    "a defect in the loop": ("basic", defect("collector:Collector:run"), until_error),
+    "a defect that the SDK reports": (
+        "oauth",
+        defect("collector:Collector:_step", "reported"),
+        until_error,
+    ),
+    "a defect that the SDK logs": (
+        "oauth",
+        defect("triggers:MessageTraceOAuthTrigger:run", "once"),
+        until_error,
+    ),
     "logs that are refused": ("basic", refused_by_platform, until_log_is_refused),
 }
 
@@ -198,7 +228,14 @@ def credential_of(case: str) -> Credential:
 
 
 @pytest.fixture(scope="module")
-def scenes(open_scene: OpenScene) -> dict[str, Scene]:
+def trackers() -> Iterator[dict[str, Tracker]]:
+    """An error tracker for each case, which gets what the platform's own would get."""
+    with ExitStack() as opened:
+        yield {name: opened.enter_context(open_tracker()) for name in CASES}
+
+
+@pytest.fixture(scope="module")
+def scenes(open_scene: OpenScene, trackers: dict[str, Tracker]) -> dict[str, Scene]:
     """One running process for each case, each with messages that hold canaries."""
     opened = {}
     for name, (trigger, trouble, _) in CASES.items():
@@ -209,13 +246,14 @@ def scenes(open_scene: OpenScene) -> dict[str, Scene]:
         scene.world.tenant.add(make_row(received, **MESSAGE))
         scene.world.tenant.add(make_row(received, **{**MESSAGE, "Subject": TOO_LONG}))
         trouble(scene)
+        scene.process.environment["SENTRY_DSN"] = trackers[name].dsn
         scene.start()
     return opened
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_no_secret_subject_or_address_shows_outside_of_the_events_with(
-    scenes: dict[str, Scene], case: str
+    scenes: dict[str, Scene], trackers: dict[str, Tracker], case: str
 ) -> None:
     scene, (_, _, reach) = scenes[case], CASES[case]
     reach(scene)
@@ -223,6 +261,7 @@ def test_no_secret_subject_or_address_shows_outside_of_the_events_with(
     assert scene.process.stop().status == 0
     seen["output"] = scene.process.output_file.read_bytes()
     seen["logs"] = json.dumps(scene.world.playbook.logs).encode()
+    seen["error tracker"] = b"".join(trackers[case].envelopes)
     seen["callbacks"] = json.dumps(scene.world.playbook.callbacks).encode()
     for file in scene.process.data.rglob("*"):
         seen[str(file)] = str(file).encode() + (file.read_bytes() if file.is_file() else b"")
@@ -240,6 +279,35 @@ def test_the_search_finds_what_is_there(scenes: dict[str, Scene]) -> None:
     who = scene.world.identity
     login = base64.b64encode(f"{who.account_name}:{who.account_password}".encode())
     assert "account and password" in shown_in(b"Basic " + login, scene)
+
+
+def test_the_error_tracker_is_told_what_failed_where(
+    scenes: dict[str, Scene], trackers: dict[str, Tracker]
+) -> None:
+    """And nothing beside that, whatever the client adds to each report by itself."""
+    case = "a defect that the SDK reports"
+    scenes[case].process.wait_until(lambda: len(trackers[case].events) > 1)
+    caught, said = trackers[case].events[:2]
+    (exception,) = caught["exception"]["values"]
+    assert exception["type"] == "RuntimeError"
+    assert exception["stacktrace"]["frames"][-1]["function"] == "fail"
+    assert "An unexpected fault stopped the collection" in said["message"]
+    assert said["tags"]["name"] == "message_trace_oauth"
+    for report in trackers[case].events:
+        assert report.keys() <= {
+            *(
+                "event_id",
+                "timestamp",
+                "platform",
+                "level",
+                "release",
+                "environment",
+                "tags",
+                "sdk",
+            ),
+            *("message", "exception", "contexts", "extra", "modules", "server_name"),
+            *("transaction_info",),
+        }
 
 
 @pytest.mark.parametrize("kind", ["certificate", "federated token"])

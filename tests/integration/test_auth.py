@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import traceback
 from datetime import timedelta
@@ -316,6 +317,14 @@ def test_an_answer_of_entra_never_ends_up_in_a_failure(world: Sandbox, auth: Ent
         signed(auth)
     assert token not in "".join(traceback.format_exception(caught.value))
     assert token not in repr(vars(caught.value))
+
+
+def test_no_error_code_of_entra_carries_what_is_none(world: Sandbox, auth: EntraAuth) -> None:
+    form = f"invalid_client\n\x1b[2Jclient_secret={world.identity.client_secret}"
+    world.faults.add(Rule(Answer(400, json.dumps({"error": form}).encode()), "entra"))
+    with pytest.raises(Misconfigured) as caught:
+        signed(auth)
+    assert caught.value.detail == "status 400, no error code"
 
 
 def test_a_token_is_not_shown_by_what_holds_it(world: Sandbox, auth: EntraAuth) -> None:

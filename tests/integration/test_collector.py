@@ -22,13 +22,15 @@ from office365_message_trace.collector import Collector
 from office365_message_trace.coverage import Cause, Coverage, Gap, Kind, Policy
 from office365_message_trace.errors import Stopped, StorageFailed
 from office365_message_trace.ledger import FINGERPRINT_BYTES, Ledger
+from office365_message_trace.microsoft.clock import MicrosoftClock
+from office365_message_trace.microsoft.paging import Ask
 from office365_message_trace.microsoft.rows import Listing, ReportingRows
-from office365_message_trace.model import MILLISECOND, Event, Window
+from office365_message_trace.model import MILLISECOND, Event, Row, Window, instant
 from office365_message_trace.odata import ODataClient
 from office365_message_trace.pusher import BatchPusher
 from office365_message_trace.quota import MOST_REQUESTS, PERIOD, RequestBudget
 from office365_message_trace.reporting import ReportingClient
-from office365_message_trace.resume import opening_coverage
+from office365_message_trace.resume import learn_time, opening_coverage
 from office365_message_trace.sekoia.intake_formats import INTAKE_FORMATS
 from office365_message_trace.state import COPIES, StateStore
 from office365_message_trace.storage import FolderStorage, PatientStorage, Storage
@@ -94,7 +96,7 @@ class Tally:
     """`Deliveries` and `Progress` that are kept."""
 
     def __init__(self) -> None:
-        self.events = self.not_taken = self.known = 0
+        self.events = self.not_taken = self.known = self.given_up = 0
         self.refusals: list[bool] = []
         self.lags: list[timedelta] = []
 
@@ -105,7 +107,7 @@ class Tally:
         self.not_taken += events
 
     def discarded(self, events: int) -> None:
-        raise AssertionError("the pusher gives up no event")
+        self.given_up += events
 
     def covered(self, coverage: Coverage, now: datetime) -> None:
         self.lags.append(now - coverage.live)
@@ -132,6 +134,7 @@ class Site:
     policy: Policy = PLAIN
     chunk_size: int = 1000
     wrapped: Callable[[Storage], Storage] = lambda storage: storage
+    client: type[ReportingClient] = ReportingClient
 
     def __post_init__(self) -> None:
         self.tally = Tally()
@@ -167,7 +170,7 @@ class Site:
         budget = RequestBudget(storage, self.clock, self.policy.frequency)
         http = microsoft_http(auth, budget)
         transport = Transport(http, "The service", self.clock, self.log, credentials=auth)
-        return ReportingClient(self.world.url("reporting"), transport, self.clock, self.log)
+        return self.client(self.world.url("reporting"), transport, self.clock, self.log)
 
     def _pusher(self) -> BatchPusher:
         transport = Transport(RequestsHttp(TimeoutSession()), "The intake", self.clock, self.log)
@@ -221,6 +224,11 @@ def busiest(instants: Iterable[timedelta], span: timedelta) -> int:
     """The most of ``instants`` within any ``span``."""
     moments = sorted(instants)
     return max(sum(a <= b < a + span for b in moments) for a in moments)
+
+
+def received(event: str) -> datetime:
+    """The receive time of an event."""
+    return instant(int(re.findall(r"Date\((\d+)", event)[0]))
 
 
 def punctual(per_minute: float, since: datetime, until: datetime) -> MailFlowOptions:
@@ -474,7 +482,23 @@ def test_an_event_that_is_always_refused_is_tried_with_each_read_and_holds_nothi
     site.collect(until=NOON + 2 * HOUR)
     assert len(site.events) == 29
     assert site.tally.not_taken >= 4
+    assert site.tally.given_up == 0, "its time is not final yet"
     assert site.saved.live >= NOON + 110 * MINUTE
+
+
+@pytest.mark.parametrize("trace_id", ["half \ud800", "\x1b[2J\nforged", "x" * 5000], ids=range(3))
+def test_a_trace_id_that_is_none_is_not_logged(site: Site, trace_id: str) -> None:
+    site.world.tenant.add(
+        make_row(NOON - 20 * MINUTE, Subject="poison", MessageTraceId=trace_id),
+        make_row(NOON - 10 * MINUTE),
+    )
+    site.world.intake.options.poison = "poison"
+    site.collect(until=NOON + 6 * HOUR)
+    assert len(site.events) == 1
+    left_out = [text for text in site.log.texts("error") if "does not accept one event" in text]
+    assert left_out
+    assert all(text.endswith("trace id: none that can be shown") for text in left_out)
+    assert {gap.cause for gap in site.saved.gaps} == {Cause.REFUSED}
 
 
 def test_reading_nothing_does_not_end_a_refusal_of_the_intake(site: Site) -> None:
@@ -868,6 +892,79 @@ def test_a_storage_that_stays_broken_moves_nothing_and_ends_with_a_stop(site: Si
     site.collect(until=NOON + 6 * HOUR)
     assert site.world.journal.count() == 0
     assert len(site.log.texts("error")) <= 6 * 60 + 10
+
+
+class Defective(ReportingClient):
+    """Fails for one row as nobody foresaw."""
+
+    def render(self, row: Row) -> str:
+        if row.fields["Subject"] == "defect":
+            raise RuntimeError(f"bad row: {row.fields}")
+        return super().render(row)
+
+
+class UnableToAsk(ReportingClient):
+    """Cannot even send the requests for some time of the past."""
+
+    def first_url(self, ask: Ask) -> str:
+        if ask.window.start < NOON - HOUR <= ask.window.end:
+            raise RuntimeError("no request for that")
+        return super().first_url(ask)
+
+
+@pytest.mark.parametrize("at", [NOON - 40 * MINUTE, NOON + 40 * MINUTE], ids=["past", "fresh"])
+def test_an_unforeseen_fault_costs_its_own_millisecond(site: Site, at: datetime) -> None:
+    """The row makes this module fail. Its window is set aside, and all others go on."""
+    site.policy = replace(site.policy, lookback=HOUR)
+    site.client, site.log.expected = Defective, True
+    every_minute = [make_row(NOON + n * MINUTE) for n in range(-60, 120)]
+    site.world.tenant.add(*every_minute, make_row(at + 30 * SECOND, Subject="defect"))
+    site.collect(until=NOON + 4 * HOUR)
+    assert len(site.events) == len(every_minute)
+    arrived = {received(each.event): each.arrived for each in site.world.intake.accepted}
+    late = [time for time in arrived if time > NOON and arrived[time] - time > ON_TIME + MINUTE]
+    assert len(late) <= 3, "its neighbours alone wait"
+    (gap,) = site.saved.gaps
+    assert gap.cause is Cause.UNREADABLE
+    assert abs(gap.window.start - at - 30 * SECOND) <= 3 * SECOND
+    lines = site.log.texts("error")
+    assert any("unexpected fault" in each and "RuntimeError at" in each for each in lines)
+    assert not any("defect" in each for each in lines), "nothing of the row is logged"
+    assert len(site.clock.waits) < 4 * HOUR / SECOND, "the loop does not turn without a pause"
+    site.client = ReportingClient
+    site.collect(until=NOON + 8 * HOUR)
+    assert len(site.events) == len(every_minute) + 1
+    assert site.saved.gaps == ()
+
+
+def test_a_request_that_cannot_be_sent_holds_up_nothing_else(site: Site) -> None:
+    site.client, site.log.expected = UnableToAsk, True
+    site.world.tenant.add(*(make_row(NOON + n * MINUTE) for n in range(-120, 60)))
+    site.collect(until=NOON + 4 * HOUR, start=NOON - 2 * HOUR)
+    assert len(site.events) >= 178
+    assert site.saved.oldest >= NOON + 2 * HOUR
+
+
+def test_an_unforeseen_fault_at_the_first_request_does_not_hold_up_the_start(
+    site: Site, log: Logbook
+) -> None:
+    """The time is asked for before anything is read."""
+    site.client = UnableToAsk
+    source = site._source(FolderStorage(site.root))
+    site.clock.turn(-HOUR)
+    assert learn_time(source, MicrosoftClock(site.clock, log)) == NOON - HOUR
+
+
+def test_a_defect_that_spoils_everything_is_tried_again_slowly(site: Site) -> None:
+    site.client, site.log.expected = Defective, True
+    site.world.tenant.add(*(make_row(NOON + n * MINUTE, Subject="defect") for n in range(-60, 60)))
+    site.collect(until=NOON + 2 * HOUR)
+    assert site.events == []
+    assert busiest(site.requests("reporting"), HOUR) <= 400
+    site.client = ReportingClient
+    site.collect(until=NOON + 5 * HOUR)
+    assert len(site.events) == 120
+    assert site.saved.gaps == ()
 
 
 # Stops, crashes, restarts

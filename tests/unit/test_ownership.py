@@ -17,6 +17,7 @@ from office365_message_trace.collect.ownership import (
     Ownership,
     read_mark,
 )
+from office365_message_trace.coverage import Policy
 from office365_message_trace.errors import Replaced, Stopped, StorageFailed
 from office365_message_trace.journal import Journal, read_diary
 from office365_message_trace.storage import FolderStorage, Storage, storage_at
@@ -26,6 +27,8 @@ from tests.support import NOON, Logbook, TurnedClock
 
 FOLDER = "message_trace"
 MARK = f"{FOLDER}/owner.json"
+
+SPAN = timedelta(minutes=1)
 
 
 @pytest.fixture(scope="module")
@@ -203,7 +206,9 @@ def test_the_new_owner_s_journal_is_left_alone_by_one_that_was_replaced(
     clock: TurnedClock, tmp_path: Path
 ) -> None:
     storage = FolderStorage(tmp_path)
-    journal = Journal(OwnedStorage(storage, process(storage, clock)), clock)
+    journal = Journal(
+        OwnedStorage(storage, process(storage, clock)), clock, Policy(SPAN, SPAN, SPAN)
+    )
     journal.note("before", "error")
     process(storage, clock)
     clock.wait(LOOK_EVERY)

@@ -1,18 +1,22 @@
 """The state survives everything that can happen to two small files, and says what did."""
 
+import hashlib
+import json
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from office365_message_trace.coverage import Cause, Coverage, Gap, Policy
+from office365_message_trace.coverage import Cause, Coverage, Gap, Kind, Policy, Read, plan
 from office365_message_trace.errors import Refused
 from office365_message_trace.ledger import Ledger
+from office365_message_trace.model import Window
 from office365_message_trace.resume import opening_coverage
-from office365_message_trace.state import COPIES, StateStore
+from office365_message_trace.state import COPIES, SCHEMA, Damaged, StateStore, decoded
 from office365_message_trace.storage import Damage, FolderStorage
 from tests.support import NOON, Logbook, minutes, row
 
@@ -178,6 +182,8 @@ def test_the_former_module_s_cursor_is_taken_over(tmp_path: Path, text: str) -> 
         b"{}",
         b"[",
         b'{"most_recent_date_requested": 5}',
+        b'{"most_recent_date_requested": "0001-01-01T00:00:00+14:00"}',
+        b'{"most_recent_date_requested": "9999-12-31T23:59:59-14:00"}',
         b'{"most_recent_date_requested": "alan@mail.example"}',
     ],
 )
@@ -189,3 +195,168 @@ def test_an_unreadable_cursor_of_the_former_module_is_said_but_not_quoted(
     assert state.oldest == NOON - HOUR - timedelta(seconds=1)
     assert "context.json" in log.texts("warning")[0]
     assert "mail.example" not in log.texts("warning")[0]
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.sampled_from(["2026-06-15T12:00:00+00:00", "0001-01-01T00:00:00+14:00", "9999-12-31"]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=20,
+)
+INSTANTS = (st.integers(-100_000, 100_000) | st.integers(-29_000_000, 3_600_000_000)).map(
+    lambda number: (NOON + timedelta(minutes=number)).isoformat()
+)
+PAIRS = st.lists(INSTANTS, min_size=2, max_size=2).map(sorted)
+
+
+def passes(trails: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
+    behind = st.lists(PAIRS, max_size=5)
+    return st.fixed_dictionaries({"trail_seconds": trails, "edge": INSTANTS, "behind": behind})
+
+
+PAYLOADS = st.fixed_dictionaries(
+    {
+        "sequence": st.integers(1, 2**53),
+        "passes": st.tuples(
+            passes(st.just(0)), passes(st.floats(0.001, 2e6)), passes(st.sampled_from([600, 86400]))
+        ),
+        "gaps": st.lists(
+            PAIRS.map(lambda pair: {"start": pair[0], "end": pair[1], "cause": "too_old"}),
+            max_size=3,
+        ),
+        "since": INSTANTS,
+        "read_at": INSTANTS,
+    }
+)
+
+
+def document(payload: object, schema: object = SCHEMA) -> bytes:
+    """A copy of the state with a checksum that is right."""
+    text = orjson.dumps(payload, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+    checksum = hashlib.sha256(text).hexdigest()
+    return orjson.dumps({"schema": schema, "checksum": checksum, "payload": payload})
+
+
+def decodes(data: bytes) -> Coverage | None:
+    try:
+        return decoded(data).coverage
+    except Damaged:
+        return None
+
+
+@given(st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()))
+def test_whatever_is_no_copy_of_the_state_is_damage(data: bytes) -> None:
+    assert decodes(data) is None
+
+
+@given(st.dictionaries(st.sampled_from(["sequence", "passes", "gaps", "since"]), JSON) | JSON)
+def test_a_right_checksum_makes_no_copy_of_other_json(payload: object) -> None:
+    try:
+        data = document(payload)
+    except TypeError:  # orjson writes no half of a surrogate pair and no integer beyond 64 bits
+        return
+    assert decodes(data) is None
+
+
+@given(PAYLOADS)
+def test_whatever_decodes_can_be_planned_with(payload: object) -> None:
+    state = decodes(document(payload))
+    if state is None:
+        return
+    widths = dict.fromkeys(Kind, timedelta(hours=6))
+    for now in (NOON, state.live):
+        state = state.adapted(POLICY, now).without_future(now, POLICY)
+        state = state.with_outage_behind(now, POLICY)
+        step = plan(state, POLICY, now, widths, Kind)
+        if isinstance(step, Read):
+            state = state.completed(step)
+        state = state.without_before(POLICY.oldest_kept(now))
+        assert state.backlog_span >= timedelta(0)
+
+
+@given(st.lists(st.integers(0, 2000), max_size=40))
+def test_what_a_collector_saves_is_what_is_loaded(reads: list[int]) -> None:
+    state = Coverage.starting(NOON - 30 * HOUR, POLICY)
+    for number, start in enumerate(reads):
+        at = NOON + timedelta(minutes=number)
+        window = minutes(start - 2000, start - 1990)
+        state = state.with_outage_behind(at, POLICY).completed(Read(Kind.BACKLOG, window, at))
+    with TemporaryDirectory() as folder:
+        saved(Path(folder), state)
+        assert reloaded(Path(folder))[0] == state
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"passes": []},
+        {"passes": [{"trail_seconds": 1e300, "edge": NOON.isoformat(), "behind": []}]},
+        {"passes": [{"trail_seconds": 600, "edge": NOON.isoformat(), "behind": []}]},
+        {"since": "0001-01-01T00:00:00+14:00"},
+        {"read_at": "9999-12-31T23:59:59-14:00"},
+        {"read_at": "2026-06-15T12:00:00"},
+        {"sequence": "7"},
+        {"sequence": 2**60},
+        {"gaps": {"start": 1}},
+    ],
+    ids=str,
+)
+def test_absurd_content_under_a_right_checksum_is_damage(
+    tmp_path: Path, change: dict[str, object]
+) -> None:
+    saved(tmp_path, coverage(1), coverage(2))
+    path = tmp_path / NEWEST
+    payload = orjson.loads(path.read_bytes())["payload"] | change
+    path.write_bytes(document(payload))
+    state, log = reloaded(tmp_path)
+    assert state == coverage(1)
+    assert "damaged" in log.texts("warning")[0]
+
+
+def test_a_pass_of_very_many_windows_reads_all_between_them_again(tmp_path: Path) -> None:
+    saved(tmp_path, coverage(1))
+    payload = orjson.loads((tmp_path / NEWEST).read_bytes())["payload"]
+    start = NOON - timedelta(days=20)
+    payload["passes"][0]["behind"] = [
+        [(start + n * HOUR / 4).isoformat(), (start + n * HOUR / 4 + HOUR / 10).isoformat()]
+        for n in range(1000)
+    ]
+    for name in COPIES:
+        (tmp_path / name).write_bytes(document(payload))
+    state = reloaded(tmp_path)[0]
+    assert state is not None
+    assert state.backlog == (Window(start, state.live),)
+
+
+@pytest.mark.parametrize("schema", ["99", 99.5, None, [99], {"a": 1}])
+def test_a_schema_that_is_no_number_is_damage_and_no_newer_version(schema: object) -> None:
+    assert decodes(document({}, schema)) is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["9" * 20, "9" * 9, "1.99999999", "since-" + "9" * 20, "since-" + "9" * 14, "\u0661", "1.2.3"],
+)
+def test_no_name_in_the_ledger_hinders_a_start(tmp_path: Path, name: str) -> None:
+    ledger = Ledger(FolderStorage(tmp_path))
+    known = row(int((NOON - 20 * HOUR).timestamp() * 1000))
+    ledger.record((each.received, fp) for fp, each in ledger.unseen([known]).items())
+    (folder,) = (tmp_path / "ledger").iterdir()
+    (folder / name).write_bytes(b"")
+    state, _ = opened(tmp_path)
+    assert NOON - 20.25 * HOUR <= state.oldest <= NOON - 20 * HOUR
+    again = Ledger(FolderStorage(tmp_path))
+    again.mark(NOON - 21 * HOUR)
+    again.forget(lambda window: True)
+    assert not again.unseen([known])
+
+
+def test_a_record_of_the_future_alone_is_no_place_to_begin(tmp_path: Path) -> None:
+    ledger = Ledger(FolderStorage(tmp_path))
+    known = row(int((NOON + 20 * HOUR).timestamp() * 1000))
+    ledger.record((each.received, fp) for fp, each in ledger.unseen([known]).items())
+    assert opened(tmp_path)[0].oldest == NOON - HOUR

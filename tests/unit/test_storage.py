@@ -1,14 +1,24 @@
 """Both kinds of storage keep the same promises; tested on a disk and against an S3 server."""
 
 import os
-from collections.abc import Iterator
+import socket
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
 from s3path import S3Path
 
 from office365_message_trace.errors import Stopped, StorageFailed
-from office365_message_trace.storage import FolderStorage, PatientStorage, S3Storage, storage_at
+from office365_message_trace.storage import (
+    DAMAGED,
+    LARGEST_BLOB,
+    FolderStorage,
+    PatientStorage,
+    S3Storage,
+    _guarded,
+    storage_at,
+)
 from tests.s3 import s3_data_path
 from tests.support import Logbook, TurnedClock
 
@@ -123,6 +133,132 @@ def test_a_folder_that_is_a_file_is_a_storage_failure(tmp_path: Path) -> None:
             attempt()
 
 
+# Others who can write there
+
+
+def a_link(path: Path, outside: Path) -> None:
+    path.symlink_to(outside)
+
+
+def a_dangling_link(path: Path, outside: Path) -> None:
+    path.symlink_to(outside.with_name("nothing"))
+
+
+def a_pipe(path: Path, outside: Path) -> None:
+    os.mkfifo(path)
+
+
+def a_socket(path: Path, outside: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+
+
+def a_huge_file(path: Path, outside: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(LARGEST_BLOB + 1)
+
+
+def a_second_name(path: Path, outside: Path) -> None:
+    path.hardlink_to(outside)
+
+
+Planted = Callable[[Path, Path], None]
+NO_PLAIN_FILES: list[Planted] = [a_link, a_dangling_link, a_pipe, a_socket]
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Iterator[Path]:
+    """A file beside the storage, which must stay as it is."""
+    file = tmp_path / "outside"
+    file.write_bytes(b"not yours")
+    yield file
+    assert file.read_bytes() == b"not yours"
+    assert not file.with_name("nothing").exists()
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("plant", [*NO_PLAIN_FILES, a_huge_file])
+def test_what_is_no_plain_file_or_too_large_is_damaged_and_replaced(
+    tmp_path: Path, outside: Path, plant: Planted
+) -> None:
+    chosen = storage_at(tmp_path, "state")
+    chosen.write("ledger/key/1", b"")
+    plant(tmp_path / "state" / "blob", outside)
+    plant(tmp_path / "state" / "blob.new", outside)
+    assert chosen.read("blob") == DAMAGED
+    assert chosen.sizes("")["blob"] in (0, LARGEST_BLOB + 1)
+    chosen.write("blob", b"mine")
+    assert chosen.read("blob") == b"mine"
+    assert not (tmp_path / "state" / "blob").is_symlink()
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("plant", [*NO_PLAIN_FILES, a_second_name])
+def test_what_is_no_plain_file_is_not_extended(
+    tmp_path: Path, outside: Path, plant: Planted
+) -> None:
+    chosen = storage_at(tmp_path, "state")
+    chosen.write("ledger/key/1", b"")
+    for number, known in enumerate((b"", b"known "), 2):
+        plant(tmp_path / "state" / "ledger" / "key" / str(number), outside)
+        chosen.extend(f"ledger/key/{number}", known, b"added")
+        assert chosen.read(f"ledger/key/{number}") == known + b"added"
+
+
+def test_a_folder_in_the_place_of_a_file_is_damaged_and_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "blob").mkdir()
+    chosen = storage_at(tmp_path)
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    for _ in range(10):
+        assert chosen.read("blob") == DAMAGED
+        with pytest.raises(StorageFailed):
+            chosen.write("blob", b"x")
+    assert len(os.listdir("/proc/self/fd")) == before, "nothing stays open"  # noqa: PTH208
+
+
+@pytest.mark.parametrize("linked", ["state", "state/ledger", "state/ledger/key"])
+def test_no_link_to_a_folder_is_followed(tmp_path: Path, linked: str) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (tmp_path / linked).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / linked).symlink_to(elsewhere)
+    chosen = storage_at(tmp_path, "state")
+    for attempt in (
+        lambda: chosen.write("ledger/key/1", b"x"),
+        lambda: chosen.extend("ledger/key/1", b"", b"x"),
+        lambda: chosen.read("ledger/key/1"),
+        lambda: chosen.delete("ledger/key/1"),
+    ):
+        with pytest.raises(StorageFailed, match=r"\[1: "):
+            attempt()
+    assert chosen.names("ledger/key") == []
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_the_folder_that_the_platform_names_may_be_a_link(tmp_path: Path) -> None:
+    (tmp_path / "volume").mkdir()
+    (tmp_path / "data").symlink_to(tmp_path / "volume")
+    storage_at(tmp_path / "data", "state").write("blob", b"x")
+    assert (tmp_path / "volume" / "state" / "blob").read_bytes() == b"x"
+
+
+def test_an_object_that_is_too_large_is_damaged_and_not_fetched(s3_root: Path) -> None:
+    chosen = storage_at(s3_root, "large")
+    chosen.write("blob", bytes(LARGEST_BLOB + 1))
+    assert chosen.read("blob") == DAMAGED
+    chosen.write("blob", bytes(LARGEST_BLOB))
+    assert chosen.read("blob") == bytes(LARGEST_BLOB)
+
+
+def test_an_error_code_of_an_s3_server_is_foreign_text() -> None:
+    def fail() -> None:
+        raise ClientError({"Error": {"Code": "x\n\x1b[2J", "Message": "secret"}}, "GetObject")
+
+    with pytest.raises(StorageFailed) as caught:
+        _guarded("read", "blob", fail)
+    assert caught.value.detail == "blob: ClientError"
+
+
 class Failing(FolderStorage):
     """Fails a number of times, then works."""
 
@@ -143,6 +279,7 @@ def test_failures_are_said_and_waited_out(tmp_path: Path) -> None:
     assert (tmp_path / "blob").read_bytes() == b"x"
     assert clock.waits == [1, 2, 4, 8, 16, 32, 60, 60]
     assert log.texts("error") == ["Cannot write"] * 8
+    assert log.texts("info") == ["The trigger's storage works again."]
 
 
 def test_a_stop_ends_the_wait_for_the_storage(tmp_path: Path) -> None:

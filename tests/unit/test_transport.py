@@ -45,6 +45,7 @@ from tests.support import NOON, Logbook, TurnedClock
 PAGE = Request("GET", "https://reports.example/page")
 REFUSED = Answer(401, {}, b"")
 OK = Answer(200, {}, b"")
+REDIRECT = Answer(302, {}, b"")
 SERIES = [1, 2, 4, 8, 16, 32, 60, 60]
 
 
@@ -238,6 +239,16 @@ def test_another_reason_is_said_at_once() -> None:
     line = Line(broken(), Answer(429, {}, b""), broken(), Answer(429, {}, b""), OK)
     line.ask()
     assert len(line.log.texts("warning")) == 2
+
+
+def test_each_trouble_that_is_named_is_followed_by_its_end() -> None:
+    """However soon they follow one another; what is not named again within a minute has no end either."""
+    line = Line(broken(), OK, REDIRECT, OK, broken(), OK, OK)
+    for _ in range(4):
+        line.ask()
+    texts = [text for _, text in line.stamps]
+    assert [" trying again " in text for text in texts] == [True, False, True, False]
+    assert texts[1] == texts[3] == "The service answers again."
 
 
 def test_who_has_nothing_to_wait_for_says_nothing() -> None:

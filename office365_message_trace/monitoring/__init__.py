@@ -1,0 +1,1 @@
+"""What a trigger shows of itself."""
