@@ -126,7 +126,8 @@ def has_unusable_proxy(url: str) -> bool:
     if not proxy:
         return False
     try:
-        parts = parse_url(prepend_scheme_if_needed(proxy, "http"))
+        address = prepend_scheme_if_needed(proxy, "http")  # type: ignore[no-untyped-call]
+        parts = parse_url(address)
     except ValueError:
         return True
     return not parts.host or "@" in f"{parts.path}{parts.query}{parts.fragment}"

@@ -37,8 +37,8 @@ from office365_message_trace.model import (
     milliseconds,
 )
 from office365_message_trace.pace import ATTEMPTS
+from office365_message_trace.session import Answer
 from office365_message_trace.transport import (
-    Answer,
     Paced,
     Pending,
     Request,

@@ -20,9 +20,7 @@ from office365_message_trace.clock import Clock
 from office365_message_trace.errors import MessageTraceError, Stopped, Throttled, Unavailable
 from office365_message_trace.model import Log
 from office365_message_trace.quota import BACKGROUND, LIVE, RequestBudget
-from office365_message_trace.session import LATE, unavailable
-from office365_message_trace.session import Answer as Answer
-from office365_message_trace.session import TimeoutSession as TimeoutSession
+from office365_message_trace.session import LATE, Answer, TimeoutSession, unavailable
 
 PATIENCE = 5.0  # seconds that fresh mail waits for an answer to a background request
 LONGEST_WAIT = 60.0  # seconds, of the exponential series

@@ -12,13 +12,14 @@ import requests
 import requests_mock
 
 from office365_message_trace import auth as auth_module
-from office365_message_trace import transport as transport_module
+from office365_message_trace import session as session_module
 from office365_message_trace.auth import BasicAuth, EntraAuth, TokenHttp
 from office365_message_trace.endpoints import CLOUDS, Cloud
 from office365_message_trace.entra import REFUSALS
 from office365_message_trace.errors import Misconfigured, Refused, Unavailable
 from office365_message_trace.reporting import ReportingClient
-from office365_message_trace.transport import RequestsHttp, TimeoutSession, Transport
+from office365_message_trace.session import TimeoutSession
+from office365_message_trace.transport import RequestsHttp, Transport
 from sandbox import Answer, Drop, EntraError, Fault, Hang, Rule, Sandbox, Truncate, html_page
 from tests.integration.conftest import SCOPE
 from tests.support import Logbook, TurnedClock, minutes
@@ -81,7 +82,7 @@ def test_the_documented_endpoint_of_each_cloud_gives_the_token(cloud: Cloud) -> 
 
 def test_a_credential_is_sent_to_no_other_address() -> None:
     with requests_mock.Mocker() as wire:
-        http = TokenHttp("https://login.example/t/oauth2/v2.0", requests.Session())
+        http = TokenHttp("https://login.example/t/oauth2/v2.0", TimeoutSession())
         with pytest.raises(ValueError, match="token endpoint only"):
             http.post("https://evil.example/t/oauth2/v2.0/token", data={"client_secret": "s"})
     assert wire.request_history == []
@@ -261,7 +262,7 @@ def test_a_fault_of_entra_passes_by_itself(world: Sandbox, auth: EntraAuth, faul
     world.faults.add(Rule(fault, "entra", path=TOKEN))
     with pytest.MonkeyPatch.context() as patch:
         if isinstance(fault, Hang):
-            patch.setattr(transport_module, "READ_TIMEOUT", 0.5)
+            patch.setattr(session_module, "READ_TIMEOUT", 0.5)
         with pytest.raises(Unavailable, match="Entra ID"):
             signed(auth)
     assert signed(auth).startswith("Bearer "), "the next request gets its token"

@@ -16,13 +16,12 @@ from hypothesis import strategies as st
 
 from office365_message_trace import session
 from office365_message_trace.errors import Stopped, Unavailable
+from office365_message_trace.session import Answer, TimeoutSession
 from office365_message_trace.transport import (
-    Answer,
     Paced,
     Pending,
     Request,
     RequestsHttp,
-    TimeoutSession,
     Transport,
     check_available,
 )
