@@ -192,6 +192,7 @@ class Collector:
         self._log = log
         self._progress = progress
         self._widths = {kind: WindowWidth(_USUAL_PAGES * source.page_size) for kind in Kind}
+        self._page_size = source.page_size
         self._learn_page(source.page_size)
         self._live_probe = SlowProbe()
         self._past_probe = SlowProbe()
@@ -302,6 +303,9 @@ class Collector:
         """Begin to read the window of ``trial``, which may have been planned long before."""
         read = replace(trial.read, at=self._clock.now())
         trial = replace(trial, read=read)
+        if self._source.page_size != self._page_size:
+            self._page_size = self._source.page_size
+            self._learn_page(self._page_size)
         pages = self._source.pages(
             read.window,
             background=read.kind is not Kind.LIVE,

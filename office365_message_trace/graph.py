@@ -12,10 +12,13 @@ from office365_message_trace.microsoft.paging import Ask, Instant, NewestFirst, 
 from office365_message_trace.microsoft.rows import GRAPH_ROWS
 from office365_message_trace.model import UNDATED, Fields, Log, Row, Window
 from office365_message_trace.odata import Failure, ODataClient, odata_text, odata_time
+from office365_message_trace.session import Answer
 from office365_message_trace.transport import Transport
 
 PATH = "/v1.0/admin/exchange/tracing/messageTraces"
 LARGEST_PAGE = 5000  # rows; documented maximum of $top
+LIGHTER = 4  # a page over a limit makes the next ones that many times smaller
+_LIGHT = 1 / 3  # of what a page may weigh; full pages below that are doubled again
 FIRST_PARTY_APP = "8bd644d1-64a1-4d4b-ae52-2e0cbf64e373"
 """Microsoft's own application behind the report; a tenant needs a service principal for it."""
 
@@ -41,6 +44,7 @@ _NOT_ACCEPTED = (
 class GraphClient(ODataClient):
     """Reads windows from Microsoft Graph at ``base_url``.
 
+    Pages hold `LARGEST_PAGE` rows, and fewer while rows are so long that pages would be over a limit.
     With ``reporting_format`` events have the shape that the Reporting Web Service gives rows, so that
     an intake and rules made for it go on working.
     """
@@ -80,6 +84,17 @@ class GraphClient(ODataClient):
 
     def instant(self, window: Window) -> Walk:
         return Instant(window, self.page_size, self._recipient)
+
+    def lighten(self, ask: Ask) -> bool:
+        asked = ask.top or self.page_size
+        self.page_size = min(self.page_size, max(asked // LIGHTER, 1))
+        return asked > 1
+
+    def _parsed(self, answer: Answer, url: str) -> tuple[list[Row], str | None]:
+        rows, link = super()._parsed(answer, url)
+        if len(rows) >= self.page_size and codec.weight(answer.body) < _LIGHT:
+            self.page_size = min(2 * self.page_size, LARGEST_PAGE)
+        return rows, link
 
     def _recipient(self, row: Row) -> str:
         recipient = row.fields.get(self.row_format.recipient)

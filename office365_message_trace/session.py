@@ -18,13 +18,13 @@ from typing import Any
 import requests
 from requests.adapters import HTTPAdapter
 
+from office365_message_trace import codec
 from office365_message_trace.endpoints import PROXY_UNUSABLE, has_unusable_proxy
 from office365_message_trace.errors import Unavailable
 
 CONNECT_TIMEOUT = 10.0  # seconds
 READ_TIMEOUT = 120.0  # seconds between two bytes of an answer
 TOTAL_TIMEOUT = 300.0  # seconds from the connection to the last byte, however steadily it drips
-LONGEST_BODY = 8 * 1024 * 1024  # bytes, after decompression; 5000 usual rows of Graph have 2.5 MB
 LATE = "not whole in time"
 
 _PIECE = 64 * 1024  # bytes of a body that are read and decompressed at once
@@ -104,10 +104,10 @@ class TimeoutSession(requests.Session):
         method: str,
         url: str,
         headed: Callable[[requests.Response], None] = lambda response: None,
-        longest: int = LONGEST_BODY,
+        longest: int = codec.LONGEST,
         **options: Any,
     ) -> Answer:
-        """Send one request and read the answer, at most ``longest`` bytes of its body.
+        """Send one request and read the answer, at most ``longest`` bytes of its decompressed body.
 
         ``headed`` gets the answer when its head is there. An exchange that a signer makes for another
         one shares its deadline. Raises `OutOfTime`, and whatever requests raises.
