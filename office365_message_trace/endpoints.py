@@ -119,7 +119,7 @@ def proxy_for(url: str) -> str | None:
 def has_unusable_proxy(url: str) -> bool:
     """Tell if the environment names a proxy for ``url`` that is no address.
 
-    Decided by the parser that requests uses. That takes ``http://user:12#3@proxy`` for an address
+    Decided by the parsers that requests uses. The first takes ``http://user:12#3@proxy`` for an address
     of the host ``user``, so an ``@`` behind the host counts, too.
     """
     proxy = proxy_for(url)
@@ -128,6 +128,7 @@ def has_unusable_proxy(url: str) -> bool:
     try:
         address = prepend_scheme_if_needed(proxy, "http")  # type: ignore[no-untyped-call]
         parts = parse_url(address)
+        urlsplit(proxy)  # by which requests finds the password
     except ValueError:
         return True
     return not parts.host or "@" in f"{parts.path}{parts.query}{parts.fragment}"

@@ -5,7 +5,8 @@ Proxies and certificate authorities come from the environment as with any progra
 
 import os
 import socket
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -94,6 +95,7 @@ class TimeoutSession(requests.Session):
 
     def __init__(self) -> None:
         super().__init__()
+        self.headers["Accept-Encoding"] = "gzip"
         self.auth = _unsigned  # without any, requests would look for a login in .netrc
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         for scheme in ("https://", "http://"):
@@ -167,6 +169,11 @@ def _watched(kind: Any) -> Any:
             _watch(connection)
             return connection
 
+        def _tunnel(self) -> None:
+            super()._tunnel()
+            if (deadline := _running.get()) and deadline.over:  # that was no end of an answer
+                raise OutOfTime
+
         def request(self, *args: Any, **options: Any) -> None:
             if self.sock is not None:
                 _watch(self.sock)
@@ -204,13 +211,58 @@ def _shut_down(connection: socket.socket) -> None:
 
 
 def _read(response: requests.Response, longest: int) -> tuple[bytes, bool]:
-    """The body, ``longest`` bytes at most, and whether there was more."""
-    body = BytesIO()
-    for piece in response.iter_content(_PIECE):
-        if body.write(piece) and body.tell() > longest:
-            body.truncate(longest)
-            return body.getvalue(), True
+    """The body, ``longest`` bytes at most, and whether there was more, packed or unpacked.
+
+    Unpacked here, because urllib3 goes on for as long as nothing comes out, and takes what is torn
+    for whole. Raises KeyError for another encoding than gzip, and what zlib raises.
+    """
+    unpack = _UNPACKERS[response.headers.get("Content-Encoding", "").strip().lower()]()
+    body, packed = BytesIO(), 0
+    for piece in response.raw.stream(_PIECE, decode_content=False):
+        packed += len(piece)
+        for part in unpack.parts(piece):
+            body.write(part)
+            if max(body.tell(), packed) > longest:
+                body.truncate(longest)
+                return body.getvalue(), True
+    body.write(unpack.rest())
     return body.getvalue(), False
+
+
+class _Plain:
+    """A body that is not packed."""
+
+    def parts(self, piece: bytes) -> Iterable[bytes]:
+        return (piece,)
+
+    def rest(self) -> bytes:
+        return b""
+
+
+class _Gzip(_Plain):
+    """A body that is packed with gzip, in one member or several."""
+
+    def __init__(self) -> None:
+        self._member = zlib.decompressobj(_GZIP)
+        self._begun = False
+
+    def parts(self, piece: bytes) -> Iterable[bytes]:
+        self._begun = True
+        while piece:
+            if self._member.eof:
+                self._member = zlib.decompressobj(_GZIP)
+            yield self._member.decompress(piece, _PIECE)
+            piece = self._member.unconsumed_tail or self._member.unused_data
+
+    def rest(self) -> bytes:
+        rest = self._member.flush()
+        if self._begun and not self._member.eof:
+            raise ValueError("a torn body")
+        return rest
+
+
+_GZIP = 16 + zlib.MAX_WBITS
+_UNPACKERS = {"": _Plain, "identity": _Plain, "gzip": _Gzip, "x-gzip": _Gzip}
 
 
 def _unsigned(request: requests.PreparedRequest) -> requests.PreparedRequest:
