@@ -164,7 +164,7 @@ class ODataClient(ABC):
             try:
                 following = walk.after(rows, link)
             except WindowTooLarge as error:
-                problem = error
+                problem = error.with_traceback(None)  # which would hold this frame and the rows
             if following and following.link and not self._is_ours(following.link):
                 problem = WindowTooLarge("a next link leads to another host, it is not followed")
             if following and not problem:
@@ -176,6 +176,7 @@ class ODataClient(ABC):
             del rows
             yield page.pop()  # only the user of the page holds it
             if problem:
+                del pending  # the exception holds this frame, and that the page's body
                 raise problem
             if following is None:
                 self._notice_oddity(walk.oddity)

@@ -75,6 +75,7 @@ class Deadline:
     def close(self) -> None:
         """Watch no longer."""
         self._timer.cancel()
+        del self._timer  # which refers to this object
         with self._lock:
             for each in self._watched:
                 each.close()
