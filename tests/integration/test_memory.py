@@ -43,9 +43,9 @@ class Services(ThreadingHTTPServer):
         top = self.rows or self.tops[-1]
         first = max(-((START - start) // STEP), 0)
         numbers = range(min((end - START) // STEP, ROWS - 1), first - 1, -1)
-        numbers = [n for n in numbers if start <= START + n * STEP <= end]
-        rows = b",".join(map(self.row, numbers[:top]))
-        link = b',"@odata.nextLink":"%s/more"' % self.url.encode() if numbers[top:] else b""
+        found = [n for n in numbers if start <= START + n * STEP <= end]
+        rows = b",".join(map(self.row, found[:top]))
+        link = b',"@odata.nextLink":"%s/more"' % self.url.encode() if found[top:] else b""
         return b'{"value":[%s]%s}' % (rows, link)
 
     def row(self, number: int) -> bytes:
