@@ -69,6 +69,7 @@ class GraphClient(ODataClient):
     ) -> None:
         super().__init__(base_url.rstrip("/") + PATH, transport, clock, log)
         self._reporting_format = reporting_format
+        self._full_size = 0  # rows on a page before pages were made lighter
 
     def first_url(self, ask: Ask) -> str:
         start, end = odata_time(ask.window.start), odata_time(ask.window.end)
@@ -86,14 +87,16 @@ class GraphClient(ODataClient):
         return Instant(window, self.page_size, self._recipient)
 
     def lighten(self, ask: Ask) -> bool:
+        self._full_size = max(self._full_size, self.page_size)
         asked = ask.top or self.page_size
         self.page_size = min(self.page_size, max(asked // LIGHTER, 1))
         return asked > 1
 
     def _parsed(self, answer: Answer, url: str) -> tuple[list[Row], str | None]:
         rows, link = super()._parsed(answer, url)
-        if len(rows) >= self.page_size and codec.weight(answer.body) < _LIGHT:
-            self.page_size = min(2 * self.page_size, LARGEST_PAGE)
+        reduced = self.page_size < self._full_size
+        if reduced and len(rows) >= self.page_size and codec.weight(answer.body) < _LIGHT:
+            self.page_size = min(2 * self.page_size, self._full_size)
         return rows, link
 
     def _recipient(self, row: Row) -> str:

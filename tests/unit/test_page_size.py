@@ -91,8 +91,9 @@ def test_full_pages_that_are_light_are_made_larger_again() -> None:
 
 
 def test_full_pages_that_are_heavy_are_left_as_they_are() -> None:
-    source = client(GraphClient, Service(page(1250, subject=2000)))
-    source.page_size = 1250
+    source = client(GraphClient, Service(HEAVY, page(1250, subject=2000)))
+    with pytest.raises(WindowTooLarge):
+        read(source)
     next(iter(source.pages(HOUR)))
     assert source.page_size == 1250
 
