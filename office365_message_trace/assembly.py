@@ -17,6 +17,7 @@ from office365_message_trace.odata import ODataClient
 from office365_message_trace.pusher import BatchPusher, Deliveries
 from office365_message_trace.quota import LIVE, RequestBudget
 from office365_message_trace.reporting import ReportingClient
+from office365_message_trace.session import TimeoutSession
 from office365_message_trace.settings import (
     BasicSettings,
     GraphSettings,
@@ -35,7 +36,6 @@ from office365_message_trace.transport import (
     Http,
     PacedSession,
     RequestsHttp,
-    TimeoutSession,
     Transport,
     microsoft_http,
 )

@@ -2,9 +2,8 @@
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from threading import Lock
 from typing import Any
 
 import msal
@@ -13,7 +12,10 @@ from requests.auth import AuthBase, HTTPBasicAuth
 
 from office365_message_trace.entra import failure
 from office365_message_trace.errors import MessageTraceError, Unavailable
-from office365_message_trace.transport import Dated, TimeoutSession
+from office365_message_trace.session import Answer, TimeoutSession, unavailable
+from office365_message_trace.transport import Dated
+
+LONGEST_ANSWER = 64 * 1024  # bytes; a token has less than 10 kB
 
 # msal logs answers that it cannot read in full, and a token may be in them.
 logging.getLogger("msal").setLevel(logging.CRITICAL + 1)
@@ -44,8 +46,9 @@ class EntraAuth(Signer):
     kept and renewed five minutes before it expires, by msal. Getting one is one request, to
     ``{login_url}/{tenant_id}/oauth2/v2.0/token``, which Microsoft documents for every cloud
     (learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow); it may raise
-    `Misconfigured`, `Refused` or `Unavailable`. ``answered`` gets the status of each answer, and
-    ``dated`` its ``Date``.
+    `Misconfigured`, `Refused` or `Unavailable`. Requests that need a token at the same time each get
+    their own: none waits for the token request of another one. ``answered`` gets the status of each
+    answer, and ``dated`` its ``Date``.
     """
 
     def __init__(
@@ -64,96 +67,96 @@ class EntraAuth(Signer):
         self._scope = scope
         self._answered = answered
         self._dated = dated
-        session = TimeoutSession()
-        session.hooks["response"].append(self._remember)
-        self._http = TokenHttp(f"{self._authority}/oauth2/v2.0", session)
-        self._last: requests.Response | None = None  # msal's errors do not carry the answer
-        self._throttle_cache: dict[str, Any] = {}
-        self._application: msal.ConfidentialClientApplication | None = None
+        self._session = TimeoutSession()
+        self._tokens = msal.TokenCache()
         self._renewed = False
-        self._lock = Lock()  # two pages may be asked for at once
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        with self._lock:
-            request.headers["Authorization"] = f"Bearer {self._token()}"
+        request.headers["Authorization"] = f"Bearer {self._token()}"
         return request
 
     def renew(self) -> bool:
         """Forget the token; False if a token renewed since the last success was refused as well."""
-        with self._lock:
-            worth_it = not self._renewed
-            self._renewed = True
-            if self._application is not None:
-                self._application.remove_tokens_for_client()
-            return worth_it
+        worth_it = not self._renewed
+        self._renewed = True
+        self._tokens = msal.TokenCache()
+        return worth_it
 
     def proven(self) -> None:
         self._renewed = False
 
     def _token(self) -> str:
-        # msal would answer from this cache after an error; when to ask again is decided elsewhere.
-        self._throttle_cache.clear()
-        self._last = None
+        http = TokenHttp(f"{self._authority}/oauth2/v2.0", self._session, self._headed)
         try:
-            result = self._opened().acquire_token_for_client(scopes=[self._scope])
-        except MessageTraceError:  # of the credential
-            raise
-        except (requests.RequestException, OSError) as error:
-            raise Unavailable("Entra ID cannot be reached", type(error).__name__) from error
-        except Exception as error:  # msal raises whatever it stumbles over in an odd answer
-            raise failure(self._last, {}) from error
-        if not result or "access_token" not in result:
-            self._application = None  # so that nothing refused is used again, such as an assertion
-            raise failure(self._last, result or {})
-        return str(result["access_token"])
-
-    def _remember(self, response: requests.Response, **_options: Any) -> None:
-        self._last = response
-        self._dated(response.headers.get("Date", ""))
-        self._answered(response.status_code)
-
-    def _opened(self) -> msal.ConfidentialClientApplication:
-        """The msal application; a refusal makes the next token begin with another one."""
-        if self._application is None:
-            self._application = msal.ConfidentialClientApplication(
+            # Another application for each token: msal keeps answers and assertions that were refused.
+            application = msal.ConfidentialClientApplication(
                 self._client_id,
                 client_credential=self._credential,
                 authority=self._authority,
                 instance_discovery=False,
-                http_client=self._http,
-                http_cache=self._throttle_cache,
+                http_client=http,
+                token_cache=self._tokens,
             )
-        return self._application
+            result = application.acquire_token_for_client(scopes=[self._scope])
+        except MessageTraceError:  # of the credential or the network
+            raise
+        except Exception as error:  # msal raises whatever it stumbles over in an odd answer
+            raise failure(http.answer, {}) from error
+        if not result or "access_token" not in result:
+            raise failure(http.answer, result or {})
+        return str(result["access_token"])
+
+    def _headed(self, response: requests.Response) -> None:
+        self._dated(response.headers.get("Date", ""))
+        self._answered(response.status_code)
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class _MsalAnswer:
     """As much of an answer as msal looks at."""
 
     status_code: int
     text: str
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class TokenHttp:
-    """Sends for msal, below ``root``: the token request and nothing else, and after no redirect."""
+    """Sends for msal, below ``root``: the token request and nothing else, and after no redirect.
 
-    def __init__(self, root: str, session: requests.Session) -> None:
+    ``answer`` is the last answer, which msal's errors do not carry.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        session: TimeoutSession,
+        headed: Callable[[requests.Response], None] = lambda response: None,
+    ) -> None:
+        self.answer: Answer | None = None
         self._token_endpoint = f"{root}/token"
         endpoints = {
             "authorization_endpoint": f"{root}/authorize",
             "token_endpoint": self._token_endpoint,
         }
-        self._endpoints = _Answer(200, json.dumps(endpoints))
+        self._endpoints = _MsalAnswer(200, json.dumps(endpoints))
         self._session = session
+        self._headed = headed
 
-    def get(self, _url: str, **_options: Any) -> _Answer:
+    def get(self, _url: str, **_options: Any) -> _MsalAnswer:
         """The endpoints, which msal would look up: they are documented, so no network is needed, and
         no answer can lead the credential elsewhere."""
         return self._endpoints
 
-    def post(self, url: str, **options: Any) -> requests.Response:
-        """Send the token request once. Raises ValueError for any other address."""
+    def post(self, url: str, **options: Any) -> _MsalAnswer:
+        """Send the token request once. Raises ValueError for any other address, `Unavailable` if there
+        is no whole answer."""
         if url != self._token_endpoint:
             raise ValueError("a credential is sent to the token endpoint only")
-        return self._session.post(url, allow_redirects=False, **options)
+        try:
+            answer = self._session.exchange("POST", url, self._headed, LONGEST_ANSWER, **options)
+        except Exception as error:  # whatever a library stumbles over in an odd answer
+            raise unavailable("Entra ID cannot be reached", error, url) from error
+        if answer.cut:
+            raise Unavailable("Entra ID's answer is over the limit", f"status {answer.status}")
+        self.answer = answer
+        return _MsalAnswer(answer.status, answer.body.decode("utf-8", "replace"), answer.headers)

@@ -3,6 +3,8 @@
 orjson does the work, and defines what a text means. It refuses whole bodies for a single odd value, such
 as a subject that was cut in the middle of a character. Those bodies take the standard library's slower
 way, which reads all other values in the same way: a row is equal whatever its neighbours are.
+
+What a text may cost in memory is limited, see docs/architecture.md for the figures.
 """
 
 import json
@@ -14,39 +16,56 @@ import orjson
 
 from office365_message_trace.model import Fields
 
-_DEEPEST = 100  # levels of a row that are written
+LONGEST = 6 * 1024 * 1024  # bytes of a text; 5000 usual rows of Graph have 2.5 MB
+MOST_VALUES = 400_000  # in a text, about; 5000 usual rows have 60,000
+
+_DEEPEST = 254  # levels that orjson writes
+
+
+class Oversized(ValueError):
+    """A text is larger than what is decoded."""
 
 
 def decode(body: bytes) -> Any:
     """The value of a JSON text in UTF-8, with or without a byte order mark; raises ValueError for none.
 
     Bytes that are not UTF-8 become U+FFFD. Numbers beyond 64 bits become floats; beyond those, they are
-    null, as NaN and Infinity are. Of two members of one name the last counts.
+    null, as NaN and Infinity are, and so is what lies deeper than `_DEEPEST`. Of two members of one name
+    the last counts. Raises `Oversized` for what would take too much memory.
     """
+    if weight(body) > 1:
+        raise Oversized("too long, or too many values")
     body = body.removeprefix(BOM_UTF8)
     try:
-        return orjson.loads(body)
+        value = orjson.loads(body)
     except orjson.JSONDecodeError:
         try:
-            return _LENIENT.decode(body.decode("utf-8", "replace"))
+            value = _LENIENT.decode(body.decode("utf-8", "replace"))
         except RecursionError as error:
             raise ValueError("nested too deeply") from error
+    return _writable(value)
+
+
+def weight(body: bytes) -> float:
+    """The share of ``body`` in the largest text that is decoded."""
+    values = sum(map(body.count, (b",", b"[", b"{")))
+    return max(len(body) / LONGEST, values / MOST_VALUES)
 
 
 def encode(fields: Fields) -> str:
-    """``fields`` as JSON on one line, in the order they came in; null for what lies deeper than `_DEEPEST`."""
+    """Decoded ``fields`` as JSON on one line, in the order they came in."""
     try:
         return orjson.dumps(fields).decode()
     except TypeError:
-        return json.dumps(_shallow(fields), separators=(",", ":"))
+        return _dumps(fields)
 
 
 def canonical(fields: Fields) -> bytes:
-    """The same bytes for equal ``fields``, whatever their order."""
+    """The same bytes for equal decoded ``fields``, whatever their order."""
     try:
         return orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)
     except TypeError:
-        return json.dumps(_shallow(fields), separators=(",", ":"), sort_keys=True).encode()
+        return _dumps(fields, sort_keys=True).encode()
 
 
 def _integer(text: str) -> int | float | None:
@@ -66,6 +85,25 @@ _LENIENT = json.JSONDecoder(
     parse_constant=lambda name: None,
     strict=False,  # control characters in strings
 )
+
+
+def _dumps(value: Any, sort_keys: bool = False) -> str:
+    """``value`` as JSON in ASCII, which can hold half a surrogate pair."""
+    return json.dumps(value, separators=(",", ":"), sort_keys=sort_keys)
+
+
+def _writable(value: Any) -> Any:
+    """``value`` without what cannot be written; raises `Oversized` if it is long once it is written:
+    control characters and bytes that are not UTF-8 become several bytes each.
+    """
+    try:
+        length = len(orjson.dumps(value))
+    except TypeError:
+        value = _shallow(value)
+        length = len(_dumps(value))
+    if length > LONGEST:
+        raise Oversized("too long once it is written")
+    return value
 
 
 def _shallow(value: Any, levels: int = _DEEPEST) -> Any:

@@ -203,6 +203,7 @@ class Collector:
         self._log = log
         self._progress = progress
         self._widths = {kind: WindowWidth(_USUAL_PAGES * source.page_size) for kind in Kind}
+        self._page_size = source.page_size
         self._learn_page(source.page_size)
         self._live_probe = SlowProbe()
         self._past_probe = SlowProbe()
@@ -324,6 +325,9 @@ class Collector:
         probing = past and (trial.failures or gap or self._outage_probe.waiting)
         read = replace(trial.read, at=self._clock.now())
         trial = replace(trial, read=read)
+        if self._source.page_size != self._page_size:
+            self._page_size = self._source.page_size
+            self._learn_page(self._page_size)
         pages = self._pages(
             read.window,
             background=past,

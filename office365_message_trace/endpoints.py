@@ -9,6 +9,8 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 import requests
+from requests.utils import get_environ_proxies, prepend_scheme_if_needed, select_proxy
+from urllib3.util import parse_url
 
 from office365_message_trace.errors import ConfigurationMistakes
 
@@ -101,6 +103,35 @@ def is_safe_url(url: str) -> bool:
     except ValueError:
         return False
     return scheme == "https" or _is_loopback(host)
+
+
+PROXY_UNUSABLE = (
+    "HTTPS_PROXY is no address such as http://user:password@proxy:3128; special characters in the user "
+    "name and the password must be percent-encoded, such as %23 for #, %2F for / and %3F for ?"
+)
+
+
+def proxy_for(url: str) -> str | None:
+    """The proxy that the environment names for ``url``, as requests understands it."""
+    return select_proxy(url, get_environ_proxies(url))
+
+
+def has_unusable_proxy(url: str) -> bool:
+    """Tell if the environment names a proxy for ``url`` that is no address.
+
+    Decided by the parsers that requests uses. The first takes ``http://user:12#3@proxy`` for an address
+    of the host ``user``, so an ``@`` behind the host counts, too.
+    """
+    proxy = proxy_for(url)
+    if not proxy:
+        return False
+    try:
+        address = prepend_scheme_if_needed(proxy, "http")  # type: ignore[no-untyped-call]
+        parts = parse_url(address)
+        urlsplit(proxy)  # by which requests finds the password
+    except ValueError:
+        return True
+    return not parts.host or "@" in f"{parts.path}{parts.query}{parts.fragment}"
 
 
 def _is_loopback(host: str) -> bool:

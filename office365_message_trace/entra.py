@@ -1,11 +1,12 @@
 """What Entra ID's refusals mean, and who has to do what about them."""
 
+import re
 from typing import Any
 
-import requests
-
+from office365_message_trace import codec
 from office365_message_trace.errors import Misconfigured, Refused, Unavailable
 from office365_message_trace.foreign import code
+from office365_message_trace.session import Answer
 
 _APP_REGISTRATION = "Azure portal > App registrations > your application"
 _FEDERATED = f"{_APP_REGISTRATION} > Certificates & secrets > Federated credentials"
@@ -103,25 +104,26 @@ _REDIRECTED = (
     "Entra ID's sign-in endpoint redirected the token request, and the credential was not sent on; a "
     "proxy or gateway on the way may want a sign-in of its own"
 )
+_NUMBER = re.compile(r"[0-9]{1,9}")
 _TRANSIENT_NUMBERS = frozenset({90006, 90012, 90024, 90033, 90055})
 
 
-def failure(response: requests.Response | None, result: dict[str, Any]) -> Unavailable | Refused:
-    """What an unsuccessful answer of Entra ID means.
+def failure(answer: Answer | None, result: dict[str, Any]) -> Unavailable | Refused:
+    """What an unsuccessful answer of Entra ID means, of which msal made ``result``.
 
     Decided by the number in ``error_codes`` where known, else by the status.
     """
-    if response is not None and not result.get("error_codes"):
-        result = _json_object(response) | result
-    status = response.status_code if response is not None else 0
+    if answer is not None and not result.get("error_codes"):
+        result = _json_object(answer) | result
+    status = answer.status if answer is not None else 0
     if 300 <= status < 400:
         return Unavailable(_REDIRECTED, f"status {status}")
-    numbers = [int(number) for number in result.get("error_codes") or () if str(number).isdigit()]
+    numbers = _numbers(result.get("error_codes"))
     error = code(result.get("error")) or "no error code"
     detail = f"status {status}, {error}" + "".join(f", AADSTS{number}" for number in numbers)
     transient = status in (0, 408, 429) or status >= 500 or _TRANSIENT_NUMBERS & {*numbers}
     if transient or error == "temporarily_unavailable" or status < 300:
-        wait = response.headers.get("Retry-After", "") if response is not None else ""
+        wait = answer.headers.get("retry-after", "") if answer is not None else ""
         return Unavailable(
             "Entra ID gives no token at the moment",
             detail,
@@ -131,9 +133,15 @@ def failure(response: requests.Response | None, result: dict[str, Any]) -> Unava
     return kind(sentence, detail)
 
 
-def _json_object(response: requests.Response) -> dict[str, Any]:
+def _numbers(codes: Any) -> list[int]:
+    """The error numbers in ``codes``, which is a list where Entra ID follows its documentation."""
+    listed = codes if isinstance(codes, list) else [codes]
+    return [int(str(code)) for code in listed if _NUMBER.fullmatch(str(code))]
+
+
+def _json_object(answer: Answer) -> dict[str, Any]:
     try:
-        body = response.json()
+        body = codec.decode(answer.body)
     except ValueError:
         return {}
     return body if isinstance(body, dict) else {}

@@ -14,16 +14,20 @@ from office365_message_trace.microsoft.paging import (
     ByTime,
     Instant,
     Order,
+    PageSize,
     RowOrder,
     Walk,
 )
 from office365_message_trace.microsoft.rows import GRAPH_ROWS
 from office365_message_trace.model import UNDATED, Fields, Log, Row, Window
 from office365_message_trace.odata import Failure, ODataClient, odata_text, odata_time
+from office365_message_trace.session import Answer
 from office365_message_trace.transport import Transport
 
 PATH = "/v1.0/admin/exchange/tracing/messageTraces"
 LARGEST_PAGE = 5000  # rows; documented maximum of $top
+LIGHTER = 4  # a page over a limit makes the next ones that many times smaller
+_LIGHT = 1 / 3  # of what a page may weigh; full pages below that are doubled again
 FIRST_PARTY_APP = "8bd644d1-64a1-4d4b-ae52-2e0cbf64e373"
 """Microsoft's own application behind the report; a tenant needs a service principal for it."""
 
@@ -49,6 +53,7 @@ _NOT_ACCEPTED = (
 class GraphClient(ODataClient):
     """Reads windows from Microsoft Graph at ``base_url``.
 
+    Pages hold `LARGEST_PAGE` rows, and fewer while rows are so long that pages would be over a limit.
     With ``reporting_format`` events have the shape that the Reporting Web Service gives rows, so that
     an intake and rules made for it go on working.
     """
@@ -74,6 +79,7 @@ class GraphClient(ODataClient):
         super().__init__(base_url.rstrip("/") + PATH, transport, clock, log)
         self._reporting_format = reporting_format
         self._order = RowOrder()
+        self._full_size = 0  # rows on a page before pages were made lighter
 
     def first_url(self, ask: Ask) -> str:
         start, end = odata_time(ask.window.start), odata_time(ask.window.end)
@@ -91,6 +97,25 @@ class GraphClient(ODataClient):
 
     def instant(self, window: Window) -> Walk:
         return Instant(window, self._size, by_recipient=True)
+
+    def lighten(self, ask: Ask) -> bool:
+        self._full_size = max(self._full_size, self.page_size)
+        asked = ask.top or self.page_size
+        self._ask_for(min(self.page_size, max(asked // LIGHTER, 1)))
+        return asked > 1
+
+    def _parsed(self, answer: Answer, url: str) -> tuple[list[Row], str | None]:
+        rows, link = super()._parsed(answer, url)
+        reduced = self.page_size < self._full_size
+        if reduced and len(rows) >= self.page_size and codec.weight(answer.body) < _LIGHT:
+            self._ask_for(min(2 * self.page_size, self._full_size))
+        return rows, link
+
+    def _ask_for(self, rows: int) -> None:
+        """Have the walks that begin from now on ask for pages of so many ``rows``."""
+        if rows != self.page_size:
+            self.page_size = rows
+            self._size = PageSize(rows, min(self._size.largest, rows))
 
     def render(self, row: Row) -> str:
         return codec.encode(as_reporting_row(row) if self._reporting_format else row.fields)

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from office365_message_trace.errors import StorageFailed, Unavailable
+from office365_message_trace.session import Answer
 from office365_message_trace.storage import Storage
-from office365_message_trace.transport import Answer, Http, Pending, Request
+from office365_message_trace.transport import Http, Pending, Request
 
 OUTCOMES = ("ok", "throttled", "refused", "failed", "no_answer")
 """What can come of a request."""

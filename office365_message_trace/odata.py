@@ -15,6 +15,7 @@ from urllib.parse import urljoin
 
 from office365_message_trace import codec
 from office365_message_trace.clock import Clock
+from office365_message_trace.codec import Oversized
 from office365_message_trace.collect.large_messages import MANY_RECIPIENTS
 from office365_message_trace.endpoints import UNFIT, is_same_origin
 from office365_message_trace.errors import (
@@ -35,9 +36,9 @@ from office365_message_trace.model import (
     Row,
     Window,
 )
-from office365_message_trace.pace import ATTEMPTS
+from office365_message_trace.pace import ATTEMPTS, NARROWEST
+from office365_message_trace.session import Answer
 from office365_message_trace.transport import (
-    Answer,
     Paced,
     Pending,
     Request,
@@ -116,7 +117,7 @@ class ODataClient(ABC):
         The rows given so far are good in any case.
         """
         walk = self._walk(window, most, whole, trace_id)
-        ask = replace(walk.first, trace_id=trace_id)
+        ask = replace(walk.first, trace_id=trace_id, top=walk.first.top or self.page_size)
         request = Request("GET", self.url(ask), self.headers, background=background)
         return self._walked(walk, ask, request, self._transport.begin(request), attempts)
 
@@ -135,6 +136,7 @@ class ODataClient(ABC):
     ) -> Iterator[Page | Pause]:
         failures = 0
         refused = ""
+        usual_top = ask.top  # another walk may change the page size meanwhile
         while True:
             rows: list[Row] = []
             link: str | None = None
@@ -164,17 +166,19 @@ class ODataClient(ABC):
             try:
                 following = walk.refused(refusal) if refusal else walk.after(rows, link)
             except WindowTooLarge as error:
-                problem = error
+                problem = error.with_traceback(None)  # which would hold this frame and the rows
             if following and following.link and not self._is_ours(following.link):
                 problem = WindowTooLarge("a next link leads to another host, it is not followed")
             if following and not problem:
-                ask = replace(following, trace_id=ask.trace_id)
+                top = following.top or usual_top
+                ask = replace(following, trace_id=ask.trace_id, top=top)
                 request = replace(request, url=self.url(ask))
                 pending = self._transport.begin(request)
             page = [Page(rows, walk.covered)]
             del rows
             yield page.pop()  # only the user of the page holds it
             if problem:
+                del pending  # the exception holds this frame, and that the page's body
                 raise problem
             if following is None:
                 self._notice_oddity(walk.oddity)
@@ -229,7 +233,12 @@ class ODataClient(ABC):
         def judge(answer: Answer) -> tuple[list[Row], str | None]:
             if answer.status != 200:
                 raise self._failure(answer, request.url, ask)
-            return self._parsed(answer, request.url)
+            try:
+                if answer.cut:
+                    raise Oversized("too long")
+                return self._parsed(answer, request.url)
+            except Oversized as error:
+                raise self._too_heavy(ask, f"status 200, {error}") from error
 
         return self._transport.call(request, judge, attempts, pending)
 
@@ -243,6 +252,17 @@ class ODataClient(ABC):
                 "warning",
             )
         return page.rows, _resolved(url, page.following) if page.following else None
+
+    def lighten(self, ask: Ask) -> bool:
+        """After a page of ``ask`` that was over a limit: have pages hold fewer rows, if that can be
+        asked for; whether it can."""
+        return False
+
+    def _too_heavy(self, ask: Ask, detail: str) -> MessageTraceError:
+        """The consequence of a page over a limit: the rest of the window is read in lighter pages."""
+        if self.lighten(ask) or ask.window.span > NARROWEST:
+            return WindowTooLarge("a page over the limit", detail)
+        return Unavailable("a page over the limit", detail)
 
     def _is_ours(self, url: str) -> bool:
         """Whether the token may travel to ``url``: to no other host than it was made for."""

@@ -12,7 +12,8 @@ from office365_message_trace.model import Delivery, Event, Log
 from office365_message_trace.sekoia.division import settle
 from office365_message_trace.sekoia.intake_verdict import ALL_REFUSED, Verdict, verdict
 from office365_message_trace.sekoia.rejected_events import RejectedEvents
-from office365_message_trace.transport import Answer, Request, Transport, check_available
+from office365_message_trace.session import Answer
+from office365_message_trace.transport import Request, Transport, check_available
 
 BATCH_BYTES = 9 * 1024 * 1024  # of the 10 MiB that the intake takes; the rest is for the envelope
 EVENT_BYTES = 250_000  # a larger event may be rejected; the SDK draws the line here

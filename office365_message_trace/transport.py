@@ -15,21 +15,19 @@ from pyrate_limiter import BucketFullException
 from requests.auth import AuthBase
 from requests_ratelimiter import LimiterMixin
 
+from office365_message_trace import session as limits
 from office365_message_trace.clock import Clock
-from office365_message_trace.errors import Throttled, Unavailable
+from office365_message_trace.errors import MessageTraceError, Stopped, Throttled, Unavailable
 from office365_message_trace.model import Log
 from office365_message_trace.quota import BACKGROUND, LIVE, RequestBudget
+from office365_message_trace.session import LATE, Answer, TimeoutSession, unavailable
 
-CONNECT_TIMEOUT = 10.0  # seconds
-READ_TIMEOUT = 120.0  # seconds between two bytes of an answer
-TOTAL_TIMEOUT = 300.0  # seconds for a whole answer, however steadily it drips
 PATIENCE = 5.0  # seconds that fresh mail waits for an answer to a background request
 LONGEST_WAIT = 60.0  # seconds, of the exponential series
 LONGEST_RETRY_AFTER = 600.0  # seconds; a server that asks for more is asked again after these
 SLOW_DOWN = 30.0  # seconds after a 429 that does not say how long; others wait 30 to 60
 
 _SAY_EVERY = 60.0  # seconds
-_PIECE = 64 * 1024  # bytes of a body that are read at once
 _Parsed = TypeVar("_Parsed")
 
 
@@ -42,15 +40,6 @@ class Request:
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes | None = field(default=None, repr=False)
     background: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back: any status, the whole body. Header names are lower case."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes = field(repr=False)
 
 
 class Paced(Exception):
@@ -93,14 +82,6 @@ class Credentials(Protocol):
         """The service accepted them."""
 
 
-class TimeoutSession(requests.Session):
-    """A session in which every request has connect and read timeouts."""
-
-    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
-        options["timeout"] = options.get("timeout") or (CONNECT_TIMEOUT, READ_TIMEOUT)
-        return super().send(request, **options)
-
-
 class PacedSession(LimiterMixin, TimeoutSession):
     """Counts every attempt against ``budget``, as one of that ``kind``.
 
@@ -129,15 +110,16 @@ class RequestsHttp:
 
     ``background`` is the session for the requests that are marked so, if it is another one. Each
     request has a thread of its own, so that its answer is waited for as long as it is worth it and
-    no longer, and so that the next page can come while this one is delivered. ``dated`` gets the
-    ``Date`` of each answer, in that thread and as soon as its head has arrived.
+    no longer, and so that the next page can come while this one is delivered. The thread ends with
+    the deadline of the exchange, also where nobody waits. ``dated`` gets the ``Date`` of each answer,
+    in that thread and as soon as its head has arrived.
     """
 
     def __init__(
         self,
-        session: requests.Session,
+        session: TimeoutSession,
         auth: AuthBase | None = None,
-        background: requests.Session | None = None,
+        background: TimeoutSession | None = None,
         dated: Dated = lambda date: None,
     ) -> None:
         self._session = session
@@ -158,37 +140,33 @@ class RequestsHttp:
         turns = count(1)
 
         def wait() -> Answer:
-            patience = PATIENCE if request.background else TOTAL_TIMEOUT
+            patience = PATIENCE if request.background else limits.TOTAL_TIMEOUT
             try:
                 return answer.result(patience)
             except TimeoutError as error:
-                if next(turns) * patience < TOTAL_TIMEOUT:
+                if next(turns) * patience < limits.TOTAL_TIMEOUT:
                     raise StillUnderWay from None
-                raise Unavailable("no answer", "not whole in time") from error
+                raise Unavailable("no answer", LATE) from error
 
         return wait
 
     def _send(self, request: Request) -> Answer:
         session = self._background if request.background else self._session
         try:
-            response = session.request(
+            return session.exchange(
                 request.method,
                 request.url,
+                lambda response: self._dated(response.headers.get("Date", "")),
                 headers=request.headers,
                 data=request.body,
                 auth=self._auth,
-                allow_redirects=False,
-                stream=True,  # requests would read the body in pieces of 10 KiB
             )
-            self._dated(response.headers.get("Date", ""))
-            with response:
-                body = b"".join(response.iter_content(_PIECE))
         except BucketFullException as full:
             raise Paced(float(full.meta_info["remaining_time"])) from full
-        except (requests.RequestException, OSError) as error:
-            raise Unavailable("no answer", _reason(error)) from error
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        return Answer(response.status_code, headers, body)
+        except (MessageTraceError, Stopped):  # of the signer or the storage of the request budget
+            raise
+        except Exception as error:  # whatever a library stumbles over in an odd answer
+            raise unavailable("no answer", error, request.url) from error
 
 
 class Transport:
@@ -325,7 +303,9 @@ def retry_after(answer: Answer, now: datetime) -> float | None:
 
 
 def check_available(answer: Answer, now: datetime) -> None:
-    """Raise `Unavailable` for the statuses that pass by themselves (RFC 9110, RFC 6585)."""
+    """Raise `Unavailable` for the statuses that pass by themselves (RFC 9110, RFC 6585), and for a
+    success of which only the beginning was read.
+    """
     detail, advice = f"status {answer.status}", retry_after(answer, now)
     if answer.status == 429:
         raise Throttled("it asks to slow down", detail, SLOW_DOWN if advice is None else advice)
@@ -333,11 +313,5 @@ def check_available(answer: Answer, now: datetime) -> None:
         raise Unavailable("a fault on its side", detail, advice)
     if 300 <= answer.status < 400:
         raise Unavailable("a redirect instead of an answer", detail)
-
-
-def _reason(error: Exception) -> str:
-    """The kind of failure without addresses, which may hold what does not belong in a log."""
-    cause = error.args[0] if error.args and isinstance(error.args[0], Exception) else error
-    reason = getattr(cause, "reason", None)
-    names = [type(error).__name__, *(type(e).__name__ for e in (cause, reason) if e is not None)]
-    return ", ".join(dict.fromkeys(name for name in names if name != "str"))
+    if answer.cut and answer.status < 300:
+        raise Unavailable("an answer over the limit", f"{detail}, over {len(answer.body)} bytes")

@@ -6,8 +6,11 @@ from threading import Lock, Thread
 from typing import Any, ClassVar, cast
 
 import requests
+from prometheus_client import REGISTRY
+from prometheus_client.exposition import MetricsHandler
+from sekoia_automation.metrics import PrometheusExporterThread
 from sekoia_automation.module import LogLevelStr
-from sekoia_automation.trigger import Trigger
+from sekoia_automation.trigger import LivenessHandler, Trigger
 
 from office365_message_trace.assembly import Assembly, place_of
 from office365_message_trace.clock import Clock, SystemClock
@@ -21,6 +24,7 @@ from office365_message_trace.ledger import Ledger
 from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.model import Log
 from office365_message_trace.monitoring.error_reports import limit_reports, mute_libraries
+from office365_message_trace.monitoring.server import MonitoringServer
 from office365_message_trace.provided import intake_server, trigger_values
 from office365_message_trace.resume import learn_time, opening_coverage
 from office365_message_trace.settings import (
@@ -257,6 +261,22 @@ class MessageTraceTrigger(Trigger):
                 super()._send_logs_to_api()
             except requests.RequestException as error:
                 self._logger.warning("Logs could not be sent: %s", type(error).__name__)
+
+    def start_monitoring(self) -> None:
+        """Serve what the SDK serves, where it does, but so that no silent connection blocks others."""
+        LivenessHandler.trigger = self
+        liveness = MonitoringServer(self._port(self.LIVENESS_PORT_FILE_NAME, 8000), LivenessHandler)
+        metrics = MonitoringServer(
+            self._port(self.METRICS_PORT_FILE_NAME, 8020), MetricsHandler.factory(REGISTRY)
+        )
+        exporter = PrometheusExporterThread(metrics, daemon=True)  # type: ignore[no-untyped-call]
+        # the SDK declares neither
+        self._liveness_server, self._exporter = liveness, exporter  # type: ignore[assignment]
+        Thread(target=liveness.serve_forever, daemon=True).start()
+        exporter.start()
+
+    def _port(self, name: str, usual: int) -> int:
+        return int(self.module.load_config(name, non_exist_ok=True) or usual)
 
     def stop_monitoring(self) -> None:
         """Begin to close the liveness and metrics servers; the process need not wait for them."""

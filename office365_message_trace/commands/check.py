@@ -22,9 +22,10 @@ from office365_message_trace.errors import MessageTraceError, StorageFailed
 from office365_message_trace.graph import GraphClient
 from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.reporting import ReportingClient
+from office365_message_trace.session import TimeoutSession
 from office365_message_trace.settings import BasicSettings, GraphSettings, OAuthSettings
 from office365_message_trace.storage import storage_at
-from office365_message_trace.transport import RequestsHttp, TimeoutSession
+from office365_message_trace.transport import RequestsHttp
 
 _ENTRA = "Entra ID"
 _INTAKE = "the intake"

@@ -10,7 +10,8 @@ from office365_message_trace.errors import Unavailable
 from office365_message_trace.model import milliseconds
 from office365_message_trace.sekoia import intake_verdict
 from office365_message_trace.sekoia.intake_verdict import ALL_REFUSED, Meaning, key_refused
-from office365_message_trace.transport import Answer, Http, Request
+from office365_message_trace.session import Answer
+from office365_message_trace.transport import Http, Request
 
 _SUBJECT = "intake"
 

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import requests
-from requests.utils import get_environ_proxies, select_proxy
 
 from office365_message_trace.clock import Clock
 from office365_message_trace.commands.findings import Finding, failure, ok, warning
+from office365_message_trace.endpoints import PROXY_UNUSABLE, has_unusable_proxy, proxy_for
 from office365_message_trace.foreign import printable
 from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.microsoft.dates import AGREEMENT, off_sentence
+from office365_message_trace.session import OutOfTime, TimeoutSession
 
 _TIMEOUTS = (5.0, 10.0)  # seconds to connect, and to answer
 
@@ -48,7 +49,9 @@ def reach(service: str, url: str, clock: Clock) -> Reached:
     """Ask ``url`` for its head; any answer will do."""
     parts = urlsplit(url)
     host = parts.hostname or ""
-    proxy = select_proxy(url, get_environ_proxies(url))
+    if has_unusable_proxy(url):
+        return Reached(service, host, "", f"{PROXY_UNUSABLE}.")
+    proxy = proxy_for(url)
     shown = _without_credentials(proxy) if proxy else ""
     route = f"through the proxy {shown}" if proxy else "directly, no proxy"
     unknown = _unknown_name(urlsplit(proxy).hostname or "" if proxy else host)
@@ -57,11 +60,11 @@ def reach(service: str, url: str, clock: Clock) -> Reached:
     if unknown:
         return Reached(service, host, route, _NAME.format(host))
     try:
-        with requests.Session() as session:
-            answer = session.head(url, timeout=_TIMEOUTS, allow_redirects=False)
-    except (requests.RequestException, OSError) as error:
+        with TimeoutSession() as session:
+            answer = session.exchange("HEAD", url, timeout=_TIMEOUTS)
+    except Exception as error:  # whatever a library stumbles over on the way
         return Reached(service, host, route, _trouble(error, host, parts.port or 443, shown))
-    date = answer.headers.get("Date", "")
+    date = answer.headers.get("date", "")
     return Reached(service, host, route, date=date, at=clock.monotonic())
 
 
@@ -100,14 +103,14 @@ def _trouble(error: Exception, host: str, port: int, proxy: str) -> str:
         return _PROXY.format(proxy, _cause(error), host)
     if isinstance(error, requests.exceptions.SSLError):
         return _CERTIFICATE.format(host, _cause(error))
-    if not isinstance(error, requests.RequestException):
+    if isinstance(error, OSError) and not isinstance(error, requests.RequestException):
         return _BUNDLE
     return _BLOCKED.format(host, port, _cause(error))
 
 
 def _cause(error: BaseException) -> str:
     """The innermost cause in a few words; none of it comes from an answer's body."""
-    if isinstance(error, requests.exceptions.Timeout):
+    if isinstance(error, requests.exceptions.Timeout | OutOfTime):
         return "no answer in time"
     while True:
         inner = getattr(error, "reason", None)

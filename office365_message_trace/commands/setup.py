@@ -17,6 +17,7 @@ from sekoia_automation.storage import get_data_path
 from office365_message_trace.endpoints import CLOUDS, Endpoints
 from office365_message_trace.errors import ConfigurationMistakes, StorageFailed, origin
 from office365_message_trace.provided import Provided, intake_server, trigger_values
+from office365_message_trace.session import TimeoutSession
 from office365_message_trace.settings import (
     BasicSettings,
     GraphSettings,
@@ -25,7 +26,6 @@ from office365_message_trace.settings import (
     parse,
     unknown_fields,
 )
-from office365_message_trace.transport import TimeoutSession
 
 _CLOUDS_WITHOUT_GRAPH = CLOUDS.keys() - {"global"}
 

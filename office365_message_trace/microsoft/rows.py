@@ -11,8 +11,12 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from office365_message_trace import codec
+from office365_message_trace.codec import Oversized
 from office365_message_trace.errors import Unavailable
 from office365_message_trace.model import UNDATED, Fields, Row, milliseconds
+
+MOST_ROWS = 10_000
+"""On a page: twice as many as Graph is asked for, five times as many as the other service documents."""
 
 _EMPTY = (None, "")  # both mean no value; a service may write one and then the other
 _NO_ERROR: tuple[Any, ...] = (False, "", [])
@@ -54,9 +58,14 @@ class RowFormat(ABC):
     often_empty: ClassVar[tuple[str, ...]]
 
     def page(self, body: bytes) -> ParsedPage:
-        """The page in the ``body`` of an answer; raises `Unavailable` if it is no whole one."""
+        """The page in the ``body`` of an answer.
+
+        Raises `Unavailable` if it is no whole one, and `Oversized` if it is too large to be taken in.
+        """
         try:
             decoded = codec.decode(body)
+        except Oversized:
+            raise
         except ValueError as error:
             raise Unavailable("an answer that is not JSON", "status 200") from error
         if _carries_error(decoded):
@@ -64,6 +73,8 @@ class RowFormat(ABC):
         listing = self.listing(decoded)
         if listing is None:
             raise Unavailable("an answer that is no page of rows", "status 200")
+        if len(listing.rows) > MOST_ROWS:
+            raise Oversized("too many rows")
         following = listing.following or None
         if following is not None and not isinstance(following, str):
             raise Unavailable("a next link that is no text", "status 200")

@@ -170,6 +170,19 @@ def test_a_proxy_that_does_not_work_is_named_without_its_password(desk: Desk) ->
     assert "hidden" not in said.out + said.err
 
 
+def test_a_proxy_that_is_no_address_is_one_sentence(desk: Desk) -> None:
+    proxy = {"HTTPS_PROXY": "http://user:hid#den@127.0.0.1:9", "NO_PROXY": "", "no_proxy": ""}
+    said = desk.run("check", variables=proxy)
+    assert said.status == 2
+    lines = [line for line in said.lines("failure") if line.startswith("network")]
+    assert len(lines) == 3
+    for line in lines:
+        assert "HTTPS_PROXY is no address" in line
+        assert "must be percent-encoded" in line
+    assert "unexpected" not in said.out + said.err
+    assert "hid" not in said.out + said.err
+
+
 @pytest.mark.parametrize(
     ("variables", "text"),
     [

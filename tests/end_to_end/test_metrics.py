@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+from contextlib import ExitStack
 from datetime import timedelta
 
 import pytest
@@ -128,6 +130,16 @@ def test_a_refusal_shows_and_so_does_the_time_that_passes(open_scene: OpenScene)
     denied = ("message_trace_requests_total", "reporting,refused")
     assert after[denied] == before[denied] == scene.world.journal.count("reporting", 403)
     assert after["message_trace_last_read_timestamp_seconds", ""] == 0, "nothing was ever read"
+
+
+def test_health_and_metrics_answer_while_others_hold_silent_connections(scene: Scene) -> None:
+    with ExitStack() as stack:
+        for port in ("LIVENESS_PORT", "METRICS_PORT"):
+            address = ("127.0.0.1", int(scene.process.environment[port]))
+            for _ in range(3):
+                stack.enter_context(socket.create_connection(address))
+        assert scene.health().status_code == 200
+        assert "message_trace_requests_total" in scene.metrics()
 
 
 def test_after_a_restart_with_a_damaged_copy_nothing_is_forwarded_again(scene: Scene) -> None:

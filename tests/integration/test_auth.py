@@ -6,6 +6,8 @@ import json
 import socket
 import traceback
 from datetime import timedelta
+from threading import Thread
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
@@ -13,14 +15,15 @@ import requests
 import requests_mock
 
 from office365_message_trace import auth as auth_module
-from office365_message_trace import transport as transport_module
+from office365_message_trace import session as session_module
 from office365_message_trace.auth import BasicAuth, EntraAuth, TokenHttp
 from office365_message_trace.endpoints import CLOUDS, Cloud
 from office365_message_trace.entra import REFUSALS
 from office365_message_trace.errors import Misconfigured, Refused, Unavailable
 from office365_message_trace.reporting import ReportingClient
-from office365_message_trace.transport import RequestsHttp, TimeoutSession, Transport
-from sandbox import Answer, Drop, EntraError, Fault, Hang, Rule, Sandbox, Truncate, html_page
+from office365_message_trace.session import TimeoutSession
+from office365_message_trace.transport import RequestsHttp, Transport
+from sandbox import Answer, Drip, Drop, EntraError, Fault, Hang, Rule, Sandbox, Truncate, html_page
 from tests.integration.conftest import SCOPE
 from tests.support import Logbook, TurnedClock, minutes
 
@@ -82,7 +85,7 @@ def test_the_documented_endpoint_of_each_cloud_gives_the_token(cloud: Cloud) -> 
 
 def test_a_credential_is_sent_to_no_other_address() -> None:
     with requests_mock.Mocker() as wire:
-        http = TokenHttp("https://login.example/t/oauth2/v2.0", requests.Session())
+        http = TokenHttp("https://login.example/t/oauth2/v2.0", TimeoutSession())
         with pytest.raises(ValueError, match="token endpoint only"):
             http.post("https://evil.example/t/oauth2/v2.0/token", data={"client_secret": "s"})
     assert wire.request_history == []
@@ -252,6 +255,7 @@ def test_a_transient_error_of_entra_passes_by_itself(
         pytest.param(Answer(200, b"{}"), id="empty object"),
         pytest.param(Answer(200, b"null"), id="null"),
         pytest.param(Answer(200, b'{"token_endpoint'), id="cut JSON"),
+        pytest.param(Answer(400, b'{"error_codes": 7000215}' + b" " * 99_999), id="over the limit"),
         pytest.param(Answer(302, headers={"Location": "https://127.0.0.1:9/"}), id="redirect"),
         pytest.param(Drop(), id="dropped connection"),
         pytest.param(Truncate(), id="truncated body"),
@@ -262,10 +266,34 @@ def test_a_fault_of_entra_passes_by_itself(world: Sandbox, auth: EntraAuth, faul
     world.faults.add(Rule(fault, "entra", path=TOKEN))
     with pytest.MonkeyPatch.context() as patch:
         if isinstance(fault, Hang):
-            patch.setattr(transport_module, "READ_TIMEOUT", 0.5)
+            patch.setattr(session_module, "READ_TIMEOUT", 0.5)
         with pytest.raises(Unavailable, match="Entra ID"):
             signed(auth)
     assert signed(auth).startswith("Bearer "), "the next request gets its token"
+
+
+def test_a_token_request_that_never_ends_blocks_no_other_one_and_ends_at_the_deadline(
+    world: Sandbox, auth: EntraAuth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_module, "TOTAL_TIMEOUT", 3.0)
+    world.faults.add(Rule(Drip(pause=0.05), "entra", path=TOKEN))
+    failures: list[Unavailable] = []
+
+    def hang() -> None:
+        with pytest.raises(Unavailable, match="not whole in time") as caught:
+            signed(auth)
+        failures.append(caught.value)
+
+    began = monotonic()
+    first = Thread(target=hang)
+    first.start()
+    while world.journal.count("entra") == 0 and first.is_alive():
+        sleep(0.01)
+    assert signed(auth).startswith("Bearer ")
+    assert first.is_alive(), "while the first one still hangs"
+    first.join()
+    assert len(failures) == 1
+    assert monotonic() - began < 6
 
 
 def test_entra_out_of_reach_passes_by_itself(world: Sandbox) -> None:

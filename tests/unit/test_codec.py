@@ -96,3 +96,43 @@ def test_order_makes_no_other_content(fields: dict[str, Any]) -> None:
     turned = dict(reversed(fields.items()))
     assert codec.canonical(turned) == codec.canonical(fields)
     assert json.loads(codec.encode(turned)) == fields
+
+
+# Limits
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b'"' + b"a" * codec.LONGEST + b'"', id="long"),
+        pytest.param(b"[" + b"{}," * codec.MOST_VALUES + b"{}]", id="many objects"),
+        pytest.param(b"[" + b"[]," * codec.MOST_VALUES + b"[]]", id="many lists"),
+        pytest.param(b"[" + b"1," * codec.MOST_VALUES + b"1]", id="many numbers"),
+        pytest.param(b'"' + b"\x01" * (codec.LONGEST // 2) + b'"', id="long once it is written"),
+        pytest.param(b'"' + b"\xff" * (codec.LONGEST // 2) + b'"', id="long in UTF-8"),
+        pytest.param(b'["\\ud800","' + "й".encode() * (codec.LONGEST // 5) + b'"]', id="in ASCII"),
+    ],
+)
+def test_what_would_take_too_much_memory_is_not_decoded(body: bytes) -> None:
+    with pytest.raises(codec.Oversized):
+        codec.decode(body)
+
+
+@pytest.mark.parametrize(
+    "number",
+    [b"9" * 5_000_000, b"-" + b"1" * 5_000_000, b"1e" + b"9" * 5_000_000, b"0." + b"0" * 5_000_000],
+    ids=["integer", "negative", "exponent", "fraction"],
+)
+def test_a_number_of_millions_of_digits_is_a_number_or_null(number: bytes) -> None:
+    assert codec.decode(b'{"days":' + number + b"}")["days"] in (None, 0.0)
+
+
+@pytest.mark.parametrize("neighbour", [b"1", b'"\\ud800"', b"NaN"], ids=["usual", "half", "NaN"])
+@pytest.mark.parametrize("depth", [100, 252, 253, 254, 500])
+def test_how_deep_a_value_is_kept_does_not_depend_on_its_neighbours(
+    depth: int, neighbour: bytes
+) -> None:
+    deep = b"[" * depth + b"1" + b"]" * depth
+    kept = codec.decode(b'{"a":' + deep + b',"b":' + neighbour + b"}")["a"]
+    assert kept == codec.decode(b'{"a":' + deep + b',"b":1}')["a"]
+    assert (codec.encode({"a": kept}) == '{"a":' + deep.decode() + "}") is (depth <= 253)

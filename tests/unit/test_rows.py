@@ -8,10 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from office365_message_trace import codec
+from office365_message_trace.codec import Oversized
 from office365_message_trace.errors import Unavailable
 from office365_message_trace.graph import as_reporting_row
 from office365_message_trace.microsoft.rows import (
     GRAPH_ROWS,
+    MOST_ROWS,
     REPORTING_ROWS,
     ParsedPage,
     RowFormat,
@@ -343,3 +345,10 @@ def test_a_status_of_another_type_is_forwarded_in_either_form() -> None:
         assert as_reporting_row(row)["Status"] == status
         assert json.loads(codec.encode(as_reporting_row(row)))["Status"] == status
     assert as_reporting_row(read(GRAPH_ROWS, status=None))["Status"] == ""
+
+
+def test_a_page_of_more_rows_than_are_taken_in_is_over_the_limit() -> None:
+    elements = b",".join([b'{"id":"1"}'] * MOST_ROWS)
+    assert len(GRAPH_ROWS.page(b'{"value":[' + elements + b"]}").rows) == MOST_ROWS
+    with pytest.raises(Oversized):
+        GRAPH_ROWS.page(b'{"value":[' + elements + b',{"id":"1"}]}')

@@ -359,4 +359,4 @@ def test_a_record_of_the_future_alone_is_no_place_to_begin(tmp_path: Path) -> No
     ledger = Ledger(FolderStorage(tmp_path))
     known = row(int((NOON + 20 * HOUR).timestamp() * 1000))
     ledger.record((each.received, fp) for fp, each in ledger.unseen([known]).items())
-    assert opened(tmp_path)[0].oldest == NOON - HOUR
+    assert opened(tmp_path)[0].oldest == NOON - HOUR - timedelta(seconds=1)

@@ -14,15 +14,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from office365_message_trace import transport
+from office365_message_trace import session
 from office365_message_trace.errors import Stopped, Unavailable
+from office365_message_trace.session import Answer, TimeoutSession
 from office365_message_trace.transport import (
-    Answer,
     Paced,
     Pending,
     Request,
     RequestsHttp,
-    TimeoutSession,
     Transport,
     check_available,
 )
@@ -417,7 +416,7 @@ def test_what_is_no_whole_answer_is_unavailable(world: Sandbox, fault: Fault) ->
     http = RequestsHttp(TimeoutSession())
     with pytest.MonkeyPatch.context() as patch:
         if isinstance(fault, Hang):
-            patch.setattr(transport, "READ_TIMEOUT", 0.3)
+            patch.setattr(session, "READ_TIMEOUT", 0.3)
         with pytest.raises(Unavailable) as caught:
             http.begin(asking(world, "/batch?secret=canary"))()
     assert caught.value.sentence == "no answer"
@@ -430,7 +429,7 @@ def test_an_answer_that_drips_without_end_is_given_up(world: Sandbox) -> None:
     """Each byte comes in time, the whole never does."""
     world.faults.add(Rule(Drip(pause=0.05)))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(transport, "TOTAL_TIMEOUT", 0.4)
+        patch.setattr(session, "TOTAL_TIMEOUT", 0.4)
         with pytest.raises(Unavailable, match="not whole in time"):
             RequestsHttp(TimeoutSession()).begin(asking(world))()
 

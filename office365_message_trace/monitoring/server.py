@@ -1,0 +1,46 @@
+"""The server of the ports for the liveness probe and the metrics, which silent connections do not block."""
+
+import socket
+import sys
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Lock
+from typing import Any
+
+MOST_CONNECTIONS = 32
+SILENCE = 10.0  # seconds between two bytes of a request
+
+
+class MonitoringServer(ThreadingHTTPServer):
+    """Serves each connection on ``port`` in a thread of its own.
+
+    One that stays silent for `SILENCE` is ended, and so is the oldest of more than
+    `MOST_CONNECTIONS`: neither holding nor trickling connections keeps others out.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, port: int, handler: type[BaseHTTPRequestHandler]) -> None:
+        self._open: dict[socket.socket, None] = {}  # oldest first
+        self._lock = Lock()
+        super().__init__(("", port), handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        request.settimeout(SILENCE)
+        with self._lock:
+            if len(self._open) >= MOST_CONNECTIONS:
+                oldest = next(iter(self._open))
+                del self._open[oldest]
+                with suppress(OSError):  # it may have ended by itself
+                    oldest.shutdown(socket.SHUT_RDWR)
+            self._open[request] = None
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._lock:
+            self._open.pop(request, None)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), OSError):  # connections of others may break
+            super().handle_error(request, client_address)

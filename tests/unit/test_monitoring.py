@@ -1,0 +1,68 @@
+"""The ports for probes and metrics answer whatever others do with them."""
+
+from __future__ import annotations
+
+import socket
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler
+from threading import Thread, active_count
+from time import monotonic, sleep
+
+import pytest
+
+from office365_message_trace.monitoring import server
+from office365_message_trace.monitoring.server import MOST_CONNECTIONS, MonitoringServer
+
+
+class Healthy(BaseHTTPRequestHandler):
+    """Answers like a probe's endpoint."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"well")
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    server = MonitoringServer(0, Healthy)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    yield server.server_address[1]
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def probed(port: int) -> bytes:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as answer:
+        return bytes(answer.read())
+
+
+@pytest.mark.parametrize("strangers", [1, MOST_CONNECTIONS, 3 * MOST_CONNECTIONS])
+@pytest.mark.parametrize("says", [b"", b"GET /health HTTP/1.1\r\nX: "], ids=["nothing", "a part"])
+def test_a_probe_is_answered_while_strangers_hold_connections(
+    port: int, strangers: int, says: bytes
+) -> None:
+    before = active_count()
+    with ExitStack() as stack:
+        for _ in range(strangers):
+            stranger = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+            stranger.sendall(says)
+        assert [probed(port) for _ in range(3)] == [b"well"] * 3
+        assert active_count() <= before + MOST_CONNECTIONS + 3
+    end = monotonic() + 5
+    while active_count() > before and monotonic() < end:
+        sleep(0.01)
+    assert active_count() == before
+
+
+def test_a_silent_connection_is_ended(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "SILENCE", 0.1)
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as stranger:
+        assert stranger.recv(1) == b""

@@ -1,0 +1,120 @@
+"""Pages over a limit are read again in lighter ones."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from office365_message_trace import codec
+from office365_message_trace.errors import Unavailable, WindowTooLarge
+from office365_message_trace.graph import LARGEST_PAGE, GraphClient
+from office365_message_trace.model import MILLISECOND, Page, Window
+from office365_message_trace.odata import ODataClient
+from office365_message_trace.reporting import ReportingClient
+from office365_message_trace.session import Answer
+from office365_message_trace.transport import Pending, Request, Transport
+from tests.support import NOON, Logbook, TurnedClock, minutes
+
+HEAVY = Answer(200, {}, b"[", cut=True)
+MANY = Answer(200, {}, b'{"value":[' + b"[]," * codec.MOST_VALUES + b"[]]}")
+HOUR = minutes(-60, 0)
+INSTANT = Window(NOON, NOON + MILLISECOND)
+
+
+def page(rows: int, link: str = "", subject: int = 0) -> Answer:
+    """The newest row first, a millisecond between two."""
+    newest = NOON - timedelta(minutes=5)
+    times = [(newest - n * MILLISECOND).isoformat().encode() for n in range(rows)]
+    text = b'{"id":"%d","receivedDateTime":"%s","subject":"%s"}'
+    body = b",".join(text % (n, at, b"a" * subject) for n, at in enumerate(times))
+    return Answer(200, {}, b'{"value":[%s],"@odata.nextLink":"%s"}' % (body, link.encode()))
+
+
+class Service:
+    """An `Http` that answers by a script, the last answer again and again."""
+
+    def __init__(self, *answers: Answer) -> None:
+        self.answers = list(answers)
+        self.asked: list[str] = []
+
+    def begin(self, request: Request) -> Pending:
+        self.asked.append(request.url)
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        return lambda: answer
+
+    @property
+    def tops(self) -> list[int]:
+        return [int(url.rpartition("$top=")[2]) for url in self.asked]
+
+
+def client(kind: type[ODataClient], service: Service) -> ODataClient:
+    clock, log = TurnedClock(), Logbook()
+    transport = Transport(service, "The service", clock, log)
+    return kind("https://graph.example", transport, clock, log)
+
+
+def read(source: ODataClient, window: Window = HOUR) -> list[int]:
+    return [len(each.rows) for each in source.pages(window) if isinstance(each, Page)]
+
+
+@pytest.mark.parametrize("answer", [HEAVY, MANY], ids=["long", "many values"])
+@pytest.mark.parametrize("window", [HOUR, INSTANT], ids=["hour", "instant"])
+def test_after_a_page_over_the_limit_graph_is_asked_for_fewer_rows(
+    answer: Answer, window: Window
+) -> None:
+    service = Service(answer)
+    source = client(GraphClient, service)
+    for _ in range(6):
+        with pytest.raises(WindowTooLarge, match="over the limit"):
+            read(source, window)
+    assert service.tops == [5000, 1250, 312, 78, 19, 4]
+    assert source.page_size == 1
+
+
+def test_a_single_row_over_the_limit_is_a_fault_of_its_instant() -> None:
+    source = client(GraphClient, Service(HEAVY))
+    source.page_size = 1
+    with pytest.raises(Unavailable, match="over the limit"):
+        read(source, INSTANT)
+    with pytest.raises(WindowTooLarge):
+        read(source, HOUR)
+
+
+def test_full_pages_that_are_light_are_made_larger_again() -> None:
+    service = Service(HEAVY, page(1250), page(2500), page(5000), page(1))
+    source = client(GraphClient, service)
+    with pytest.raises(WindowTooLarge):
+        read(source)
+    for _ in range(3):
+        next(iter(source.pages(HOUR)))
+    assert source.page_size == LARGEST_PAGE
+    assert read(source) == [1]
+
+
+def test_full_pages_that_are_heavy_are_left_as_they_are() -> None:
+    source = client(GraphClient, Service(HEAVY, page(1250, subject=2000)))
+    with pytest.raises(WindowTooLarge):
+        read(source)
+    next(iter(source.pages(HOUR)))
+    assert source.page_size == 1250
+
+
+def test_a_walk_under_way_keeps_its_page_size() -> None:
+    """Else it would take a full page of the smaller size for the last one."""
+    service = Service(page(5000, "https://graph.example/next"), page(0))
+    source = client(GraphClient, service)
+    walk = iter(source.pages(HOUR))
+    next(walk)
+    source.page_size = 10
+    next(walk)
+    assert service.tops[:2] == [5000, 5000]
+
+
+@pytest.mark.parametrize(("window", "error"), [(HOUR, WindowTooLarge), (INSTANT, Unavailable)])
+def test_the_reporting_web_service_is_asked_for_smaller_windows(
+    window: Window, error: type[Exception]
+) -> None:
+    source = client(ReportingClient, Service(HEAVY))
+    with pytest.raises(error, match="over the limit"):
+        read(source, window)

@@ -1,0 +1,391 @@
+"""One exchange is bounded in time and in size, and leaves nothing behind but its answer."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from time import monotonic, sleep
+
+import pytest
+import requests
+
+from office365_message_trace import codec, session
+from office365_message_trace.auth import EntraAuth, TokenHttp
+from office365_message_trace.endpoints import PROXY_UNUSABLE
+from office365_message_trace.errors import Unavailable
+from office365_message_trace.session import Answer, TimeoutSession
+from office365_message_trace.transport import Request, RequestsHttp, check_available
+from tests.support import NOON
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+WHOLE = HEAD + b"Content-Length: 2\r\n\r\nok"
+Behaviour = Callable[[socket.socket], None]
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
+class Server:
+    """A server that reads the head of each request and then does as it likes with the connection."""
+
+    def __init__(self, *behaviours: Behaviour) -> None:
+        self.heads: list[bytes] = []
+        self._behaviours = behaviours
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self._count = 0
+        self.port = self._listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}/"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                behaviour = self._behaviours[self._count % len(self._behaviours)]
+                self._count += 1
+                threading.Thread(
+                    target=self._serve, args=(connection, behaviour), name="server", daemon=True
+                ).start()
+
+    def _serve(self, connection: socket.socket, behaviour: Behaviour) -> None:
+        with connection, suppress(OSError):
+            self.heads.append(connection.recv(65536))
+            behaviour(connection)
+
+
+def says(*pieces: bytes) -> Behaviour:
+    def behaviour(connection: socket.socket) -> None:
+        for piece in pieces:
+            connection.sendall(piece)
+
+    return behaviour
+
+
+def silent(connection: socket.socket) -> None:
+    while connection.recv(65536):
+        pass
+
+
+def drips(start: bytes, drop: bytes) -> Behaviour:
+    def behaviour(connection: socket.socket) -> None:
+        connection.sendall(start)
+        while True:
+            connection.sendall(drop)
+            sleep(0.02)
+
+    return behaviour
+
+
+def floods(start: bytes, piece: bytes) -> Behaviour:
+    def behaviour(connection: socket.socket) -> None:
+        connection.sendall(start)
+        while True:
+            connection.sendall(piece)
+
+    return behaviour
+
+
+@contextmanager
+def serving(*behaviours: Behaviour) -> Iterator[Server]:
+    server = Server(*behaviours)
+    yield server
+    server.close()
+
+
+def asked(url: str, body: bytes | None = None) -> Answer:
+    return RequestsHttp(TimeoutSession()).begin(Request("POST" if body else "GET", url, {}, body))()
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def requests_under_way() -> list[str]:
+    names = ("request", "Thread-")  # a timer is called after its number
+    alive = [thread.name for thread in threading.enumerate()]
+    return [name for name in alive if name.startswith(names) and "_accept" not in name]
+
+
+def settles(count: Callable[[], int], most: int) -> bool:
+    end = monotonic() + 10
+    while count() > most and monotonic() < end:
+        sleep(0.02)
+    return count() <= most
+
+
+# Time
+
+LATE = {
+    "no answer": silent,
+    "a status line that drips": drips(b"HTTP/1.1 2", b"0"),
+    "headers that drip": drips(HEAD + b"X: ", b"x"),
+    "a body that drips": drips(HEAD + b"Content-Length: 999\r\n\r\n", b"x"),
+    "a body without an end that drips": drips(HEAD + b"\r\n", b"x"),
+    "chunks that drip": drips(HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+    "a chunk size that drips": drips(HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"0"),
+    "interim answers without end": floods(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+}
+
+
+@pytest.mark.parametrize("behaviour", LATE.values(), ids=LATE)
+@pytest.mark.parametrize("body", [None, b"x" * 20_000_000], ids=["GET", "POST"])
+def test_at_the_deadline_the_thread_and_the_connection_of_a_request_end(
+    behaviour: Behaviour, body: bytes | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "TOTAL_TIMEOUT", 0.3)
+    with serving(behaviour) as server:
+        files = open_files()
+        with pytest.raises(Unavailable, match=session.LATE):
+            asked(server.url, body)
+        assert settles(lambda: len(requests_under_way()), 0), requests_under_way()
+        assert settles(open_files, files + 1), "the pool may keep it until its next use"
+
+
+@pytest.mark.parametrize(
+    "behaviour", [silent, drips(b"\x16\x03\x03\x40\x00", b"\x00")], ids=["silent", "drips"]
+)
+@pytest.mark.parametrize("proxied", [False, True], ids=["direct", "proxy"])
+def test_a_handshake_or_a_proxy_that_does_not_come_to_an_end_is_ended(
+    behaviour: Behaviour, proxied: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "TOTAL_TIMEOUT", 0.3)
+    with serving(drips(b"HTTP/1.1 200 OK\r\nX: ", b"x") if proxied else behaviour) as server:
+        if proxied:
+            monkeypatch.setenv("HTTPS_PROXY", server.url)
+        with pytest.raises(Unavailable, match=session.LATE):
+            asked("https://service.example/" if proxied else f"https://127.0.0.1:{server.port}/")
+        assert settles(lambda: len(requests_under_way()), 0)
+
+
+def test_a_body_that_the_other_side_does_not_take_is_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(session, "TOTAL_TIMEOUT", 0.3)
+    with (
+        serving(lambda connection: sleep(2)) as server,
+        pytest.raises(Unavailable, match=session.LATE),
+    ):
+        asked(server.url, b"x" * 50_000_000)
+
+
+def test_a_connection_that_is_used_again_has_a_deadline_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(session, "TOTAL_TIMEOUT", 0.3)
+
+    def once(connection: socket.socket) -> None:
+        connection.sendall(WHOLE)
+        connection.recv(65536)
+        sleep(2)
+
+    with serving(once) as server:
+        http = RequestsHttp(TimeoutSession())
+        assert http.begin(Request("GET", server.url))().body == b"ok"
+        with pytest.raises(Unavailable, match=session.LATE):
+            http.begin(Request("GET", server.url))()
+        assert len(server.heads) == 1, "the same connection"
+
+
+def test_after_hundreds_of_requests_of_which_a_third_hang_drip_or_break_nothing_is_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(session, "TOTAL_TIMEOUT", 0.5)
+    broken = [says(HEAD + b"Content-Length: 9\r\n\r\nx"), silent, LATE["a body that drips"]]
+    behaviours = [each for bad in broken for each in (says(WHOLE), bad, says(WHOLE))]
+    with serving(*behaviours) as server:
+        http = RequestsHttp(TimeoutSession())
+        files = open_files()
+        answered = 0
+        for _ in range(10):
+            pending = [http.begin(Request("GET", server.url)) for _ in range(30)]
+            for wait in pending:
+                with suppress(Unavailable):
+                    answered += wait().body == b"ok"
+        assert 150 <= answered <= 250
+        assert settles(lambda: len(requests_under_way()), 0), requests_under_way()
+        assert settles(open_files, files + 10), "the pool keeps ten connections at most"
+
+
+# Size
+
+
+def peak() -> int:
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) * 1024
+
+
+@pytest.mark.parametrize("status", [200, 302, 503])
+def test_of_a_compressed_bomb_no_more_than_the_limit_is_unpacked(status: int) -> None:
+    packed = gzip.compress(bytes(400_000_000), 1)
+    head = b"HTTP/1.1 %d OK\r\nLocation: /\r\nContent-Encoding: gzip\r\n\r\n" % status
+    answer = head + packed
+    Path("/proc/self/clear_refs").write_text("5")
+    before = peak()
+    with serving(says(answer)) as server:
+        cut = asked(server.url)
+    assert (cut.status, cut.cut, len(cut.body)) == (status, True, codec.LONGEST)
+    assert peak() - before < 40_000_000
+    with pytest.raises(Unavailable):
+        check_available(cut, NOON)
+
+
+@pytest.mark.parametrize(
+    ("head", "piece", "length"),
+    [
+        pytest.param(HEAD + b"\r\n", bytes(100_000), codec.LONGEST, id="plain"),
+        pytest.param(
+            HEAD + b"Content-Encoding: gzip\r\n\r\n", 999 * gzip.compress(b""), 0, id="empty gzip"
+        ),
+    ],
+)
+def test_a_body_without_end_is_read_to_the_limit(head: bytes, piece: bytes, length: int) -> None:
+    with serving(floods(head, piece)) as server:
+        answer = asked(server.url)
+    assert (answer.cut, len(answer.body)) == (True, length)
+
+
+@pytest.mark.parametrize("members", [1, 2, 50])
+@pytest.mark.parametrize("length", [0, 1, 65536, 3_000_000])
+def test_a_packed_body_is_unpacked_whatever_its_members(members: int, length: int) -> None:
+    body = os.urandom(length // 3) + bytes(length - length // 3)
+    step = len(body) // members + 1
+    parts = [gzip.compress(body[n * step : (n + 1) * step]) for n in range(members)]
+    with serving(says(HEAD + b"Content-Encoding: gzip\r\n\r\n", *parts)) as server:
+        answer = asked(server.url)
+    assert (answer.cut, answer.body == body) == (False, True)
+
+
+def test_a_body_of_just_the_limit_is_whole() -> None:
+    with serving(says(HEAD + b"\r\n" + bytes(codec.LONGEST))) as server:
+        answer = asked(server.url)
+    assert (answer.cut, len(answer.body)) == (False, codec.LONGEST)
+    check_available(answer, NOON)
+
+
+def test_a_token_answer_over_its_limit_is_unavailable() -> None:
+    with serving(floods(HEAD + b"\r\n", b" " * 1000)) as entra:
+        http = TokenHttp(entra.url + "tenant", TimeoutSession())
+        with pytest.raises(Unavailable, match="over the limit"):
+            http.post(entra.url + "tenant/token", data={"client_secret": "s"})
+
+
+# One request
+
+
+ODD = {
+    "a header line without end": floods(HEAD + b"X: ", b"x" * 1000),
+    "headers without end": floods(HEAD, b"X: " + b"x" * 1000 + b"\r\n"),
+    "a broken chunk": says(HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"),
+    "a negative chunk": says(HEAD + b"Transfer-Encoding: chunked\r\n\r\n-5\r\nxxxxx"),
+    "trailers without end": floods(HEAD + b"Transfer-Encoding: chunked\r\n\r\n0\r\n", b"x" * 1000),
+    "no HTTP": says(b"\xff\xfe\x00" * 100),
+    "nothing": says(),
+    "too many encodings": says(HEAD + b"Content-Encoding: " + b"gzip," * 99 + b"gzip\r\n\r\nx"),
+    "another encoding": says(HEAD + b"Content-Encoding: br\r\n\r\nx"),
+    "torn gzip": says(HEAD + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(bytes(99))[:-9]),
+    "no gzip": says(HEAD + b"Content-Encoding: gzip\r\n\r\nx"),
+}
+
+
+@pytest.mark.parametrize("behaviour", ODD.values(), ids=ODD)
+def test_whatever_a_library_raises_about_one_answer_is_unavailable(behaviour: Behaviour) -> None:
+    with serving(behaviour) as server, pytest.raises(Unavailable, match="no answer") as caught:
+        asked(server.url)
+    assert caught.value.detail
+
+
+@pytest.mark.parametrize("location", [b"http://[x", b"//", b"\xff\xfe", b"http://a:b:c/", b""])
+def test_a_redirect_is_an_answer_whatever_it_leads_to(location: bytes) -> None:
+    answer = b"HTTP/1.1 302 Found\r\nLocation: " + location + b"\r\nContent-Length: 2\r\n\r\nok"
+    with serving(says(answer)) as server:
+        assert asked(server.url).status == 302
+    assert len(server.heads) == 1
+
+
+def test_an_error_of_a_signer_that_is_no_failure_of_ours_is_unavailable() -> None:
+    class Odd(requests.auth.AuthBase):
+        def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+            raise UnicodeError("canary")
+
+    with pytest.raises(Unavailable, match="UnicodeError") as caught:
+        RequestsHttp(TimeoutSession(), Odd()).begin(Request("GET", "http://127.0.0.1/"))()
+    assert "canary" not in str(caught.value)
+
+
+PROXIES = [
+    "http://user:pa#ss@host:3128",
+    "http://user:pa/ss@host:3128",
+    "http://user:pa?ss@host:3128",
+    "http://user:pa[ss@host:3128",
+    "http://user:pa]ss@host:3128",
+    "http://user:12#3@host:3128",
+    "http://host:99999",
+    "host:3128",
+    "http://",
+]
+
+
+@pytest.mark.parametrize("proxy", PROXIES)
+def test_a_proxy_that_is_no_address_is_named_as_the_cause(
+    proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    with pytest.raises(Unavailable) as caught:
+        asked("https://service.example/")
+    assert caught.value.sentence == PROXY_UNUSABLE
+    auth = EntraAuth("https://login.example", "tenant", "client", "secret", "scope/.default")
+    with pytest.raises(Unavailable) as caught:
+        auth(requests.Request("GET", "https://service.example/").prepare())
+    assert caught.value.sentence == PROXY_UNUSABLE
+
+
+@pytest.mark.parametrize("password", ["pa@ss", "pa%23ss", "pa:ss", "päss"])
+def test_a_password_that_requests_can_read_is_sent_to_the_proxy(
+    password: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(says(b"HTTP/1.1 407 No\r\n\r\n")) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://user:{password}@127.0.0.1:{proxy.port}")
+        with pytest.raises(Unavailable, match="no answer"):
+            asked("https://service.example/")
+    assert b"Proxy-Authorization: Basic" in proxy.heads[0]
+
+
+# Nothing is left behind
+
+
+def test_cookies_are_not_kept() -> None:
+    crumbs = b"".join(b"Set-Cookie: c%d=%s; Path=/\r\n" % (n, b"x" * 4000) for n in range(20))
+    with serving(
+        says(HEAD + crumbs + b"Content-Length: 2\r\nConnection: close\r\n\r\nok")
+    ) as server:
+        http = RequestsHttp(TimeoutSession())
+        for _ in range(3):
+            assert http.begin(Request("GET", server.url))().status == 200
+    assert len(server.heads) == 3
+    assert not any(b"cookie" in head.lower() for head in server.heads)
+
+
+def test_no_login_of_others_is_sent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login someone password canary\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    with serving(says(WHOLE)) as server:
+        asked(server.url)
+        TokenHttp(server.url + "tenant", TimeoutSession()).post(
+            server.url + "tenant/token", data={}
+        )
+    assert [head.split()[1] for head in server.heads] == [b"/", b"/tenant/token"]
+    assert not any(b"authorization" in head.lower() for head in server.heads)
