@@ -149,7 +149,8 @@ class Site:
         storage = PatientStorage(self.wrapped(FolderStorage(self.root)), self.clock, self.log)
         store, ledger = StateStore(storage, self.log), Ledger(storage)
         now = self.clock.now()
-        coverage = opening_coverage(store, ledger, None, self.policy, now - start, now, self.log)
+        back = now - start - SECOND  # a first start begins a second earlier than it is told
+        coverage = opening_coverage(store, ledger, None, self.policy, back, now, self.log)
         collector = Collector(
             self._source(storage),
             self._pusher(),
