@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 import requests
 from requests.utils import get_environ_proxies, prepend_scheme_if_needed, select_proxy
-from urllib3.util import parse_url
 
 from office365_message_trace.errors import ConfigurationMistakes
 
@@ -126,12 +125,13 @@ def has_unusable_proxy(url: str) -> bool:
     if not proxy:
         return False
     try:
-        address = prepend_scheme_if_needed(proxy, "http")  # type: ignore[no-untyped-call]
-        parts = parse_url(address)
+        prepared = requests.PreparedRequest()
+        prepared.prepare_url(prepend_scheme_if_needed(proxy, "http"), None)  # type: ignore[no-untyped-call]
         urlsplit(proxy)  # by which requests finds the password
+        parts = urlsplit(prepared.url or "")
     except ValueError:
         return True
-    return not parts.host or "@" in f"{parts.path}{parts.query}{parts.fragment}"
+    return not parts.hostname or "@" in f"{parts.path}{parts.query}{parts.fragment}"
 
 
 def _is_loopback(host: str) -> bool:
