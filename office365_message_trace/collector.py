@@ -513,9 +513,9 @@ class Collector:
     def _deliver(self, page: Page, reading: _Reading) -> None:
         """Push what the ledger does not know, and record each batch before the next is pushed.
 
-        Refused events are recorded as such, so that each later read of their time finds them again and
-        the last one knows of them whatever it shows. A change that was refused is owed no longer if the row
-        is shown as it was before, but not by the word of that last read alone.
+        Refused events are recorded as owed: each later read of their time sends them again, and the final
+        one knows of them even if its answer leaves them out. A row that is back at its accepted content owes
+        nothing any more; a final read does not settle that, because its answer may be the false one.
         """
         fresh = self._ledger.unseen(page.rows)
         if not reading.read.final or reading.gap is not None:
@@ -532,7 +532,7 @@ class Collector:
             self._forwarded += len(delivery.accepted)
             accepted += delivery.accepted
             refused += delivery.refused
-        # behind what was accepted: of rows that have their key in common, the refused one is still owed
+        # after the accepted ones: rows may share a key, and its latest record tells whether one is owed
         self._ledger.record_refused((event.received, event.fingerprint) for event in refused)
         reading.refused += refused
         reading.fresh += len(accepted)
@@ -609,14 +609,15 @@ class Collector:
         return [*reading.incomplete, *refused]
 
     def _owed_besides(self, reading: _Reading) -> list[int]:
-        """The receive times of refused events of a window that was read that its pages did not show."""
+        """Receive times of the events that are owed in a window and that its pages did not show."""
         owed = Counter(self._ledger.refused(reading.read.window))
         return list((owed - Counter(event.received for event in reading.refused)).elements())
 
     def _probed(self, reading: _Reading, gap: Gap) -> None:
         """After time of a declared ``gap`` was read: have all of it read, and confirmed."""
         hidden = gap.cause is Cause.HIDDEN and not reading.rows
-        if hidden or reading.refused or reading.incomplete or self._owed_besides(reading):
+        owed = reading.refused or self._owed_besides(reading)
+        if hidden or reading.incomplete or (owed and gap.cause is Cause.REFUSED):
             return
         self._commit(self._coverage.with_gap_reopened(gap))
         self._ledger.mark(self._coverage.oldest)

@@ -1,4 +1,4 @@
-"""What the intake accepted last of each row, as far back as anything may still be read again.
+"""What the intake said last of each row, as far back as anything may still be read again.
 
 A fingerprint is a hash of the row's key and one of its content, 8 bytes each. Of several records of a
 key the latest counts: a row whose content goes back to an earlier one is new again. Fingerprints lie in
@@ -7,12 +7,12 @@ storage without append never rewrites much. A bucket is in memory only while pag
 that it is. Damage costs a repeat. It hides a row only if a record of it is destroyed and its content then
 goes back to the one recorded before.
 
-A record of an event that the intake refused has its receive time, in milliseconds, in place of the content.
-That lies in the bucket's own time, where a hash does not lie but with a chance of 900000 in 2^64. It says
-that an event of the key is owed, until the next record of the key, and changes nothing of what was accepted.
+Where the intake refused an event, a record has the receive time in milliseconds in place of the content's
+hash. It lies in the bucket's own 15 minutes; a hash does so with a chance of 900,000 in 2^64. An event of
+that key is owed until the next record of the key. What was accepted last stays known.
 
-A mark beside the buckets, an empty blob whose name is an instant,
-tells where to begin if the rest of the trigger's state is lost.
+A mark beside the buckets, an empty blob whose name is an instant, tells where to begin if the rest of the
+trigger's state is lost.
 
 The hash is keyed, so that nobody can test a guessed address or subject against the stored state of
 another trigger. The key is the name of the folder: neither can get lost without the other.
@@ -60,8 +60,8 @@ class Unseen(dict[bytes, Row]):
     """Rows that the intake has not accepted in this form, by fingerprint.
 
     ``changed`` has the fingerprints of those that it accepted before with another content. ``reverted`` has
-    the receive times and fingerprints of the other rows whose last content the intake refused, but that are
-    shown as it accepted them before: if they are recorded again, nothing of them is owed any more.
+    the receive times and fingerprints of rows that are shown as they were accepted, although a change was
+    refused since. Recording them again says that this change is owed no longer.
     """
 
     def __init__(self) -> None:

@@ -12,7 +12,7 @@ from office365_message_trace.transport import Answer
 from sandbox.clock import from_ms
 from tests.claims.intake import ids
 from tests.claims.laboratory import T0, Laboratory, policy
-from tests.claims.service import Asked, H, M, Mail, S, Service
+from tests.claims.service import Asked, D, H, M, Mail, S, Service
 
 
 def _trace_id(event: Any) -> str:
@@ -151,6 +151,23 @@ def test_a_refused_change_is_declared_though_the_last_answer_shows_the_row_as_it
     lab.service.written = written
     lab.run(T0 + 12 * H)
     assert stale
+    assert [gap.cause for gap in lab.gaps] == [Cause.REFUSED]
+
+
+def test_a_refused_event_keeps_only_its_own_millisecond_declared() -> None:
+    """The time around it, that the service could not give before, is read."""
+    mail = [Mail(T0 - n * H, f"r{n}") for n in range(24 * 30)]
+    later = [Mail(T0 + n * 10 * M, f"later{n}") for n in range(72)]
+    service = Service("reporting", [*mail, *later])
+    service.shown = lambda asked, rows: [
+        row for row in rows if asked.now > T0 + 4 * H or row.received > T0 - 10 * D
+    ]
+    lab = Laboratory(service, policy(history=90), start_time=24 * 30)
+    _refusing(lab, lambda name: name == "r245")
+    lab.run(T0 + 3 * H)
+    assert [gap.cause for gap in lab.gaps] == [Cause.HIDDEN]
+    lab.run(T0 + 12 * H)
+    assert [row.id for row in lab.missing()] == ["r245"]
     assert [gap.cause for gap in lab.gaps] == [Cause.REFUSED]
 
 
