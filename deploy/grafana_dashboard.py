@@ -173,6 +173,10 @@ FLOW = (
             "sum(rate(message_trace_events_refused_totalCHOSEN[$__rate_interval]) * 60) > 0",
             "refused by the intake",
         ),
+        (
+            "sum(rate(message_trace_events_left_out_totalCHOSEN[$__rate_interval]) * 60) > 0",
+            "left out in the end",
+        ),
     ),
     _panel(
         "timeseries",

@@ -194,7 +194,6 @@ ONLY_A_RUNNING_TRIGGER_KNOWS = {
     "A second read of time that was read once",
     "Microsoft 365 shows new or changed rows up to the end of the look-back",
     "… the time is read again later, in other windows",
-    "The rows of one message to many recipients cannot be completed",
     "Another process has taken over this trigger's state",
     "The clocks of … apart.",
 }
