@@ -30,20 +30,24 @@ def decode(body: bytes) -> Any:
     """The value of a JSON text in UTF-8, with or without a byte order mark; raises ValueError for none.
 
     Bytes that are not UTF-8 become U+FFFD. Numbers beyond 64 bits become floats; beyond those, they are
-    null, as NaN and Infinity are, and so is what lies deeper than `_DEEPEST`. Of two members of one name
-    the last counts. Raises `Oversized` for what would take too much memory.
+    null, as NaN and Infinity are. Of two members of one name the last counts. Raises `Oversized` for what
+    would take too much memory.
     """
     if weight(body) > 1:
         raise Oversized("too long, or too many values")
     body = body.removeprefix(BOM_UTF8)
     try:
-        value = orjson.loads(body)
+        return orjson.loads(body)
     except orjson.JSONDecodeError:
         try:
             value = _LENIENT.decode(body.decode("utf-8", "replace"))
         except RecursionError as error:
             raise ValueError("nested too deeply") from error
-    return _writable(value)
+    if (
+        len(_dumps(value)) > LONGEST
+    ):  # bytes that are not UTF-8, and control characters, become several
+        raise Oversized("too long once it is written")
+    return value
 
 
 def weight(body: bytes) -> float:
@@ -53,7 +57,7 @@ def weight(body: bytes) -> float:
 
 
 def encode(fields: Fields) -> str:
-    """Decoded ``fields`` as JSON on one line, in the order they came in."""
+    """``fields`` as JSON on one line, in the order they came in; null for what lies deeper than `_DEEPEST`."""
     try:
         return orjson.dumps(fields).decode()
     except TypeError:
@@ -61,7 +65,7 @@ def encode(fields: Fields) -> str:
 
 
 def canonical(fields: Fields) -> bytes:
-    """The same bytes for equal decoded ``fields``, whatever their order."""
+    """The same bytes for equal ``fields``, whatever their order."""
     try:
         return orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)
     except TypeError:
@@ -89,21 +93,7 @@ _LENIENT = json.JSONDecoder(
 
 def _dumps(value: Any, sort_keys: bool = False) -> str:
     """``value`` as JSON in ASCII, which can hold half a surrogate pair."""
-    return json.dumps(value, separators=(",", ":"), sort_keys=sort_keys)
-
-
-def _writable(value: Any) -> Any:
-    """``value`` without what cannot be written; raises `Oversized` if it is long once it is written:
-    control characters and bytes that are not UTF-8 become several bytes each.
-    """
-    try:
-        length = len(orjson.dumps(value))
-    except TypeError:
-        value = _shallow(value)
-        length = len(_dumps(value))
-    if length > LONGEST:
-        raise Oversized("too long once it is written")
-    return value
+    return json.dumps(_shallow(value), separators=(",", ":"), sort_keys=sort_keys)
 
 
 def _shallow(value: Any, levels: int = _DEEPEST) -> Any:
