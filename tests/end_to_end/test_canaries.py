@@ -318,6 +318,7 @@ def test_a_proof_of_identity_was_sent_and_would_be_found(
     if scene.process.running:
         until_all_but_one_is_delivered(scene)
     sent = scene.world.entra.assertions[-1]
-    assert "assertion 0" in shown_in(json.dumps({"client_assertion": sent}).encode(), scene)
+    found = shown_in(json.dumps({"client_assertion": sent}).encode(), scene)
+    assert any(name.startswith("assertion") for name in found)
     settings = scene.process.environment["TRIGGER_CONFIGURATION"].encode()
     assert ("line 0 of the key" in shown_in(settings, scene)) == (kind == "certificate")
