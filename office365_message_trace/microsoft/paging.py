@@ -103,6 +103,16 @@ def _with_times_of(rows: Sequence[Row], window: Window) -> Window:
     return Window(min(window.start, earliest), max(window.end, latest))
 
 
+def _contents(rows: Sequence[Row]) -> set[int]:
+    """The contents of ``rows``, by hashes of this process: all of a window's would take much memory."""
+    return {hash(row.content) for row in rows}
+
+
+def _keys(rows: Sequence[Row]) -> set[int]:
+    """The same of their keys."""
+    return {hash(row.key) for row in rows}
+
+
 @dataclass(slots=True)
 class PageSize:
     """The number of rows that is ``asked`` for, and the ``largest`` page that came. Walks share it."""
@@ -165,7 +175,7 @@ class _Links:
         self._size = size
         self._top = top
         self._followed: set[str] = set()
-        self._seen: set[bytes] = set()
+        self._seen: set[int] = set()
         self._pages: set[int] = set()  # hashes
         self._empty = self._repeating = 0
 
@@ -207,12 +217,12 @@ class _Links:
         if not rows:
             return False
         known = len(self._pages)
-        self._pages.add(hash(frozenset(row.content for row in rows)))
+        self._pages.add(hash(frozenset(_contents(rows))))
         return len(self._pages) == known
 
     def _is_new(self, rows: Sequence[Row]) -> bool:
         known = len(self._seen)
-        self._seen.update(row.content for row in rows)
+        self._seen |= _contents(rows)
         return len(self._seen) > known
 
 
@@ -264,13 +274,13 @@ class ByLinks(_LinkedWalk):
         self._most = most or MOST_PAGES
         self._pages = self._quiet = 0
         self._moved = False
-        self._contents: set[bytes] = set()  # of this reading
-        self._known: set[bytes] = set()  # of those before
+        self._contents: set[int] = set()  # of this reading
+        self._known: set[int] = set()  # of those before
 
     def _after(self, rows: Sequence[Row], link: str | None) -> Ask | None:
         self._pages += 1
         if link is not None or self._pages > 1:
-            contents = {row.content for row in rows}
+            contents = _contents(rows)
             self._moved = self._moved or not contents.isdisjoint(self._contents)
             self._contents |= contents
         if link is None:
@@ -298,8 +308,8 @@ class _Reading:
 
     def __init__(self, top: int | None = None) -> None:
         self.top = top
-        self.keys: set[bytes] = set()
-        self.contents: set[bytes] = set()
+        self.keys: set[int] = set()
+        self.contents: set[int] = set()
         self.rows = 0  # without those that the next page merely repeats
         self.pages = 0  # that hold rows
         self.edges: list[str] = []
@@ -311,8 +321,8 @@ class _Reading:
     def add(self, rows: Sequence[Row]) -> bool:
         """Take in a page; whether it brought anything new."""
         known = len(self.contents)
-        self.keys.update(row.key for row in rows)
-        self.contents.update(row.content for row in rows)
+        self.keys |= _keys(rows)
+        self.contents |= _contents(rows)
         new = len(self.contents) > known
         if rows:
             self.pages += 1
@@ -340,8 +350,8 @@ class Instant(_LinkedWalk):
         super().__init__(window, size)
         self._by_recipient = by_recipient
         self._usual_page = size.asked
-        self._keys: set[bytes] = set()
-        self._contents: set[bytes] = set()
+        self._keys: set[int] = set()
+        self._contents: set[int] = set()
         self._pages = self._readings = self._quiet = 0
         self._reading = _Reading()
         self._around = window
@@ -418,8 +428,8 @@ class Instant(_LinkedWalk):
             self._reading.blind = self._reading.blind or not edge
 
     def _after_edge(self, edge: "OnePage", rows: Sequence[Row], link: str | None) -> Ask | None:
-        self._reading.keys.update(row.key for row in rows)
-        self._reading.contents.update(row.content for row in rows)
+        self._reading.keys |= _keys(rows)
+        self._reading.contents |= _contents(rows)
         try:
             following = edge.after(rows, link)
             self.oddity = edge.oddity or self.oddity

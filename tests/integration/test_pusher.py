@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from office365_message_trace import pusher as pusher_module
-from office365_message_trace import transport as transport_module
+from office365_message_trace import session as session_module
 from office365_message_trace.errors import Misconfigured, Refused, Stopped
 from office365_message_trace.model import Delivery, Event
 from office365_message_trace.pusher import BatchPusher, batches
@@ -297,7 +297,7 @@ def test_a_fault_is_waited_out_and_nothing_counts_before(
     delivery: Desk, fault: Fault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if isinstance(fault, Hang):
-        monkeypatch.setattr(transport_module, "READ_TIMEOUT", 0.5)
+        monkeypatch.setattr(session_module, "READ_TIMEOUT", 0.5)
     delivery.world.faults.add(Rule(fault, "intake", times=3))
     events = some(10)
     assert done(delivery.pusher(), events) == events
