@@ -266,13 +266,14 @@ class ByLinks(_LinkedWalk):
     """Follows next links to the end, at most ``most`` pages.
 
     A row that is on two pages shows that rows moved in between, so that others may be on none. Then it
-    begins again, until two readings in a row bring nothing new.
+    begins again, until as many different rows came as one reading has places, or some readings in a row
+    bring nothing new.
     """
 
     def __init__(self, window: Window, size: PageSize, most: int | None = None) -> None:
         super().__init__(window, size)
         self._most = most or MOST_PAGES
-        self._pages = self._quiet = 0
+        self._pages = self._rows = self._quiet = 0
         self._moved = False
         self._contents: set[int] = set()  # of this reading
         self._known: set[int] = set()  # of those before
@@ -281,13 +282,14 @@ class ByLinks(_LinkedWalk):
         self._pages += 1
         if link is not None or self._pages > 1:
             contents = _contents(rows)
+            self._rows += len(rows)
             self._moved = self._moved or not contents.isdisjoint(self._contents)
             self._contents |= contents
         if link is None:
             if len(rows) >= self._size.asked:
                 raise AnswerTruncated("a full page without a next link", f"{len(rows)} rows")
             if self._moved and not self._is_settled():
-                self._contents = set()
+                self._contents, self._rows = set(), 0
                 self._links = _Links(self._window, self._size)
                 return self.first
             self.covered = self._window
@@ -300,7 +302,7 @@ class ByLinks(_LinkedWalk):
         """Take in the reading that ends; whether nothing new is to be expected of another one."""
         self._quiet = self._quiet + 1 if self._contents <= self._known else 0
         self._known |= self._contents
-        return self._quiet >= 2
+        return len(self._known) >= self._rows or self._quiet >= _ENOUGH_QUIET
 
 
 class _Reading:
