@@ -138,10 +138,12 @@ class Order(Enum):
 class RowOrder:
     """The order in which rows came so far, None as long as no page showed any.
 
-    Walks share it: the pages of a single window may look as if they were in order.
+    Walks share it: the pages of a single window may look as if they were in order. It is ``proven`` once
+    rows went on in it behind a page.
     """
 
     known: Order | None = None
+    proven: bool = False
 
     def observe(self, received: Sequence[int]) -> None:
         """Take in the receive times of rows that came one after the other."""
@@ -488,7 +490,7 @@ class ByTime(_LinkedWalk):
     That order is newest first unless pages show that it is oldest first. The last row's millisecond is
     asked for once more, and newest first one more than that: receive times are shown in milliseconds,
     and the service knows finer ones. The link of a page that is not full is followed to see whether
-    there is anything behind it; so is that of a page of one millisecond while ``order`` is not known.
+    there is anything behind it; so is that of any page while ``order`` is not proven.
     Once rows are in no order, the links of the whole window are followed. At most ``most`` pages, but
     for a millisecond that fills a page.
     """
@@ -510,13 +512,23 @@ class ByTime(_LinkedWalk):
         self._pages += 1
         if self._part is not None:
             return self._through(self._part, self._part.after(rows, link))
-        return super().after(rows, link)
+        try:
+            return super().after(rows, link)
+        except _Circle as circle:
+            return self._cut_off(circle)
 
     def refused(self, refusal: MessageTraceError) -> Ask | None:
         """As `Walk` says."""
         if self._part is not None:
             return self._through(self._part, self._part.refused(refusal))
         return super().refused(refusal)
+
+    def _cut_off(self, refusal: MessageTraceError) -> Ask | None:
+        """Go on by time where a link cannot prove the order that a page has shown."""
+        if self._peeking is None or self._order.known is None:
+            raise WindowTooLarge(refusal.sentence, refusal.detail)
+        last, rows = self._peeking
+        return self._proven(last, rows)
 
     @property
     def _oldest_first(self) -> bool:
@@ -537,7 +549,7 @@ class ByTime(_LinkedWalk):
             return self._through(links, links.after(rows, link)) if first else links.first
         if not received:
             return self._by_link(link)
-        if link is not None and (len(rows) < self._full_page or not self._order.known):
+        if link is not None and (len(rows) < self._full_page or not self._order.proven):
             self._peeking = received[-1], len(rows)
             return Ask(self._rest, link)
         return self._behind(received[-1])
@@ -570,6 +582,10 @@ class ByTime(_LinkedWalk):
             return self._by_links().first
         if link is not None and not self._order.known:
             return self._by_link(link)  # still the same millisecond
+        return self._proven(last, rows)
+
+    def _proven(self, last: int, rows: int) -> Ask:
+        self._order.proven = True
         self._peeking = None
         self._full_page = rows
         return self._behind(last)

@@ -22,9 +22,9 @@ HOUR = minutes(-60, 0)
 INSTANT = Window(NOON, NOON + MILLISECOND)
 
 
-def page(rows: int, link: str = "", subject: int = 0) -> Answer:
-    """The newest row first, a millisecond between two."""
-    newest = NOON - timedelta(minutes=5)
+def page(rows: int, link: str = "", subject: int = 0, behind: int = 0) -> Answer:
+    """The newest row first, a millisecond between two, ``behind`` so many rows."""
+    newest = NOON - timedelta(minutes=5) - behind * MILLISECOND
     times = [(newest - n * MILLISECOND).isoformat().encode() for n in range(rows)]
     text = b'{"id":"%d","receivedDateTime":"%s","subject":"%s"}'
     body = b",".join(text % (n, at, b"a" * subject) for n, at in enumerate(times))
@@ -45,7 +45,7 @@ class Service:
 
     @property
     def tops(self) -> list[int]:
-        return [int(url.rpartition("$top=")[2]) for url in self.asked]
+        return [int(url.rpartition("$top=")[2]) for url in self.asked if "$top=" in url]
 
 
 def client(kind: type[ODataClient], service: Service) -> ODataClient:
@@ -102,11 +102,12 @@ def test_full_pages_that_are_heavy_are_left_as_they_are() -> None:
 
 def test_a_walk_under_way_keeps_its_page_size() -> None:
     """Else it would take a full page of the smaller size for the last one."""
-    service = Service(page(5000, "https://graph.example/next"), page(0))
+    service = Service(page(5000, "https://graph.example/next"), page(1, behind=5000), page(0))
     source = client(GraphClient, service)
     walk = iter(source.pages(HOUR))
     next(walk)
     source.page_size = 10
+    next(walk)
     next(walk)
     assert service.tops[:2] == [5000, 5000]
 
