@@ -31,7 +31,7 @@ KUBERNETES = DEPLOY / "kubernetes"
 STAND_IN = KUBERNETES / "playbook_api.py"
 DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
-OBJECTS = ["configmap.yaml", "deployment.yaml", "secret.example.yaml"]
+OBJECTS = ["configmap.yaml", "deployment.yaml", "networkpolicy.yaml", "secret.example.yaml"]
 VERSIONS = ["1.29", kubernetes_validate.latest_version()]
 PLATFORM = {
     Module.MODULE_CONFIGURATION_FILE_NAME,
@@ -112,7 +112,17 @@ def test_what_the_pod_refers_to_is_there() -> None:
     assert TRIGGER["envFrom"] == [{"configMapRef": {"name": CONFIG_MAP["metadata"]["name"]}}]
     (mount,) = CONTAINERS["playbook-api"]["volumeMounts"]
     command = CONTAINERS["playbook-api"]["command"]
-    assert command == ["python", f"{mount['mountPath']}/{STAND_IN.name}"]
+    assert command[:2] == ["python", f"{mount['mountPath']}/{STAND_IN.name}"]
+
+
+def test_nobody_reaches_more_of_the_pod_than_the_metrics() -> None:
+    policy = loaded(KUBERNETES / "networkpolicy.yaml")["spec"]
+    assert policy["podSelector"] == DEPLOYMENT["spec"]["selector"]
+    assert policy["policyTypes"] == ["Ingress"]
+    (ingress,) = policy["ingress"]
+    assert [each["port"] for each in ingress["ports"]] == ["metrics"]
+    assert "metrics" in {port["name"] for port in TRIGGER["ports"]}
+    assert CONTAINERS["playbook-api"]["command"][-1] == "127.0.0.1"
 
 
 def test_one_process_owns_the_state_and_ends_no_sooner_than_the_next_one_starts() -> None:
@@ -291,6 +301,16 @@ def stand_in() -> Iterator[tuple[subprocess.Popen[bytes], str]]:
             yield process, url
         finally:
             process.terminate()
+
+
+def test_the_stand_in_reads_no_more_than_it_must() -> None:
+    with stand_in() as (_, url):
+        for headers in ({"Content-Length": str(2**40)}, {"Content-Length": "x"}):
+            request = requests.Request("POST", url, headers=headers).prepare()
+            request.headers.update(headers)
+            with requests.Session() as session:
+                assert session.send(request, timeout=5).status_code in (411, 413)
+        assert requests.get(url, timeout=5).status_code == 200
 
 
 def test_the_stand_in_has_no_secrets_takes_logs_and_stops_when_told() -> None:

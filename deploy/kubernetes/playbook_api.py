@@ -12,16 +12,25 @@ from typing import Any
 
 PORT = 8080
 ANSWER = b"{}"
+LONGEST = 1024 * 1024  # bytes of a request; the SDK sends a hundred log lines at a time
+SILENCE = 10.0  # seconds between two bytes of a request
 
 
 class PlaybookAPI(BaseHTTPRequestHandler):
     """Answers what the SDK asks and takes what it sends."""
 
+    timeout = SILENCE
+
     def do_GET(self) -> None:
         self._answer()
 
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
+        length = self.headers.get("Content-Length", "")
+        if not length.isdecimal() or int(length) > LONGEST:
+            self.close_connection = True
+            self.send_error(413 if length.isdecimal() else 411)
+            return
+        self.rfile.read(int(length))
         self._answer()
 
     def log_message(self, *_: Any) -> None:
@@ -39,4 +48,7 @@ if __name__ == "__main__":
     # A container's first process is not ended by SIGTERM unless it handles it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     port = int(sys.argv[1]) if len(sys.argv) > 1 else PORT
-    ThreadingHTTPServer(("", port), PlaybookAPI).serve_forever()
+    address = sys.argv[2] if len(sys.argv) > 2 else ""  # where containers reach each other: any
+    server = ThreadingHTTPServer((address, port), PlaybookAPI)
+    server.daemon_threads = True
+    server.serve_forever()
