@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -22,7 +22,7 @@ from office365_message_trace.graph import FIRST_PARTY_APP, GraphClient
 from office365_message_trace.ledger import FINGERPRINT_BYTES, Ledger, Unseen, _Bucket
 from office365_message_trace.microsoft import rows
 from office365_message_trace.microsoft.clock import MicrosoftClock
-from office365_message_trace.microsoft.paging import Ask, ByLinks, ByTime
+from office365_message_trace.microsoft.paging import ByLinks, Order, RowOrder
 from office365_message_trace.microsoft.rows import GraphRows, RowFormat
 from office365_message_trace.model import Delivery, Event, Fields, Page, Pause, Row, Window
 from office365_message_trace.odata import Failure, ODataClient
@@ -65,12 +65,11 @@ def partial_coverage_before_delivery(patch: pytest.MonkeyPatch) -> None:
 
 def any_order_believed(patch: pytest.MonkeyPatch) -> None:
     """The last row of a page counts as its oldest, in whatever order the rows come."""
-    original = ByTime.after
 
-    def after(self: ByTime, rows: list[Row], link: str | None) -> Ask | None:
-        return original(self, sorted(rows, key=lambda row: -row.received), link)
+    def observe(self: RowOrder, received: Sequence[int]) -> None:
+        self.known, self.proven = Order.NEWEST_FIRST, True
 
-    patch.setattr(ByTime, "after", after)
+    patch.setattr(RowOrder, "observe", observe)
 
 
 def single_read_believed(patch: pytest.MonkeyPatch) -> None:
