@@ -89,7 +89,7 @@ class Policy:
 
     @property
     def usual_lag(self) -> timedelta:
-        """How far the live edge is behind now at most while nothing stands in the way."""
+        """The largest lag of the live edge while nothing stands in the way."""
         return self.delay + self.ordinary_pause
 
     @property

@@ -44,7 +44,7 @@ class Problem:
 class Progress:
     """How far a trigger that started at ``started`` had come at ``at``.
 
-    ``usual_lag`` is how far its live edge is behind now at most while it works; zero if it is not known.
+    ``usual_lag`` is the largest lag of its live edge while it works; zero if not known.
     """
 
     at: datetime

@@ -45,7 +45,8 @@ class Trial:
 
     @property
     def alone(self) -> bool:
-        """Whether it waits for a reason of its own."""
+        """Whether its wait has nothing to do with the service: it may hold a bad record, or is a final read
+        that is repeated."""
         return self.read.window.span <= MILLISECOND or self.news + self.refusals > 0
 
 

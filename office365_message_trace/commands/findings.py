@@ -41,7 +41,7 @@ def failure(subject: str, text: str) -> Finding:
 
 
 def _found(level: Level, subject: str, text: str) -> Finding:
-    """What was found; ``text`` may quote a token or a certificate, and is made printable."""
+    """A finding. ``text`` may quote a token or a certificate, so it is made printable."""
     return Finding(level, subject, printable(text, LONGEST_LINE))
 
 

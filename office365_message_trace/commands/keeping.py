@@ -37,8 +37,8 @@ def storage_findings(data_path: Path, folder: str, policy: Policy, now: datetime
 
 
 def state_findings(storage: Storage, policy: Policy, now: datetime) -> list[Finding]:
-    """What the state in ``storage`` says, and what is the matter with it: fresh mail is late if it is
-    further behind ``now`` than ``policy`` has it."""
+    """Findings about the state in ``storage``; one is a warning if mail is read later at ``now`` than the
+    trigger with this ``policy`` reads it while it works."""
     said: list[str] = []
     try:
         coverage = StateStore(storage, lambda text, _level: said.append(text)).load()

@@ -41,8 +41,8 @@ _WIDTHS = {
 """Least and most letters of the table's columns; the trace id is in JSON and CSV only."""
 _GRAPH_NAMES = {"MessageTraceId": "id"}  # the others differ in their first letter's case only
 _FORMULA = re.compile(r"((?:^|;)[\"\s]*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
-"""What a spreadsheet takes for the beginning of a formula: at the beginning of a cell, and behind a
-semicolon, which separates cells where commas are decimal points. The last four are the wide forms."""
+"""Where a spreadsheet would start a formula: at the start of a cell, or after a semicolon, which separates
+cells where the comma is the decimal mark. The last four characters are full-width forms of the others."""
 
 
 @dataclass(frozen=True, slots=True)

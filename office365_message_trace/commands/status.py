@@ -62,15 +62,14 @@ class Status:
 
     @property
     def late(self) -> bool:
-        """Whether the live edge is further behind than while nothing stands in the way, as far as the
-        journal tells how far that is."""
+        """Whether the live edge is more than `usual_lag` behind; never if that is not known."""
         if self.coverage is None or not self.usual_lag:
             return False
         return self.now - self.coverage.live > self.usual_lag
 
     @property
     def usual_lag(self) -> timedelta:
-        """How far the live edge is behind now at most while the trigger works; zero if it is not known."""
+        """The largest lag of the live edge while the trigger works, from the journal; zero if not known."""
         progress = self.diary.progress
         return progress.usual_lag if progress else timedelta(0)
 
