@@ -6,10 +6,10 @@ was accepted already. Nothing else moves the state, least of all a ``finally``.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import reduce
+from functools import partial, reduce
 from math import inf
 from typing import Protocol
 
@@ -170,7 +170,17 @@ class _Reading:
         self.messages = counter
 
 
-def _raised(error: Exception) -> Page:
+def _begun(pages: Callable[[], Iterator[Page | Pause]]) -> Iterator[Page | Pause]:
+    """What ``pages`` gives; if this module fails there, the first page fails, and so the window alone."""
+    try:
+        return pages()
+    except (MessageTraceError, Stopped):
+        raise
+    except Exception as error:
+        return map(_raise, [error])
+
+
+def _raise(error: Exception) -> Page:
     raise error
 
 
@@ -291,7 +301,7 @@ class Collector:
     def _next_past(
         self, slot: tuple[Kind, ...], now: datetime, moment: float
     ) -> "_Reading | float":
-        """What to begin in ``slot``, or in how many seconds something is due.
+        """The next reading for ``slot``, begun; if none is due, the seconds until one is.
 
         While nothing of the past can be read or delivered, a window that has not failed yet goes first:
         it tells whether that is the fault of the windows that have.
@@ -328,7 +338,8 @@ class Collector:
         if self._source.page_size != self._page_size:
             self._page_size = self._source.page_size
             self._learn_page(self._page_size)
-        pages = self._pages(
+        pages = partial(
+            self._source.pages,
             read.window,
             background=past,
             most=MOST_PAGES if read.window.span > _SECOND else None,
@@ -337,24 +348,7 @@ class Collector:
             attempts=1 if probing else ATTEMPTS,
         )
         counter = MessageCounter(self._source.many_recipients)
-        return _Reading(trial, pages, self._clock.monotonic(), counter, gap=gap)
-
-    def _pages(
-        self,
-        window: Window,
-        background: bool,
-        most: int | None,
-        whole: bool,
-        trace_id: str | None,
-        attempts: int,
-    ) -> Iterator[Page | Pause]:
-        """The pages of ``window``. What fails before there is any answer fails at the first page."""
-        try:
-            return self._source.pages(window, background, most, whole, trace_id, attempts)
-        except (MessageTraceError, Stopped):
-            raise
-        except Exception as error:
-            return map(_raised, [error])
+        return _Reading(trial, _begun(pages), self._clock.monotonic(), counter, gap=gap)
 
     def _begin_gap(self, gap: Gap, now: datetime) -> _Reading:
         width, oldest = self._widths[Kind.CONFIRM].now, self._policy.oldest_kept(now)
@@ -411,7 +405,8 @@ class Collector:
         message = reading.message = reading.left.pop()
         start = max(message.window.start, min(self._policy.oldest_kept(now), message.known.start))
         end = max(message.known.end, min(message.window.end, now))
-        reading.pages = self._pages(
+        pages = partial(
+            self._source.pages,
             Window(start, end),
             background=reading.read.kind is not Kind.LIVE,
             most=None,
@@ -419,6 +414,7 @@ class Collector:
             trace_id=message.trace_id,
             attempts=ATTEMPTS if final else 1,
         )
+        reading.pages = _begun(pages)
         return True
 
     def _page_failed(
@@ -574,9 +570,9 @@ class Collector:
             self._declare(hidden, "it shows no rows from before that")
 
     def _repeated(self, reading: _Reading) -> bool:
-        """Whether a final read is repeated, but not for ever: as long as it brings something new, and as
-        long as an event is refused or a message cannot be completed. The two are counted apart: neither
-        may use up the repeats of the other.
+        """Whether a final read is to be done again, which is then scheduled. It is, up to `_REPEATS` times,
+        while it brings something new, and as often again while an event is refused or a message cannot be
+        completed: neither reason uses up the repeats of the other.
         """
         trial = reading.trial
         if reading.fresh:

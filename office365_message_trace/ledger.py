@@ -122,11 +122,12 @@ class Ledger:
                 owed.discard(key)
                 if key in latest:
                     unseen.changed.add(fingerprint)
-            unseen.reverted += [
-                (row.received, _fingerprint(key, content))
-                for key, content, row in zip(keys, contents, shown.values(), strict=True)
-                if key in owed
-            ]
+            if owed:
+                unseen.reverted += [
+                    (row.received, _fingerprint(key, content))
+                    for key, content, row in zip(keys, contents, shown.values(), strict=True)
+                    if key in owed
+                ]
         self._spare_memory()
         return unseen
 

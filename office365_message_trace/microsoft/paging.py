@@ -173,11 +173,14 @@ class _Links:
         self.oddity: str | None = None
         self.rows = rows
         """Of the last page that held any."""
+        self.seen: set[int] = set()
+        """Contents of rows; a page that is alone is not looked at."""
+        self.moved = False
+        """Whether a row was on two pages."""
         self._window = window
         self._size = size
         self._top = top
         self._followed: set[str] = set()
-        self._seen: set[int] = set()
         self._pages: set[int] = set()  # hashes
         self._empty = self._repeating = 0
 
@@ -192,17 +195,21 @@ class _Links:
         """
         rows = without_strays(rows, self._window)
         self._empty = 0 if rows else self._empty + 1
-        new = self._is_new(rows) if link or self._followed else True
+        alone = not link and not self._followed
+        contents = set() if alone else _contents(rows)
+        new = alone or not contents <= self.seen
         if rows and not new and self.ended:
             self.oddity = _BACK
             return (), None
+        self.moved = self.moved or not contents.isdisjoint(self.seen)
+        self.seen |= contents
         if rows:
             self.rows = len(rows)
             self._size.largest = max(self._size.largest, self.rows)
             self._repeating = 0 if new else self._repeating + 1
         if link is None:
             return rows, None
-        back = link in self._followed or self._came_before(rows)
+        back = link in self._followed or self._came_before(contents)
         if not rows and (back or self._empty >= MOST_EMPTY):
             self.oddity = _NOWHERE
             return rows, None
@@ -214,18 +221,13 @@ class _Links:
         self._followed.add(link)
         return rows, link
 
-    def _came_before(self, rows: Sequence[Row]) -> bool:
+    def _came_before(self, contents: set[int]) -> bool:
         """Whether the same page came before, by a link that may be written in another way."""
-        if not rows:
+        if not contents:
             return False
         known = len(self._pages)
-        self._pages.add(hash(frozenset(_contents(rows))))
+        self._pages.add(hash(frozenset(contents)))
         return len(self._pages) == known
-
-    def _is_new(self, rows: Sequence[Row]) -> bool:
-        known = len(self._seen)
-        self._seen |= _contents(rows)
-        return len(self._seen) > known
 
 
 class _LinkedWalk(ABC):
@@ -277,21 +279,17 @@ class ByLinks(_LinkedWalk):
         self._most = most or MOST_PAGES
         self._pages = self._rows = self._quiet = 0
         self._moved = False
-        self._contents: set[int] = set()  # of this reading
-        self._known: set[int] = set()  # of those before
+        self._known: set[int] = set()  # contents, of the readings before
 
     def _after(self, rows: Sequence[Row], link: str | None) -> Ask | None:
         self._pages += 1
-        if link is not None or self._pages > 1:
-            contents = _contents(rows)
-            self._rows += len(rows)
-            self._moved = self._moved or not contents.isdisjoint(self._contents)
-            self._contents |= contents
+        self._rows += len(rows)
+        self._moved = self._moved or self._links.moved
         if link is None:
             if len(rows) >= self._size.asked:
                 raise AnswerTruncated("a full page without a next link", f"{len(rows)} rows")
             if self._moved and not self._is_settled():
-                self._contents, self._rows = set(), 0
+                self._rows = 0
                 self._links = _Links(self._window, self._size)
                 return self.first
             self.covered = self._window
@@ -302,8 +300,8 @@ class ByLinks(_LinkedWalk):
 
     def _is_settled(self) -> bool:
         """Take in the reading that ends; whether nothing new is to be expected of another one."""
-        self._quiet = self._quiet + 1 if self._contents <= self._known else 0
-        self._known |= self._contents
+        self._quiet = self._quiet + 1 if self._links.seen <= self._known else 0
+        self._known |= self._links.seen
         return len(self._known) >= self._rows or self._quiet >= _ENOUGH_QUIET
 
 

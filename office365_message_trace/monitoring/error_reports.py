@@ -11,7 +11,7 @@ from office365_message_trace.foreign import LONGEST_LINE, printable
 if TYPE_CHECKING:
     from sentry_sdk.types import Event
 
-_LIBRARIES = ("botocore", "msal", "urllib3")
+_LIBRARIES = ("botocore", "urllib3")  # msal is muted where it is used
 _KEPT = (
     "event_id",
     "timestamp",
