@@ -46,7 +46,7 @@ class MessageTraceError(Exception):
 class Unavailable(MessageTraceError):
     """The other side did not give a usable answer this time.
 
-    ``retry_after`` is the number of seconds that it asked to be left alone, if it did.
+    ``retry_after`` is the number of seconds before it is worth asking again, where that is known.
     """
 
     def __init__(self, sentence: str, detail: str = "", retry_after: float | None = None) -> None:

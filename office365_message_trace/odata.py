@@ -5,7 +5,7 @@ Whatever is not a well-formed page is an error, never an empty page.
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -134,41 +134,24 @@ class ODataClient(ABC):
     def _walked(
         self, walk: Walk, ask: Ask, request: Request, pending: Pending, attempts: int
     ) -> Iterator[Page | Pause]:
-        failures = 0
-        refused = ""
         usual_top = ask.top  # another walk may change the page size meanwhile
         while True:
             rows: list[Row] = []
             link: str | None = None
             refusal: LinkRefused | None = None
             try:
-                rows, link = self._page(request, pending, ask, attempts)
-            except StillUnderWay:
-                yield Pause(0.0)
-                continue
-            except Paced as paced:
-                failures += paced.failure is not None
-                if paced.failure and failures >= attempts:
-                    raise paced.failure from None
-                yield Pause(paced.seconds)
-                pending = self._transport.begin(request)
-                continue
+                rows, link = yield from self._patiently(request, pending, ask, attempts)
             except LinkRefused as error:
-                if refused != request.url:  # once may be by mistake
-                    refused = request.url
-                    pending = self._transport.begin(request)
-                    continue
-                refusal = error
-            failures = 0
+                refusal = error.with_traceback(None)  # which would hold this frame
             self._notice_strays(rows, ask.window)
-            problem: WindowTooLarge | None = None
+            problem: list[WindowTooLarge] = []
             following: Ask | None = None
             try:
                 following = walk.refused(refusal) if refusal else walk.after(rows, link)
             except WindowTooLarge as error:
-                problem = error.with_traceback(None)  # which would hold this frame and the rows
+                problem = [error.with_traceback(None)]  # which would hold this frame and the rows
             if following and following.link and not self._is_ours(following.link):
-                problem = WindowTooLarge("a next link leads to another host, it is not followed")
+                problem = [WindowTooLarge("a next link leads to another host, it is not followed")]
             if following and not problem:
                 top = following.top or usual_top
                 ask = replace(following, trace_id=ask.trace_id, top=top)
@@ -178,11 +161,36 @@ class ODataClient(ABC):
             del rows
             yield page.pop()  # only the user of the page holds it
             if problem:
-                del pending  # the exception holds this frame, and that the page's body
-                raise problem
+                raise problem.pop()  # it holds this frame, which must not hold it
             if following is None:
                 self._notice_oddity(walk.oddity)
                 return
+
+    def _patiently(
+        self, request: Request, pending: Pending, ask: Ask, attempts: int
+    ) -> Generator[Pause, None, tuple[list[Row], str | None]]:
+        """Rows and next link of the page that ``request`` gets, after the pauses that it yields."""
+        failures = 0
+        refused = False
+        while True:
+            try:
+                return self._page(request, pending, ask, attempts)
+            except StillUnderWay:
+                yield Pause(0.0)
+                continue
+            except Paced as paced:
+                pause = paced.seconds
+            except Unavailable as error:
+                failures += 1
+                if failures >= attempts or not request.background:
+                    raise
+                pause = error.retry_after or 0.0
+            except LinkRefused:
+                if refused:
+                    raise
+                refused, pause = True, 0.0  # once may be by mistake
+            yield Pause(pause)
+            pending = self._transport.begin(request)
 
     def glance(self, window: Window) -> tuple[Page, bool]:
         """The first page of ``window`` and whether another follows, asked for once.
@@ -199,8 +207,9 @@ class ODataClient(ABC):
             except StillUnderWay:
                 continue
             except Paced as paced:
-                used_up = Throttled("the request budget is used up", retry_after=paced.seconds)
-                raise paced.failure or used_up from None
+                raise Throttled(
+                    "the request budget is used up", retry_after=paced.seconds
+                ) from None
             return Page(rows), link is not None
 
     def render(self, row: Row) -> str:

@@ -43,12 +43,11 @@ class Request:
 
 
 class Paced(Exception):
-    """Not before ``seconds`` have passed: the request budget is used up, or ``failure`` happened."""
+    """Not before ``seconds`` have passed: the request budget is used up."""
 
-    def __init__(self, seconds: float, failure: Unavailable | None = None) -> None:
+    def __init__(self, seconds: float) -> None:
         super().__init__(seconds)
         self.seconds = seconds
-        self.failure = failure
 
 
 class StillUnderWay(Exception):
@@ -134,12 +133,13 @@ class RequestsHttp:
             try:
                 answer.set_result(self._send(request))
             except BaseException as error:  # raised again where the answer is waited for
-                answer.set_exception(error)
+                answer.set_exception(error.with_traceback(None))  # whose frames hold the answer
 
         Thread(target=work, name="request", daemon=True).start()
         turns = count(1)
 
         def wait() -> Answer:
+            nonlocal answer
             patience = PATIENCE if request.background else limits.TOTAL_TIMEOUT
             try:
                 return answer.result(patience)
@@ -147,6 +147,9 @@ class RequestsHttp:
                 if next(turns) * patience < limits.TOTAL_TIMEOUT:
                     raise StillUnderWay from None
                 raise Unavailable("no answer", LATE) from error
+            except BaseException:
+                del answer  # or it would hold the exception, and that this frame
+                raise
 
         return wait
 
@@ -213,7 +216,8 @@ class Transport:
         ``judge`` raises `Unavailable` for an answer that should be asked for again; its other errors
         pass through. After ``attempts`` failures (None: never) the last `Unavailable` is raised; a
         wait follows it all the same, so that whoever asks next does so in time. Background requests
-        raise `Paced` or `StillUnderWay` instead of a longer wait: others need not wait for them.
+        raise `Paced`, `StillUnderWay` or the first `Unavailable`, whose ``retry_after`` is the wait, instead
+        of waiting: others need not wait for them.
         """
         tried = 0
         while True:
@@ -236,9 +240,10 @@ class Transport:
                     "warning",
                     error.detail,
                 )
+                error.retry_after = self._pause(error)
                 if request.background:
-                    raise Paced(self._pause(error), error) from error
-                self._clock.wait(self._pause(error))
+                    raise
+                self._clock.wait(error.retry_after)
                 if tried == attempts:
                     raise
             else:

@@ -14,9 +14,11 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
+
+from office365_message_trace.graph import PATH
 
 START = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
 SPAN = timedelta(minutes=1)
@@ -44,9 +46,11 @@ class Services(ThreadingHTTPServer):
         first = max(-((START - start) // STEP), 0)
         numbers = range(min((end - START) // STEP, ROWS - 1), first - 1, -1)
         found = [n for n in numbers if start <= START + n * STEP <= end]
-        rows = b",".join(map(self.row, found[:top]))
-        link = b',"@odata.nextLink":"%s/more"' % self.url.encode() if found[top:] else b""
-        return b'{"value":[%s]%s}' % (rows, link)
+        skipped = int(query.get("$skiptoken", ["0"])[0])
+        here, behind = found[skipped:][:top], found[skipped + top :]
+        link = urlencode({**query, "$skiptoken": skipped + top}, doseq=True)
+        more = f',"@odata.nextLink":"{self.url}{PATH}?{link}"' if behind else ""
+        return b'{"value":[%s]%s}' % (b",".join(map(self.row, here)), more.encode())
 
     def row(self, number: int) -> bytes:
         at = (START + number * STEP).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -66,7 +70,7 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        self._answer(self.server.page(parse_qs(unquote(urlsplit(self.path).query))))
+        self._answer(self.server.page(parse_qs(urlsplit(self.path).query)))
 
     def do_POST(self) -> None:
         body = gzip.decompress(self.rfile.read(int(self.headers["Content-Length"])))

@@ -1,0 +1,76 @@
+"""What a failed request held is let go at once: pages are large, and the garbage collector comes rarely."""
+
+from __future__ import annotations
+
+import gc
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from office365_message_trace.errors import MessageTraceError
+from office365_message_trace.graph import GraphClient
+from office365_message_trace.session import TimeoutSession
+from office365_message_trace.transport import RequestsHttp, Transport
+from tests.support import Logbook, TurnedClock, minutes
+from tests.unit.test_session import Behaviour, says, serving
+
+ROW = {"id": "a", "receivedDateTime": "2026-06-15T12:00:00Z", "recipientAddress": "b"}
+
+
+def answer(status: str, body: bytes, length: int | None = None) -> Behaviour:
+    return says(
+        b"HTTP/1.1 %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
+        % (status.encode(), length or len(body)),
+        body,
+    )
+
+
+def page(**besides: object) -> bytes:
+    return json.dumps({"value": [ROW] * 1000, **besides}).encode()
+
+
+FAILURES = {
+    "a torn page": answer("200 OK", page(), 10_000_000),
+    "a fault": answer("503 Service Unavailable", page()),
+    "too many requests": answer("429 Too Many Requests", page()),
+    "what is not JSON": answer("200 OK", page()[:-1]),
+    "an error beside the rows": answer("200 OK", page(error={"code": "x"})),
+    "a page over the limit": answer("200 OK", b" " * 7_000_000),
+    "a refusal": answer("403 Forbidden", page()),
+    "a mistake": answer("400 Bad Request", page()),
+    "a link that leads back": answer("200 OK", page(**{"@odata.nextLink": "?back"})),
+    "a link to another host": answer("200 OK", page(**{"@odata.nextLink": "http://other.example"})),
+}
+
+
+@contextmanager
+def no_garbage_collection() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("background", [False, True])
+@pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES)
+def test_a_failed_request_leaves_nothing_to_the_garbage_collector(
+    failure: Behaviour, background: bool
+) -> None:
+    clock, log = TurnedClock(), Logbook()
+    transport = Transport(RequestsHttp(TimeoutSession()), "The service", clock, log)
+    with serving(failure) as server:
+        client = GraphClient(server.url, transport, clock, log)
+
+        def ask() -> None:
+            with pytest.raises(MessageTraceError):
+                list(client.pages(minutes(0, 5), background=background, attempts=1))
+
+        ask()  # what is made once is no leftover
+        with no_garbage_collection():
+            for _ in range(3):
+                ask()
+            assert gc.collect() == 0
