@@ -155,7 +155,7 @@ class TokenHttp:
         try:
             answer = self._session.exchange("POST", url, self._headed, LONGEST_ANSWER, **options)
         except Exception as error:  # whatever a library stumbles over in an odd answer
-            raise unavailable("Entra ID cannot be reached", error, url) from error
+            raise unavailable(error, url, "Entra ID gives ") from error
         if answer.cut:
             raise Unavailable("Entra ID's answer is over the limit", f"status {answer.status}")
         self.answer = answer

@@ -743,15 +743,16 @@ class Collector:
     def _hold(self, reading: _Reading, refusal: Refused, by_intake: bool) -> None:
         """Say who has to do what, and probe slowly. No row is lost: the coverage stays.
 
-        While fresh mail is refused, nothing else is tried. Windows of the past are put off: most
+        The platform stops a trigger that logs `critical`, so that comes only where the settings have to
+        change and several probes in a row have shown it. While fresh mail is refused, nothing else is tried. Windows of the past are put off: most
         likely all of them would be refused. If not, another one shows it at the next probe.
         """
         kind, moment = reading.read.kind, self._clock.monotonic()
         self._refused[kind] = by_intake
         self._progress.refused(kind, True)
-        level = "critical" if isinstance(refusal, Misconfigured) else "error"
-        self._log(str(refusal), level)
         pause = self._probe(kind).failed(moment)
+        lasts = isinstance(refusal, Misconfigured) and self._probe(kind).certain
+        self._log(str(refusal), "critical" if lasts else "error")
         if kind is Kind.LIVE:
             self._clock.wait(pause)
             return

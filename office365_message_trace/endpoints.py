@@ -5,12 +5,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
 import requests
 from requests.utils import get_environ_proxies, prepend_scheme_if_needed, select_proxy
 
+from office365_message_trace.diagnosis import Route
 from office365_message_trace.errors import ConfigurationMistakes
 
 Cloud = Literal["global", "gcc_high", "china"]
@@ -104,34 +106,43 @@ def is_safe_url(url: str) -> bool:
     return scheme == "https" or _is_loopback(host)
 
 
-PROXY_UNUSABLE = (
-    "HTTPS_PROXY is no address such as http://user:password@proxy:3128; special characters in the user "
-    "name and the password must be percent-encoded, such as %23 for #, %2F for / and %3F for ?"
-)
+_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
-def proxy_for(url: str) -> str | None:
-    """The proxy that the environment names for ``url``, as requests understands it."""
-    return select_proxy(url, get_environ_proxies(url))
+def route_to(url: str, environment: Mapping[str, str] = os.environ) -> Route:
+    """The way to ``url``, as requests takes it: decided by its own functions and in its order."""
+    parts = urlsplit(url)
+    proxies = get_environ_proxies(url)
+    proxy = select_proxy(url, proxies)
+    bundle = next((name for name in _BUNDLES if environment.get(name)), "")
+    return Route(
+        host=parts.hostname or "",
+        port=parts.port or _PORTS[parts.scheme],
+        proxy=_without_credentials(proxy) if proxy else "",
+        proxy_variable=f"{parts.scheme if parts.scheme in proxies else 'all'}_proxy".upper(),
+        proxy_readable=not proxy or _without_credentials(proxy) != "",
+        bundle_variable=bundle,
+        bundle_is_folder=bool(bundle) and Path(environment[bundle]).is_dir(),
+    )
 
 
-def has_unusable_proxy(url: str) -> bool:
-    """Tell if the environment names a proxy for ``url`` that is no address.
+def _without_credentials(proxy: str) -> str:
+    """The address of ``proxy`` without user and password; empty if it is none.
 
     Decided by the parsers that requests uses. The first takes ``http://user:12#3@proxy`` for an address
     of the host ``user``, so an ``@`` behind the host counts, too.
     """
-    proxy = proxy_for(url)
-    if not proxy:
-        return False
     try:
         prepared = requests.PreparedRequest()
         prepared.prepare_url(prepend_scheme_if_needed(proxy, "http"), None)  # type: ignore[no-untyped-call]
         urlsplit(proxy)  # by which requests finds the password
         parts = urlsplit(prepared.url or "")
+        port = f":{parts.port}" if parts.port else ""
     except ValueError:
-        return True
-    return not parts.hostname or "@" in f"{parts.path}{parts.query}{parts.fragment}"
+        return ""
+    if not parts.hostname or "@" in f"{parts.path}{parts.query}{parts.fragment}":
+        return ""
+    return f"{parts.scheme}://{parts.hostname}{port}"
 
 
 def _is_loopback(host: str) -> bool:

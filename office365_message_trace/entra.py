@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from office365_message_trace import codec
-from office365_message_trace.errors import Misconfigured, Refused, Unavailable
+from office365_message_trace.errors import Misconfigured, Refused, Unavailable, Unreachable
 from office365_message_trace.foreign import code
 from office365_message_trace.session import Answer
 
@@ -23,6 +23,15 @@ _FEDERATION_DISABLED = (
 _OTHER_CLOUD = (
     "The tenant lives in another cloud of Microsoft. Choose the cloud of the tenant in the setting "
     "cloud: global, gcc_high or china."
+)
+
+_UNKNOWN_TENANT = (
+    "Entra ID does not know the tenant. Compare tenant_id with the Directory (tenant) ID on "
+    "Azure portal > Microsoft Entra ID > Overview, and the setting cloud with the tenant's cloud."
+)
+_NO_TENANT = (
+    "tenant_id is a placeholder such as common or organizations, which names no tenant. Enter the "
+    "Directory (tenant) ID from Azure portal > Microsoft Entra ID > Overview."
 )
 
 _OTHER: tuple[type[Refused], str] = (
@@ -70,11 +79,15 @@ REFUSALS: dict[int, tuple[type[Refused], str]] = {
         f"with the Application (client) ID and Directory (tenant) ID on {_APP_REGISTRATION} > "
         "Overview.",
     ),
-    90002: (
-        Misconfigured,
-        "Entra ID does not know the tenant. Compare tenant_id with the Directory (tenant) ID on "
-        "Azure portal > Microsoft Entra ID > Overview.",
+    7000229: (
+        Refused,
+        "The application has no service principal in this tenant. If tenant_id is right, have an "
+        "administrator of the tenant press Grant admin consent in Azure portal > App registrations > "
+        "your application > API permissions, or run New-MgServicePrincipal with the client_id as "
+        "-AppId in Microsoft Graph PowerShell.",
     ),
+    **dict.fromkeys((90002, 900021, 50128), (Misconfigured, _UNKNOWN_TENANT)),
+    **dict.fromkeys((50194, 50059), (Misconfigured, _NO_TENANT)),
     900023: (
         Misconfigured,
         "tenant_id is neither a GUID nor a domain name of the tenant; correct it.",
@@ -90,6 +103,12 @@ REFUSALS: dict[int, tuple[type[Refused], str]] = {
         "> Sign-in logs > Service principal sign-ins, and exclude the application or allow the "
         "address that the collector comes from.",
     ),
+    530035: (
+        Refused,
+        "The tenant's security defaults block the application. Have the administrator of the tenant see "
+        "Azure portal > Microsoft Entra ID > Sign-in logs > Service principal sign-ins for the reason, "
+        "and replace security defaults by Conditional Access policies that let the application sign in.",
+    ),
     500011: (
         Refused,
         "The tenant has no Exchange Online (the requested resource was not found in it). Check "
@@ -101,24 +120,31 @@ from learn.microsoft.com/azure/devops/pipelines/release/troubleshoot-workload-id
 where only another setting helps, `Refused` where it is mended elsewhere."""
 
 _REDIRECTED = (
-    "Entra ID's sign-in endpoint redirected the token request, and the credential was not sent on; a "
-    "proxy or gateway on the way may want a sign-in of its own"
+    "Entra ID's sign-in endpoint redirected the token request, and the credential was not sent on. A "
+    "proxy or gateway on the way may want a sign-in of its own: have its administrator let requests to the "
+    "sign-in host pass."
+)
+_NOT_ENTRA = (
+    "Something on the way refuses the token request in Entra ID's place, without an error code. If it "
+    "lasts, have the administrator of the proxy or the network let requests to the sign-in host pass."
 )
 _NUMBER = re.compile(r"[0-9]{1,9}")
+_DESCRIBED = re.compile(r"\s*AADSTS([0-9]{1,9})\b")
 _TRANSIENT_NUMBERS = frozenset({90006, 90012, 90024, 90033, 90055})
 
 
 def failure(answer: Answer | None, result: dict[str, Any]) -> Unavailable | Refused:
     """What an unsuccessful answer of Entra ID means, of which msal made ``result``.
 
-    Decided by the number in ``error_codes`` where known, else by the status.
+    Decided by the number where known, else by the status. A refusal without any error code is not
+    Entra ID's own.
     """
     if answer is not None and not result.get("error_codes"):
         result = _json_object(answer) | result
     status = answer.status if answer is not None else 0
     if 300 <= status < 400:
-        return Unavailable(_REDIRECTED, f"status {status}")
-    numbers = _numbers(result.get("error_codes"))
+        return Unreachable(_REDIRECTED, f"status {status}")
+    numbers = _numbers(result.get("error_codes")) or _described(result.get("error_description"))
     error = code(result.get("error")) or "no error code"
     detail = f"status {status}, {error}" + "".join(f", AADSTS{number}" for number in numbers)
     transient = status in (0, 408, 429) or status >= 500 or _TRANSIENT_NUMBERS & {*numbers}
@@ -129,6 +155,8 @@ def failure(answer: Answer | None, result: dict[str, Any]) -> Unavailable | Refu
             detail,
             float(wait) if wait.isdecimal() else None,
         )
+    if not numbers and not isinstance(result.get("error"), str):
+        return Unreachable(_NOT_ENTRA, detail)
     kind, sentence = next((REFUSALS[number] for number in numbers if number in REFUSALS), _OTHER)
     return kind(sentence, detail)
 
@@ -137,6 +165,12 @@ def _numbers(codes: Any) -> list[int]:
     """The error numbers in ``codes``, which is a list where Entra ID follows its documentation."""
     listed = codes if isinstance(codes, list) else [codes]
     return [int(str(code)) for code in listed if _NUMBER.fullmatch(str(code))]
+
+
+def _described(description: Any) -> list[int]:
+    """The error number that ``description`` begins with."""
+    found = _DESCRIBED.match(description) if isinstance(description, str) else None
+    return [int(found[1])] if found else []
 
 
 def _json_object(answer: Answer) -> dict[str, Any]:

@@ -4,6 +4,8 @@
 
     MessageTraceError             a sentence for the user, a detail for the engineer
     ├── Unavailable               passes by itself: wait, then ask again
+    │   ├── Unreachable           ... once the cause on the way to the other side has ended
+    │   └── Throttled             ... once there is room for more requests
     ├── Refused                   a person has to act outside this trigger: hold the data, probe slowly
     │   ├── Misconfigured         only changed settings of this trigger help
     │   └── Rejected              this very request is not accepted; others may be
@@ -44,14 +46,33 @@ class MessageTraceError(Exception):
 
 
 class Unavailable(MessageTraceError):
-    """The other side did not give a usable answer this time.
+    """The other side did not give a usable answer this time: ``sentence`` says in some words why.
 
     ``retry_after`` is the number of seconds before it is worth asking again, where that is known.
+    ``lasting`` is what the same answer means if it comes again and again.
     """
 
-    def __init__(self, sentence: str, detail: str = "", retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        sentence: str,
+        detail: str = "",
+        retry_after: float | None = None,
+        lasting: "Refused | None" = None,
+    ) -> None:
         super().__init__(sentence, detail)
         self.retry_after = retry_after
+        self.lasting = lasting
+
+    def about(self, service: str) -> str:
+        """A whole sentence, for a request to ``service``."""
+        return f"{service} does not answer as it should ({self.sentence})."
+
+
+class Unreachable(Unavailable):
+    """The cause is on the way, and somebody may have to end it: ``sentence`` is whole and says who."""
+
+    def about(self, service: str) -> str:
+        return self.sentence
 
 
 class Throttled(Unavailable):

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from office365_message_trace import codec
 from office365_message_trace.clock import Clock
 from office365_message_trace.errors import MessageTraceError, Refused
+from office365_message_trace.microsoft.failures import Failure
 from office365_message_trace.microsoft.paging import (
     Ask,
     ByLinks,
@@ -20,7 +21,7 @@ from office365_message_trace.microsoft.paging import (
 )
 from office365_message_trace.microsoft.rows import GRAPH_ROWS
 from office365_message_trace.model import UNDATED, Fields, Log, Row, Window
-from office365_message_trace.odata import Failure, ODataClient, odata_text, odata_time
+from office365_message_trace.odata import ODataClient, odata_text, odata_time
 from office365_message_trace.session import Answer
 from office365_message_trace.transport import Transport
 
@@ -125,7 +126,7 @@ class GraphClient(ODataClient):
             return Refused(_NOT_PROVISIONED, failure.detail)
         if failure.status == 401:
             return Refused(_NOT_ACCEPTED, failure.detail)
-        if failure.status == 403:
+        if failure.status == 403 and failure.own:
             return Refused(_PERMISSION_MISSING, failure.detail)
         return None
 

@@ -6,10 +6,9 @@ Whatever is not a well-formed page is an error, never an empty page.
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property
-from html import unescape
 from typing import Any, ClassVar
 from urllib.parse import urljoin
 
@@ -21,11 +20,13 @@ from office365_message_trace.endpoints import UNFIT, is_same_origin
 from office365_message_trace.errors import (
     HistoryExceeded,
     MessageTraceError,
+    Refused,
     Rejected,
     Throttled,
     Unavailable,
     WindowTooLarge,
 )
+from office365_message_trace.microsoft.failures import Failure
 from office365_message_trace.microsoft.paging import Ask, OnePage, PageSize, Walk, without_strays
 from office365_message_trace.microsoft.rows import RowFormat
 from office365_message_trace.model import (
@@ -48,7 +49,6 @@ from office365_message_trace.transport import (
 )
 
 _INSTANT = 2 * MILLISECOND  # the widest window that no division helps, see `ByTime`
-_READABLE = 20_000  # bytes of an error that are looked at
 # "Invalid StartDate value. The StartDate can't be older than 10 days from today."
 _TOO_OLD = re.compile(
     r"\bStartDate\b[^.\r\n]{1,80}\bolder than ([1-9]\d{0,3}) days\b", re.IGNORECASE
@@ -59,25 +59,20 @@ _TOO_LARGE = re.compile(
     r"|exceeds? the (?:maximum|limit)|(?:narrow|reduce|shorten) the",
     re.IGNORECASE,
 )
+_REJECTED = (
+    "{} does not accept the request. This is not the fault of a setting: report it to the maintainers of "
+    "this module with the text in brackets."
+)
+_REFUSED_BEFORE = (
+    "{} does not accept the request, or something before it does not: the answer is none of its own. Have "
+    "the administrator of the proxy or the network let requests to it pass; if there is nothing in "
+    "between, report it to the maintainers of this module with the text in brackets."
+)
 _ABOUT_THE_WINDOW = (400, 500)  # other statuses say what they mean by themselves
 
 
 class LinkRefused(MessageTraceError):
     """A next link is not accepted; what that means depends on the pages before it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """An answer other than 200: ``text`` is its beginning, ``continued`` if a next link led to it."""
-
-    status: int
-    text: str
-    url: str
-    continued: bool
-
-    @property
-    def detail(self) -> str:
-        return f"status {self.status}"
 
 
 class ODataClient(ABC):
@@ -281,27 +276,28 @@ class ODataClient(ABC):
         """The consequence of an answer other than 200 for the window of ``ask``."""
         if answer.status < 300:
             return Unavailable("an answer that is no page of rows", f"status {answer.status}")
-        text = unescape(answer.body[:_READABLE].decode("utf-8", "replace"))
         continued = ask.link is not None or ask.beyond is not None
-        failure = Failure(answer.status, text, url, continued)
+        failure = Failure.of(answer, url, continued)
         if days := _days_kept(failure, self._clock.now() - ask.window.start):
             return HistoryExceeded("older than the service keeps", days, failure.detail)
-        speaks_of_size = answer.status in _ABOUT_THE_WINDOW and _TOO_LARGE.search(text)
+        speaks_of_size = answer.status in _ABOUT_THE_WINDOW and _TOO_LARGE.search(failure.text)
         if answer.status == 413 or speaks_of_size:
             return WindowTooLarge("the window holds too many rows", failure.detail)
-        if refusal := self.refusal(failure):
-            return refusal
-        try:
-            check_available(answer, self._clock.now())
-        except Unavailable as error:
-            return error
-        if continued:
-            return LinkRefused("a next link is refused", failure.detail)
-        return Rejected(
-            f"{self.name} does not accept the request. This is not the fault of a setting: report "
-            "it to the maintainers of this module with the text in brackets.",
-            failure.detail,
-        )
+        refusal = self.refusal(failure)
+        if refusal is None:
+            try:
+                check_available(answer, self._clock.now(), failure.detail)
+            except Unavailable as error:
+                return error
+            if continued:
+                return LinkRefused("a next link is refused", failure.detail)
+            sentence = _REJECTED if failure.own else _REFUSED_BEFORE
+            refusal = Rejected(sentence.format(self.name), failure.detail)
+        if isinstance(refusal, Refused) and not failure.own and failure.status != 401:
+            return Unavailable(
+                "a refusal in other words than its own", failure.detail, lasting=refusal
+            )
+        return refusal
 
     def _notice_oddity(self, oddity: str | None) -> None:
         if oddity:

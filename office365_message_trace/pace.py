@@ -10,6 +10,9 @@ NARROWEST = MILLISECOND
 ATTEMPTS = 4
 """At one request, before its window is given back; it will be planned again."""
 
+CERTAIN = 3
+"""Failures in a row, by `SlowProbe`, that may still pass by themselves: those of the first four minutes."""
+
 _FIRST_GUESS = timedelta(hours=6)
 _BOLDEST_GUESS = timedelta(days=4)
 _WIDEST = timedelta(days=10)  # what Graph accepts at most, and the Reporting Web Service's history
@@ -71,6 +74,11 @@ class SlowProbe:
         self._patience = patience
         self._failures = 0
         self._next = 0.0
+
+    @property
+    def certain(self) -> bool:
+        """Whether so many tries in a row have failed that it will not pass by itself."""
+        return self._failures > self._patience + CERTAIN
 
     @property
     def waiting(self) -> bool:

@@ -19,9 +19,9 @@ from typing import Any
 import requests
 from requests.adapters import HTTPAdapter
 
-from office365_message_trace import codec
-from office365_message_trace.endpoints import PROXY_UNUSABLE, has_unusable_proxy
-from office365_message_trace.errors import Unavailable
+from office365_message_trace import codec, diagnosis
+from office365_message_trace.endpoints import route_to
+from office365_message_trace.errors import Unavailable, Unreachable
 
 CONNECT_TIMEOUT = 10.0  # seconds
 READ_TIMEOUT = 120.0  # seconds between two bytes of an answer
@@ -138,13 +138,17 @@ class TimeoutSession(requests.Session):
         """None: requests would parse the address even if it is not to be followed."""
 
 
-def unavailable(sentence: str, error: Exception, url: str) -> Unavailable:
-    """The consequence of ``error``, which an exchange with ``url`` raised."""
+def unavailable(error: Exception, url: str, whose: str = "") -> Unavailable:
+    """The consequence of ``error``, which an exchange with ``url`` raised.
+
+    ``whose`` answer is missing is said of what passes by itself, if it is another one's than the
+    service's that the request is for.
+    """
     if isinstance(error, OutOfTime):
-        return Unavailable(sentence, LATE)
-    if has_unusable_proxy(url):
-        return Unavailable(PROXY_UNUSABLE, _kind(error))
-    return Unavailable(sentence, _kind(error))
+        return Unavailable(f"{whose}{diagnosis.IN_TIME}", LATE)
+    if sentence := diagnosis.sentence(error, route_to(url)):
+        return Unreachable(sentence, diagnosis.kinds(error))
+    return Unavailable(f"{whose}{diagnosis.passing(error)}", diagnosis.kinds(error))
 
 
 class _WatchedAdapter(HTTPAdapter):
@@ -268,11 +272,3 @@ _UNPACKERS = {"": _Plain, "identity": _Plain, "gzip": _Gzip, "x-gzip": _Gzip}
 
 def _unsigned(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
-
-
-def _kind(error: Exception) -> str:
-    """The kind of failure without addresses, which may hold what does not belong in a log."""
-    cause = error.args[0] if error.args and isinstance(error.args[0], Exception) else error
-    reason = getattr(cause, "reason", None)
-    names = [type(error).__name__, *(type(e).__name__ for e in (cause, reason) if e is not None)]
-    return ", ".join(dict.fromkeys(name for name in names if name != "str"))

@@ -17,6 +17,7 @@ from requests_ratelimiter import LimiterMixin
 
 from office365_message_trace import session as limits
 from office365_message_trace.clock import Clock
+from office365_message_trace.diagnosis import IN_TIME
 from office365_message_trace.errors import MessageTraceError, Stopped, Throttled, Unavailable
 from office365_message_trace.model import Log
 from office365_message_trace.quota import BACKGROUND, LIVE, RequestBudget
@@ -25,6 +26,7 @@ from office365_message_trace.session import LATE, Answer, TimeoutSession, unavai
 PATIENCE = 5.0  # seconds that fresh mail waits for an answer to a background request
 LONGEST_WAIT = 60.0  # seconds, of the exponential series
 LONGEST_RETRY_AFTER = 600.0  # seconds; a server that asks for more is asked again after these
+DOUBTS = 2  # answers in a row that are tried again before what they mean if they last is believed
 SLOW_DOWN = 30.0  # seconds after a 429 that does not say how long; others wait 30 to 60
 
 _SAY_EVERY = 60.0  # seconds
@@ -146,7 +148,7 @@ class RequestsHttp:
             except TimeoutError as error:
                 if next(turns) * patience < limits.TOTAL_TIMEOUT:
                     raise StillUnderWay from None
-                raise Unavailable("no answer", LATE) from error
+                raise Unavailable(IN_TIME, LATE) from error
             except BaseException:
                 del answer  # or it would hold the exception, and that this frame
                 raise
@@ -169,7 +171,7 @@ class RequestsHttp:
         except (MessageTraceError, Stopped):  # of the signer or the storage of the request budget
             raise
         except Exception as error:  # whatever a library stumbles over in an odd answer
-            raise unavailable("no answer", error, request.url) from error
+            raise unavailable(error, request.url) from error
 
 
 class Transport:
@@ -196,6 +198,7 @@ class Transport:
         self._credentials = credentials
         self._jitter = jitter
         self._failures = 0
+        self._doubtful = 0  # of them, the last ones in a row that may not be what they seem
         self._said: dict[str, float] = {}
         self._trouble_said = False  # and its end not yet
 
@@ -214,7 +217,8 @@ class Transport:
         """What ``judge`` makes of the answer to ``request``, which may be ``pending`` already.
 
         ``judge`` raises `Unavailable` for an answer that should be asked for again; its other errors
-        pass through. After ``attempts`` failures (None: never) the last `Unavailable` is raised; a
+        pass through. What an answer means that lasts (`Unavailable.lasting`) is raised once it has come
+        more than `DOUBTS` times in a row. After ``attempts`` failures (None: never) the last `Unavailable` is raised; a
         wait follows it all the same, so that whoever asks next does so in time. Background requests
         raise `Paced`, `StillUnderWay` or the first `Unavailable`, whose ``retry_after`` is the wait, instead
         of waiting: others need not wait for them.
@@ -232,11 +236,14 @@ class Transport:
                     raise
                 self._clock.wait(paced.seconds)
             except Unavailable as error:
+                self._doubtful = self._doubtful + 1 if error.lasting else 0
+                if error.lasting and self._doubtful > DOUBTS:
+                    raise error.lasting from None
                 tried += 1
                 self._failures += 1
                 self._trouble_said |= self._say(
-                    f"{self._service} does not answer as it should ({error.sentence}); "
-                    "trying again until it does, nothing is lost meanwhile.",
+                    f"{error.about(self._service)} Trying again until it works; nothing is lost "
+                    "meanwhile.",
                     "warning",
                     error.detail,
                 )
@@ -284,7 +291,7 @@ class Transport:
     def _recovered(self) -> None:
         if self._trouble_said:
             self._log(f"{self._service} answers again.", "info")
-        self._failures, self._trouble_said = 0, False
+        self._failures, self._doubtful, self._trouble_said = 0, 0, False
 
 
 def microsoft_http(
@@ -307,11 +314,11 @@ def retry_after(answer: Answer, now: datetime) -> float | None:
     return max((until - now) / timedelta(seconds=1), 0.0)
 
 
-def check_available(answer: Answer, now: datetime) -> None:
+def check_available(answer: Answer, now: datetime, detail: str = "") -> None:
     """Raise `Unavailable` for the statuses that pass by themselves (RFC 9110, RFC 6585), and for a
-    success of which only the beginning was read.
+    success of which only the beginning was read. ``detail`` is for the log, the status by default.
     """
-    detail, advice = f"status {answer.status}", retry_after(answer, now)
+    detail, advice = detail or f"status {answer.status}", retry_after(answer, now)
     if answer.status == 429:
         raise Throttled("it asks to slow down", detail, SLOW_DOWN if advice is None else advice)
     if answer.status in (408, 425) or answer.status >= 500:

@@ -4,9 +4,10 @@ from datetime import datetime, timedelta
 
 from office365_message_trace.commands.findings import Finding, failure, ok, warning
 from office365_message_trace.commands.words import count, span
-from office365_message_trace.errors import MessageTraceError, Throttled, Unavailable
+from office365_message_trace.errors import MessageTraceError, Throttled, Unavailable, Unreachable
 from office365_message_trace.model import Page, Window, instant
 from office365_message_trace.odata import ODataClient
+from office365_message_trace.transport import DOUBTS
 
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 
@@ -15,13 +16,24 @@ def access_findings(source: ODataClient, now: datetime) -> list[Finding]:
     """What one small request finds out, or two if there was no mail in the last hour."""
     end = now.replace(microsecond=0)
     try:
-        page, more = source.glance(Window(end - _HOUR, end))
+        page, more = _glance(source, Window(end - _HOUR, end))
         if page.rows:
             return [_readable(source), _freshness(page, more, now)]
-        page, more = source.glance(Window(end - _DAY, end))
+        page, more = _glance(source, Window(end - _DAY, end))
     except MessageTraceError as problem:
         return [_refused(source, problem)]
     return [_readable(source), _quiet(page, more, now)]
+
+
+def _glance(source: ODataClient, window: Window) -> tuple[Page, bool]:
+    """As the source does it, but tried again before an answer is believed that may be odd once only."""
+    for _ in range(DOUBTS):
+        try:
+            return source.glance(window)
+        except Unavailable as odd:
+            if not odd.lasting:
+                raise
+    return source.glance(window)
 
 
 def _readable(source: ODataClient) -> Finding:
@@ -32,13 +44,15 @@ def _refused(source: ODataClient, problem: MessageTraceError) -> Finding:
     if not isinstance(problem, Unavailable):
         return failure("message trace", str(problem))
     detail = f" [{problem.detail}]" if problem.detail else ""
-    text = f"{source.name} does not answer as it should ({problem.sentence})."
+    text = problem.about(source.name)
     if isinstance(problem, Throttled):
         return warning(
             "message trace",
             f"{text} The tenant's requests are spent, by this trigger or other tools; run check "
             f"again in {span(timedelta(seconds=problem.retry_after or 0))}.{detail}",
         )
+    if isinstance(problem, Unreachable):
+        return failure("message trace", f"{text}{detail}")
     return failure(
         "message trace",
         f"{text} The trigger tries again until it does. If it lasts, see Microsoft 365 admin center > "

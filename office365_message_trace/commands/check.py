@@ -59,7 +59,7 @@ def examine(
             clock.heard(each.service, each.date, each.at)
     if skew := clock_finding(clock):
         yield skew
-    unreachable = {each.service for each in reached if each.trouble}
+    unreachable = {each.service for each in reached if each.problem}
 
     signed_in = _ENTRA not in unreachable
     if signed_in and not isinstance(setup.settings, BasicSettings):
@@ -117,7 +117,9 @@ def _intake(setup: Setup, clock: Clock, send_test_event: bool) -> Finding:
         event = event_of_check(clock.now(), reporting_format=not graph_rows)
     http = RequestsHttp(TimeoutSession())
     key = settings.intake_key.get_secret_value()
-    return intake_finding(http, setup.intake_server, key, settings.intake_format, event)
+    return intake_finding(
+        http, setup.intake_server, key, settings.intake_format, event, clock.now()
+    )
 
 
 def _unsaid(_text: str, _level: str) -> None:

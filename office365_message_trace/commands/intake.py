@@ -6,18 +6,23 @@ import orjson
 
 from office365_message_trace import codec
 from office365_message_trace.commands.findings import Finding, failure, ok, warning
-from office365_message_trace.errors import Unavailable
+from office365_message_trace.errors import Refused, Unavailable
 from office365_message_trace.model import milliseconds
 from office365_message_trace.sekoia import intake_verdict
-from office365_message_trace.sekoia.intake_verdict import ALL_REFUSED, Meaning, key_refused
+from office365_message_trace.sekoia.intake_verdict import ALL_REFUSED, Meaning
 from office365_message_trace.session import Answer
-from office365_message_trace.transport import Http, Request
+from office365_message_trace.transport import Http, Request, check_available
 
 _SUBJECT = "intake"
 
 
 def intake_finding(
-    http: Http, intake_server: str, intake_key: str, intake_format: str, test_event: str | None
+    http: Http,
+    intake_server: str,
+    intake_key: str,
+    intake_format: str,
+    test_event: str | None,
+    now: datetime,
 ) -> Finding:
     """The verdict of the intake on an empty batch, or on one with ``test_event``; the intake should be
     of the ``intake_format`` of that name."""
@@ -27,36 +32,37 @@ def intake_finding(
     url = intake_server.rstrip("/") + "/batch"
     try:
         answer = http.begin(Request("POST", url, headers, body))()
+        check_available(answer, now)
+        return verdict(answer, intake_format, len(events))
     except Unavailable as problem:
-        return failure(_SUBJECT, f"The Sekoia.io intake gives no answer. [{problem.detail}]")
-    return verdict(answer, intake_format, bool(test_event))
+        if lasting := problem.lasting:
+            return failure(_SUBJECT, str(lasting))
+        return failure(
+            _SUBJECT,
+            f"{problem.about('The Sekoia.io intake')} The trigger holds the events and tries again; if it "
+            f"lasts, see Sekoia.io's status page. [{problem.detail}]",
+        )
+    except Refused as refusal:
+        return failure(_SUBJECT, str(refusal))
 
 
-def verdict(answer: Answer, intake_format: str, with_event: bool) -> Finding:
-    """What ``answer`` says of the key. How the intake takes an empty batch is not documented, so a
-    refusal of the batch itself says nothing of the key."""
-    detail = f"[status {answer.status}]"
-    meaning = intake_verdict.meaning(answer.status)
-    if meaning is Meaning.KEY:
-        return failure(_SUBJECT, f"{key_refused(intake_format)} {detail}")
-    if meaning is Meaning.BATCH:
-        if with_event:
-            return failure(_SUBJECT, f"{ALL_REFUSED} {detail}")
+def verdict(answer: Answer, intake_format: str, events: int) -> Finding:
+    """What ``answer`` says of the key, by the rules of `intake_verdict`, which raises the failures.
+
+    How the intake takes an empty batch is not documented, so a refusal of the batch itself says nothing
+    of the key.
+    """
+    if not events and intake_verdict.meaning(answer.status, answer.body) is Meaning.BATCH:
         return warning(
             _SUBJECT,
             "reachable, but it does not take an empty batch, so the key was not verified. Run check "
-            f"with --send-test-event to verify it with one event. {detail}",
+            f"with --send-test-event to verify it with one event. [status {answer.status}]",
         )
-    if meaning is not Meaning.EVENTS:
-        return failure(
-            _SUBJECT,
-            "The Sekoia.io intake does not answer as it should. The trigger holds the events and "
-            f"tries again; if it lasts, see Sekoia.io's status page. {detail}",
-        )
-    if not with_event:
+    judged = intake_verdict.verdict(answer.status, answer.body, events, intake_format)
+    if judged.missing:
+        return failure(_SUBJECT, f"{ALL_REFUSED} [{judged.detail}]")
+    if not events:
         return ok(_SUBJECT, "accepts the key (asked with an empty batch, no event was sent)")
-    if not _accepted(answer, intake_format):
-        return failure(_SUBJECT, f"{ALL_REFUSED} {detail}")
     return ok(_SUBJECT, 'accepted the test event: look for the subject "Test event of check"')
 
 
@@ -95,10 +101,3 @@ def event_of_check(now: datetime, reporting_format: bool) -> str:
             "status": "gettingStatus",
         }
     )
-
-
-def _accepted(answer: Answer, intake_format: str) -> bool:
-    try:
-        return intake_verdict.verdict(answer.status, answer.body, 1, intake_format).missing == 0
-    except Unavailable:
-        return False

@@ -56,9 +56,7 @@ def _pages(source: ODataClient, window: Window, clock: Clock, log: Log) -> Itera
                 problem.detail,
             ) from None
         except Unavailable as problem:
-            text = (
-                f"{source.name} does not answer as it should ({problem.sentence}); try again later."
-            )
+            text = f"{problem.about(source.name)} Try again later."
             raise Unavailable(text, problem.detail) from None
 
 

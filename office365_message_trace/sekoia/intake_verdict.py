@@ -6,15 +6,21 @@ answer                  verdict
 2xx, an id for each     the events at the positions without an id are refused
 2xx, fewer ids          so many events are refused; the answer does not say which
 2xx, no id at all       every event is refused
-2xx, anything else      no verdict: `Unavailable`
+2xx, more ids           no verdict: `Unavailable`
+2xx, anything else      no intake answers here: `Unavailable`, and `Refused` if it lasts
 400, 413, 422           the batch is refused as a whole: nothing of it was accepted
-401, 403, 404           the intake key is refused: `Misconfigured`
+401, 403                the intake key is refused: `Misconfigured`
+404 about a key         the same
+401, 403 as a web page  no intake answers here: `Unavailable`, and `Refused` if it lasts
+404, 405, 410           the same
 any other               the intake refuses the request, whatever is in it: `Refused`
 ======================= ===================================================================
 
 The statuses that pass by themselves (408, 425, 429, 3xx, 5xx) are the transport's; see
 `check_available`. Sekoia.io documents one id an event in ``event_ids``, a status for each event in an
-undocumented form if some are too large, and 413 if all are.
+undocumented form if some are too large, and 413 if all are. How it answers a key that it does not know is not
+documented: a 404 without a word about a key is more likely one of another server, or of another path.
+`Refused` where it may also be an outage, which no other setting ends.
 """
 
 from dataclasses import dataclass
@@ -28,6 +34,14 @@ ALL_REFUSED = (
     "The Sekoia.io intake accepts none of the events. Compare intake_key and intake_server with "
     "the intake on Sekoia.io; if they are right, report this to Sekoia.io's support with the text "
     "in brackets. The events are held and sent again."
+)
+
+
+NO_INTAKE = (
+    "No Sekoia.io intake answers at intake_server, but something else. Compare it with the address of your "
+    "region's intake, without a path that is not part of it, such as /batch at its end; if a proxy or a "
+    "gateway answers in its place, have its administrator let requests to it pass. If the address is right, "
+    "compare intake_key with the intake on Sekoia.io. The events are held and sent again."
 )
 
 
@@ -46,6 +60,7 @@ class Meaning(Enum):
     EVENTS = "events"
     BATCH = "batch"
     KEY = "key"
+    ADDRESS = "address"
     REQUEST = "request"
 
 
@@ -63,14 +78,18 @@ class Verdict:
     detail: str
 
 
-def meaning(status: int) -> Meaning:
-    """The subject of an answer with ``status``."""
+def meaning(status: int, body: bytes) -> Meaning:
+    """The subject of an answer with ``status`` and ``body``."""
     if 200 <= status < 300:
         return Meaning.EVENTS
     if status in (400, 413, 422):
         return Meaning.BATCH
-    if status in (401, 403, 404):
+    if status in (401, 403) and not body.lstrip().startswith(b"<"):
         return Meaning.KEY
+    if status == 404 and _speaks_of_key(body):
+        return Meaning.KEY
+    if status in (401, 403, 404, 405, 410):
+        return Meaning.ADDRESS
     return Meaning.REQUEST
 
 
@@ -81,13 +100,15 @@ def verdict(status: int, body: bytes, events: int, intake_format: str) -> Verdic
     Raises `Misconfigured`, `Refused` or `Unavailable` as the table above says.
     """
     detail = f"status {status}"
-    match meaning(status):
+    match meaning(status, body):
         case Meaning.EVENTS:
             return _by_ids(_event_ids(body, detail), events, detail)
         case Meaning.BATCH:
             return Verdict(events, (0,) if events == 1 else None, detail)
         case Meaning.KEY:
             raise Misconfigured(key_refused(intake_format), detail)
+        case Meaning.ADDRESS:
+            raise no_intake(detail)
     raise Refused(ALL_REFUSED, detail)
 
 
@@ -106,10 +127,22 @@ def _event_ids(body: bytes, detail: str) -> list[Any]:
     try:
         ids = codec.decode(body)["event_ids"]
     except (ValueError, KeyError, TypeError) as error:
-        raise Unavailable("an answer without event ids", detail) from error
+        raise no_intake(detail) from error
     if not isinstance(ids, list):
-        raise Unavailable("an answer without event ids", detail)
+        raise no_intake(detail)
     return ids
+
+
+def no_intake(detail: str) -> Unavailable:
+    """The consequence of an answer that is none of an intake."""
+    return Unavailable("an answer without event ids", detail, lasting=Refused(NO_INTAKE, detail))
+
+
+def _speaks_of_key(body: bytes) -> bool:
+    try:
+        return isinstance(codec.decode(body), dict) and b"key" in body.lower()
+    except ValueError:
+        return False
 
 
 def _is_id(value: object) -> bool:

@@ -16,7 +16,6 @@ import requests
 
 from office365_message_trace import codec, session
 from office365_message_trace.auth import EntraAuth, TokenHttp
-from office365_message_trace.endpoints import PROXY_UNUSABLE
 from office365_message_trace.errors import Unavailable
 from office365_message_trace.session import Answer, TimeoutSession
 from office365_message_trace.transport import Request, RequestsHttp, check_available
@@ -302,7 +301,7 @@ ODD = {
 
 @pytest.mark.parametrize("behaviour", ODD.values(), ids=ODD)
 def test_whatever_a_library_raises_about_one_answer_is_unavailable(behaviour: Behaviour) -> None:
-    with serving(behaviour) as server, pytest.raises(Unavailable, match="no answer") as caught:
+    with serving(behaviour) as server, pytest.raises(Unavailable, match="no usable answer") as caught:
         asked(server.url)
     assert caught.value.detail
 
@@ -325,40 +324,13 @@ def test_an_error_of_a_signer_that_is_no_failure_of_ours_is_unavailable() -> Non
     assert "canary" not in str(caught.value)
 
 
-PROXIES = [
-    "http://user:pa#ss@host:3128",
-    "http://user:pa/ss@host:3128",
-    "http://user:pa?ss@host:3128",
-    "http://user:pa[ss@host:3128",
-    "http://user:pa]ss@host:3128",
-    "http://user:12#3@host:3128",
-    "http://host:99999",
-    "host:3128",
-    "http://",
-]
-
-
-@pytest.mark.parametrize("proxy", PROXIES)
-def test_a_proxy_that_is_no_address_is_named_as_the_cause(
-    proxy: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", proxy)
-    with pytest.raises(Unavailable) as caught:
-        asked("https://service.example/")
-    assert caught.value.sentence == PROXY_UNUSABLE
-    auth = EntraAuth("https://login.example", "tenant", "client", "secret", "scope/.default")
-    with pytest.raises(Unavailable) as caught:
-        auth(requests.Request("GET", "https://service.example/").prepare())
-    assert caught.value.sentence == PROXY_UNUSABLE
-
-
 @pytest.mark.parametrize("password", ["pa@ss", "pa%23ss", "pa:ss", "päss"])
 def test_a_password_that_requests_can_read_is_sent_to_the_proxy(
     password: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with serving(says(b"HTTP/1.1 407 No\r\n\r\n")) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://user:{password}@127.0.0.1:{proxy.port}")
-        with pytest.raises(Unavailable, match="no answer"):
+        with pytest.raises(Unavailable, match="status 407"):
             asked("https://service.example/")
     assert b"Proxy-Authorization: Basic" in proxy.heads[0]
 

@@ -419,7 +419,8 @@ def test_what_is_no_whole_answer_is_unavailable(world: Sandbox, fault: Fault) ->
             patch.setattr(session, "READ_TIMEOUT", 0.3)
         with pytest.raises(Unavailable) as caught:
             http.begin(asking(world, "/batch?secret=canary"))()
-    assert caught.value.sentence == "no answer"
+    late = isinstance(fault, Hang)
+    assert caught.value.sentence == ("no answer in time" if late else "no usable answer")
     assert "canary" not in repr(caught.value)
     assert "127.0.0.1" not in repr(caught.value)
     assert http.begin(asking(world))().status == 404, "the next request gets its answer"
@@ -441,7 +442,7 @@ def test_a_refused_connection_is_unavailable() -> None:
 
 
 def test_a_name_that_does_not_resolve_is_unavailable(world: Sandbox) -> None:
-    with pytest.raises(Unavailable, match="no answer"):
+    with pytest.raises(Unavailable, match="nowhere.invalid is not known"):
         RequestsHttp(TimeoutSession()).begin(Request("GET", "https://nowhere.invalid/"))()
 
 
