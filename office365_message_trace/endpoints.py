@@ -114,12 +114,13 @@ def route_to(url: str, environment: Mapping[str, str] = os.environ) -> Route:
     parts = urlsplit(url)
     proxies = get_environ_proxies(url)
     proxy = select_proxy(url, proxies)
+    named_for_all = proxy and parts.scheme not in proxies
     bundle = next((name for name in _BUNDLES if environment.get(name)), "")
     return Route(
         host=parts.hostname or "",
         port=parts.port or _PORTS[parts.scheme],
         proxy=_without_credentials(proxy) if proxy else "",
-        proxy_variable=f"{parts.scheme if parts.scheme in proxies else 'all'}_proxy".upper(),
+        proxy_variable="ALL_PROXY" if named_for_all else f"{parts.scheme.upper()}_PROXY",
         proxy_readable=not proxy or _without_credentials(proxy) != "",
         bundle_variable=bundle,
         bundle_is_folder=bool(bundle) and Path(environment[bundle]).is_dir(),

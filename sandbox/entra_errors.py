@@ -55,6 +55,36 @@ TABLE: dict[int, tuple[int, str, str]] = {
         "invalid_resource",
         "The resource principal named {scope} was not found in the tenant named {tenant}.",
     ),
+    900021: (
+        400,
+        "invalid_request",
+        "Requested tenant identifier '{tenant}' is not valid. Tenant identifiers may not be an empty "
+        "GUID.",
+    ),
+    50128: (
+        400,
+        "invalid_request",
+        "Invalid domain name - No tenant-identifying information found in either the request or implied "
+        "by any provided credentials.",
+    ),
+    50059: (
+        400,
+        "invalid_request",
+        "No tenant-identifying information found in either the request or implied by any provided "
+        "credentials.",
+    ),
+    50194: (
+        400,
+        "invalid_request",
+        "Application '{app}' is not configured as a multi-tenant application. Usage of the /common "
+        "endpoint is not supported for such apps.",
+    ),
+    7000229: (
+        401,
+        "invalid_client",
+        "The client application {app} is missing service principal in the tenant {tenant}.",
+    ),
+    530035: (400, "invalid_grant", "Access has been blocked by security defaults."),
     900144: (
         400,
         "invalid_request",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -34,7 +35,10 @@ class Said(NamedTuple):
 
 
 class Desk:
-    """Runs commands against ``world`` as the platform would let them: by environment variables."""
+    """Runs commands against ``world`` as the platform would let them: by environment variables.
+
+    ``variables`` go before those of the world; what is entered into ``opened`` ends with the desk.
+    """
 
     def __init__(
         self,
@@ -42,10 +46,13 @@ class Desk:
         data: Path,
         patch: pytest.MonkeyPatch,
         capsys: pytest.CaptureFixture[str],
+        opened: ExitStack,
     ) -> None:
         self.world = world
         self.data = data
         self.patch = patch
+        self.variables: dict[str, str] = {}
+        self.opened = opened
         self._capsys = capsys
 
     def run(
@@ -58,7 +65,7 @@ class Desk:
     ) -> Said:
         """The command with ``--trigger``; ``settings`` join the configuration."""
         environment = self.world.environment(trigger, **settings)
-        for name, value in {**environment, **(variables or {})}.items():
+        for name, value in {**environment, **self.variables, **(variables or {})}.items():
             self.patch.setenv(name, value)
         return self.type(command, "--trigger", trigger, *arguments)
 
@@ -98,7 +105,7 @@ def desk(
         monkeypatch.delenv(name.lower(), raising=False)
     data = tmp_path / "data"
     data.mkdir()
-    with Sandbox(options) as world:
-        yield Desk(world, data, monkeypatch, capsys)
+    with Sandbox(options) as world, ExitStack() as opened:
+        yield Desk(world, data, monkeypatch, capsys, opened)
     get_data_path.cache_clear()
     assert world.failures == []

@@ -165,7 +165,7 @@ def test_a_proxy_that_does_not_work_is_named_without_its_password(desk: Desk) ->
     lines = [line for line in said.lines("failure") if line.startswith("network")]
     assert len(lines) == 3
     for line in lines:
-        assert "The proxy http://127.0.0.1:9 cannot be used" in line
+        assert "The proxy http://127.0.0.1:9 cannot be used (Connection refused)" in line
         assert "Correct HTTPS_PROXY" in line
     assert "hidden" not in said.out + said.err
 
@@ -193,10 +193,10 @@ def test_a_proxy_that_is_no_address_is_one_sentence(desk: Desk) -> None:
         (
             {"MESSAGE_TRACE_REPORTING_URL": "https://127.0.0.1:9"},
             "network to the Reporting Web Service: 127.0.0.1 cannot be reached on port 9 "
-            "(Connection refused). Have the firewall allow outgoing connections",
+            "(Connection refused). If it lasts, have the administrator of the network allow",
         ),
         ({"REQUESTS_CA_BUNDLE": ""}, "The certificate of 127.0.0.1 is not trusted"),
-        ({"REQUESTS_CA_BUNDLE": "/nowhere"}, "names a file that is not there; correct it."),
+        ({"REQUESTS_CA_BUNDLE": "/nowhere"}, "names cannot be used (there is no such file)."),
     ],
     ids=["name", "port", "certificate", "bundle"],
 )

@@ -16,12 +16,13 @@ from office365_message_trace.collect.tenants import Identity, find_place
 from office365_message_trace.entra import REFUSALS
 from office365_message_trace.graph import FIRST_PARTY_APP
 from office365_message_trace.storage import FolderStorage
-from sandbox import Answer, OtherDate, Rule
+from sandbox import Answer, OtherDate, Rule, html_page
 from sandbox.certificates import KeyPair
 from sandbox.clock import wall_clock
 from sandbox.entra_errors import TABLE, EntraError
 from tests.command_line.conftest import Desk
 from tests.command_line.test_check import saved_state
+from tests.ways import CERTIFICATES, Conduct, answers, authority, listening, over_tls
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 SECTION = README.split("## When something is wrong")[1].split("\n## ")[0]
@@ -46,9 +47,46 @@ def entra(number: int) -> Callable[[Desk], object]:
     return refuse
 
 
-def answer(service: str, status: int, method: str = "GET") -> Callable[[Desk], object]:
-    rule = Rule(Answer(status, b"{}"), service, method, times=None)
+OWN = b'{"error": {"code": "BadRequest", "message": "m"}}'
+"""An error body as Microsoft's services have it."""
+
+
+def answer(
+    service: str, status: int, method: str = "GET", body: bytes = b"{}"
+) -> Callable[[Desk], object]:
+    rule = Rule(Answer(status, body), service, method, times=None)
     return lambda desk: desk.world.faults.add(rule)
+
+
+def variable(name: str, value: str) -> Callable[[Desk], object]:
+    return lambda desk: desk.variables.update({name: value})
+
+
+def proxy(value: str) -> Callable[[Desk], object]:
+    return lambda desk: desk.variables.update(HTTPS_PROXY=value, NO_PROXY="", no_proxy="")
+
+
+def proxied(status: str) -> Callable[[Desk], object]:
+    """A proxy that answers with ``status``."""
+
+    def trouble(desk: Desk) -> None:
+        port = desk.opened.enter_context(listening(answers(status)))
+        proxy(f"http://user:hidden@127.0.0.1:{port}")(desk)
+
+    return trouble
+
+
+def served(conduct: Conduct) -> Callable[[Desk], object]:
+    """Another server than Microsoft's, whose certificate authority is trusted."""
+
+    def trouble(desk: Desk) -> None:
+        port = desk.opened.enter_context(listening(conduct))
+        bundle = desk.data.parent / "authorities.pem"
+        bundle.write_bytes(desk.world.ca_file.read_bytes() + authority().cert_pem.bytes())
+        url = f"https://127.0.0.1:{port}"
+        desk.variables.update(REQUESTS_CA_BUNDLE=str(bundle), MESSAGE_TRACE_REPORTING_URL=url)
+
+    return trouble
 
 
 def no_roles(desk: Desk) -> None:
@@ -144,6 +182,39 @@ CASES = {
     "Entra ID's sign-in endpoint redirected the token request": Case(
         trouble=answer("entra", 302, "POST")
     ),
+    "The application has no service principal in this tenant.": Case(trouble=entra(7000229)),
+    "tenant_id is a placeholder": Case(trouble=entra(50194)),
+    "The tenant's security defaults block the application.": Case(trouble=entra(530035)),
+    "Something on the way refuses the token request in Entra ID's place": Case(
+        trouble=answer("entra", 403, "POST")
+    ),
+    "The name … is not known (DNS)": Case(
+        trouble=variable("MESSAGE_TRACE_LOGIN_URL", "https://nowhere.invalid")
+    ),
+    "… cannot be reached on port …": Case(
+        trouble=variable("MESSAGE_TRACE_REPORTING_URL", "https://127.0.0.1:9")
+    ),
+    "The certificate of … is not trusted": Case(trouble=variable("REQUESTS_CA_BUNDLE", "")),
+    "The certificate of … has expired, or the clock of this machine is ahead.": Case(
+        trouble=served(over_tls(CERTIFICATES["expired"]()))
+    ),
+    "The certificate of … is not valid yet, so the clock of this machine is most likely behind.": Case(
+        trouble=served(over_tls(CERTIFICATES["not yet valid"]()))
+    ),
+    "The certificate of … is for another name": Case(
+        trouble=served(over_tls(CERTIFICATES["of another name"]()))
+    ),
+    "The certificate authorities that … names cannot be used": Case(
+        trouble=variable("REQUESTS_CA_BUNDLE", "/nowhere")
+    ),
+    "… does not speak TLS as it should": Case(trouble=served(answers())),
+    "… is no address such as": Case(trouble=proxy("http://user:hid#den@127.0.0.1:9")),
+    "… names a SOCKS proxy, which cannot be used.": Case(trouble=proxy("socks5://127.0.0.1:9")),
+    "The proxy … cannot be used": Case(trouble=proxy("http://user:hidden@127.0.0.1:9")),
+    "The proxy … does not accept the user name and password": Case(trouble=proxied("407 No")),
+    "The proxy … refuses connections to": Case(trouble=proxied("403 No")),
+    "The proxy … does not get through to": Case(trouble=proxied("504 No")),
+    "No Sekoia.io intake answers at intake_server": Case(trouble=answer("intake", 404, "POST")),
     "Entra ID refuses a token.": Case(trouble=entra(70011)),
     "Microsoft 365 does not accept the application's token.": Case(
         trouble=answer("reporting", 401)
@@ -159,7 +230,10 @@ CASES = {
         trouble=takes_nothing, options=("--send-test-event",)
     ),
     "… does not answer as it should": Case(trouble=answer("reporting", 500)),
-    "… does not accept the request.": Case(trouble=answer("reporting", 400)),
+    "… does not accept the request.": Case(trouble=answer("reporting", 400, body=OWN)),
+    "… does not accept the request, or something before it does not": Case(
+        trouble=answer("reporting", 400)
+    ),
     "Cannot … the trigger's own state": Case(trouble=no_folder),
     "… copies of the trigger's state is missing or damaged": Case(trouble=one_copy),
     "mail is read up to …, so the trigger does not run, or waits": Case(trouble=stopped),
@@ -307,6 +381,54 @@ def test_an_intake_that_takes_no_empty_batch_leaves_the_key_unverified(
     (line,) = said.lines("warning")
     assert "so the key was not verified" in line
     assert "--send-test-event" in line
+
+
+NO_INTAKE = {
+    "a web page": html_page(),
+    "another service": Answer(200, b"{}"),
+    "ids that are no list": Answer(200, b'{"event_ids": "a"}'),
+    "another path": html_page(404),
+    "a path of another service": Answer(404, b'{"detail": "Not Found"}'),
+    "nothing at that path": Answer(404),
+    "a path for reading only": Answer(405, b'{"detail": "Method Not Allowed"}'),
+    "a page that refuses": html_page(403),
+}
+
+
+@pytest.mark.parametrize("fault", NO_INTAKE.values(), ids=NO_INTAKE)
+@pytest.mark.parametrize("arguments", [(), ("--send-test-event",)], ids=["empty", "event"])
+def test_what_is_no_intake_is_told_apart_from_a_refused_key(
+    desk: Desk, fault: Answer, arguments: tuple[str, ...]
+) -> None:
+    desk.world.faults.add(Rule(fault, "intake", "POST", times=None))
+    said = desk.run("check", *arguments)
+    (line,) = said.lines("failure")
+    assert line.startswith("intake: No Sekoia.io intake answers at intake_server")
+    assert line.endswith(f"[status {fault.status}]")
+    assert desk.world.intake.events == []
+    assert desk.world.journal.count("intake") == 2, "for the network, and with the key"
+
+
+def test_a_path_that_the_trigger_adds_itself_is_told_apart_from_a_refused_key(desk: Desk) -> None:
+    rule = Rule(Answer(404, b'{"error": "not found"}'), "intake", path="/batch/batch", times=None)
+    desk.world.faults.add(rule)
+    said = desk.run("check", intake_server=f"{desk.world.url('intake')}/batch")
+    (line,) = said.lines("failure")
+    assert "such as /batch at its end" in line
+
+
+def test_one_odd_refusal_is_asked_again_before_anybody_is_called(desk: Desk) -> None:
+    for fault in (Answer(400), html_page(403), html_page(404)):
+        desk.world.faults.add(Rule(fault, "reporting", "GET", times=1))
+        assert desk.run("check").status == 0
+
+
+def test_the_code_of_an_error_and_its_request_are_in_the_bracket(desk: Desk) -> None:
+    desk.world.app.roles.clear()
+    _, line = desk.run("check", trigger="graph").lines("failure")
+    assert re.search(
+        r"\[status 403, Authorization_RequestDenied, request-id [0-9a-f-]{36}\]$", line
+    )
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])

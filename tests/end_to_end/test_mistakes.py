@@ -37,19 +37,20 @@ def scenes(open_scene: OpenScene) -> dict[str, Scene]:
     app.secrets = {"another secret": None}
     for scene in opened.values():
         scene.start()
-    for name in ("wrong secret", "mistakes"):
-        opened[name].wait_until_log("critical")
+    opened["wrong secret"].wait_until_log("error")
+    opened["mistakes"].wait_until_log("critical")
     opened["wrong secret"].process.wait_until_quiet(OBSERVED_SECONDS)
     return opened
 
 
-def test_a_wrong_client_secret_is_one_critical_log_that_says_what_to_do(
+def test_a_wrong_client_secret_is_one_error_that_says_what_to_do_and_does_not_stop_the_trigger_yet(
     scenes: dict[str, Scene],
 ) -> None:
-    (message,) = scenes["wrong secret"].world.playbook.messages("critical")
+    (message,) = scenes["wrong secret"].world.playbook.messages("error", "critical")
     assert "must be the Value" in message
     assert "Certificates & secrets" in message
     assert "AADSTS7000215" in message
+    assert scenes["wrong secret"].world.playbook.messages("critical") == []
 
 
 def test_a_wrong_client_secret_is_not_tried_again_and_again(scenes: dict[str, Scene]) -> None:

@@ -19,7 +19,7 @@ from office365_message_trace import session as session_module
 from office365_message_trace.auth import BasicAuth, EntraAuth, TokenHttp
 from office365_message_trace.endpoints import CLOUDS, Cloud
 from office365_message_trace.entra import REFUSALS
-from office365_message_trace.errors import Misconfigured, Refused, Unavailable
+from office365_message_trace.errors import Misconfigured, Refused, Unavailable, Unreachable
 from office365_message_trace.reporting import ReportingClient
 from office365_message_trace.session import TimeoutSession
 from office365_message_trace.transport import RequestsHttp, Transport
@@ -177,6 +177,59 @@ def test_a_sentence_names_a_place_or_a_setting(code: int) -> None:
     assert sentence.endswith((".", ".)"))
 
 
+def without(
+    *names: str, code: int = 7000215, text: str = "AADSTS7000215: Invalid client secret."
+) -> Answer:
+    """A refusal without those members."""
+    members = {"error": "invalid_client", "error_description": text, "error_codes": [code]}
+    body = {name: value for name, value in members.items() if name not in names}
+    return Answer(401, json.dumps(body).encode())
+
+
+@pytest.mark.parametrize("text", ["AADSTS7000215: Invalid", "\r\nAADSTS7000215 and AADSTS90002"])
+@pytest.mark.parametrize("names", [("error_codes",), ("error_codes", "error")], ids=str)
+def test_a_number_is_read_from_the_description_where_there_is_no_other(
+    world: Sandbox, auth: EntraAuth, names: tuple[str, ...], text: str
+) -> None:
+    world.faults.add(Rule(without(*names, text=text), "entra", path=TOKEN))
+    with pytest.raises(Misconfigured, match="The client secret is wrong") as caught:
+        signed(auth)
+    assert caught.value.detail.endswith(", AADSTS7000215")
+
+
+@pytest.mark.parametrize(
+    "text", ["AADSTSx", "see AADSTS7000215", "AADSTS7000215000", None, 7000215, ["AADSTS1"]]
+)
+def test_a_description_that_begins_with_no_number_has_none(
+    world: Sandbox, auth: EntraAuth, text: Any
+) -> None:
+    world.faults.add(Rule(without("error_codes", text=text), "entra", path=TOKEN))
+    with pytest.raises(Misconfigured, match="Compare tenant_id, client_id") as caught:
+        signed(auth)
+    assert caught.value.detail == "status 401, invalid_client"
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Answer(400),
+        Answer(401, b"{}"),
+        html_page(403),
+        html_page(404),
+        Answer(400, b'{"error": null}'),
+    ],
+    ids=["nothing", "an empty object", "a page", "no such page", "no error"],
+)
+def test_a_refusal_without_an_error_code_is_none_of_entra_and_passes_by_itself(
+    world: Sandbox, auth: EntraAuth, fault: Answer
+) -> None:
+    world.faults.add(Rule(fault, "entra", path=TOKEN))
+    with pytest.raises(Unreachable, match="in Entra ID's place") as caught:
+        signed(auth)
+    assert "have the administrator of the proxy or the network" in caught.value.sentence
+    assert signed(auth).startswith("Bearer ")
+
+
 @pytest.mark.parametrize("code", [70011, 900144])
 def test_an_error_without_a_sentence_is_a_mistake_in_the_settings(
     world: Sandbox, auth: EntraAuth, code: int
@@ -297,7 +350,7 @@ def test_a_token_request_that_never_ends_blocks_no_other_one_and_ends_at_the_dea
 
 
 def test_entra_out_of_reach_passes_by_itself(world: Sandbox) -> None:
-    with pytest.raises(Unavailable, match="Entra ID cannot be reached"):
+    with pytest.raises(Unreachable, match="cannot be reached on port"):
         signed(applied(world, login_url=f"https://127.0.0.1:{closed_port()}"))
 
 

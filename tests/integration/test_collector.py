@@ -381,44 +381,48 @@ class Trouble:
 
     begin: Callable[[Sandbox], None]
     mend: Callable[[Sandbox], None]
-    level: str
+    levels: list[str]
     words: str
     asked: str
 
+
+CALM = ["error"] * 6
+URGENT = ["error"] * 3 + ["critical"] * 3
+"""The platform stops a trigger that logs the second, so some probes in a row come first."""
 
 TROUBLES = {
     "role missing": Trouble(
         lambda world: world.app.directory_roles.clear(),
         lambda world: world.app.directory_roles.add("reader"),
-        "error",
+        CALM,
         "Roles and administrators",
         "reporting",
     ),
     "service not there": Trouble(
         lambda world: setattr(world.reporting.options, "retired", "404"),
         lambda world: setattr(world.reporting.options, "retired", "no"),
-        "error",
+        CALM,
         "Office 365 Message Trace (Graph API)",
         "reporting",
     ),
     "secret expired": Trouble(
         lambda world: setattr(world.entra, "forced", EntraError(7000222)),
         lambda world: setattr(world.entra, "forced", None),
-        "critical",
+        URGENT,
         "client secret has expired",
         "entra",
     ),
     "application disabled": Trouble(
         lambda world: setattr(world.entra, "forced", EntraError(7000112)),
         lambda world: setattr(world.entra, "forced", None),
-        "error",
+        CALM,
         "disabled in this tenant",
         "entra",
     ),
     "intake key refused": Trouble(
         lambda world: world.intake.keys.clear(),
         lambda world: world.intake.keys.add(world.identity.intake_key),
-        "critical",
+        URGENT,
         "intake_key",
         "intake",
     ),
@@ -442,10 +446,9 @@ def test_a_refusal_is_said_held_probed_slowly_and_over_by_itself(
     all_of_them = [entry.at - NOON for entry in site.world.journal.entries()]
     assert busiest(all_of_them, 10 * MINUTE) <= 10
     assert site.events == []
-    said = site.log.texts("error", "critical")
-    assert site.log.texts(trouble.level) == said
-    assert len(said) == 6
-    assert all(trouble.words in text for text in said)
+    said = [(level, text) for level, text in site.log.lines if level in ("error", "critical")]
+    assert [level for level, _ in said] == trouble.levels
+    assert all(trouble.words in text for _, text in said)
 
     site.collect(until=NOON + HOUR)
     report = site.report(NOON - HOUR, NOON + HOUR)
@@ -507,7 +510,8 @@ def test_reading_nothing_does_not_end_a_refusal_of_the_intake(site: Site) -> Non
     site.world.intake.keys.clear()
     site.collect(until=NOON + 40 * MINUTE)
     assert "Collecting again." not in site.log.texts()
-    assert len(site.log.texts("critical")) == 6
+    assert len(site.log.texts("error")) == 3
+    assert len(site.log.texts("critical")) == 3
     assert busiest(site.requests("intake"), 10 * MINUTE) <= 5
     assert busiest(site.requests("reporting"), 10 * MINUTE) <= 10
 

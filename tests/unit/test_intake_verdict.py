@@ -17,14 +17,53 @@ def of_ids(*ids: Any, events: int, status: int = 200) -> Verdict:
 
 @pytest.mark.parametrize(
     ("status", "error"),
-    [(status, Misconfigured) for status in (401, 403, 404)]
-    + [(status, Refused) for status in (402, 405, 409, 411, 415, 418, 431, 451)],
+    [(status, Misconfigured) for status in (401, 403)]
+    + [(status, Refused) for status in (402, 409, 411, 415, 418, 431, 451)],
 )
 def test_a_refused_key_or_request_is_for_a_person(status: int, error: type[Refused]) -> None:
     with pytest.raises(error) as caught:
         verdict(status, b'{"event_ids":["a"]}', 1, "Some format")
     assert type(caught.value) is error
     assert caught.value.detail == f"status {status}"
+
+
+@pytest.mark.parametrize("body", [b'{"error":"unknown intake key"}', b'{"detail":"Invalid Key"}'])
+def test_a_404_about_the_key_is_a_refused_key(body: bytes) -> None:
+    with pytest.raises(Misconfigured, match="refuses the intake key"):
+        verdict(404, body, 1, "Some format")
+
+
+PAGE = b"\r\n<!DOCTYPE html><html>monkey</html>"
+NONE_OF_AN_INTAKE = [
+    (200, PAGE),
+    (200, b"{}"),
+    (204, b""),
+    (401, PAGE),
+    (403, PAGE),
+    (404, PAGE),
+    (404, b""),
+    (404, b'{"detail":"Not Found"}'),
+    (404, b'["key"]'),
+    (405, b'{"detail":"Method Not Allowed"}'),
+    (410, b""),
+]
+
+
+@pytest.mark.parametrize(("status", "body"), NONE_OF_AN_INTAKE)
+@pytest.mark.parametrize("events", [0, 2])
+def test_what_no_intake_says_is_doubted_first_and_then_another_address(
+    status: int, body: bytes, events: int
+) -> None:
+    with pytest.raises(Unavailable, match="without event ids") as caught:
+        verdict(status, body, events, "Some format")
+    lasting = caught.value.lasting
+    assert type(lasting) is Refused, "an outage may look the same, so it stops no trigger"
+    assert "at intake_server, but something else" in lasting.sentence
+    assert lasting.detail == f"status {status}"
+
+
+def test_an_intake_that_takes_no_event_has_none_to_give_an_id() -> None:
+    assert of_ids(events=0) == Verdict(0, (), "status 200")
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])

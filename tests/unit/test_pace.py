@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from office365_message_trace.model import MILLISECOND
-from office365_message_trace.pace import WindowWidth
+from office365_message_trace.pace import SlowProbe, WindowWidth
 
 MINUTE = timedelta(minutes=1)
 
@@ -47,3 +47,14 @@ def test_parts_of_a_window_that_is_too_large_do_not_add_up() -> None:
     for span in (60 * MINUTE, 40 * MINUTE, 60 * MINUTE, 20 * MINUTE):
         width.narrow(span)
     assert width.now == 5 * MINUTE
+
+
+def test_a_probe_is_certain_after_some_failures_in_a_row_only() -> None:
+    probe = SlowProbe()
+    for round_ in range(2):
+        certain = []
+        for _ in range(5):
+            probe.failed(0.0)
+            certain.append(probe.certain)
+        assert certain == [False, False, False, True, True], round_
+        probe.reset()

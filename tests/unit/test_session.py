@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from office365_message_trace import codec, session
-from office365_message_trace.auth import EntraAuth, TokenHttp
+from office365_message_trace.auth import TokenHttp
 from office365_message_trace.errors import Unavailable
 from office365_message_trace.session import Answer, TimeoutSession
 from office365_message_trace.transport import Request, RequestsHttp, check_available
@@ -301,7 +301,10 @@ ODD = {
 
 @pytest.mark.parametrize("behaviour", ODD.values(), ids=ODD)
 def test_whatever_a_library_raises_about_one_answer_is_unavailable(behaviour: Behaviour) -> None:
-    with serving(behaviour) as server, pytest.raises(Unavailable, match="no usable answer") as caught:
+    with (
+        serving(behaviour) as server,
+        pytest.raises(Unavailable, match="no usable answer") as caught,
+    ):
         asked(server.url)
     assert caught.value.detail
 

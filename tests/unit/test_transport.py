@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from office365_message_trace import session
-from office365_message_trace.errors import Stopped, Unavailable
+from office365_message_trace.errors import Refused, Stopped, Unavailable, Unreachable
 from office365_message_trace.session import Answer, TimeoutSession
 from office365_message_trace.transport import (
     Paced,
@@ -246,8 +246,43 @@ def test_each_trouble_that_is_named_is_followed_by_its_end() -> None:
     for _ in range(4):
         line.ask()
     texts = [text for _, text in line.stamps]
-    assert [" trying again " in text for text in texts] == [True, False, True, False]
+    assert [" Trying again " in text for text in texts] == [True, False, True, False]
     assert texts[1] == texts[3] == "The service answers again."
+
+
+def odd() -> Unavailable:
+    return Unavailable("odd", lasting=Refused("A person has to act."))
+
+
+def test_what_an_answer_means_that_lasts_is_believed_the_third_time_in_a_row() -> None:
+    line = Line(odd(), odd(), odd())
+    with pytest.raises(Refused, match="A person has to act"):
+        line.ask()
+    assert len(line.http.sent) == 3
+    assert {level for level, _ in line.log.lines} == {"warning"}
+
+
+def test_what_has_lasted_is_not_tried_again_before_the_next_success() -> None:
+    line = Line(odd(), odd(), odd(), odd(), OK, odd(), OK)
+    for _ in range(2):
+        with pytest.raises(Refused):
+            line.ask()
+    assert len(line.http.sent) == 4
+    assert [line.ask(), line.ask()] == [200, 200]
+
+
+def test_odd_answers_between_others_mean_nothing() -> None:
+    line = Line(odd(), odd(), broken(), odd(), odd(), broken(), OK)
+    assert line.ask() == 200
+
+
+def test_a_cause_that_is_known_is_logged_as_it_is_and_waited_out() -> None:
+    line = Line(Unreachable("The name x is not known. Act.", "gaierror"), OK)
+    assert line.ask() == 200
+    (text,) = line.log.texts("warning")
+    assert text == (
+        "The name x is not known. Act. Trying again until it works; nothing is lost meanwhile. [gaierror]"
+    )
 
 
 def test_who_has_nothing_to_wait_for_says_nothing() -> None:
@@ -442,7 +477,7 @@ def test_a_refused_connection_is_unavailable() -> None:
 
 
 def test_a_name_that_does_not_resolve_is_unavailable(world: Sandbox) -> None:
-    with pytest.raises(Unavailable, match="nowhere.invalid is not known"):
+    with pytest.raises(Unavailable, match="is not known"):
         RequestsHttp(TimeoutSession()).begin(Request("GET", "https://nowhere.invalid/"))()
 
 
