@@ -26,7 +26,7 @@ from office365_message_trace.session import LATE, Answer, TimeoutSession, unavai
 PATIENCE = 5.0  # seconds that fresh mail waits for an answer to a background request
 LONGEST_WAIT = 60.0  # seconds, of the exponential series
 LONGEST_RETRY_AFTER = 600.0  # seconds; a server that asks for more is asked again after these
-DOUBTS = 2  # answers in a row that are tried again before what they mean if they last is believed
+DOUBTS = 3  # answers in a row that are tried again before what they mean if they last is believed
 SLOW_DOWN = 30.0  # seconds after a 429 that does not say how long; others wait 30 to 60
 
 _SAY_EVERY = 60.0  # seconds

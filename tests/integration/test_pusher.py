@@ -670,7 +670,7 @@ def test_many_events_that_were_refused_are_tried_in_turns(delivery: Desk) -> Non
     assert sorted(done(pusher, bad)) == bad
 
 
-@pytest.mark.parametrize("status", [402, 405, 409, 415, 451])
+@pytest.mark.parametrize("status", [402, 409, 415, 451])
 def test_an_unknown_refusal_holds_the_events(delivery: Desk, status: int) -> None:
     delivery.world.faults.add(Rule(Answer(status), "intake"))
     pusher, events = delivery.pusher(), some(4)
@@ -678,6 +678,23 @@ def test_an_unknown_refusal_holds_the_events(delivery: Desk, status: int) -> Non
         done(pusher, events)
     assert not isinstance(caught.value, Misconfigured)
     assert len(delivery.http.requests) == 1
+    assert done(pusher, events) == events
+
+
+@pytest.mark.parametrize(
+    "fault", [Answer(405), html_page(), html_page(404)], ids=["405", "page", "404"]
+)
+def test_what_is_no_intake_is_tried_again_and_named_if_it_lasts(
+    delivery: Desk, fault: Answer
+) -> None:
+    delivery.world.faults.add(Rule(fault, "intake", times=5))
+    pusher, events = delivery.pusher(), some(4)
+    for requests in (4, 5):
+        with pytest.raises(Refused, match="No Sekoia.io intake answers at intake_server") as caught:
+            done(pusher, events)
+        assert not isinstance(caught.value, Misconfigured)
+        assert len(delivery.http.requests) == requests, "what has lasted is not hammered"
+    assert delivery.clock.waits == [1, 2, 4]
     assert done(pusher, events) == events
 
 

@@ -254,25 +254,25 @@ def odd() -> Unavailable:
     return Unavailable("odd", lasting=Refused("A person has to act."))
 
 
-def test_what_an_answer_means_that_lasts_is_believed_the_third_time_in_a_row() -> None:
-    line = Line(odd(), odd(), odd())
+def test_what_an_answer_means_that_lasts_is_believed_the_fourth_time_in_a_row() -> None:
+    line = Line(odd(), odd(), odd(), odd())
     with pytest.raises(Refused, match="A person has to act"):
         line.ask()
-    assert len(line.http.sent) == 3
+    assert len(line.http.sent) == 4
     assert {level for level, _ in line.log.lines} == {"warning"}
 
 
 def test_what_has_lasted_is_not_tried_again_before_the_next_success() -> None:
-    line = Line(odd(), odd(), odd(), odd(), OK, odd(), OK)
+    line = Line(odd(), odd(), odd(), odd(), odd(), OK, odd(), OK)
     for _ in range(2):
         with pytest.raises(Refused):
             line.ask()
-    assert len(line.http.sent) == 4
+    assert len(line.http.sent) == 5
     assert [line.ask(), line.ask()] == [200, 200]
 
 
 def test_odd_answers_between_others_mean_nothing() -> None:
-    line = Line(odd(), odd(), broken(), odd(), odd(), broken(), OK)
+    line = Line(odd(), odd(), odd(), broken(), odd(), odd(), odd(), OK)
     assert line.ask() == 200
 
 
