@@ -17,7 +17,13 @@ from office365_message_trace.clock import Clock, SystemClock
 from office365_message_trace.collect.ownership import OwnedStorage, Ownership
 from office365_message_trace.collector import Collector
 from office365_message_trace.endpoints import Endpoints
-from office365_message_trace.errors import MessageTraceError, Replaced, Stopped, origin
+from office365_message_trace.errors import (
+    MessageTraceError,
+    Replaced,
+    Stopped,
+    Unavailable,
+    origin,
+)
 from office365_message_trace.foreign import LONGEST_LINE, printable
 from office365_message_trace.journal import Journal
 from office365_message_trace.ledger import Ledger
@@ -25,8 +31,14 @@ from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.model import Log
 from office365_message_trace.monitoring.error_reports import limit_reports, mute_libraries
 from office365_message_trace.monitoring.server import MonitoringServer
-from office365_message_trace.provided import intake_server, trigger_values
+from office365_message_trace.provided import (
+    PLAYBOOK_API,
+    intake_server,
+    secrets_in,
+    trigger_values,
+)
 from office365_message_trace.resume import learn_time, opening_coverage
+from office365_message_trace.session import TimeoutSession
 from office365_message_trace.settings import (
     BasicSettings,
     GraphSettings,
@@ -39,11 +51,13 @@ from office365_message_trace.state import StateStore
 from office365_message_trace.stopping import StopRequest
 from office365_message_trace.storage import PatientStorage, storage_at
 from office365_message_trace.telemetry import Telemetry
+from office365_message_trace.transport import Request, RequestsHttp, Transport
 
 STOP_GRACE = 0.3  # seconds for a request under way to end; what it did not confirm is done again
 LOG_GRACE = 0.15  # seconds for the last log lines to leave, and for the journal to be written
 UNHURRIED_LOG_GRACE = 5.0  # seconds, of a process that ends without being asked to
 
+_ATTEMPTS_AT_SECRETS = 5  # over half a minute at most; then the platform starts the process again
 _PAUSE_AFTER_UNEXPECTED = 60.0  # seconds
 _UNEXPECTED = (
     "An unexpected fault stopped the collection; it continues in a few minutes from where it was, "
@@ -95,6 +109,17 @@ class MessageTraceTrigger(Trigger):
             values = parse(self.settings_model, values)
         self._configuration = values
 
+    def _get_secrets_from_server(  # type: ignore[override]  # the base is decorated
+        self,
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """As the SDK asks for them, but a cause on the way is logged at the first attempt."""
+        http = RequestsHttp(TimeoutSession())
+        transport = Transport(http, PLAYBOOK_API, self._clock, self._say)
+        request = Request("GET", self.secrets_url, dict(self._headers))
+        return transport.call(
+            request, lambda answer: secrets_in(answer, self._clock.now()), _ATTEMPTS_AT_SECRETS
+        )
+
     def _apply_node_secrets(self) -> None:
         """Nothing: secrets are merged before the check, which so sees the whole configuration."""
 
@@ -108,6 +133,12 @@ class MessageTraceTrigger(Trigger):
         def work() -> None:
             try:
                 super(MessageTraceTrigger, self).execute()
+            except Stopped:
+                pass
+            except Unavailable as error:
+                cause = f"{error.about(PLAYBOOK_API)} [{error.detail}]"
+                self._say(f"{_CANNOT_START} {cause}", "error")
+                failures.append(SystemExit(1))
             except Exception as error:  # its text may be the platform's answer
                 self.log_exception(error, message=_CANNOT_START)
                 failures.append(SystemExit(1))

@@ -8,15 +8,25 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-import requests
 from pydantic import SecretStr
 from sekoia_automation.configuration import get_configuration
 from sekoia_automation.configuration.exception import MissingConfigurationError
 from sekoia_automation.storage import get_data_path
 
 from office365_message_trace.endpoints import CLOUDS, Endpoints
-from office365_message_trace.errors import ConfigurationMistakes, StorageFailed, origin
-from office365_message_trace.provided import Provided, intake_server, trigger_values
+from office365_message_trace.errors import (
+    ConfigurationMistakes,
+    StorageFailed,
+    Unavailable,
+    origin,
+)
+from office365_message_trace.provided import (
+    PLAYBOOK_API,
+    Provided,
+    intake_server,
+    secrets_in,
+    trigger_values,
+)
 from office365_message_trace.session import TimeoutSession
 from office365_message_trace.settings import (
     BasicSettings,
@@ -26,6 +36,7 @@ from office365_message_trace.settings import (
     parse,
     unknown_fields,
 )
+from office365_message_trace.transport import Request, RequestsHttp
 
 _CLOUDS_WITHOUT_GRAPH = CLOUDS.keys() - {"global"}
 
@@ -80,7 +91,7 @@ def load_setup(
     ``ask``. Raises `ConfigurationMistakes`.
     """
     provided = get_configuration().load
-    secrets, trouble = ({}, []) if config else _node_secrets(provided)
+    secrets, trouble = ({}, []) if config else _node_secrets(provided, now)
     values = _file_values(config) if config else _platform_values(secrets)
     trigger = trigger or guessed_trigger(values)
     model = trigger.model
@@ -170,7 +181,7 @@ def _file_values(config: Path) -> dict[str, Any]:
     return values
 
 
-def _node_secrets(provided: Provided) -> tuple[dict[str, Any], list[str]]:
+def _node_secrets(provided: Provided, now: datetime) -> tuple[dict[str, Any], list[str]]:
     """The secrets that the platform keeps apart from the settings, if this is where it runs, and
     what went wrong if it did."""
     try:
@@ -178,13 +189,11 @@ def _node_secrets(provided: Provided) -> tuple[dict[str, Any], list[str]]:
         url = provided("url_secrets")
     except MissingConfigurationError:
         return {}, []
+    request = Request("GET", url, {"Authorization": f"Bearer {token}"})
     try:
-        with TimeoutSession() as session:
-            answer = session.get(url, headers={"Authorization": f"Bearer {token}"})
-        answer.raise_for_status()
-        return answer.json().get("node_value") or {}, []
-    except (requests.RequestException, OSError, ValueError, AttributeError) as error:
+        return secrets_in(RequestsHttp(TimeoutSession()).begin(request)(), now)[1], []
+    except Unavailable as problem:
         return {}, [
-            "Sekoia.io's playbook API does not give the secrets that it may keep for the trigger "
-            f"({type(error).__name__})."
+            f"{PLAYBOOK_API} does not give the secrets that it may keep for the trigger. "
+            f"{problem.about(PLAYBOOK_API)} [{problem.detail}]"
         ]
