@@ -158,23 +158,31 @@ def chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _of_proxy(causes: list[BaseException], route: Route) -> str:
-    variable, proxy, host = route.proxy_variable, route.proxy, route.host
+    refusals = filter(None, (_REFUSED_TUNNEL.search(str(each)) for each in causes))
+    status = next((int(each[1]) for each in refusals), 0)
+    if status == 407:
+        text = _PROXY_UNAUTHORISED
+    elif status:
+        text = _PROXY_FAILS if status >= 500 else _PROXY_REFUSES
+    else:
+        text = _PROXY_UNREACHED
+    return text.format(
+        proxy=route.proxy,
+        variable=route.proxy_variable,
+        host=route.host,
+        port=route.port,
+        status=status,
+        cause=_cause_at_proxy(causes),
+    )
+
+
+def _cause_at_proxy(causes: list[BaseException]) -> str:
     cause = _cause(causes)
-    for each in causes:
-        if isinstance(each, ssl.SSLCertVerificationError):
-            cause = f"its certificate is not trusted: {cause}"
-        elif isinstance(each, ssl.SSLError):
-            cause = f"it speaks no TLS, so its address may have to begin with http://: {cause}"
-        if refusal := _REFUSED_TUNNEL.search(str(each)):
-            status = int(refusal[1])
-            if status == 407:
-                text = _PROXY_UNAUTHORISED
-            else:
-                text = _PROXY_FAILS if status >= 500 else _PROXY_REFUSES
-            return text.format(
-                variable=variable, proxy=proxy, host=host, port=route.port, status=status
-            )
-    return _PROXY_UNREACHED.format(variable=variable, proxy=proxy, host=host, cause=cause)
+    if any(isinstance(each, ssl.SSLCertVerificationError) for each in causes):
+        return f"its certificate is not trusted: {cause}"
+    if any(isinstance(each, ssl.SSLError) for each in causes):
+        return f"it speaks no TLS, so its address may have to begin with http://: {cause}"
+    return cause
 
 
 def _of_bundle(causes: list[BaseException], route: Route) -> str | None:

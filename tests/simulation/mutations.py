@@ -22,10 +22,11 @@ from office365_message_trace.graph import FIRST_PARTY_APP, GraphClient
 from office365_message_trace.ledger import FINGERPRINT_BYTES, Ledger, Unseen, _Bucket
 from office365_message_trace.microsoft import rows
 from office365_message_trace.microsoft.clock import MicrosoftClock
+from office365_message_trace.microsoft.failures import Failure
 from office365_message_trace.microsoft.paging import ByLinks, Order, RowOrder
 from office365_message_trace.microsoft.rows import GraphRows, RowFormat
 from office365_message_trace.model import Delivery, Event, Fields, Page, Pause, Row, Window
-from office365_message_trace.odata import Failure, ODataClient
+from office365_message_trace.odata import ODataClient
 from office365_message_trace.pusher import BatchPusher
 from office365_message_trace.quota import RequestBudget
 from office365_message_trace.sekoia import intake_verdict
