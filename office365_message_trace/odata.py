@@ -64,9 +64,12 @@ _REJECTED = (
     "this module with the text in brackets."
 )
 _REFUSED_BEFORE = (
-    "{} does not accept the request, or something before it does not: the answer is none of its own. Have "
-    "the administrator of the proxy or the network let requests to it pass; if there is nothing in "
-    "between, report it to the maintainers of this module with the text in brackets."
+    "{} does not accept the request, or something before it does not. If there is nothing in between, "
+    "report it to the maintainers of this module with the text in brackets."
+)
+_PERHAPS_BEFORE = (
+    "The answer is in other words than the service's own: if a proxy or a gateway gives it, have its "
+    "administrator let requests to the service pass."
 )
 _ABOUT_THE_WINDOW = (400, 500)  # other statuses say what they mean by themselves
 
@@ -294,8 +297,9 @@ class ODataClient(ABC):
             sentence = _REJECTED if failure.own else _REFUSED_BEFORE
             refusal = Rejected(sentence.format(self.name), failure.detail)
         if isinstance(refusal, Refused) and not failure.own and failure.status != 401:
+            lasting = type(refusal)(f"{refusal.sentence} {_PERHAPS_BEFORE}", failure.detail)
             return Unavailable(
-                "a refusal in other words than its own", failure.detail, lasting=refusal
+                "a refusal in other words than its own", failure.detail, lasting=lasting
             )
         return refusal
 

@@ -7,7 +7,6 @@ from office365_message_trace.commands.words import count, span
 from office365_message_trace.errors import MessageTraceError, Throttled, Unavailable, Unreachable
 from office365_message_trace.model import Page, Window, instant
 from office365_message_trace.odata import ODataClient
-from office365_message_trace.transport import DOUBTS
 
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 
@@ -26,14 +25,16 @@ def access_findings(source: ODataClient, now: datetime) -> list[Finding]:
 
 
 def _glance(source: ODataClient, window: Window) -> tuple[Page, bool]:
-    """As the source does it, but tried again before an answer is believed that may be odd once only."""
-    for _ in range(DOUBTS):
-        try:
-            return source.glance(window)
-        except Unavailable as odd:
-            if not odd.lasting:
-                raise
-    return source.glance(window)
+    """As the source does it, but an answer that may be odd once only is believed the second time."""
+    try:
+        return source.glance(window)
+    except Unavailable as odd:
+        if not odd.lasting:
+            raise
+    try:
+        return source.glance(window)
+    except Unavailable as again:
+        raise again.lasting or again from None
 
 
 def _readable(source: ODataClient) -> Finding:

@@ -423,6 +423,19 @@ def test_one_odd_refusal_is_asked_again_before_anybody_is_called(desk: Desk) -> 
         assert desk.run("check").status == 0
 
 
+@pytest.mark.parametrize("status", [400, 403, 404])
+@pytest.mark.parametrize("trigger", ["oauth", "graph"])
+def test_a_refusal_in_other_words_than_the_service_s_own_may_be_a_gateway_s(
+    desk: Desk, trigger: Which, status: int
+) -> None:
+    service = "reporting" if trigger == "oauth" else "graph"
+    desk.world.faults.add(Rule(html_page(status), service, "GET", times=None))
+    (line,) = desk.run("check", trigger=trigger).lines("failure")
+    assert "if a proxy or a gateway gives it, have its administrator let requests" in line
+    assert line.endswith(f"[status {status}]")
+    assert desk.requests < 10
+
+
 def test_the_code_of_an_error_and_its_request_are_in_the_bracket(desk: Desk) -> None:
     desk.world.app.roles.clear()
     _, line = desk.run("check", trigger="graph").lines("failure")
