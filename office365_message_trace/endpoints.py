@@ -118,7 +118,7 @@ def route_to(url: str, environment: Mapping[str, str] = os.environ) -> Route:
     bundle = next((name for name in _BUNDLES if environment.get(name)), "")
     return Route(
         host=parts.hostname or "",
-        port=parts.port or _PORTS[parts.scheme],
+        port=parts.port or _PORTS.get(parts.scheme, 0),
         proxy=_without_credentials(proxy) if proxy else "",
         proxy_variable="ALL_PROXY" if named_for_all else f"{parts.scheme.upper()}_PROXY",
         proxy_readable=not proxy or _without_credentials(proxy) != "",

@@ -218,10 +218,10 @@ class Transport:
 
         ``judge`` raises `Unavailable` for an answer that should be asked for again; its other errors
         pass through. What an answer means that lasts (`Unavailable.lasting`) is raised once it has come
-        more than `DOUBTS` times in a row. After ``attempts`` failures (None: never) the last `Unavailable` is raised; a
-        wait follows it all the same, so that whoever asks next does so in time. Background requests
-        raise `Paced`, `StillUnderWay` or the first `Unavailable`, whose ``retry_after`` is the wait, instead
-        of waiting: others need not wait for them.
+        more than `DOUBTS` times in a row. After ``attempts`` failures (None: never) the last
+        `Unavailable` is raised; a wait follows it all the same, so that whoever asks next does so in
+        time. Background requests raise `Paced`, `StillUnderWay` or the first `Unavailable`, whose
+        ``retry_after`` is the wait, instead of waiting: others need not wait for them.
         """
         tried = 0
         while True:
