@@ -63,6 +63,11 @@ class Unavailable(MessageTraceError):
         self.retry_after = retry_after
         self.lasting = lasting
 
+    def meant(self) -> MessageTraceError:
+        """What it means now that it has lasted: asked for once, so that neither error holds the other."""
+        lasting, self.lasting = self.lasting, None
+        return lasting or self
+
     def about(self, service: str) -> str:
         """A whole sentence, for a request to ``service``."""
         return f"{service} does not answer as it should ({self.sentence})."

@@ -34,7 +34,7 @@ def _glance(source: ODataClient, window: Window) -> tuple[Page, bool]:
     try:
         return source.glance(window)
     except Unavailable as again:
-        raise again.lasting or again from None
+        raise again.meant() from None
 
 
 def _readable(source: ODataClient) -> Finding:
