@@ -744,7 +744,8 @@ class Collector:
         """Say who has to do what, and probe slowly. No row is lost: the coverage stays.
 
         While fresh mail is refused, nothing else is tried. Windows of the past are put off: most
-        likely all of them would be refused. If not, another one shows it at the next probe.
+        likely all of them would be refused. If not, another one shows it at the next probe, and one that
+        the service refuses again counts as one that it does not give.
         """
         kind, moment = reading.read.kind, self._clock.monotonic()
         self._refused[kind] = by_intake
@@ -758,9 +759,13 @@ class Collector:
         for each in self._past.values():
             self._kept(each)
         self._past.clear()
-        if reading.gap is None:
+        if reading.gap is not None:
+            return
+        if by_intake:
             trial = reading.trial
             self._failed.postpone(trial.read, moment, trial.news, trial.refusals)
+        else:
+            self._set_aside(reading, refusal)
 
     def _end_refusals(self, reading: _Reading) -> None:
         """Go on where ``reading``, which is complete, shows that nothing stands in the way any more.
