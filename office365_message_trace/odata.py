@@ -59,11 +59,12 @@ _TOO_LARGE = re.compile(
     r"|exceeds? the (?:maximum|limit)|(?:narrow|reduce|shorten) the",
     re.IGNORECASE,
 )
+_FOREIGN = "a next link leads to another host, it is not followed"
 _ABOUT_THE_WINDOW = (400, 500)  # other statuses say what they mean by themselves
 
 
 class LinkRefused(MessageTraceError):
-    """A next link is not accepted; what that means depends on the pages before it."""
+    """A next link is not accepted, by the service or here; what that means depends on the pages before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +149,10 @@ class ODataClient(ABC):
             following: Ask | None = None
             try:
                 following = walk.refused(refusal) if refusal else walk.after(rows, link)
+                if following and following.link and not self._is_ours(following.link):
+                    following = walk.refused(LinkRefused(_FOREIGN))
             except WindowTooLarge as error:
                 problem = [error.with_traceback(None)]  # which would hold this frame and the rows
-            if following and following.link and not self._is_ours(following.link):
-                problem = [WindowTooLarge("a next link leads to another host, it is not followed")]
             if following and not problem:
                 top = following.top or usual_top
                 ask = replace(following, trace_id=ask.trace_id, top=top)

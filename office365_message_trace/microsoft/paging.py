@@ -41,7 +41,7 @@ LEAST_PAGE = 10
 _LEEWAY = timedelta(seconds=2)  # around a window, and no more than it spans, before rows are strays
 _NOWHERE = "next links that lead nowhere"
 _BACK = "next links that lead back"
-_REFUSED = "next links that it refuses"
+_REFUSED = "next links that cannot be followed"
 
 _ENOUGH_QUIET = 3  # readings in a row that bring nothing new, though each lacks rows of another
 _SHARES = (1.0, 0.8, 0.9, 0.7, 0.6)  # of a page, for readings with other page edges

@@ -15,6 +15,7 @@ from sandbox.clock import from_ms
 from tests.claims.laboratory import T0, Laboratory, policy
 from tests.claims.service import (
     Asked,
+    Fields,
     H,
     Kind,
     M,
@@ -115,6 +116,24 @@ def test_links_to_empty_pages_lose_nothing_and_end(
     assert lab.gaps == ()
     assert lab.repeats() == 0
     assert len(service.given) < 8 * len(plain.service.given)
+
+
+class _LinkedElsewhere(Service):
+    """Each last page links to another host, as behind a gateway that writes its own name."""
+
+    def body(self, asked: Asked, page: list[Mail], link: str | None = None) -> Fields:
+        return super().body(asked, page, link or (page and "https://gateway.example/next") or None)
+
+
+@both
+def test_a_last_page_that_links_to_another_host_loses_nothing_and_ends(kind: Kind) -> None:
+    mail = _journal(range(T0 - H, T0 + 2 * H, 20 * S), 1)
+    plain = Laboratory(Service(kind, mail, page_size=100)).run(T0 + 9 * H)
+    lab = Laboratory(_LinkedElsewhere(kind, mail, page_size=100)).run(T0 + 9 * H)
+    assert lab.missing() == []
+    assert lab.gaps == ()
+    assert lab.repeats() == 0
+    assert len(lab.service.given) < 2 * len(plain.service.given)
 
 
 @both
