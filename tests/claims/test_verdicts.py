@@ -216,3 +216,13 @@ def test_an_answer_without_any_id_is_not_believed() -> None:
     lab.run(T0 + 5 * H)
     assert lab.missing() == []
     assert lab.given_up_events == 0
+
+
+def test_an_answer_with_more_ids_than_events_accepts_them_once() -> None:
+    lab = Laboratory(Service("reporting", _mail(100, 60)))
+    lab.intake.verdict = lambda events: (
+        lab.intake.accept(events) and ids(["an id"] * (len(events) + 1))
+    )
+    lab.run(T0 + 5 * H)
+    assert lab.missing() == []
+    assert lab.repeats() == 0
