@@ -615,6 +615,7 @@ class Collector:
         owed = reading.refused or self._owed_besides(reading)
         if hidden or reading.incomplete or (owed and gap.cause is Cause.REFUSED):
             return
+        self._gap_probe.hurry()
         self._commit(self._coverage.with_gap_reopened(gap))
         self._ledger.mark(self._coverage.oldest)
         self._log(f"A gap can be read after all: {gap.window}.", "info")

@@ -40,6 +40,25 @@ def test_a_gap_that_is_closed_and_one_that_is_declared_change_the_turn() -> None
     assert tried(probe, [OLD, MIDDLE], 2, first=2) == [MIDDLE, OLD]
 
 
+def test_after_a_gap_that_can_be_read_all_others_of_its_turn_are_tried_at_once() -> None:
+    probe, gaps = GapProbe(0.0), [OLD, MIDDLE, NEW]
+    assert tried(probe, gaps, 1) == [NEW]
+    probe.hurry()
+    assert probe.wait(PROBE_EVERY) == 0.0
+    assert probe.next(gaps[:2], POLICY, NOON, PROBE_EVERY) == MIDDLE
+    assert probe.next(gaps[:2], POLICY, NOON, PROBE_EVERY) is None, "that one could not be read"
+    assert tried(probe, gaps[:2], 1, first=2) == [OLD]
+
+
+def test_a_gap_that_is_declared_again_after_it_could_be_read_waits_for_its_turn() -> None:
+    probe, gaps = GapProbe(0.0), [NEW]
+    assert tried(probe, gaps, 1) == [NEW]
+    probe.hurry()
+    assert probe.next(gaps, POLICY, NOON, PROBE_EVERY) is None
+    assert probe.wait(PROBE_EVERY) == PROBE_EVERY
+    assert tried(probe, gaps, 1, first=2) == [NEW]
+
+
 def test_what_the_service_no_longer_keeps_is_not_tried() -> None:
     probe = GapProbe(0.0)
     assert tried(probe, [LOST, OLD], 3) == [OLD, OLD, OLD]
