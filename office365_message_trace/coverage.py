@@ -315,13 +315,12 @@ class Coverage:
     def without_future(self, now: datetime, policy: Policy) -> "Coverage":
         """If time was read that lies in the future at ``now``, a clock was wrong: what was read then
         was younger than it seemed, or not there yet, so everything up to the final age is read again.
-        A first start by such a clock began too late: it begins there.
+        A first start by such a clock began too late, nobody knows how much: it begins there.
         """
         if self.live <= now + _CLOCK_TOLERANCE:
             return self
         start = _whole_second(now) - policy.delay - policy.final_age
-        since = start if self.read_at == EPOCH and self.since > now else self.since
-        start = max(since, start)
+        since = min(self.since, start)
         again = tuple(each.again_from(start) for each in self.passes)
         return self if again == self.passes else replace(self, passes=again, since=since)
 
