@@ -18,6 +18,19 @@ def test_a_status_that_changes_back_is_the_last_one_at_the_intake(kind: Kind) ->
     assert len(lab.intake.accepted) == 3
 
 
+@both
+@pytest.mark.parametrize("unnamed", [("id", "MessageTraceId"), ("recipientAddress", "RecipientAddress")])
+def test_a_status_that_changes_back_is_the_last_one_of_a_row_without_a_name_too(
+    kind: Kind, unnamed: tuple[str, str]
+) -> None:
+    life = ((T0, "Delivered"), (T0 + H, "Quarantined"), (T0 + 2 * H, "Delivered"))
+    fields = {unnamed[kind == "reporting"]: None}
+    mail = [Mail(T0, f"r{n}", f"a{n}@contoso.example", life, fields) for n in range(3)]
+    lab = Laboratory(Service(kind, mail)).run(T0 + 10 * H)
+    statuses = [event.get("status") or event.get("Status") for _, event in lab.intake.accepted]
+    assert statuses == ["Delivered"] * 3 + ["Quarantined"] * 3 + ["Delivered"] * 3
+
+
 def test_a_status_that_changes_each_hour_is_followed_to_the_end() -> None:
     life = tuple((T0 + n * H, ("Pending", "Delivered")[n % 2]) for n in range(6))
     lab = Laboratory(Service("graph", [Mail(T0, "hourly", life=life)])).run(T0 + 10 * H)
