@@ -271,6 +271,7 @@ class Collector:
                 "warning",
             )
             self._ledger.mark(coverage.oldest)
+        coverage = coverage.without_unwanted(now)
         self._coverage = coverage.with_outage_behind(now, self._policy)
         self._give_up_before(self._policy.oldest_kept(now))
 

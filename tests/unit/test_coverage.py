@@ -456,6 +456,23 @@ def test_a_first_start_by_a_clock_that_was_ahead_begins_where_now_allows(
     assert right.without_future(NOON, chosen) is right, "once"
 
 
+def test_a_clock_that_is_set_back_behind_the_beginning_stops_no_reading_and_changes_no_beginning() -> (
+    None
+):
+    chosen = policy()
+    since = NOON - HOUR
+    begun = Coverage.starting(since, chosen).showing(NOON)
+    begun = begun.completed(Read(Kind.LIVE, Window(since, NOON), NOON + HOUR))
+    then = NOON - 48 * HOUR
+    behind = begun.without_future(then, chosen).without_unwanted(then)
+    assert behind.since == since
+    assert behind.live == then - chosen.delay
+    assert behind.without_future(then, chosen) is behind, "once"
+    right = behind.without_future(NOON, chosen).without_unwanted(NOON)
+    assert right.oldest == right.live == since
+    assert right.without_unwanted(NOON) is right
+
+
 @given(st.integers(-300, 60))
 def test_a_live_edge_that_is_not_ahead_is_no_reason_to_doubt_the_time(seconds: int) -> None:
     coverage = Coverage.starting(NOON + timedelta(seconds=seconds), policy())
