@@ -629,14 +629,18 @@ class ByTime(_LinkedWalk):
 
 
 class OnePage(_LinkedWalk):
-    """Takes a window only if all its rows are on one page; links are followed to see that they are."""
+    """Takes a window only if all its rows are on one page; links are followed to see that they are.
+
+    Behind a page that may be full no link is believed: where it leads to nothing, it may lead elsewhere.
+    """
 
     def __init__(self, window: Window, size: PageSize) -> None:
         super().__init__(window, size)
         self._found = False
 
     def _after(self, rows: Sequence[Row], link: str | None) -> Ask | None:
-        if len(rows) >= self._size.asked or (rows and self._found):
+        full = self._size.may_be_full(len(rows)) if link else len(rows) >= self._size.asked
+        if rows and (full or self._found):
             received = sorted(row.received for row in rows)
             cut = instant(received[len(received) // 2])
             raise WindowTooLarge("more than a page", cut=cut)

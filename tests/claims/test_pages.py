@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 
 import pytest
 
+from office365_message_trace.clock import Clock
 from office365_message_trace.coverage import Cause, Gap
 from office365_message_trace.errors import Stopped
-from office365_message_trace.model import Window
-from office365_message_trace.transport import Answer
+from office365_message_trace.model import Log, Window
+from office365_message_trace.odata import ODataClient
+from office365_message_trace.transport import Answer, Transport
 from sandbox.clock import from_ms
 from tests.claims.laboratory import T0, Laboratory, policy
 from tests.claims.service import (
@@ -134,6 +137,30 @@ def test_a_last_page_that_links_to_another_host_loses_nothing_and_ends(kind: Kin
     assert lab.gaps == ()
     assert lab.repeats() == 0
     assert len(lab.service.given) < 2 * len(plain.service.given)
+
+
+class _LinkedToOtherTime(Service):
+    """Its pages are smaller than is asked for, and their links lead to the page of an hour earlier."""
+
+    def client(self, transport: Transport, clock: Clock, log: Log) -> ODataClient:
+        client = super().client(transport, clock, log)
+        client.page_size = 2000
+        return client
+
+    def _asked(self, url: str, now: int) -> Asked:
+        asked = super()._asked(url, now)
+        if not asked.token:
+            return asked
+        return replace(asked, start=asked.start - H, end=asked.end - H, token=None)
+
+
+@both
+def test_links_to_the_rows_of_other_time_lose_nothing(kind: Kind) -> None:
+    mail = _journal(range(T0 - 2 * H, T0 + 2 * H, 4 * S), 1)
+    lab = Laboratory(_LinkedToOtherTime(kind, mail, page_size=40), start_time=2).run(T0 + 12 * H)
+    assert lab.missing() == []
+    assert lab.gaps == ()
+    assert lab.repeats() == 0
 
 
 @both

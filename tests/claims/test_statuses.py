@@ -19,7 +19,9 @@ def test_a_status_that_changes_back_is_the_last_one_at_the_intake(kind: Kind) ->
 
 
 @both
-@pytest.mark.parametrize("unnamed", [("id", "MessageTraceId"), ("recipientAddress", "RecipientAddress")])
+@pytest.mark.parametrize(
+    "unnamed", [("id", "MessageTraceId"), ("recipientAddress", "RecipientAddress")]
+)
 def test_a_status_that_changes_back_is_the_last_one_of_a_row_without_a_name_too(
     kind: Kind, unnamed: tuple[str, str]
 ) -> None:

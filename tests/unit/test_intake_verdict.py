@@ -86,7 +86,9 @@ def test_without_any_id_every_event_is_refused_and_known(ids: list[Any]) -> None
         b"<html>",
     ],
 )
-def test_a_body_without_a_list_of_ids_or_with_too_many_that_are_none_is_no_verdict(body: bytes) -> None:
+def test_a_body_without_a_list_of_ids_or_with_too_many_that_are_none_is_no_verdict(
+    body: bytes,
+) -> None:
     with pytest.raises(Unavailable):
         verdict(200, body, 1, "Some format")
 
