@@ -328,7 +328,7 @@ def test_a_row_that_is_not_named_is_identified_by_what_it_says_and_does_not_chan
     name = (form.trace_id, form.recipient)[which]
     one, other = (read(form, **{name: odd, "new": number}) for number in (1, 2))
     assert one.key != other.key
-    changed = read(form, **{name: odd, "new": 1} | {each: "changed" for each in form.changing})
+    changed = read(form, **{name: odd, "new": 1} | dict.fromkeys(form.changing, "changed"))
     assert changed.key == one.key
     assert changed.content != one.content
     assert isinstance(one.trace_id, str)
