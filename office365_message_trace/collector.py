@@ -560,6 +560,8 @@ class Collector:
                 each.expect(read.window.span, rows)
         if reading.gap is not None:
             self._probed(reading, reading.gap)
+            if reading.gap not in self._coverage.gaps:
+                self._gap_probe.hurry()
             return
         if read.final and self._repeated(reading):
             return
@@ -616,7 +618,6 @@ class Collector:
         owed = reading.refused or self._owed_besides(reading)
         if hidden or reading.incomplete or (owed and gap.cause is Cause.REFUSED):
             return
-        self._gap_probe.hurry()
         self._commit(self._coverage.with_gap_reopened(gap))
         self._ledger.mark(self._coverage.oldest)
         self._log(f"A gap can be read after all: {gap.window}.", "info")
