@@ -21,7 +21,6 @@ from typing import Protocol
 from office365_message_trace.errors import (
     AnswerTruncated,
     MessageTraceError,
-    Unavailable,
     WindowTooLarge,
 )
 from office365_message_trace.model import MILLISECOND, UNDATED, Row, Window, instant, milliseconds
@@ -79,8 +78,7 @@ class Walk(Protocol):
 
     def refused(self, refusal: MessageTraceError) -> Ask | None:
         """The next request after the last one, which was for what follows a page, was refused; None
-        if the window is complete. Raises `Unavailable` if nothing is known of what is behind it, and
-        `WindowTooLarge` as `after` does."""
+        if the window is complete. Raises `WindowTooLarge` as `after` does."""
 
 
 def without_strays(rows: Sequence[Row], window: Window) -> Sequence[Row]:
@@ -186,8 +184,8 @@ class _Links:
 
     @property
     def ended(self) -> bool:
-        """Whether rows came, and the last page of them was not full."""
-        return self.rows > 0 and not self._size.may_be_full(self.rows, self._top)
+        """Whether the last page that held rows, if any, was not full."""
+        return not self._size.may_be_full(self.rows, self._top)
 
     def judged(self, rows: Sequence[Row], link: str | None) -> tuple[Sequence[Row], str | None]:
         """The page of ``rows`` without strays, and without what only a link that is none led to; and
@@ -250,8 +248,6 @@ class _LinkedWalk(ABC):
 
     def refused(self, refusal: MessageTraceError) -> Ask | None:
         """As `Walk` says."""
-        if not self._links.rows:  # an empty page may come before the rows
-            raise Unavailable(refusal.sentence, refusal.detail)
         if not self._links.ended:
             return self._cut_off(refusal)
         self.oddity = _REFUSED

@@ -340,3 +340,18 @@ def test_a_full_millisecond_whose_link_is_refused_is_declared_and_arrives_in_the
     lab.run(repaired + 8 * H)
     assert lab.missing() == []
     assert lab.gaps == ()
+
+
+@both
+def test_links_of_empty_pages_that_are_refused_cost_no_window(kind: Kind) -> None:
+    """A quiet tenant, and a service that writes a link into every answer."""
+    service = Service(kind, [Mail(T0 + n * 7 * M, f"r{n}") for n in range(8)])
+    body, answer = service.body, service.answer
+    gone = "https://service.example/gone"
+    service.body = lambda asked, page, link=None: body(asked, page, link or gone)
+    service.answer = lambda url, now: Answer(400, {}, b"") if url == gone else answer(url, now)
+    lab = Laboratory(service).run(T0 + 6 * H)
+    assert lab.missing() == []
+    assert lab.repeats() == 0
+    assert lab.gaps == ()
+    assert len(service.given) < 6 * 60 * 3
