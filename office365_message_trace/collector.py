@@ -220,7 +220,7 @@ class Collector:
         self._outage_probe = SlowProbe(patience=1)  # one window that fails says nothing of others
         self._refused: dict[Kind, bool] = {}  # whether it is the intake that refuses
         self._failed = FailedWindows()
-        self._gap_probe = GapProbe(clock.monotonic())
+        self._gap_probe = GapProbe(clock.now(), clock.monotonic())
         self._messages = LargeMessages()
         self._past: dict[tuple[Kind, ...], _Reading] = {}
         self._confirm_at = 0.0
