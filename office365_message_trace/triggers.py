@@ -23,7 +23,11 @@ from office365_message_trace.journal import Journal
 from office365_message_trace.ledger import Ledger
 from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.model import Log
-from office365_message_trace.monitoring.error_reports import limit_reports, mute_libraries
+from office365_message_trace.monitoring.error_reports import (
+    disable_trace_propagation,
+    limit_reports,
+    mute_libraries,
+)
 from office365_message_trace.monitoring.server import MonitoringServer
 from office365_message_trace.provided import intake_server, trigger_values
 from office365_message_trace.resume import learn_time, opening_coverage
@@ -73,6 +77,7 @@ class MessageTraceTrigger(Trigger):
         self._stop_request = StopRequest()
         self._stop_request.listen()
         super().__init__(*args, **kwargs)  # makes `stop` the handler of SIGTERM and SIGINT
+        disable_trace_propagation()
         self._sending_logs = Lock()
         self._log_sender = Thread()
         self._journal: Journal | None = None
