@@ -1,6 +1,7 @@
 """The SDK classes: they build the objects, run them, and report to the platform; nothing else."""
 
 import gc
+import signal
 from collections.abc import Mapping
 from threading import Lock, Thread
 from typing import Any, ClassVar, cast
@@ -46,6 +47,7 @@ from office365_message_trace.telemetry import Telemetry
 
 STOP_GRACE = 0.3  # seconds for a request under way to end; what it did not confirm is done again
 LOG_GRACE = 0.15  # seconds for the last log lines to leave, and for the journal to be written
+INTERRUPTED = 128 + signal.SIGINT  # the exit status, as shells have it
 UNHURRIED_LOG_GRACE = 5.0  # seconds, of a process that ends without being asked to
 
 _PAUSE_AFTER_UNEXPECTED = 60.0  # seconds
@@ -106,7 +108,8 @@ class MessageTraceTrigger(Trigger):
     def execute(self) -> None:
         """Run in a thread of its own, so that a blocking call never delays a stop.
 
-        Every state on disk is one to continue from, so the thread may be left wherever it is.
+        Every state on disk is one to continue from, so the thread may be left wherever it is. Ends with
+        `INTERRUPTED` as the exit status if it was SIGINT that asked for the end.
         """
         failures: list[BaseException] = []
 
@@ -123,7 +126,7 @@ class MessageTraceTrigger(Trigger):
 
         worker = Thread(target=work, name="collector", daemon=True)
         worker.start()
-        self._stop_request.wait()
+        interrupted = self._stop_request.wait() == signal.SIGINT
         self.stop()
         worker.join(STOP_GRACE)
         journal = Thread(target=self._close_journal, name="journal", daemon=True)
@@ -135,6 +138,8 @@ class MessageTraceTrigger(Trigger):
                 last.join(LOG_GRACE)
         if failures:
             raise failures[0]
+        if interrupted:
+            raise SystemExit(INTERRUPTED)
 
     def _close_journal(self) -> None:
         if self._journal:

@@ -72,8 +72,6 @@ def main() -> None:
             messages().print(line("failure", "configuration", mistake))
     except MessageTraceError as problem:
         messages().print(line("failure", "", str(problem)))
-    except KeyboardInterrupt:
-        messages().print("Interrupted.")
     except Exception as error:
         text = (
             "An unexpected fault ended the command. Report this to the maintainers of this module"

@@ -35,6 +35,8 @@ SHORTEST_RUN = 1.0
 machine is busy."""
 LONGEST_RUN = 32.0
 STORMS = 10
+ENDS = {signal.SIGTERM: 0, signal.SIGINT: 130}
+"""The exit status by the signal."""
 TOO_LONG = 20.0
 """Seconds after which a process counts as one that never ends."""
 
@@ -44,7 +46,7 @@ class Stop:
     """Signals to a process: the first after ``seconds``, others so many microseconds later each."""
 
     seconds: float
-    signals: Sequence[int] = (signal.SIGTERM,)
+    signals: Sequence[signal.Signals] = (signal.SIGTERM,)
     pauses: Sequence[float] = ()
 
 
@@ -156,7 +158,8 @@ def test_a_signal_at_any_instant_of_the_delivery_ends_the_process(
         Stop(chance.uniform(0, run), [chance.choice([signal.SIGTERM, signal.SIGINT])])
         for _ in range(STOPS)
     ]
-    assert set(statuses(forks, stops)) == {0}
+    wanted = [ENDS[stop.signals[0]] for share in range(AT_ONCE) for stop in stops[share::AT_ONCE]]
+    assert statuses(forks, stops) == wanted
     assert scene.world.intake.counts.events - before > STOPS
 
 

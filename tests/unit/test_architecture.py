@@ -17,6 +17,7 @@ LAYERS = [
         "catchup",
         "collect.large_messages",
         "commands.findings",
+        "commands.interrupts",
         "commands.words",
         "errors",
         "microsoft.dates",
