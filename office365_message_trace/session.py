@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from http.cookiejar import DefaultCookiePolicy
 from io import BytesIO
+from pathlib import Path
 from threading import Lock, Timer
 from typing import Any
 
@@ -154,6 +155,14 @@ class _WatchedAdapter(HTTPAdapter):
         pool: Any = super().get_connection_with_tls_context(*args, **options)
         pool.ConnectionCls = _watched(pool.ConnectionCls)
         return pool
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """Raise OSError for certificate authorities that are no file or folder: a pipe would be waited for."""
+        if url.lower().startswith("https") and isinstance(verify, str):
+            authorities = Path(verify)
+            if not authorities.is_file() and not authorities.is_dir():
+                raise OSError("no file with certificate authorities")
+        super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]
 
 
 @cache

@@ -16,6 +16,7 @@ from sekoia_automation.storage import get_data_path
 
 from office365_message_trace.endpoints import CLOUDS, Endpoints
 from office365_message_trace.errors import ConfigurationMistakes, StorageFailed, origin
+from office365_message_trace.files import read_file
 from office365_message_trace.provided import Provided, intake_server, trigger_values
 from office365_message_trace.session import TimeoutSession
 from office365_message_trace.settings import (
@@ -27,6 +28,7 @@ from office365_message_trace.settings import (
     unknown_fields,
 )
 
+_LONGEST_FILE = 1024 * 1024  # bytes of settings; a certificate and its key have some kilobytes
 _CLOUDS_WITHOUT_GRAPH = CLOUDS.keys() - {"global"}
 
 Ask = Callable[[str], str]
@@ -158,10 +160,10 @@ def _platform_values(node_secrets: Mapping[str, Any]) -> dict[str, Any]:
 
 def _file_values(config: Path) -> dict[str, Any]:
     try:
-        values = json.loads(config.read_text())
+        values = json.loads(read_file(config, _LONGEST_FILE))
     except OSError as error:
         raise ConfigurationMistakes([f"{config} cannot be read ({error.strerror})."]) from None
-    except ValueError:
+    except (ValueError, RecursionError):
         values = None
     if not isinstance(values, dict):
         raise ConfigurationMistakes(

@@ -20,6 +20,7 @@ LAYERS = [
         "commands.interrupts",
         "commands.words",
         "errors",
+        "files",
         "microsoft.dates",
         "monitoring.error_reports",
         "monitoring.server",

@@ -352,6 +352,17 @@ def test_a_proxy_that_is_no_address_is_named_as_the_cause(
     assert caught.value.sentence == PROXY_UNUSABLE
 
 
+@pytest.mark.parametrize("name", ["missing", "pipe", "/dev/zero"])
+def test_certificate_authorities_that_are_no_file_are_not_waited_for(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / name))
+    with serving(silent) as server, pytest.raises(Unavailable, match="OSError"):
+        asked(f"https://127.0.0.1:{server.port}/")
+    assert settles(lambda: len(requests_under_way()), 0)
+
+
 @pytest.mark.parametrize("password", ["pa@ss", "pa%23ss", "pa:ss", "päss"])
 def test_a_password_that_requests_can_read_is_sent_to_the_proxy(
     password: str, monkeypatch: pytest.MonkeyPatch
