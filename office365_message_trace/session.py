@@ -140,7 +140,12 @@ class TimeoutSession(requests.Session):
 
 
 def unavailable(sentence: str, error: Exception, url: str) -> Unavailable:
-    """The consequence of ``error``, which an exchange with ``url`` raised."""
+    """The consequence of ``error``, which an exchange with ``url`` raised.
+
+    The frames of ``error`` are let go: in those of the libraries it is held itself, so the request would
+    stay, a whole batch perhaps, until the garbage collector comes.
+    """
+    _forget_frames(error)
     if isinstance(error, OutOfTime):
         return Unavailable(sentence, LATE)
     if has_unusable_proxy(url):
@@ -277,6 +282,15 @@ _UNPACKERS = {"": _Plain, "identity": _Plain, "gzip": _Gzip, "x-gzip": _Gzip}
 
 def _unsigned(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
+
+
+def _forget_frames(error: BaseException | None) -> None:
+    """Clear the tracebacks of ``error`` and of all that it came from."""
+    while error is not None:
+        error.__traceback__ = None
+        if error.__cause__ is not error.__context__:
+            _forget_frames(error.__cause__)
+        error = error.__context__
 
 
 def _kind(error: Exception) -> str:
