@@ -109,14 +109,15 @@ class TimeoutSession(requests.Session):
         url: str,
         headed: Callable[[requests.Response], None] = lambda response: None,
         longest: int = codec.LONGEST,
+        within: float | None = None,
         **options: Any,
     ) -> Answer:
         """Send one request and read the answer, at most ``longest`` bytes of its decompressed body.
 
-        ``headed`` gets the answer when its head is there. An exchange that a signer makes for another
+        Takes `TOTAL_TIMEOUT` at most, or the seconds ``within``. ``headed`` gets the answer when its head is there. An exchange that a signer makes for another
         one shares its deadline. Raises `OutOfTime`, and whatever requests raises.
         """
-        with _deadline() as deadline:
+        with _deadline(within or TOTAL_TIMEOUT) as deadline:
             try:
                 response = self.request(method, url, stream=True, **options)
                 with response:
@@ -201,12 +202,12 @@ _running: ContextVar[Deadline | None] = ContextVar("_running", default=None)
 
 
 @contextmanager
-def _deadline() -> Iterator[Deadline]:
+def _deadline(seconds: float) -> Iterator[Deadline]:
     """The deadline of the exchange that this thread makes."""
     if outer := _running.get():
         yield outer
         return
-    deadline = Deadline(TOTAL_TIMEOUT)
+    deadline = Deadline(seconds)
     token = _running.set(deadline)
     try:
         yield deadline

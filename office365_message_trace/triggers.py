@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from threading import Lock, Thread
 from typing import Any, ClassVar, cast
 
-import requests
 from prometheus_client import REGISTRY
 from prometheus_client.exposition import MetricsHandler
 from sekoia_automation.metrics import PrometheusExporterThread
@@ -18,7 +17,13 @@ from office365_message_trace.clock import Clock, SystemClock
 from office365_message_trace.collect.ownership import OwnedStorage, Ownership
 from office365_message_trace.collector import Collector
 from office365_message_trace.endpoints import Endpoints
-from office365_message_trace.errors import MessageTraceError, Replaced, Stopped, origin
+from office365_message_trace.errors import (
+    MessageTraceError,
+    Replaced,
+    Stopped,
+    Unavailable,
+    origin,
+)
 from office365_message_trace.foreign import LONGEST_LINE, printable
 from office365_message_trace.journal import Journal
 from office365_message_trace.ledger import Ledger
@@ -32,6 +37,7 @@ from office365_message_trace.monitoring.error_reports import (
 from office365_message_trace.monitoring.server import MonitoringServer
 from office365_message_trace.provided import intake_server, trigger_values
 from office365_message_trace.resume import learn_time, opening_coverage
+from office365_message_trace.sekoia import playbook
 from office365_message_trace.settings import (
     BasicSettings,
     GraphSettings,
@@ -49,6 +55,10 @@ STOP_GRACE = 0.3  # seconds for a request under way to end; what it did not conf
 LOG_GRACE = 0.15  # seconds for the last log lines to leave, and for the journal to be written
 INTERRUPTED = 128 + signal.SIGINT  # the exit status, as shells have it
 UNHURRIED_LOG_GRACE = 5.0  # seconds, of a process that ends without being asked to
+
+_PAUSES_OF_SECRETS = (1.0, 2.0, 4.0, 8.0, *[10.0] * 5)  # seconds, as the SDK has them
+_MOST_LOG_LINES = 500  # that wait to be sent
+_PAUSE_OF_LOGS = 10.0  # seconds after lines were not taken
 
 _PAUSE_AFTER_UNEXPECTED = 60.0  # seconds
 _UNEXPECTED = (
@@ -116,8 +126,10 @@ class MessageTraceTrigger(Trigger):
         def work() -> None:
             try:
                 super(MessageTraceTrigger, self).execute()
+            except Stopped:
+                self._logger.info("Stopped.")
             except Exception as error:  # its text may be the platform's answer
-                self.log_exception(error, message=_CANNOT_START)
+                self.log(f"{_CANNOT_START} [{_detail(error)}]", "error")
                 failures.append(SystemExit(1))
             except BaseException as error:  # handed to the main thread, which raises it
                 failures.append(error)
@@ -140,6 +152,17 @@ class MessageTraceTrigger(Trigger):
             raise failures[0]
         if interrupted:
             raise SystemExit(INTERRUPTED)
+
+    def _get_secrets_from_server(  # type: ignore[override]  # the base is decorated
+        self,
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The secrets of the module and of the trigger, asked for as the SDK does, but within limits."""
+        for pause in _PAUSES_OF_SECRETS:
+            try:
+                return playbook.secrets(self.secrets_url, self.token)
+            except Unavailable:
+                self._machine.wait(pause)
+        return playbook.secrets(self.secrets_url, self.token)
 
     def _close_journal(self) -> None:
         if self._journal:
@@ -266,11 +289,17 @@ class MessageTraceTrigger(Trigger):
             self._log_sender.start()
 
     def _send_logs(self) -> None:
+        """Send the latest lines once; those that are not taken wait for the next time."""
         with self._sending_logs:
+            del self._logs[:-_MOST_LOG_LINES]
+            lines = list(self._logs)
             try:
-                super()._send_logs_to_api()
-            except requests.RequestException as error:
-                self._logger.warning("Logs could not be sent: %s", type(error).__name__)
+                playbook.send_logs(self.logs_url, self.token, lines)
+            except Exception as error:  # the SDK raises its own if it has no address
+                self._logger.warning("Logs could not be sent: %s", _detail(error))
+                self._stop_event.wait(_PAUSE_OF_LOGS)
+            else:
+                del self._logs[: len(lines)]
 
     def start_monitoring(self) -> None:
         """Serve what the SDK serves, where it does, but so that no silent connection blocks others."""
@@ -316,6 +345,11 @@ def spare_the_garbage_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
+
+
+def _detail(error: Exception) -> str:
+    """What an engineer wants to know of ``error``, without the text of one that is not ours."""
+    return error.detail if isinstance(error, MessageTraceError) else origin(error)
 
 
 class _Observer(Telemetry):

@@ -8,17 +8,21 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-import requests
 from pydantic import SecretStr
 from sekoia_automation.configuration import get_configuration
 from sekoia_automation.configuration.exception import MissingConfigurationError
 from sekoia_automation.storage import get_data_path
 
 from office365_message_trace.endpoints import CLOUDS, Endpoints
-from office365_message_trace.errors import ConfigurationMistakes, StorageFailed, origin
+from office365_message_trace.errors import (
+    ConfigurationMistakes,
+    StorageFailed,
+    Unavailable,
+    origin,
+)
 from office365_message_trace.files import read_file
 from office365_message_trace.provided import Provided, intake_server, trigger_values
-from office365_message_trace.session import TimeoutSession
+from office365_message_trace.sekoia import playbook
 from office365_message_trace.settings import (
     BasicSettings,
     GraphSettings,
@@ -181,12 +185,9 @@ def _node_secrets(provided: Provided) -> tuple[dict[str, Any], list[str]]:
     except MissingConfigurationError:
         return {}, []
     try:
-        with TimeoutSession() as session:
-            answer = session.get(url, headers={"Authorization": f"Bearer {token}"})
-        answer.raise_for_status()
-        return answer.json().get("node_value") or {}, []
-    except (requests.RequestException, OSError, ValueError, AttributeError) as error:
+        return playbook.secrets(url, token)[1], []
+    except Unavailable as problem:
         return {}, [
             "Sekoia.io's playbook API does not give the secrets that it may keep for the trigger "
-            f"({type(error).__name__})."
+            f"({problem.detail})."
         ]

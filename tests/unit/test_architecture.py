@@ -50,7 +50,7 @@ LAYERS = [
         "state",
         "transport",
     },
-    {"sekoia.intake_verdict", "sekoia.rejected_events"},
+    {"sekoia.intake_verdict", "sekoia.playbook", "sekoia.rejected_events"},
     {"sekoia.division"},
     {"collect.flicker", "collect.ownership", "journal", "metering"},
     {
