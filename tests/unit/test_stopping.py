@@ -23,7 +23,8 @@ from pathlib import Path
 from sekoia_automation.module import Module
 from office365_message_trace.triggers import MessageTraceOAuthTrigger
 
-trigger = MessageTraceOAuthTrigger(Module(), Path(sys.argv[1]))  # whose platform does not answer
+os.environ |= {"TOKEN": "token", "URL_CALLBACK": "http://127.0.0.1:1/callback"}  # no answer
+trigger = MessageTraceOAuthTrigger(Module(), Path(sys.argv[1]))
 
 
 atexit.register(lambda: trigger.running and os._exit(1))
