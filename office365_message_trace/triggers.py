@@ -33,6 +33,7 @@ from office365_message_trace.monitoring.error_reports import (
     disable_trace_propagation,
     limit_reports,
     mute_libraries,
+    send_reports,
 )
 from office365_message_trace.monitoring.server import MonitoringServer
 from office365_message_trace.provided import intake_server, trigger_values
@@ -52,7 +53,7 @@ from office365_message_trace.storage import PatientStorage, storage_at
 from office365_message_trace.telemetry import Telemetry
 
 STOP_GRACE = 0.3  # seconds for a request under way to end; what it did not confirm is done again
-LOG_GRACE = 0.15  # seconds for the last log lines to leave, and for the journal to be written
+LOG_GRACE = 0.15  # seconds each for the last log lines, the journal and the reports of errors
 INTERRUPTED = 128 + signal.SIGINT  # the exit status, as shells have it
 UNHURRIED_LOG_GRACE = 5.0  # seconds, of a process that ends without being asked to
 
@@ -138,19 +139,22 @@ class MessageTraceTrigger(Trigger):
 
         worker = Thread(target=work, name="collector", daemon=True)
         worker.start()
-        interrupted = self._stop_request.wait() == signal.SIGINT
+        number = self._stop_request.wait()
         self.stop()
         worker.join(STOP_GRACE)
+        grace = LOG_GRACE if number else UNHURRIED_LOG_GRACE
         journal = Thread(target=self._close_journal, name="journal", daemon=True)
+        reports = Thread(target=send_reports, args=(grace,), name="reports", daemon=True)
         journal.start()
+        reports.start()
         self._stop_logs_timer()  # again: it may have been about to start once more
         self._send_logs_to_api()
-        for last in (self._log_sender, journal):
+        for last in (self._log_sender, journal, reports):
             if last.is_alive():
-                last.join(LOG_GRACE)
+                last.join(grace)
         if failures:
             raise failures[0]
-        if interrupted:
+        if number == signal.SIGINT:
             raise SystemExit(INTERRUPTED)
 
     def _get_secrets_from_server(  # type: ignore[override]  # the base is decorated
@@ -188,8 +192,6 @@ class MessageTraceTrigger(Trigger):
         except Replaced as end:
             self._journal = None  # it is the new owner's now
             self._say(str(end), "error")
-            if self._log_sender.is_alive():
-                self._log_sender.join(UNHURRIED_LOG_GRACE)
             self.stop()
         except Stopped:
             self._logger.info("Stopped.")

@@ -40,6 +40,11 @@ def disable_trace_propagation() -> None:
     sentry_sdk.get_client().options["trace_propagation_targets"] = []
 
 
+def send_reports(seconds: float) -> None:
+    """Wait until the reports that are under way have left, ``seconds`` at most."""
+    sentry_sdk.flush(seconds)
+
+
 def mute_libraries() -> None:
     """Keep the log free of what libraries say: they quote answers and header lines that they cannot read,
     and addresses, in which a recipient may stand."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from office365_message_trace.stopping import StopRequest
+from sandbox.ports import unclaimed_ports
+from sandbox.process import VOLUME
 
 ROOT = Path(__file__).parents[2]
 TOO_LONG = 20.0
@@ -167,3 +170,42 @@ def test_a_stop_while_the_module_is_imported_ends_the_process_at_once(
         check=False,
     )
     assert (process.returncode, process.stderr) == (status, "")
+
+
+WITH_A_THREAD_THAT_STAYS = """
+import os, runpy, signal, sys, threading, time
+
+def stop():
+    while not any(thread.name == "collector" for thread in threading.enumerate()):
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.{name})
+
+threading.Thread(target=time.sleep, args=(60,)).start()  # which the interpreter's end waits for
+threading.Thread(target=stop).start()
+sys.argv = ["main.py", "message_trace_oauth"]
+runpy.run_path("main.py", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize(("name", "status"), [("SIGTERM", 0), ("SIGINT", 130)])
+def test_a_stop_does_not_wait_for_threads(name: str, status: int, tmp_path: Path) -> None:
+    liveness, metrics = unclaimed_ports(2)
+    given = {
+        "TOKEN": "token",
+        "URL_CALLBACK": "http://127.0.0.1:1/callback",  # no answer
+        "MODULE_CONFIGURATION": "{}",
+        "LIVENESS_PORT": str(liveness),
+        "METRICS_PORT": str(metrics),
+        "PYTHONPATH": str(VOLUME),
+        "SANDBOX_DATA_FOLDER": str(tmp_path),
+    }
+    process = subprocess.run(
+        [sys.executable, "-c", WITH_A_THREAD_THAT_STAYS.format(name=name)],
+        cwd=ROOT,
+        env={**os.environ, **given},
+        capture_output=True,
+        text=True,
+        timeout=TOO_LONG,
+        check=False,
+    )
+    assert process.returncode == status, process.stderr
