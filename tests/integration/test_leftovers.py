@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gc
 import json
-import socket
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -20,7 +18,7 @@ from office365_message_trace.session import TimeoutSession
 from office365_message_trace.transport import RequestsHttp, Transport
 from tests.integration.test_pusher import Tally
 from tests.support import Logbook, TurnedClock, minutes
-from tests.unit.test_session import Behaviour, says, serving
+from tests.unit.test_session import Behaviour, resets, says, serving
 
 ROW = {"id": "a", "receivedDateTime": "2026-06-15T12:00:00Z", "recipientAddress": "b"}
 
@@ -35,10 +33,6 @@ def answer(status: str, body: bytes, length: int | None = None) -> Behaviour:
 
 def page(**besides: object) -> bytes:
     return json.dumps({"value": [ROW] * 1000, **besides}).encode()
-
-
-def resets(connection: socket.socket) -> None:
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 FAILURES = {

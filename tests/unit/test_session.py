@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import socket
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -77,6 +78,10 @@ def says(*pieces: bytes) -> Behaviour:
 def silent(connection: socket.socket) -> None:
     while connection.recv(65536):
         pass
+
+
+def resets(connection: socket.socket) -> None:
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def drips(start: bytes, drop: bytes) -> Behaviour:
@@ -203,7 +208,14 @@ def test_after_hundreds_of_requests_of_which_a_third_hang_drip_or_break_nothing_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(session, "TOTAL_TIMEOUT", 0.5)
-    broken = [says(HEAD + b"Content-Length: 9\r\n\r\nx"), silent, LATE["a body that drips"]]
+    broken = [
+        says(HEAD + b"Content-Length: 9\r\n\r\nx"),
+        silent,
+        LATE["a body that drips"],
+        resets,
+        says(b"HTTP/1.1 503 No\r\n\r\n" + b"x" * 1_000_000),
+        says(b"HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n"),
+    ]
     behaviours = [each for bad in broken for each in (says(WHOLE), bad, says(WHOLE))]
     with serving(*behaviours) as server:
         http = RequestsHttp(TimeoutSession())
