@@ -6,8 +6,8 @@ import signal
 if __name__ == "__main__":
     # Until there is a trigger, a stop simply ends the process. The first process of a container would
     # not be ended without a handler, and importing takes a second or two.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: os._exit(0))
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    signal.signal(signal.SIGINT, lambda *_: os._exit(128 + signal.SIGINT))
 
 from sekoia_automation.module import Module
 
@@ -22,7 +22,10 @@ if __name__ == "__main__":
     module.register(MessageTraceOAuthTrigger, "message_trace_oauth")
     module.register(MessageTraceBasicTrigger, "message_trace_basic")
     module.register(MessageTraceGraphTrigger, "message_trace_graph")
-    module.run()  # type: ignore[no-untyped-call]
-    # The work is done; a signal from now on would turn the exit status into a failure.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)
+    status = 0
+    try:
+        module.run()  # type: ignore[no-untyped-call]
+    except SystemExit as end:
+        status = int(end.code or 0)
+    # Not by the interpreter's own end, which frees all objects and waits for threads.
+    os._exit(status)

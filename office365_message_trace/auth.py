@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,7 @@ from office365_message_trace.session import Answer, TimeoutSession, unavailable
 from office365_message_trace.transport import Dated
 
 LONGEST_ANSWER = 64 * 1024  # bytes; a token has less than 10 kB
+_SENDABLE = re.compile(r"[!-~]+")  # what a header can hold; RFC 6750 allows less than that
 
 # msal logs answers that it cannot read in full, and a token may be in them.
 logging.getLogger("msal").setLevel(logging.CRITICAL + 1)
@@ -67,7 +69,7 @@ class EntraAuth(Signer):
         self._scope = scope
         self._answered = answered
         self._dated = dated
-        self._session = TimeoutSession()
+        self._session = TimeoutSession(LONGEST_ANSWER)
         self._tokens = msal.TokenCache()
         self._renewed = False
 
@@ -104,7 +106,11 @@ class EntraAuth(Signer):
             raise failure(http.answer, {}) from error
         if not result or "access_token" not in result:
             raise failure(http.answer, result or {})
-        return str(result["access_token"])
+        token = result["access_token"]
+        if not isinstance(token, str) or not _SENDABLE.fullmatch(token):
+            self._tokens = msal.TokenCache()  # which would give it again until it expires
+            raise Unavailable("Entra ID gives a token that cannot be sent", "status 200")
+        return token
 
     def _headed(self, response: requests.Response) -> None:
         self._dated(response.headers.get("Date", ""))
@@ -153,7 +159,7 @@ class TokenHttp:
         if url != self._token_endpoint:
             raise ValueError("a credential is sent to the token endpoint only")
         try:
-            answer = self._session.exchange("POST", url, self._headed, LONGEST_ANSWER, **options)
+            answer = self._session.exchange("POST", url, self._headed, **options)
         except Exception as error:  # whatever a library stumbles over in an odd answer
             raise unavailable(error, url, "Entra ID gives ") from error
         if answer.cut:

@@ -220,7 +220,7 @@ class Collector:
         self._outage_probe = SlowProbe(patience=1)  # one window that fails says nothing of others
         self._refused: dict[Kind, bool] = {}  # whether it is the intake that refuses
         self._failed = FailedWindows()
-        self._gap_probe = GapProbe(clock.monotonic())
+        self._gap_probe = GapProbe(clock.now(), clock.monotonic())
         self._messages = LargeMessages()
         self._past: dict[tuple[Kind, ...], _Reading] = {}
         self._confirm_at = 0.0
@@ -271,6 +271,7 @@ class Collector:
                 "warning",
             )
             self._ledger.mark(coverage.oldest)
+        coverage = coverage.without_unwanted(now)
         self._coverage = coverage.with_outage_behind(now, self._policy)
         self._give_up_before(self._policy.oldest_kept(now))
 
@@ -559,6 +560,8 @@ class Collector:
                 each.expect(read.window.span, rows)
         if reading.gap is not None:
             self._probed(reading, reading.gap)
+            if reading.gap not in self._coverage.gaps:
+                self._gap_probe.hurry()
             return
         if read.final and self._repeated(reading):
             return
@@ -744,8 +747,10 @@ class Collector:
         """Say who has to do what, and probe slowly. No row is lost: the coverage stays.
 
         The platform stops a trigger that logs `critical`, so that comes only where the settings have to
-        change and several probes in a row have shown it. While fresh mail is refused, nothing else is tried. Windows of the past are put off: most
-        likely all of them would be refused. If not, another one shows it at the next probe.
+        change and several probes in a row have shown it. While fresh mail is refused, nothing else is
+        tried. Windows of the past are put off: most likely all of them would be refused. If not, another
+        one shows it at the next probe, and one that the service refuses again counts as one that it does
+        not give.
         """
         kind, moment = reading.read.kind, self._clock.monotonic()
         self._refused[kind] = by_intake
@@ -759,9 +764,13 @@ class Collector:
         for each in self._past.values():
             self._kept(each)
         self._past.clear()
-        if reading.gap is None:
+        if reading.gap is not None:
+            return
+        if by_intake:
             trial = reading.trial
             self._failed.postpone(trial.read, moment, trial.news, trial.refusals)
+        else:
+            self._set_aside(reading, refusal)
 
     def _end_refusals(self, reading: _Reading) -> None:
         """Go on where ``reading``, which is complete, shows that nothing stands in the way any more.

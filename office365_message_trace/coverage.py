@@ -315,15 +315,25 @@ class Coverage:
     def without_future(self, now: datetime, policy: Policy) -> "Coverage":
         """If time was read that lies in the future at ``now``, a clock was wrong: what was read then
         was younger than it seemed, or not there yet, so everything up to the final age is read again.
-        A first start by such a clock began too late: it begins there.
+        A first start by such a clock began too late, as long as no row was shown: it begins there.
+        Otherwise the beginning may lie in the future, too. Reading goes on at ``now`` then: only answers
+        tell that the time is another one.
         """
         if self.live <= now + _CLOCK_TOLERANCE:
             return self
-        start = _whole_second(now) - policy.delay - policy.final_age
-        since = start if self.read_at == EPOCH and self.since > now else self.since
-        start = max(since, start)
+        newest = _whole_second(now) - policy.delay
+        start = newest - policy.final_age
+        since = self.since if self.shown_from else min(self.since, start)
+        start = min(max(since, start), newest)
         again = tuple(each.again_from(start) for each in self.passes)
         return self if again == self.passes else replace(self, passes=again, since=since)
+
+    def without_unwanted(self, now: datetime) -> "Coverage":
+        """The same without what lies before ``since``, once that is not in the future at ``now``."""
+        if not self.live < self.since <= now:
+            return self
+        unwanted = Window(self.oldest, self.since)
+        return replace(self, passes=tuple(each.without(unwanted) for each in self.passes))
 
     def without_before(self, oldest: datetime) -> "Coverage":
         """Give up what lies before ``oldest``; what the first pass had not read becomes a gap."""

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from office365_message_trace.errors import Refused
+from office365_message_trace.files import read_file
 
 EXPIRY_NOTICE = timedelta(days=30)
 
@@ -99,8 +100,7 @@ class FederatedToken:
     def read(self) -> str:
         """The token as it is now. Raises `Refused` if the file cannot be read or holds none."""
         try:
-            with self.path.open("rb") as file:
-                token = file.read(_LONGEST_TOKEN).decode("ascii", errors="replace").strip()
+            token = read_file(self.path, _LONGEST_TOKEN).decode("ascii", errors="replace").strip()
         except (OSError, ValueError) as error:
             raise Refused(
                 "The file of federated_token_file cannot be read. Correct the path, or have the "

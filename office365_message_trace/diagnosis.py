@@ -113,7 +113,7 @@ _VERIFICATIONS = {9: _NOT_YET_VALID, 10: _EXPIRED, 62: _OTHER_NAME, 64: _OTHER_N
 """By OpenSSL's number (X509_V_ERR_...); any other means that the certificate is not trusted."""
 
 _REFUSED_TUNNEL = re.compile(r"Tunnel connection failed: ([0-9]{3})\b")
-_NO_BUNDLE = "Could not find a suitable TLS CA certificate bundle"
+NO_BUNDLE = "Could not find a suitable TLS CA certificate bundle"
 _NO_SOCKS = "SOCKS support"
 
 
@@ -188,7 +188,7 @@ def _cause_at_proxy(causes: list[BaseException]) -> str:
 def _of_bundle(causes: list[BaseException], route: Route) -> str | None:
     """What is wrong with the certificate authorities to trust, before any certificate is looked at."""
     bundle = route.bundle_variable or "REQUESTS_CA_BUNDLE"
-    if _NO_BUNDLE in str(causes[0]):
+    if NO_BUNDLE in str(causes[0]):
         return _BUNDLE.format(bundle=bundle, cause="there is no such file")
     if not route.bundle_variable or _connecting(causes):
         return None

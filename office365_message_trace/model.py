@@ -81,7 +81,8 @@ class Row(NamedTuple):
 
     ``received`` is in milliseconds since 1970; ``trace_id`` and ``recipient`` are empty where the row
     tells none. ``content`` holds what it says: all of it but repetitions of the query, annotations and
-    empty fields. ``fields`` is the row as it was sent.
+    empty fields. ``fields`` is the row as it was sent. ``name`` identifies a row that tells no trace id or
+    no recipient.
     """
 
     received: int
@@ -89,16 +90,13 @@ class Row(NamedTuple):
     recipient: str
     content: bytes
     fields: Fields
+    name: bytes = b""
 
     @property
     def key(self) -> bytes:
-        """Identifies the row whatever it says now; rows of equal content have equal keys.
-
-        A row without a trace id or without a recipient may be one of several of a message, so it is
-        identified by its content.
-        """
-        if not (self.trace_id and self.recipient):
-            return self.content
+        """Identifies the row whatever it says now; rows of equal content have equal keys."""
+        if self.name:
+            return self.name
         key = f"{self.received} {self.trace_id} {self.recipient.lower()}"
         return key.encode("utf-8", "surrogatepass")
 

@@ -71,11 +71,12 @@ _PERHAPS_BEFORE = (
     "The answer is in other words than the service's own: if a proxy or a gateway gives it, have its "
     "administrator let requests to the service pass."
 )
+_FOREIGN = "a next link leads to another host, it is not followed"
 _ABOUT_THE_WINDOW = (400, 500)  # other statuses say what they mean by themselves
 
 
 class LinkRefused(MessageTraceError):
-    """A next link is not accepted; what that means depends on the pages before it."""
+    """A next link is not accepted, by the service or here; what that means depends on the pages before it."""
 
 
 class ODataClient(ABC):
@@ -146,10 +147,10 @@ class ODataClient(ABC):
             following: Ask | None = None
             try:
                 following = walk.refused(refusal) if refusal else walk.after(rows, link)
+                if following and following.link and not self._is_ours(following.link):
+                    following = walk.refused(LinkRefused(_FOREIGN))
             except WindowTooLarge as error:
                 problem = [error.with_traceback(None)]  # which would hold this frame and the rows
-            if following and following.link and not self._is_ours(following.link):
-                problem = [WindowTooLarge("a next link leads to another host, it is not followed")]
             if following and not problem:
                 top = following.top or usual_top
                 ask = replace(following, trace_id=ask.trace_id, top=top)

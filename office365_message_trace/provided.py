@@ -4,19 +4,13 @@ The SDK gives a value from the file of that name in ``/symphony``, else from the
 """
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any, Protocol
 
 from sekoia_automation.configuration.exception import MissingConfigurationError
 
-from office365_message_trace import codec
 from office365_message_trace.endpoints import UNSAFE_URL, is_safe_url
-from office365_message_trace.errors import ConfigurationMistakes, Unavailable
-from office365_message_trace.session import Answer
+from office365_message_trace.errors import ConfigurationMistakes
 from office365_message_trace.settings import MessageTraceSettings
-from office365_message_trace.transport import check_available
-
-PLAYBOOK_API = "Sekoia.io's playbook API"
 
 CONFIGURATIONS = ("trigger_configuration", "connector_configuration")
 """Where the platform puts a trigger's settings, depending on how it was made."""
@@ -42,22 +36,6 @@ def trigger_values(provided: Provided, node_secrets: Mapping[str, Any]) -> dict[
     raise ConfigurationMistakes(
         ["the platform gave neither trigger_configuration nor connector_configuration."]
     )
-
-
-def secrets_in(answer: Answer, now: datetime) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The secrets of the module and of the trigger that an ``answer`` of the playbook API gives.
-
-    Raises `Unavailable` if it gives none; the platform may have to be mended for that.
-    """
-    detail = f"status {answer.status}"
-    check_available(answer, now)
-    if answer.status != 200:
-        raise Unavailable("it refuses the secrets", detail)
-    try:
-        given = codec.decode(answer.body)
-        return given.get("value") or {}, given.get("node_value") or {}
-    except (ValueError, AttributeError) as error:
-        raise Unavailable("an answer without secrets", detail) from error
 
 
 def intake_server(settings: MessageTraceSettings, provided: Provided) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from http.cookiejar import DefaultCookiePolicy
 from io import BytesIO
+from pathlib import Path
 from threading import Lock, Timer
 from typing import Any
 
@@ -91,11 +92,15 @@ class Deadline:
 class TimeoutSession(requests.Session):
     """A session that ends each exchange in time, and takes nothing from an answer but the answer.
 
-    Cookies are not kept, redirects are not followed, and ``.netrc`` is not looked up.
+    Cookies are not kept, redirects are not followed, and ``.netrc`` is not looked up. Of a body at most
+    ``longest`` bytes are taken, decompressed, and an exchange takes `TOTAL_TIMEOUT` at most, or the seconds
+    ``within``.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, longest: int = codec.LONGEST, within: float | None = None) -> None:
         super().__init__()
+        self._longest = longest
+        self._within = within
         self.headers["Accept-Encoding"] = "gzip"
         self.auth = _unsigned  # without any, requests would look for a login in .netrc
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -107,20 +112,19 @@ class TimeoutSession(requests.Session):
         method: str,
         url: str,
         headed: Callable[[requests.Response], None] = lambda response: None,
-        longest: int = codec.LONGEST,
         **options: Any,
     ) -> Answer:
-        """Send one request and read the answer, at most ``longest`` bytes of its decompressed body.
+        """Send one request and read the answer.
 
         ``headed`` gets the answer when its head is there. An exchange that a signer makes for another
         one shares its deadline. Raises `OutOfTime`, and whatever requests raises.
         """
-        with _deadline() as deadline:
+        with _deadline(self._within or TOTAL_TIMEOUT) as deadline:
             try:
                 response = self.request(method, url, stream=True, **options)
                 with response:
                     headed(response)
-                    body, cut = _read(response, longest)
+                    body, cut = _read(response, self._longest)
             except Exception as error:
                 if deadline.over:
                     raise OutOfTime from error
@@ -142,8 +146,10 @@ def unavailable(error: Exception, url: str, whose: str = "") -> Unavailable:
     """The consequence of ``error``, which an exchange with ``url`` raised.
 
     ``whose`` answer is missing is said of what passes by itself, if it is another one's than the
-    service's that the request is for.
+    service's that the request is for. The frames of ``error`` are let go: in those of the libraries it is
+    held itself, so the request would stay, a whole batch perhaps, until the garbage collector comes.
     """
+    _forget_frames(error)
     if isinstance(error, OutOfTime):
         return Unavailable(f"{whose}{diagnosis.IN_TIME}", LATE)
     if sentence := diagnosis.sentence(error, route_to(url)):
@@ -158,6 +164,14 @@ class _WatchedAdapter(HTTPAdapter):
         pool: Any = super().get_connection_with_tls_context(*args, **options)
         pool.ConnectionCls = _watched(pool.ConnectionCls)
         return pool
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """Raise OSError for certificate authorities that are no file or folder: a pipe would be waited for."""
+        if url.lower().startswith("https") and isinstance(verify, str):
+            authorities = Path(verify)
+            if not authorities.is_file() and not authorities.is_dir():
+                raise OSError(diagnosis.NO_BUNDLE)
+        super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]
 
 
 @cache
@@ -191,12 +205,12 @@ _running: ContextVar[Deadline | None] = ContextVar("_running", default=None)
 
 
 @contextmanager
-def _deadline() -> Iterator[Deadline]:
+def _deadline(seconds: float) -> Iterator[Deadline]:
     """The deadline of the exchange that this thread makes."""
     if outer := _running.get():
         yield outer
         return
-    deadline = Deadline(TOTAL_TIMEOUT)
+    deadline = Deadline(seconds)
     token = _running.set(deadline)
     try:
         yield deadline
@@ -272,3 +286,12 @@ _UNPACKERS = {"": _Plain, "identity": _Plain, "gzip": _Gzip, "x-gzip": _Gzip}
 
 def _unsigned(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
+
+
+def _forget_frames(error: BaseException | None) -> None:
+    """Clear the tracebacks of ``error`` and of all that it came from."""
+    while error is not None:
+        error.__traceback__ = None
+        if error.__cause__ is not error.__context__:
+            _forget_frames(error.__cause__)
+        error = error.__context__

@@ -31,7 +31,12 @@ class StopRequest:
         with suppress(BlockingIOError):  # full of requests that were not waited for yet
             os.write(self._asking, _BY_CODE)
 
-    def wait(self) -> None:
-        """Return as soon as a request is made; other signals do not count."""
-        while _REQUESTS.isdisjoint(os.read(self._waiting, 4096)):
-            pass
+    def wait(self) -> int:
+        """Return as soon as a request is made: the number of its signal, 0 if code made it.
+
+        Other signals do not count.
+        """
+        while True:
+            for number in os.read(self._waiting, 4096):
+                if number in _REQUESTS:
+                    return number

@@ -1,11 +1,11 @@
 """The SDK classes: they build the objects, run them, and report to the platform; nothing else."""
 
 import gc
+import signal
 from collections.abc import Mapping
 from threading import Lock, Thread
 from typing import Any, ClassVar, cast
 
-import requests
 from prometheus_client import REGISTRY
 from prometheus_client.exposition import MetricsHandler
 from sekoia_automation.metrics import PrometheusExporterThread
@@ -29,16 +29,16 @@ from office365_message_trace.journal import Journal
 from office365_message_trace.ledger import Ledger
 from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.model import Log
-from office365_message_trace.monitoring.error_reports import limit_reports, mute_libraries
-from office365_message_trace.monitoring.server import MonitoringServer
-from office365_message_trace.provided import (
-    PLAYBOOK_API,
-    intake_server,
-    secrets_in,
-    trigger_values,
+from office365_message_trace.monitoring.error_reports import (
+    disable_trace_propagation,
+    limit_reports,
+    mute_libraries,
+    send_reports,
 )
+from office365_message_trace.monitoring.server import MonitoringServer
+from office365_message_trace.provided import intake_server, trigger_values
 from office365_message_trace.resume import learn_time, opening_coverage
-from office365_message_trace.session import TimeoutSession
+from office365_message_trace.sekoia import playbook
 from office365_message_trace.settings import (
     BasicSettings,
     GraphSettings,
@@ -51,13 +51,17 @@ from office365_message_trace.state import StateStore
 from office365_message_trace.stopping import StopRequest
 from office365_message_trace.storage import PatientStorage, storage_at
 from office365_message_trace.telemetry import Telemetry
-from office365_message_trace.transport import Request, RequestsHttp, Transport
+from office365_message_trace.transport import Transport
 
 STOP_GRACE = 0.3  # seconds for a request under way to end; what it did not confirm is done again
-LOG_GRACE = 0.15  # seconds for the last log lines to leave, and for the journal to be written
+LOG_GRACE = 0.15  # seconds each for the last log lines, the journal and the reports of errors
+INTERRUPTED = 128 + signal.SIGINT  # the exit status, as shells have it
 UNHURRIED_LOG_GRACE = 5.0  # seconds, of a process that ends without being asked to
 
 _ATTEMPTS_AT_SECRETS = 5  # over half a minute at most; then the platform starts the process again
+_MOST_LOG_LINES = 500  # that wait to be sent
+_PAUSE_OF_LOGS = 10.0  # seconds after lines were not taken
+
 _PAUSE_AFTER_UNEXPECTED = 60.0  # seconds
 _UNEXPECTED = (
     "An unexpected fault stopped the collection; it continues in a few minutes from where it was, "
@@ -87,6 +91,7 @@ class MessageTraceTrigger(Trigger):
         self._stop_request = StopRequest()
         self._stop_request.listen()
         super().__init__(*args, **kwargs)  # makes `stop` the handler of SIGTERM and SIGINT
+        disable_trace_propagation()
         self._sending_logs = Lock()
         self._log_sender = Thread()
         self._journal: Journal | None = None
@@ -113,11 +118,12 @@ class MessageTraceTrigger(Trigger):
         self,
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """As the SDK asks for them, but a cause on the way is logged at the first attempt."""
-        http = RequestsHttp(TimeoutSession())
-        transport = Transport(http, PLAYBOOK_API, self._clock, self._say)
-        request = Request("GET", self.secrets_url, dict(self._headers))
+        transport = Transport(playbook.http(), playbook.NAME, self._clock, self._say)
+        request = playbook.secrets_request(self.secrets_url, self.token)
         return transport.call(
-            request, lambda answer: secrets_in(answer, self._clock.now()), _ATTEMPTS_AT_SECRETS
+            request,
+            lambda answer: playbook.secrets_in(answer, self._clock.now()),
+            _ATTEMPTS_AT_SECRETS,
         )
 
     def _apply_node_secrets(self) -> None:
@@ -126,7 +132,8 @@ class MessageTraceTrigger(Trigger):
     def execute(self) -> None:
         """Run in a thread of its own, so that a blocking call never delays a stop.
 
-        Every state on disk is one to continue from, so the thread may be left wherever it is.
+        Every state on disk is one to continue from, so the thread may be left wherever it is. Ends with
+        `INTERRUPTED` as the exit status if it was SIGINT that asked for the end.
         """
         failures: list[BaseException] = []
 
@@ -134,13 +141,13 @@ class MessageTraceTrigger(Trigger):
             try:
                 super(MessageTraceTrigger, self).execute()
             except Stopped:
-                pass
+                self._logger.info("Stopped.")
             except Unavailable as error:
-                cause = f"{error.about(PLAYBOOK_API)} [{error.detail}]"
+                cause = f"{error.about(playbook.NAME)} [{error.detail}]"
                 self._say(f"{_CANNOT_START} {cause}", "error")
                 failures.append(SystemExit(1))
             except Exception as error:  # its text may be the platform's answer
-                self.log_exception(error, message=_CANNOT_START)
+                self.log(f"{_CANNOT_START} [{_detail(error)}]", "error")
                 failures.append(SystemExit(1))
             except BaseException as error:  # handed to the main thread, which raises it
                 failures.append(error)
@@ -149,18 +156,23 @@ class MessageTraceTrigger(Trigger):
 
         worker = Thread(target=work, name="collector", daemon=True)
         worker.start()
-        self._stop_request.wait()
+        number = self._stop_request.wait()
         self.stop()
         worker.join(STOP_GRACE)
+        grace = LOG_GRACE if number else UNHURRIED_LOG_GRACE
         journal = Thread(target=self._close_journal, name="journal", daemon=True)
+        reports = Thread(target=send_reports, args=(grace,), name="reports", daemon=True)
         journal.start()
+        reports.start()
         self._stop_logs_timer()  # again: it may have been about to start once more
         self._send_logs_to_api()
-        for last in (self._log_sender, journal):
+        for last in (self._log_sender, journal, reports):
             if last.is_alive():
-                last.join(LOG_GRACE)
+                last.join(grace)
         if failures:
             raise failures[0]
+        if number == signal.SIGINT:
+            raise SystemExit(INTERRUPTED)
 
     def _close_journal(self) -> None:
         if self._journal:
@@ -186,8 +198,6 @@ class MessageTraceTrigger(Trigger):
         except Replaced as end:
             self._journal = None  # it is the new owner's now
             self._say(str(end), "error")
-            if self._log_sender.is_alive():
-                self._log_sender.join(UNHURRIED_LOG_GRACE)
             self.stop()
         except Stopped:
             self._logger.info("Stopped.")
@@ -287,11 +297,17 @@ class MessageTraceTrigger(Trigger):
             self._log_sender.start()
 
     def _send_logs(self) -> None:
+        """Send the latest lines once; those that are not taken wait for the next time."""
         with self._sending_logs:
+            del self._logs[:-_MOST_LOG_LINES]
+            lines = list(self._logs)
             try:
-                super()._send_logs_to_api()
-            except requests.RequestException as error:
-                self._logger.warning("Logs could not be sent: %s", type(error).__name__)
+                playbook.send_logs(self.logs_url, self.token, lines, self._clock.now())
+            except Exception as error:  # the SDK raises its own if it has no address
+                self._logger.warning("Logs could not be sent: %s", _detail(error))
+                self._stop_event.wait(_PAUSE_OF_LOGS)
+            else:
+                del self._logs[: len(lines)]
 
     def start_monitoring(self) -> None:
         """Serve what the SDK serves, where it does, but so that no silent connection blocks others."""
@@ -337,6 +353,11 @@ def spare_the_garbage_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
+
+
+def _detail(error: Exception) -> str:
+    """What an engineer wants to know of ``error``, without the text of one that is not ours."""
+    return error.detail if isinstance(error, MessageTraceError) else origin(error)
 
 
 class _Observer(Telemetry):

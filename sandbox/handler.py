@@ -107,7 +107,10 @@ class Handler(BaseHTTPRequestHandler):
     def _record(self, request: Request, status: int, fault: faults.Fault | None) -> None:
         name = fault.name if fault else None
         service, now = self.host.service.name, self.host.now()
-        self.host.journal.record(Entry(service, request.method, request.target, status, now, name))
+        headers = frozenset(request.headers)
+        self.host.journal.record(
+            Entry(service, request.method, request.target, status, now, name, headers)
+        )
 
     def _send(self, response: Response, fraction: float = 1.0) -> None:
         """Send head and body in one write; with a fraction below 1, cut the body and end."""

@@ -19,6 +19,8 @@ class Entry:
     at: datetime
     fault: str | None = None
     """Name of the fault that struck, if one did."""
+    headers: frozenset[str] = frozenset()
+    """Names of the request's headers, in lower case."""
 
     @property
     def path(self) -> str:

@@ -85,7 +85,9 @@ class Flicker:
         if key == row.key:
             before, after = codec.decode(content), codec.decode(row.content)
             for name in before.keys() | after.keys():
-                if before.get(name) != after.get(name) and _is_word(name):
+                # as the content has them: 1 and 1.0 differ there
+                values = {codec.canonical({name: each.get(name)}) for each in (before, after)}
+                if len(values) > 1 and _is_word(name):
                     yield name
 
     def _keep_samples(self, rows: Sequence[Row]) -> None:

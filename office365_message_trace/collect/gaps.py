@@ -6,32 +6,44 @@ from datetime import datetime
 from office365_message_trace.coverage import Gap, Policy
 
 PROBE_EVERY = 3600.0
-"""Seconds between two tries; one gap a try, the newest first and then in turn."""
+"""Seconds between two tries, one gap a try, as long as none can be read."""
 
 
 class GapProbe:
-    """Chooses the gap to try, as long as the service may still have it. Times are monotonic seconds."""
+    """Chooses the gap to try, as long as the service may still have it.
 
-    def __init__(self, now: float) -> None:
-        self._next = now + PROBE_EVERY
-        self._tried: set[Gap] = set()
+    One is tried at each full hour, and its number decides which: so restarts skip none. Gaps often have a
+    cause in common, so after one that could be read the next one is tried at once, up to the end of the
+    turn. ``moment`` is in monotonic seconds throughout.
+    """
 
-    def wait(self, now: float) -> float:
-        """Seconds from ``now`` until a gap may be tried."""
-        return max(self._next - now, 0.0)
+    def __init__(self, now: datetime, moment: float) -> None:
+        self._next = moment + _until_full_hour(now)
+        self._turn: list[Gap] = []
+        self._hurried = False
+
+    def wait(self, moment: float) -> float:
+        """Seconds from ``moment`` until a gap may be tried."""
+        return 0.0 if self._hurried else max(self._next - moment, 0.0)
+
+    def hurry(self) -> None:
+        """Note that the gap tried last can be read."""
+        self._hurried = True
 
     def next(self, gaps: Sequence[Gap], policy: Policy, now: datetime, moment: float) -> Gap | None:
         """The gap to try at ``now``, which is ``moment``: one of which the service may have a part."""
-        if moment < self._next:
+        hurried, self._hurried = self._hurried, False
+        if moment < self._next and not hurried:
             return None
-        self._next = moment + PROBE_EVERY
         oldest = policy.oldest_kept(now)
         kept = [gap for gap in gaps if gap.window.end > oldest]
-        self._tried &= set(kept)
-        if kept and self._tried >= set(kept):
-            self._tried.clear()
-        untried = [gap for gap in kept if gap not in self._tried]
-        if not untried:
-            return None
-        self._tried.add(untried[-1])
-        return untried[-1]
+        if not hurried:
+            self._next = moment + _until_full_hour(now)
+            last = len(kept) - int(now.timestamp() // PROBE_EVERY) % max(len(kept), 1)
+            self._turn = kept[last:] + kept[:last]
+        self._turn = [gap for gap in self._turn if gap in kept]
+        return self._turn.pop() if self._turn else None
+
+
+def _until_full_hour(now: datetime) -> float:
+    return PROBE_EVERY - now.timestamp() % PROBE_EVERY

@@ -31,7 +31,7 @@ class Message:
 
 
 class MessageCounter:
-    """Counts the rows of each message on the pages of one window.
+    """Counts the rows of each message on the pages of one window; rows without a trace id count for none.
 
     A message counts as large from half of ``many`` rows on: of those that a listing shows of it, some
     may not be there yet, or not any more.
@@ -44,7 +44,7 @@ class MessageCounter:
 
     def add(self, rows: list[Row]) -> None:
         """Count the rows of a page."""
-        self._rows.update(row.trace_id for row in rows)
+        self._rows.update(row.trace_id for row in rows if row.trace_id)
         if max(self._rows.values(), default=0) < self._least:
             return
         for row in rows:

@@ -15,7 +15,14 @@ import typer
 from office365_message_trace.clock import SystemClock
 from office365_message_trace.commands import check, peek, replay, status
 from office365_message_trace.commands.findings import Level, exit_status, failure
-from office365_message_trace.commands.screen import as_json, finding_line, line, messages, output
+from office365_message_trace.commands.screen import (
+    as_json,
+    finding_line,
+    line,
+    messages,
+    output,
+    print_plain,
+)
 from office365_message_trace.commands.setup import (
     Setup,
     Trigger,
@@ -72,8 +79,6 @@ def main() -> None:
             messages().print(line("failure", "configuration", mistake))
     except MessageTraceError as problem:
         messages().print(line("failure", "", str(problem)))
-    except KeyboardInterrupt:
-        messages().print("Interrupted.")
     except Exception as error:
         text = (
             "An unexpected fault ended the command. Report this to the maintainers of this module"
@@ -119,7 +124,7 @@ def check_command(
         if not json:
             output().print(finding_line(finding))
     if json:
-        typer.echo(
+        print_plain(
             as_json(
                 {
                     "status": exit_status(found),
@@ -146,7 +151,7 @@ def status_command(trigger: Which = None, json: Json = False) -> None:
     which = trigger or stored_trigger()
     report = status.read_status(data_path(), which.model.state_folder, _clock())
     if json:
-        typer.echo(as_json(report.as_dict()))
+        print_plain(as_json(report.as_dict()))
     else:
         for text in report.lines():
             output().print(text)
@@ -180,9 +185,9 @@ def peek_command(
     window = _window(start, end, clock.now())
     view = peek.read_view(_setup(config, trigger), data_path(), window, limit or None, clock, say)
     if json:
-        typer.echo(view.as_json())
+        print_plain(view.as_json())
     elif csv:
-        typer.echo(view.as_csv(), nl=False)
+        print_plain(view.as_csv())
     else:
         view.show(output())
 

@@ -106,7 +106,7 @@ class View:
             "requests": self.requests,
             "shown": [{"forwarded": each.forwarded, "row": each.row.fields} for each in self.seen],
         }
-        return json.dumps(document, indent=2)
+        return json.dumps(document, indent=2) + "\n"
 
     def as_csv(self) -> str:
         """The rows to show. What a spreadsheet would run as a formula, whether commas or semicolons

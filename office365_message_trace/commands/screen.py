@@ -1,7 +1,9 @@
 """How findings and tables are shown: colours and wrapping on a terminal, plain lines elsewhere."""
 
+import os
+import signal
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 import orjson
 from rich.console import Console
@@ -9,6 +11,9 @@ from rich.text import Text
 
 from office365_message_trace.commands.findings import Finding
 from office365_message_trace.foreign import LONGEST_LINE, printable
+
+UNREAD = 128 + signal.SIGPIPE
+"""The exit status if the reader of the output has gone, as shells have it."""
 
 _WIDTH_OF_FILES = 240  # columns, for tables that are not shown on a terminal
 _STYLES = {
@@ -19,6 +24,13 @@ _STYLES = {
     "error": "bold red",
     "critical": "bold red",
 }
+
+
+class _Screen(Console):
+    """A console that ends the command when nothing reads it any more."""
+
+    def on_broken_pipe(self) -> None:
+        _end_unread()
 
 
 def output() -> Console:
@@ -33,7 +45,7 @@ def messages() -> Console:
 
 def _console(terminal: bool, stderr: bool) -> Console:
     width = None if terminal else _WIDTH_OF_FILES
-    return Console(stderr=stderr, soft_wrap=not terminal, width=width, highlight=False)
+    return _Screen(stderr=stderr, soft_wrap=not terminal, width=width, highlight=False)
 
 
 def line(mark: str, subject: str, text: str) -> Text:
@@ -50,6 +62,21 @@ def finding_line(finding: Finding) -> Text:
     return line(finding.level.value, finding.subject, finding.text)
 
 
+def print_plain(text: str) -> None:
+    """Print ``text`` for a machine: as it is."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _end_unread()
+
+
+def _end_unread() -> NoReturn:
+    """End the command, whose output may still hold something that nothing reads."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise SystemExit(UNREAD)
+
+
 def as_json(value: Any) -> str:
     """``value`` as indented JSON; dates in ISO 8601."""
-    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()

@@ -20,14 +20,9 @@ from office365_message_trace.errors import (
     Unavailable,
     origin,
 )
-from office365_message_trace.provided import (
-    PLAYBOOK_API,
-    Provided,
-    intake_server,
-    secrets_in,
-    trigger_values,
-)
-from office365_message_trace.session import TimeoutSession
+from office365_message_trace.files import read_file
+from office365_message_trace.provided import Provided, intake_server, trigger_values
+from office365_message_trace.sekoia import playbook
 from office365_message_trace.settings import (
     BasicSettings,
     GraphSettings,
@@ -36,8 +31,8 @@ from office365_message_trace.settings import (
     parse,
     unknown_fields,
 )
-from office365_message_trace.transport import Request, RequestsHttp
 
+_LONGEST_FILE = 1024 * 1024  # bytes of settings; a certificate and its key have some kilobytes
 _CLOUDS_WITHOUT_GRAPH = CLOUDS.keys() - {"global"}
 
 Ask = Callable[[str], str]
@@ -169,10 +164,10 @@ def _platform_values(node_secrets: Mapping[str, Any]) -> dict[str, Any]:
 
 def _file_values(config: Path) -> dict[str, Any]:
     try:
-        values = json.loads(config.read_text())
+        values = json.loads(read_file(config, _LONGEST_FILE))
     except OSError as error:
         raise ConfigurationMistakes([f"{config} cannot be read ({error.strerror})."]) from None
-    except ValueError:
+    except (ValueError, RecursionError):
         values = None
     if not isinstance(values, dict):
         raise ConfigurationMistakes(
@@ -189,11 +184,11 @@ def _node_secrets(provided: Provided, now: datetime) -> tuple[dict[str, Any], li
         url = provided("url_secrets")
     except MissingConfigurationError:
         return {}, []
-    request = Request("GET", url, {"Authorization": f"Bearer {token}"})
+    request = playbook.secrets_request(url, token)
     try:
-        return secrets_in(RequestsHttp(TimeoutSession()).begin(request)(), now)[1], []
+        return playbook.secrets_in(playbook.http().begin(request)(), now)[1], []
     except Unavailable as problem:
         return {}, [
-            f"{PLAYBOOK_API} does not give the secrets that it may keep for the trigger. "
-            f"{problem.about(PLAYBOOK_API)} [{problem.detail}]"
+            f"{playbook.NAME} does not give the secrets that it may keep for the trigger. "
+            f"{problem.about(playbook.NAME)} [{problem.detail}]"
         ]

@@ -21,7 +21,6 @@ from typing import Protocol
 from office365_message_trace.errors import (
     AnswerTruncated,
     MessageTraceError,
-    Unavailable,
     WindowTooLarge,
 )
 from office365_message_trace.model import MILLISECOND, UNDATED, Row, Window, instant, milliseconds
@@ -41,7 +40,7 @@ LEAST_PAGE = 10
 _LEEWAY = timedelta(seconds=2)  # around a window, and no more than it spans, before rows are strays
 _NOWHERE = "next links that lead nowhere"
 _BACK = "next links that lead back"
-_REFUSED = "next links that it refuses"
+_REFUSED = "next links that cannot be followed"
 
 _ENOUGH_QUIET = 3  # readings in a row that bring nothing new, though each lacks rows of another
 _SHARES = (1.0, 0.8, 0.9, 0.7, 0.6)  # of a page, for readings with other page edges
@@ -79,8 +78,7 @@ class Walk(Protocol):
 
     def refused(self, refusal: MessageTraceError) -> Ask | None:
         """The next request after the last one, which was for what follows a page, was refused; None
-        if the window is complete. Raises `Unavailable` if nothing is known of what is behind it, and
-        `WindowTooLarge` as `after` does."""
+        if the window is complete. Raises `WindowTooLarge` as `after` does."""
 
 
 def without_strays(rows: Sequence[Row], window: Window) -> Sequence[Row]:
@@ -186,8 +184,8 @@ class _Links:
 
     @property
     def ended(self) -> bool:
-        """Whether rows came, and the last page of them was not full."""
-        return self.rows > 0 and not self._size.may_be_full(self.rows, self._top)
+        """Whether the last page that held rows, if any, was not full."""
+        return not self._size.may_be_full(self.rows, self._top)
 
     def judged(self, rows: Sequence[Row], link: str | None) -> tuple[Sequence[Row], str | None]:
         """The page of ``rows`` without strays, and without what only a link that is none led to; and
@@ -250,8 +248,6 @@ class _LinkedWalk(ABC):
 
     def refused(self, refusal: MessageTraceError) -> Ask | None:
         """As `Walk` says."""
-        if not self._links.rows:  # an empty page may come before the rows
-            raise Unavailable(refusal.sentence, refusal.detail)
         if not self._links.ended:
             return self._cut_off(refusal)
         self.oddity = _REFUSED
@@ -629,14 +625,18 @@ class ByTime(_LinkedWalk):
 
 
 class OnePage(_LinkedWalk):
-    """Takes a window only if all its rows are on one page; links are followed to see that they are."""
+    """Takes a window only if all its rows are on one page; links are followed to see that they are.
+
+    Behind a page that may be full no link is believed: where it leads to nothing, it may lead elsewhere.
+    """
 
     def __init__(self, window: Window, size: PageSize) -> None:
         super().__init__(window, size)
         self._found = False
 
     def _after(self, rows: Sequence[Row], link: str | None) -> Ask | None:
-        if len(rows) >= self._size.asked or (rows and self._found):
+        full = self._size.may_be_full(len(rows)) if link else len(rows) >= self._size.asked
+        if rows and (full or self._found):
             received = sorted(row.received for row in rows)
             cut = instant(received[len(received) // 2])
             raise WindowTooLarge("more than a page", cut=cut)

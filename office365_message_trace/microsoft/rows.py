@@ -56,6 +56,7 @@ class RowFormat(ABC):
     echo: ClassVar[tuple[str, ...]] = ()  # fields that repeat the query
     documented: ClassVar[frozenset[str]]  # the other fields; rows with more of them take longer
     often_empty: ClassVar[tuple[str, ...]]
+    changing: ClassVar[tuple[str, ...]]  # fields that say what became of the message
 
     def page(self, body: bytes) -> ParsedPage:
         """The page in the ``body`` of an answer.
@@ -97,16 +98,17 @@ class RowFormat(ABC):
         """The row of ``fields``.
 
         Its content is all but what repeats the query, annotations, and empty fields: null, an empty text
-        and an absent field are equal.
+        and an absent field are equal. Without a trace id or a recipient it may be one of several of a
+        message, so all that does not change identifies it.
         """
         trace_id, recipient = fields.get(self.trace_id), fields.get(self.recipient)
-        return Row(
-            received,
-            trace_id if isinstance(trace_id, str) else "",
-            recipient if isinstance(recipient, str) else "",
-            self._content(fields),
-            fields,
-        )
+        trace_id = trace_id if isinstance(trace_id, str) else ""
+        recipient = recipient if isinstance(recipient, str) else ""
+        content = self._content(fields)
+        if trace_id and recipient:
+            return Row(received, trace_id, recipient, content, fields)
+        lasting = {name: value for name, value in fields.items() if name not in self.changing}
+        return Row(received, trace_id, recipient, content, fields, self._content(lasting))
 
     def _content(self, fields: Fields) -> bytes:
         said = fields.copy()
@@ -157,6 +159,7 @@ class GraphRows(RowFormat):
         )
     )
     often_empty = ("toIP", "fromIP")
+    changing = ("status", "toIP")
 
     def listing(self, body: Any) -> Listing | None:
         rows = body.get("value") if isinstance(body, dict) else None
@@ -187,6 +190,7 @@ class ReportingRows(RowFormat):
         )
     )
     often_empty = ("ToIP", "FromIP")
+    changing = ("Status", "ToIP")
     echo = ("__metadata", "Index", "StartDate", "EndDate")
 
     def listing(self, body: Any) -> Listing | None:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+import sentry_sdk
 from sentry_sdk.scope import add_global_event_processor
 
 from office365_message_trace.foreign import LONGEST_LINE, printable
@@ -28,6 +29,20 @@ _PLACE = ("filename", "function", "module", "lineno", "in_app")
 def limit_reports() -> None:
     """Let the error tracker of the platform have bare reports only, from now on; once a process."""
     add_global_event_processor(bare_report)
+
+
+def disable_trace_propagation() -> None:
+    """Keep the error tracker's client from adding its headers to outgoing requests.
+
+    They would tell Microsoft and the intake an id of this process, and the tracker's key, release and
+    environment. Call it once the SDK has made its module, and with it the client.
+    """
+    sentry_sdk.get_client().options["trace_propagation_targets"] = []
+
+
+def send_reports(seconds: float) -> None:
+    """Wait until the reports that are under way have left, ``seconds`` at most."""
+    sentry_sdk.flush(seconds)
 
 
 def mute_libraries() -> None:

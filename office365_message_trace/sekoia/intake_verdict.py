@@ -4,6 +4,7 @@
 answer                  verdict
 ======================= ===================================================================
 2xx, an id for each     the events at the positions without an id are refused
+2xx, more ids           every event is accepted if there are as many ids as events
 2xx, fewer ids          so many events are refused; the answer does not say which
 2xx, no id at all       every event is refused
 2xx, more ids           no verdict: `Unavailable`
@@ -114,7 +115,9 @@ def verdict(status: int, body: bytes, events: int, intake_format: str) -> Verdic
 
 def _by_ids(ids: list[Any], events: int, detail: str) -> Verdict:
     if len(ids) > events:
-        raise Unavailable("an answer with more event ids than events", detail)
+        if sum(map(_is_id, ids)) < events:
+            raise Unavailable("an answer with more event ids than events", detail)
+        return Verdict(0, (), detail)
     if 0 < len(ids) < events:
         missing = events - sum(map(_is_id, ids))
         positions = None if missing < events else tuple(range(events))

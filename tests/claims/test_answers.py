@@ -246,8 +246,10 @@ def _spoiling(
         ({T0 + 2 * H}, Answer(504, {}, b"<html>")),
         ({T0 + 2 * H}, Answer(200, {}, b'{"value":[{')),
         ({T0 + 2 * H, T0 + 2 * H + 5 * M}, Answer(500, {}, b"")),
+        ({T0 - 50 * H}, Answer(403, {}, b"<html>blocked by the content filter")),
+        ({T0 + 2 * H}, Answer(403, {}, b"<html>blocked by the content filter")),
     ],
-    ids=["old", "fresh", "half a page", "two"],
+    ids=["old", "fresh", "half a page", "two", "old, refused", "fresh, refused"],
 )
 def test_a_record_that_spoils_every_page_costs_its_millisecond(
     kind: Kind, bad: set[int], fault: Answer

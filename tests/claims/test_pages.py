@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 
 import pytest
 
+from office365_message_trace.clock import Clock
 from office365_message_trace.coverage import Cause, Gap
 from office365_message_trace.errors import Stopped
-from office365_message_trace.model import Window
-from office365_message_trace.transport import Answer
+from office365_message_trace.model import Log, Window
+from office365_message_trace.odata import ODataClient
+from office365_message_trace.transport import Answer, Transport
 from sandbox.clock import from_ms
 from tests.claims.laboratory import T0, Laboratory, policy
 from tests.claims.service import (
     Asked,
+    Fields,
     H,
     Kind,
     M,
@@ -27,6 +31,7 @@ from tests.claims.service import (
 )
 
 both = pytest.mark.parametrize("kind", ["reporting", "graph"])
+GONE = "https://service.example/gone"
 
 
 def _journal(times: range, copies: int) -> list[Mail]:
@@ -115,6 +120,48 @@ def test_links_to_empty_pages_lose_nothing_and_end(
     assert lab.gaps == ()
     assert lab.repeats() == 0
     assert len(service.given) < 8 * len(plain.service.given)
+
+
+class _LinkedElsewhere(Service):
+    """Each last page links to another host, as behind a gateway that writes its own name."""
+
+    def body(self, asked: Asked, page: list[Mail], link: str | None = None) -> Fields:
+        return super().body(asked, page, link or (page and "https://gateway.example/next") or None)
+
+
+@both
+def test_a_last_page_that_links_to_another_host_loses_nothing_and_ends(kind: Kind) -> None:
+    mail = _journal(range(T0 - H, T0 + 2 * H, 20 * S), 1)
+    plain = Laboratory(Service(kind, mail, page_size=100)).run(T0 + 9 * H)
+    lab = Laboratory(_LinkedElsewhere(kind, mail, page_size=100)).run(T0 + 9 * H)
+    assert lab.missing() == []
+    assert lab.gaps == ()
+    assert lab.repeats() == 0
+    assert len(lab.service.given) < 2 * len(plain.service.given)
+
+
+class _LinkedToOtherTime(Service):
+    """Its pages are smaller than is asked for, and their links lead to the page of an hour earlier."""
+
+    def client(self, transport: Transport, clock: Clock, log: Log) -> ODataClient:
+        client = super().client(transport, clock, log)
+        client.page_size = 2000
+        return client
+
+    def _asked(self, url: str, now: int) -> Asked:
+        asked = super()._asked(url, now)
+        if not asked.token:
+            return asked
+        return replace(asked, start=asked.start - H, end=asked.end - H, token=None)
+
+
+@both
+def test_links_to_the_rows_of_other_time_lose_nothing(kind: Kind) -> None:
+    mail = _journal(range(T0 - 2 * H, T0 + 2 * H, 4 * S), 1)
+    lab = Laboratory(_LinkedToOtherTime(kind, mail, page_size=40), start_time=2).run(T0 + 12 * H)
+    assert lab.missing() == []
+    assert lab.gaps == ()
+    assert lab.repeats() == 0
 
 
 @both
@@ -294,3 +341,23 @@ def test_a_full_millisecond_whose_link_is_refused_is_declared_and_arrives_in_the
     lab.run(repaired + 8 * H)
     assert lab.missing() == []
     assert lab.gaps == ()
+
+
+class LinksEverywhere(Service):
+    """Writes a next link into every answer, behind the last page one that it refuses."""
+
+    def body(self, asked: Asked, page: list[Mail], link: str | None = None) -> Fields:
+        return super().body(asked, page, link or GONE)
+
+    def answer(self, url: str, now: int) -> Answer:
+        return Answer(400, {}, b"") if url == GONE else super().answer(url, now)
+
+
+@both
+def test_links_of_empty_pages_that_are_refused_cost_no_window(kind: Kind) -> None:
+    lab = Laboratory(LinksEverywhere(kind, [Mail(T0 + n * 7 * M, f"r{n}") for n in range(8)]))
+    lab.run(T0 + 6 * H)
+    assert lab.missing() == []
+    assert lab.repeats() == 0
+    assert lab.gaps == ()
+    assert len(lab.service.given) < 6 * 60 * 3

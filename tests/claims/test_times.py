@@ -126,3 +126,22 @@ def test_a_clock_that_was_ahead_loses_nothing_even_if_no_answer_tells_the_time()
     lab.run(T0 + 16 * H)
     assert lab.missing() == []
     assert lab.repeats() == 0
+
+
+@pytest.mark.parametrize("until", [30 * S, 20 * M, 2 * H])
+def test_a_first_start_by_answers_whose_date_is_ahead_loses_nothing(until: int) -> None:
+    service = Service("graph", _mail(8))
+    service.clock = lambda now: now + (5 * H if now < T0 + until else 0)
+    lab = Laboratory(service).run(T0 + 16 * H)
+    assert lab.missing() == []
+    assert lab.repeats() == 0
+    assert lab.gaps == ()
+
+
+def test_answers_whose_date_is_behind_the_first_start_for_an_hour_stop_nothing() -> None:
+    service = Service("graph", _mail(8))
+    service.clock = lambda now: now - (3 * D if T0 + 2 * H < now < T0 + 3 * H else 0)
+    lab = Laboratory(service).run(T0 + 10 * H)
+    assert lab.missing() == []
+    assert lab.repeats() == 0
+    assert lab.gaps == ()

@@ -179,6 +179,23 @@ def test_an_event_that_is_taken_in_the_end_closes_its_gap() -> None:
     assert lab.gaps == ()
 
 
+def test_events_that_are_taken_in_the_end_close_all_their_gaps_within_hours() -> None:
+    lab = Laboratory(Service("reporting", _mail(60, M)), policy(lookback=1))
+
+    def verdict(events: list[Any]) -> Answer:
+        good = [event for event in events if int(_trace_id(event)[1:]) % 2]
+        lab.intake.accept(good)
+        return ids(["an id" if event in good else None for event in events])
+
+    lab.intake.verdict = verdict
+    assert len(lab.run(T0 + 4 * H).gaps) == 30
+    lab.intake.verdict = lambda events: None
+    lab.run(T0 + 8 * H)
+    assert lab.missing() == []
+    assert lab.gaps == ()
+    assert lab.repeats() == 0
+
+
 @pytest.mark.parametrize("bad", [{"r500"}, {"r0"}, {"r999"}, {"r0", "r500", "r999"}], ids=str)
 def test_an_event_without_an_id_costs_less_than_its_batch(bad: set[str]) -> None:
     lab = Laboratory(Service("reporting", _mail(1000, 60)))
@@ -216,3 +233,16 @@ def test_an_answer_without_any_id_is_not_believed() -> None:
     lab.run(T0 + 5 * H)
     assert lab.missing() == []
     assert lab.given_up_events == 0
+
+
+def test_an_answer_with_more_ids_than_events_accepts_them_once() -> None:
+    lab = Laboratory(Service("reporting", _mail(100, 60)))
+
+    def verdict(events: list[Any]) -> Answer:
+        lab.intake.accept(events)
+        return ids(["an id"] * (len(events) + 1))
+
+    lab.intake.verdict = verdict
+    lab.run(T0 + 5 * H)
+    assert lab.missing() == []
+    assert lab.repeats() == 0

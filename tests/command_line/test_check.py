@@ -322,6 +322,35 @@ def test_a_file_that_holds_no_settings_is_told(
     assert text in said.out
 
 
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("pipe", "cannot be read (Not a regular file)"),
+        ("folder", "cannot be read (Is a directory)"),
+        ("/dev/zero", "cannot be read (Not a regular file)"),
+        ("huge", "is not a JSON object"),
+        ("deep", "is not a JSON object"),
+    ],
+)
+def test_a_file_that_would_be_read_for_ever_is_told_at_once(
+    desk: Desk, tmp_path: Path, kind: str, text: str
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    with (tmp_path / "huge").open("wb") as sparse:
+        sparse.truncate(1 << 40)
+    (tmp_path / "deep").write_text("[" * 1_000_000)
+    said = desk.type("check", "--config", str(tmp_path / kind))
+    assert said.status == 2
+    assert text in said.out
+
+
+def test_a_file_with_a_byte_order_mark_is_read(desk: Desk, tmp_path: Path) -> None:
+    file = tmp_path / "settings.json"
+    file.write_text('{"event_format": "none"}', encoding="utf-8-sig")
+    assert "event_format is not one of the choices" in desk.type("check", "--config", str(file)).out
+
+
 def test_the_trigger_is_guessed_where_the_settings_tell_and_asked_for_where_not(desk: Desk) -> None:
     for name, value in desk.world.environment("graph", event_format="graph").items():
         desk.patch.setenv(name, value)

@@ -44,6 +44,7 @@ def test_check_works_as_a_process(world: Sandbox, tmp_path: Path) -> None:
     assert ended.returncode == 0
     assert ended.stderr == ""
     assert json.loads(ended.stdout)["status"] == 0
+    assert ended.stdout.endswith("}\n")
 
 
 def test_a_missing_secret_is_asked_for_on_a_terminal_and_not_shown(
@@ -85,3 +86,26 @@ def test_help_teaches_with_an_example(command: str) -> None:
         [*COMMAND, command, "--help"], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert f"Example: {command}" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments", [["status"], ["status", "--json"], ["peek", "--csv"]], ids=" ".join
+)
+def test_a_reader_that_has_gone_ends_the_command_silently(
+    world: Sandbox, tmp_path: Path, arguments: list[str]
+) -> None:
+    """With a status that is not the command's own: `status` says by 1 that mail is late."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    window = ["--from", "30m ago", "--to", "3m ago"] if "peek" in arguments else []
+    ended = subprocess.run(
+        [*COMMAND, *arguments, *window, "--trigger", "oauth"],
+        cwd=ROOT,
+        env=environment(world, tmp_path),
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writing)
+    assert (ended.returncode, ended.stderr) == (141, "")

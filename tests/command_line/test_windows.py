@@ -124,7 +124,9 @@ def test_a_terminal_obeys_no_subject(desk: Desk) -> None:
 
 def test_peek_as_json_holds_the_rows_as_microsoft_sent_them(desk: Desk) -> None:
     delivered(desk, 10, "half \ud83d")
-    told = desk.run("peek", "--from", "1h ago", "--json").json
+    said = desk.run("peek", "--from", "1h ago", "--json")
+    assert said.out.endswith("}\n")
+    told = said.json
     assert told["shown"][0]["row"]["Subject"] == "half \ud83d"
     assert told["statuses"] == {"Delivered": 1}
     assert (told["rows"], told["forwarded"], told["requests"]) == (1, 0, 1)

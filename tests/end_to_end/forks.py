@@ -20,8 +20,8 @@ import office365_message_trace.triggers  # noqa: F401  # imported before any for
 
 def run(environment: dict[str, str]) -> None:
     """Be the module's process."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: os._exit(0))  # as main.py does first of all
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # as main.py does first of all
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
     print("started", os.getpid(), flush=True)
     os.environ.update(environment)
     constants.DATA_STORAGE = environment["SANDBOX_DATA_FOLDER"]

@@ -270,6 +270,20 @@ def test_no_secret_subject_or_address_shows_outside_of_the_events_with(
     assert {place: shown for place in seen if (shown := shown_in(seen[place], scene))} == {}
 
 
+@pytest.mark.parametrize("service", ["entra", "reporting", "intake", "playbook"])
+def test_no_request_carries_headers_of_the_error_tracker(
+    scenes: dict[str, Scene], service: str
+) -> None:
+    """Its client would add some: an id of this process, the tracker's key and environment."""
+    scene = scenes["troubles that pass"]
+    if scene.process.running:
+        until_all_but_one_is_delivered(scene)
+    entries = scene.world.journal.entries(service)
+    assert entries
+    traces = {"sentry-trace", "baggage", "traceparent"}
+    assert [each for each in entries if each.headers & traces] == []
+
+
 def test_the_search_finds_what_is_there(scenes: dict[str, Scene]) -> None:
     scene = scenes["troubles that pass"]
     if scene.process.running:

@@ -72,6 +72,26 @@ def test_one_token_serves_many_requests(world: Sandbox, auth: EntraAuth) -> None
     assert world.journal.count("entra") == 1, "the token, and no look-up before"
 
 
+@pytest.mark.parametrize(
+    "token", ["a\r\nX-Other: 1", "a b", "\u0416", "", ["a"], None, 17], ids=repr
+)
+def test_a_token_that_no_request_can_carry_is_not_kept(
+    world: Sandbox, auth: EntraAuth, token: object
+) -> None:
+    given = {"access_token": token, "token_type": "Bearer", "expires_in": 3599}
+    world.faults.add(Rule(Answer(200, json.dumps(given).encode()), "entra", path=TOKEN))
+    with pytest.raises(Unavailable, match="Entra ID gives"):
+        signed(auth)
+    assert signed(auth).startswith("Bearer ey")
+
+
+def test_a_token_answer_over_its_limit_is_no_token(world: Sandbox, auth: EntraAuth) -> None:
+    given = {"access_token": "t", "token_type": "Bearer", "expires_in": 3599, "more": "x" * 70_000}
+    world.faults.add(Rule(Answer(200, json.dumps(given).encode()), "entra", path=TOKEN))
+    with pytest.raises(Unavailable, match="over the limit"):
+        signed(auth)
+
+
 @pytest.mark.parametrize("cloud", CLOUDS)
 def test_the_documented_endpoint_of_each_cloud_gives_the_token(cloud: Cloud) -> None:
     """No detour over another host, which a sovereign network may not reach."""

@@ -9,12 +9,16 @@ from contextlib import contextmanager
 
 import pytest
 
-from office365_message_trace.errors import MessageTraceError
+from office365_message_trace.auth import TokenHttp
+from office365_message_trace.errors import MessageTraceError, Unavailable
 from office365_message_trace.graph import GraphClient
+from office365_message_trace.model import Event
+from office365_message_trace.pusher import BatchPusher
 from office365_message_trace.session import TimeoutSession
 from office365_message_trace.transport import RequestsHttp, Transport
+from tests.integration.test_pusher import Tally
 from tests.support import Logbook, TurnedClock, minutes
-from tests.unit.test_session import Behaviour, says, serving
+from tests.unit.test_session import Behaviour, resets, says, serving
 
 ROW = {"id": "a", "receivedDateTime": "2026-06-15T12:00:00Z", "recipientAddress": "b"}
 
@@ -33,6 +37,8 @@ def page(**besides: object) -> bytes:
 
 FAILURES = {
     "a torn page": answer("200 OK", page(), 10_000_000),
+    "no answer": says(),
+    "a connection that is reset": resets,
     "a fault": answer("503 Service Unavailable", page()),
     "too many requests": answer("429 Too Many Requests", page()),
     "what is not JSON": answer("200 OK", page()[:-1]),
@@ -43,6 +49,9 @@ FAILURES = {
     "a link that leads back": answer("200 OK", page(**{"@odata.nextLink": "?back"})),
     "a link to another host": answer("200 OK", page(**{"@odata.nextLink": "http://other.example"})),
 }
+
+PASSING = ["a torn page", "no answer", "a connection that is reset", "a fault"]
+"""Failures after which the same batch is sent again."""
 
 
 @contextmanager
@@ -73,4 +82,47 @@ def test_a_failed_request_leaves_nothing_to_the_garbage_collector(
         with no_garbage_collection():
             for _ in range(3):
                 ask()
+            assert gc.collect() == 0
+
+
+@pytest.mark.parametrize(
+    "failure", [FAILURES["no answer"], FAILURES["a torn page"]], ids=["no answer", "torn"]
+)
+def test_a_failed_token_request_leaves_nothing_to_the_garbage_collector(failure: Behaviour) -> None:
+    with serving(failure) as server:
+        http = TokenHttp(server.url + "tenant", TimeoutSession())
+
+        def ask() -> None:
+            with pytest.raises(Unavailable):
+                http.post(server.url + "tenant/token", data={"client_secret": "s"})
+
+        ask()
+        with no_garbage_collection():
+            for _ in range(3):
+                ask()
+            assert gc.collect() == 0
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [each for name, each in FAILURES.items() if name in PASSING],
+    ids=PASSING,
+)
+def test_a_batch_that_is_sent_again_is_not_left_to_the_garbage_collector(
+    failure: Behaviour,
+) -> None:
+    accepted = answer("200 OK", b'{"event_ids": ["1"]}')
+    clock, log = TurnedClock(), Logbook()
+    transport = Transport(RequestsHttp(TimeoutSession()), "The intake", clock, log)
+    with serving(failure, accepted) as server:
+        pusher = BatchPusher(server.url, "key", 10, transport, clock, log, Tally(), "format")
+
+        def push() -> None:
+            (delivery,) = pusher.push([Event(0, "id", b"digest", "{}")])
+            assert delivery.accepted
+
+        push()
+        with no_garbage_collection():
+            for _ in range(3):
+                push()
             assert gc.collect() == 0

@@ -581,6 +581,10 @@ def test_a_link_is_followed_as_it_was_given(
     assert asked(world)[1] == odd.partition("?")[2]
 
 
+FULL = [fields()] * LEAST_PAGE
+"""As many rows as may fill a page, as long as no larger one came."""
+
+
 @pytest.mark.parametrize(
     "elsewhere",
     [
@@ -604,17 +608,13 @@ def test_a_link_to_another_host_is_not_followed(
 ) -> None:
     port = urlsplit(world.url("reporting")).port
     link = elsewhere.format(intake=world.url("intake"), port=port)
-    world.faults.add(Rule(page_with(fields(), following=link), "reporting", times=None))
+    world.faults.add(Rule(page_with(*FULL, following=link), "reporting", times=None))
     rows, error = failing(client)
-    assert len(rows) == 1, "the page itself is good"
+    assert len(rows) == len(FULL), "the page itself is good"
     assert isinstance(error, WindowTooLarge)
     assert "another host" in error.sentence
     assert world.journal.count("intake") == 0
     assert all("skiptoken" not in query for query in asked(world))
-
-
-FULL = [fields()] * LEAST_PAGE
-"""As many rows as may fill a page, as long as no larger one came."""
 
 
 @pytest.mark.parametrize("rows", [[fields()], FULL], ids=["one row", "full pages"])
@@ -645,7 +645,7 @@ def test_a_refused_link_ends_the_window(
     world.faults.add(Rule(Answer(status, b"{}"), "reporting", path="skiptoken", times=None))
     if rows != FULL:
         assert len(rows_of(client)) == 1
-        assert any("links that it refuses" in text for text in log.texts("warning"))
+        assert any("links that cannot be followed" in text for text in log.texts("warning"))
     else:
         found, error = failing(client)
         assert isinstance(error, WindowTooLarge), "what is left is read in other windows"

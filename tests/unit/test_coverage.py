@@ -439,13 +439,38 @@ def test_time_that_was_read_before_it_came_is_read_again() -> None:
     assert right.without_future(NOON, chosen) is right
 
 
-def test_a_first_start_by_a_clock_that_was_ahead_begins_where_now_allows() -> None:
+@pytest.mark.parametrize("read", [False, True], ids=["nothing read", "an hour read"])
+@pytest.mark.parametrize("hours", [5, -2], ids=["begins later than now", "begins before now"])
+def test_a_first_start_by_a_clock_that_was_ahead_begins_where_now_allows(
+    hours: int, read: bool
+) -> None:
     chosen = policy()
-    ahead = Coverage.starting(NOON + 5 * HOUR, chosen)
+    start = NOON + hours * HOUR
+    ahead = Coverage.starting(start, chosen)
+    if read or hours < 0:
+        later = NOON + 6 * HOUR
+        ahead = ahead.completed(Read(Kind.LIVE, Window(start, later), later))
     right = ahead.without_future(NOON, chosen)
     assert right.live <= NOON - 24 * HOUR
     assert right.since <= right.oldest
     assert right.without_future(NOON, chosen) is right, "once"
+
+
+def test_a_clock_that_is_set_back_behind_the_beginning_stops_no_reading_and_changes_no_beginning() -> (
+    None
+):
+    chosen = policy()
+    since = NOON - HOUR
+    begun = Coverage.starting(since, chosen).showing(NOON)
+    begun = begun.completed(Read(Kind.LIVE, Window(since, NOON), NOON + HOUR))
+    then = NOON - 48 * HOUR
+    behind = begun.without_future(then, chosen).without_unwanted(then)
+    assert behind.since == since
+    assert behind.live == then - chosen.delay
+    assert behind.without_future(then, chosen) is behind, "once"
+    right = behind.without_future(NOON, chosen).without_unwanted(NOON)
+    assert right.oldest == right.live == since
+    assert right.without_unwanted(NOON) is right
 
 
 @given(st.integers(-300, 60))

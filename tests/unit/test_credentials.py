@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from datetime import timedelta
 from pathlib import Path
 
@@ -203,8 +205,23 @@ def test_what_is_no_token_is_refused_and_not_shown(tmp_path: Path, content: byte
     assert "CANARY" not in repr(caught.value)
 
 
-@pytest.mark.parametrize("name", ["missing", ".", "\0"], ids=["missing", "folder", "impossible"])
-def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    "name",
+    ["missing", ".", "\0", "pipe", "socket", "/dev/zero", "/dev/tty"],
+    ids=["missing", "folder", "impossible", "pipe", "socket", "device", "terminal"],
+)
+def test_a_file_that_cannot_be_read_is_refused_at_once(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "socket"))
     with pytest.raises(Refused, match="federated_token_file cannot be read") as caught:
         FederatedToken(tmp_path / name).read()
     assert str(tmp_path) not in str(caught.value)
+
+
+def test_of_a_huge_file_no_more_than_a_token_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    with file.open("wb") as sparse:
+        sparse.truncate(1 << 40)
+    with pytest.raises(Refused, match="federated_token_file holds no token"):
+        FederatedToken(file).read()

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -104,6 +105,14 @@ def test_many_missing_ids_cost_few_repeats_for_each_accepted_event(many: int) ->
     intake = Intake(bad)
     assert set(settled(intake, some(1000))[1]) == bad
     assert intake.repeats <= 2 * (1000 - many)
+
+
+@pytest.mark.parametrize("many", [2, 10, 30, 60, 150, 400])
+def test_several_missing_ids_cost_a_third_more_than_the_batch_at_most(many: int) -> None:
+    for seed in range(10):
+        intake = Intake(set(Random(seed).sample(range(1000), many)))
+        settled(intake, some(1000))
+        assert intake.repeats < 4 / 3 * 1000
 
 
 @pytest.mark.parametrize("begins", range(2, 40))

@@ -109,6 +109,15 @@ def test_a_name_that_is_no_word_is_not_logged(reading: Reading, log: Logbook, na
     assert "by itself." in text
 
 
+@pytest.mark.parametrize("forms", [(1, 1.0), (True, 1), ({"n": 0}, {"n": 0.0})], ids=str)
+def test_numbers_that_are_equal_but_written_in_two_ways_are_named(
+    reading: Reading, log: Logbook, forms: tuple[object, object]
+) -> None:
+    for number in range(5):
+        reading(mail(Size=forms[number % 2]), (2 + number) * HOUR)
+    assert "(Size)" in log.texts("warning")[0]
+
+
 def test_half_a_character_in_a_row_does_no_harm(reading: Reading, log: Logbook) -> None:
     for number in range(3):
         reading(mail(Subject="\ud83d", Route=number + 1), (2 + number) * HOUR)

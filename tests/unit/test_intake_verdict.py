@@ -1,6 +1,7 @@
 """The intake's answers, as one table of statuses and bodies."""
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -92,6 +93,11 @@ def test_fewer_ids_do_not_say_which_events_they_belong_to() -> None:
     assert of_ids("a", "b", events=5) == Verdict(3, None, "status 200")
 
 
+@pytest.mark.parametrize("ids", [["a", "b", "c"], ["a", "a", "a"], ["a", None, "b"]])
+def test_more_ids_than_events_accept_them_all(ids: list[Any]) -> None:
+    assert of_ids(*ids, events=2) == Verdict(0, (), "status 200")
+
+
 @pytest.mark.parametrize("ids", [[], [None], ["", None]])
 def test_without_any_id_every_event_is_refused_and_known(ids: list[Any]) -> None:
     assert of_ids(*ids, events=3) == Verdict(3, (0, 1, 2), "status 200")
@@ -112,14 +118,16 @@ def test_without_any_id_every_event_is_refused_and_known(ids: list[Any]) -> None
         b'{"event_ids":{"0":"a"}}',
         b'{"event_ids":["a"',
         b'{"event_id":"a"}',
-        b'{"event_ids":["a","b"]}',
+        b'{"event_ids":["",null]}',
         b'{"event_ids":[null,null]}',
         b"[" * 100_000,
         b"\xff",
         b"<html>",
     ],
 )
-def test_a_body_without_a_list_of_ids_or_with_too_many_is_no_verdict(body: bytes) -> None:
+def test_a_body_without_a_list_of_ids_or_with_too_many_that_are_none_is_no_verdict(
+    body: bytes,
+) -> None:
     with pytest.raises(Unavailable):
         verdict(200, body, 1, "Some format")
 
@@ -133,13 +141,14 @@ JSON_VALUES = st.recursive(
 
 @given(st.lists(JSON_VALUES, max_size=6), st.integers(1, 6))
 def test_never_more_events_are_accepted_than_there_are_ids(ids: list[Any], events: int) -> None:
-    try:
+    judged: Verdict | None = None
+    with suppress(Unavailable):
         judged = of_ids(*ids, events=events)
-    except Unavailable:
-        assert len(ids) > events
-        return
     real = [each for each in ids if isinstance(each, str) and each.strip()]
-    assert events - judged.missing == len(real)
+    if judged is None:
+        assert len(ids) > events > len(real)
+        return
+    assert events - judged.missing == min(len(real), events)
     if judged.positions is None:
         assert 0 < judged.missing < events
         assert len(ids) < events

@@ -37,6 +37,11 @@ def test_a_message_with_half_of_many_rows_on_a_page_is_noticed_with_the_hours_ar
     assert found.window == Window(NOON - HOUR, NOON + HOUR)
 
 
+def test_rows_without_a_trace_id_are_no_message() -> None:
+    """It could not be asked for, and would be declared as incomplete."""
+    assert counted(page("", 20)) == []
+
+
 def test_one_row_less_is_no_large_message() -> None:
     assert counted(page("small", 4)) == []
     half = MANY_RECIPIENTS // 2

@@ -683,11 +683,12 @@ def test_a_millisecond_of_which_rows_are_missing_has_those_around_it_that_the_se
     assert raised.value.window == Window(NOON, NOON + 2 * MILLISECOND)
 
 
-def test_behind_an_empty_page_whose_link_is_refused_nothing_is_known() -> None:
+def test_an_empty_page_whose_link_is_refused_is_the_end() -> None:
     walk = OnePage(WINDOW, PageSize(10))
     walk.after([], "a link")
-    with pytest.raises(Unavailable):
-        walk.refused(Unavailable("refused"))
+    assert walk.refused(Unavailable("refused")) is None
+    assert walk.covered == WINDOW
+    assert walk.oddity
 
 
 def test_rows_from_outside_the_window_fill_no_page() -> None:

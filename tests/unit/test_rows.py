@@ -322,12 +322,15 @@ def test_the_key_is_receive_time_trace_id_and_recipient_without_case() -> None:
 @pytest.mark.parametrize("odd", [..., None, "", 5, ["r"], {"a": 1}])
 @pytest.mark.parametrize("which", [0, 1], ids=["trace id", "recipient"])
 @samples
-def test_a_row_that_is_not_named_is_identified_by_what_it_says(
+def test_a_row_that_is_not_named_is_identified_by_what_it_says_and_does_not_change(
     form: RowFormat, sample: dict[str, Any], which: int, odd: Any
 ) -> None:
     name = (form.trace_id, form.recipient)[which]
     one, other = (read(form, **{name: odd, "new": number}) for number in (1, 2))
     assert one.key != other.key
+    changed = read(form, **{name: odd, "new": 1} | dict.fromkeys(form.changing, "changed"))
+    assert changed.key == one.key
+    assert changed.content != one.content
     assert isinstance(one.trace_id, str)
 
 

@@ -1,0 +1,62 @@
+"""The platform's playbook API: it gives a trigger its secrets, and takes its log lines.
+
+The SDK asks it without a limit to the time or the size of an answer, and follows redirects.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from office365_message_trace import codec
+from office365_message_trace.errors import Unavailable
+from office365_message_trace.session import Answer, TimeoutSession
+from office365_message_trace.transport import Request, RequestsHttp, check_available
+
+NAME = "Sekoia.io's playbook API"
+LONGEST_ANSWER = 1024 * 1024  # bytes; secrets have some kilobytes
+TOTAL_TIMEOUT = 30.0  # seconds of an exchange
+
+
+def http() -> RequestsHttp:
+    """What sends requests to it."""
+    return RequestsHttp(TimeoutSession(LONGEST_ANSWER, TOTAL_TIMEOUT))
+
+
+def secrets_request(url: str, token: str) -> Request:
+    """Asks for the secrets."""
+    return Request("GET", url, _signed(token))
+
+
+def secrets_in(answer: Answer, now: datetime) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The secrets of the module and of the trigger that an ``answer`` gives.
+
+    Raises `Unavailable` if it gives none; the platform may have to be mended for that.
+    """
+    detail = f"status {answer.status}"
+    check_available(answer, now)
+    if answer.status != 200:
+        raise Unavailable("it refuses the secrets", detail)
+    try:
+        given = codec.decode(answer.body)
+    except ValueError as error:
+        raise Unavailable("an answer without secrets", detail) from error
+    if isinstance(given, dict):
+        module, trigger = given.get("value") or {}, given.get("node_value") or {}
+        if isinstance(module, dict) and isinstance(trigger, dict):
+            return module, trigger
+    raise Unavailable("an answer without secrets", detail)
+
+
+def send_logs(url: str, token: str, lines: Sequence[Mapping[str, Any]], now: datetime) -> None:
+    """Have the platform show ``lines``; raises `Unavailable`."""
+    headers = {"Content-Type": "application/json", **_signed(token)}
+    answer = http().begin(Request("POST", url, headers, orjson.dumps({"logs": lines})))()
+    check_available(answer, now)
+    if answer.status >= 300:
+        raise Unavailable("it refuses the lines", f"status {answer.status}")
+
+
+def _signed(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
