@@ -1,6 +1,7 @@
 """Where to begin reading, from what the storage holds."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from office365_message_trace.coverage import Coverage, Policy
@@ -64,16 +65,16 @@ def opening_coverage(
             repaired(Damage.COPY)
         return coverage
     start = now.replace(microsecond=0) - start_time
-    oldest = _recorded_since(ledger, now)
-    if oldest is not None:
+    recorded = _by_record(ledger, policy, now)
+    if recorded is not None:
         if repaired:
             repaired(Damage.STATE)
         log(
             "The trigger's state is gone, but not the record of what was forwarded: reading again "
-            f"from {oldest:%Y-%m-%d %H:%M} UTC, without repeating what is recorded.",
+            f"from {recorded.oldest:%Y-%m-%d %H:%M} UTC, without repeating what is recorded.",
             "warning",
         )
-        return Coverage.starting(oldest, policy)
+        return recorded
     edge = predecessor_edge(predecessor, log) if predecessor else None
     if edge is not None and edge < now:
         log(f"Continuing from {edge:%Y-%m-%d %H:%M} UTC, where the former module stopped.", "info")
@@ -82,8 +83,16 @@ def opening_coverage(
     return Coverage.starting(start - _TIME_IN_DOUBT, policy)
 
 
-def _recorded_since(ledger: Ledger, now: datetime) -> datetime | None:
-    """Where to begin by what ``ledger`` tells; a mark that a wrong clock made does not count."""
-    if ledger.since is not None and ledger.since < now:
-        return ledger.since
-    return next((each.start for each in ledger.buckets if each.start < now), None)
+def _by_record(ledger: Ledger, policy: Policy, now: datetime) -> Coverage | None:
+    """Where to begin by what ``ledger`` tells; a mark that a wrong clock made does not count.
+
+    The look-back is read again: it may be a longer one than before. What lies before the first record was
+    not wanted.
+    """
+    first = next((each.start for each in ledger.buckets if each.start < now), None)
+    mark = ledger.since if ledger.since is not None and ledger.since < now else first
+    if mark is None:
+        return None
+    wanted = min(mark, first or mark)
+    start = min(mark, max(wanted, now.replace(microsecond=0) - policy.final_age))
+    return replace(Coverage.starting(start, policy), since=wanted, shown_from=first)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -159,10 +160,26 @@ def test_the_mark_tells_exactly_unless_a_clock_ahead_made_it(tmp_path: Path) -> 
     ledger = Ledger(FolderStorage(tmp_path))
     known = row(int((NOON - 20 * HOUR).timestamp() * 1000))
     ledger.record((each.received, fp) for fp, each in ledger.unseen([known]).items())
-    ledger.mark(NOON - 3 * HOUR)
-    assert opened(tmp_path)[0].oldest == NOON - 3 * HOUR
+    ledger.mark(NOON - 30 * HOUR)
+    assert opened(tmp_path)[0].oldest == NOON - 30 * HOUR
     ledger.mark(NOON + 3 * HOUR)
     assert NOON - 20.25 * HOUR <= opened(tmp_path)[0].oldest <= NOON - 20 * HOUR
+
+
+def test_without_a_state_the_look_back_is_read_again_as_far_as_it_was_wanted(
+    tmp_path: Path,
+) -> None:
+    """It may have been made longer, or be made longer later."""
+    ledger = Ledger(FolderStorage(tmp_path))
+    for hours in (30, 5):
+        known = row(int((NOON - hours * HOUR).timestamp() * 1000))
+        ledger.record((each.received, fp) for fp, each in ledger.unseen([known]).items())
+    ledger.mark(NOON - HOUR)
+    state, _ = opened(tmp_path)
+    assert state.oldest == NOON - POLICY.lookback
+    longer = state.adapted(replace(POLICY, lookback=timedelta(hours=72)), NOON)
+    assert NOON - 30.25 * HOUR <= longer.oldest <= NOON - 30 * HOUR
+    assert longer.hidden == ()
 
 
 @pytest.mark.parametrize(
