@@ -21,6 +21,7 @@ from typing import Protocol
 from office365_message_trace.errors import (
     AnswerTruncated,
     MessageTraceError,
+    Unavailable,
     WindowTooLarge,
 )
 from office365_message_trace.model import MILLISECOND, UNDATED, Row, Window, instant, milliseconds
@@ -78,7 +79,8 @@ class Walk(Protocol):
 
     def refused(self, refusal: MessageTraceError) -> Ask | None:
         """The next request after the last one, which was for what follows a page, was refused; None
-        if the window is complete. Raises `WindowTooLarge` as `after` does."""
+        if the window is complete. Raises `Unavailable` if nothing is known of what is behind it, and
+        `WindowTooLarge` as `after` does."""
 
 
 def without_strays(rows: Sequence[Row], window: Window) -> Sequence[Row]:
@@ -113,10 +115,12 @@ def _keys(rows: Sequence[Row]) -> set[int]:
 
 @dataclass(slots=True)
 class PageSize:
-    """The number of rows that is ``asked`` for, and the ``largest`` page that came. Walks share it."""
+    """The number of rows that is ``asked`` for, and the ``largest`` page that came; and whether rows came
+    ``behind_empty`` pages. Walks share it."""
 
     asked: int
     largest: int = 0
+    behind_empty: bool = False
 
     def may_be_full(self, rows: int, top: int | None = None) -> bool:
         """Whether a page of so many ``rows``, of ``top`` if it asked for that many, may have been cut
@@ -202,6 +206,9 @@ class _Links:
         self.moved = self.moved or not contents.isdisjoint(self.seen)
         self.seen |= contents
         if rows:
+            self._size.behind_empty = self._size.behind_empty or bool(
+                self._followed and not self.rows
+            )
             self.rows = len(rows)
             self._size.largest = max(self._size.largest, self.rows)
             self._repeating = 0 if new else self._repeating + 1
@@ -248,6 +255,8 @@ class _LinkedWalk(ABC):
 
     def refused(self, refusal: MessageTraceError) -> Ask | None:
         """As `Walk` says."""
+        if not self._links.rows and self._size.behind_empty:
+            raise Unavailable(refusal.sentence, refusal.detail)
         if not self._links.ended:
             return self._cut_off(refusal)
         self.oddity = _REFUSED

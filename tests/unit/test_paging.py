@@ -27,7 +27,7 @@ from office365_message_trace.microsoft.paging import (
     Walk,
 )
 from office365_message_trace.model import MILLISECOND, Row, Window, instant, milliseconds
-from tests.support import NOON
+from tests.support import NOON, row
 
 START = milliseconds(NOON)
 TICKS = 10_000
@@ -681,6 +681,17 @@ def test_a_millisecond_of_which_rows_are_missing_has_those_around_it_that_the_se
     with pytest.raises(WindowTooLarge) as raised:
         walk.refused(refusal)
     assert raised.value.window == Window(NOON, NOON + 2 * MILLISECOND)
+
+
+def test_an_empty_page_whose_link_is_refused_is_no_end_where_rows_came_behind_such_pages() -> None:
+    size = PageSize(10)
+    before = OnePage(WINDOW, size)
+    before.after([], "a link")
+    assert before.after([row(START)], None) is None
+    walk = OnePage(WINDOW, size)
+    walk.after([], "a link")
+    with pytest.raises(Unavailable):
+        walk.refused(Unavailable("refused"))
 
 
 def test_an_empty_page_whose_link_is_refused_is_the_end() -> None:
