@@ -21,8 +21,8 @@ sandbox: $(READY) ## Serve the local Microsoft and Sekoia.io until interrupted
 simulate: $(READY) ## Run days of mail flow and failures under a virtual clock
 	@$(BIN)/python -m sandbox simulate
 
-test: $(READY) ## Run the tests
-	$(BIN)/python -m pytest
+test: $(READY) ## Run the tests, two at a time
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadscope
 
 cover: $(READY) ## Run the tests and show what they cover; takes half as long again
 	$(BIN)/python -m pytest --cov --cov-report=term-missing
