@@ -37,7 +37,9 @@ from office365_message_trace.errors import (
     Refused,
     Rejected,
     Stopped,
+    Throttled,
     Unavailable,
+    Unreachable,
     WindowTooLarge,
     origin,
 )
@@ -650,6 +652,9 @@ class Collector:
 
     def _set_aside(self, reading: _Reading, problem: MessageTraceError) -> None:
         """Let other windows have their turn before this one is tried again, or its parts."""
+        if isinstance(problem, Throttled | Unreachable):
+            self._failed.again(reading.trial, self._clock.monotonic())
+            return
         bad = self._failed.failed(reading.trial, self._clock.monotonic())
         if bad is not None:
             gap = Gap(bad, Cause.UNREADABLE)

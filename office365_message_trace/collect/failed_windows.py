@@ -74,6 +74,10 @@ class FailedWindows:
         """Read the same window at ``until``; it did not fail."""
         self._waiting.append(Trial(read, until, news=news, refusals=refusals))
 
+    def again(self, trial: Trial, now: float) -> None:
+        """Try ``trial`` again as it is: what made it fail tells nothing of its window."""
+        self._waiting.append(replace(trial, due=now + _PAUSES[0]))
+
     def failed(self, trial: Trial, now: float) -> Window | None:
         """Note that ``trial`` failed; returns the window if it is the millisecond at fault."""
         first = self._successes if not trial.failures else trial.successes

@@ -265,6 +265,17 @@ def test_a_record_that_spoils_every_page_costs_its_millisecond(
     assert len(failed) < 200 * len(bad)
 
 
+@both
+def test_a_window_that_is_throttled_however_often_is_not_at_fault(kind: Kind) -> None:
+    service = Service(kind, _mail(8, T0 + 8 * H, every=5 * M))
+    service.instead = _spoiling({T0 + 2 * H}, Answer(429, {"retry-after": "1"}, b""), T0 + 7 * H)
+    lab = Laboratory(service, policy(history=90)).run(T0 + 6 * H)
+    assert lab.gaps == ()
+    lab.run(T0 + 16 * H)
+    assert lab.missing() == []
+    assert lab.repeats() == 0
+
+
 def test_a_record_that_is_not_utf8_is_forwarded() -> None:
     service = Service("reporting", _mail(2, T0 + 2 * H))
 
