@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from http.cookiejar import DefaultCookiePolicy
 from io import BytesIO
-from pathlib import Path
 from threading import Lock, Timer
 from typing import Any
 
@@ -23,6 +22,7 @@ from requests.adapters import HTTPAdapter
 from office365_message_trace import codec, diagnosis
 from office365_message_trace.endpoints import route_to
 from office365_message_trace.errors import Unavailable, Unreachable
+from office365_message_trace.files import is_file, is_folder
 
 CONNECT_TIMEOUT = 10.0  # seconds
 READ_TIMEOUT = 120.0  # seconds between two bytes of an answer
@@ -167,10 +167,9 @@ class _WatchedAdapter(HTTPAdapter):
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
         """Raise OSError for certificate authorities that are no file or folder: a pipe would be waited for."""
-        if url.lower().startswith("https") and isinstance(verify, str):
-            authorities = Path(verify)
-            if not authorities.is_file() and not authorities.is_dir():
-                raise OSError(diagnosis.NO_BUNDLE)
+        named = url.lower().startswith("https") and isinstance(verify, str)
+        if named and not is_file(verify) and not is_folder(verify):
+            raise OSError(diagnosis.NO_BUNDLE)
         super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]
 
 

@@ -332,7 +332,7 @@ def test_an_error_of_a_signer_that_is_no_failure_of_ours_is_unavailable() -> Non
     assert "canary" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["missing", "pipe", "/dev/zero"])
+@pytest.mark.parametrize("name", ["missing", "pipe", "/dev/zero", "too long" * 100])
 def test_certificate_authorities_that_are_no_file_are_not_waited_for(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -341,6 +341,12 @@ def test_certificate_authorities_that_are_no_file_are_not_waited_for(
     with serving(silent) as server, pytest.raises(Unavailable, match="REQUESTS_CA_BUNDLE"):
         asked(f"https://127.0.0.1:{server.port}/")
     assert settles(lambda: len(requests_under_way()), 0)
+
+
+@pytest.mark.parametrize("url", ["https://[x/", "http://host:99999/", "http://host:port/", "", "x"])
+def test_a_request_to_what_is_no_address_is_unavailable(url: str) -> None:
+    with pytest.raises(Unavailable, match="no usable answer"):
+        asked(url)
 
 
 @pytest.mark.parametrize("password", ["pa@ss", "pa%23ss", "pa:ss", "päss"])
