@@ -349,6 +349,16 @@ def test_a_request_to_what_is_no_address_is_unavailable(url: str) -> None:
         asked(url)
 
 
+def test_errors_in_a_circle_let_go_of_their_frames_too() -> None:
+    errors = ValueError(), OSError()
+    for error, other in (errors, errors[::-1]):
+        with suppress(type(error)):
+            raise error
+        error.__context__ = other
+    session.unavailable(errors[0], "https://service.example/")
+    assert [error.__traceback__ for error in errors] == [None, None]
+
+
 @pytest.mark.parametrize("password", ["pa@ss", "pa%23ss", "pa:ss", "päss"])
 def test_a_password_that_requests_can_read_is_sent_to_the_proxy(
     password: str, monkeypatch: pytest.MonkeyPatch
