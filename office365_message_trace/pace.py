@@ -10,9 +10,6 @@ NARROWEST = MILLISECOND
 ATTEMPTS = 4
 """At one request, before its window is given back; it will be planned again."""
 
-CERTAIN = 3
-"""Failures in a row, by `SlowProbe`, that may still pass by themselves: those of the first four minutes."""
-
 _FIRST_GUESS = timedelta(hours=6)
 _BOLDEST_GUESS = timedelta(days=4)
 _WIDEST = timedelta(days=10)  # what Graph accepts at most, and the Reporting Web Service's history
@@ -21,6 +18,9 @@ _GROWTH = 16
 _FEW = 4  # of a window's rows: less than one in so many
 _SECOND = timedelta(seconds=1)
 _PROBES = (60.0, 180.0, 540.0, 600.0)  # seconds
+_DOUBTFUL = (
+    3  # probes in a row whose failure may still pass by itself: those of the first four minutes
+)
 
 
 class WindowWidth:
@@ -77,8 +77,8 @@ class SlowProbe:
 
     @property
     def certain(self) -> bool:
-        """Whether so many tries in a row have failed that it will not pass by itself."""
-        return self._failures > self._patience + CERTAIN
+        """Whether it has failed for so long that it will not pass by itself."""
+        return self._failures > self._patience + _DOUBTFUL
 
     @property
     def waiting(self) -> bool:

@@ -48,14 +48,13 @@ from office365_message_trace.settings import (
     unknown_fields,
 )
 from office365_message_trace.state import StateStore
-from office365_message_trace.stopping import StopRequest
+from office365_message_trace.stopping import INTERRUPTED, StopRequest
 from office365_message_trace.storage import PatientStorage, storage_at
 from office365_message_trace.telemetry import Telemetry
 from office365_message_trace.transport import Transport
 
 STOP_GRACE = 0.3  # seconds for a request under way to end; what it did not confirm is done again
 LOG_GRACE = 0.15  # seconds each for the last log lines, the journal and the reports of errors
-INTERRUPTED = 128 + signal.SIGINT  # the exit status, as shells have it
 UNHURRIED_LOG_GRACE = 5.0  # seconds, of a process that ends without being asked to
 
 _ATTEMPTS_AT_SECRETS = 5  # over half a minute at most; then the platform starts the process again

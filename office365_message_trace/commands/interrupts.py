@@ -7,8 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-INTERRUPTED = 128 + signal.SIGINT
-"""The exit status, as shells have it."""
+from office365_message_trace.stopping import INTERRUPTED
 
 
 def end_at_once() -> None:
