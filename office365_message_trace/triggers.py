@@ -301,7 +301,7 @@ class MessageTraceTrigger(Trigger):
             del self._logs[:-_MOST_LOG_LINES]
             lines = list(self._logs)
             try:
-                playbook.send_logs(self.logs_url, self.token, lines, self._clock.now())
+                playbook.send_logs(self.logs_url, self.token, lines)
             except Exception as error:  # the SDK raises its own if it has no address
                 self._logger.warning("Logs could not be sent: %s", _detail(error))
                 self._stop_event.wait(_PAUSE_OF_LOGS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from typing import Any
 
 import pytest
@@ -76,6 +77,20 @@ def test_what_gives_no_secrets_is_a_failure_that_passes(answer: str) -> None:
     assert "canary" not in str(caught.value)
 
 
+@pytest.mark.parametrize("status", [302, 401, 503])
+def test_lines_that_are_not_taken_are_a_failure_that_passes(status: int) -> None:
+    def refuses(connection: socket.socket) -> None:
+        connection.sendall(f"HTTP/1.1 {status} No\r\n\r\n".encode())
+        connection.shutdown(socket.SHUT_WR)
+        silent(connection)  # else what is left of the request would reset the connection
+
+    with (
+        serving(refuses) as server,
+        pytest.raises(Unavailable, match=f"status {status}"),
+    ):
+        playbook.send_logs(server.url, "token", [{"message": "a"}])
+
+
 @pytest.mark.parametrize(
     "behaviour", [silent, drips(HEAD + b"\r\n", b" ")], ids=["silent", "drips"]
 )
@@ -87,5 +102,5 @@ def test_an_answer_that_does_not_come_to_an_end_is_ended(
         with pytest.raises(Unavailable, match=LATE):
             secrets(server.url)
         with pytest.raises(Unavailable, match=LATE):
-            playbook.send_logs(server.url, "token", [{"message": "a"}], NOON)
+            playbook.send_logs(server.url, "token", [{"message": "a"}])
     assert settles(lambda: len(requests_under_way()), 0)
