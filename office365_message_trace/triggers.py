@@ -296,17 +296,20 @@ class MessageTraceTrigger(Trigger):
             self._log_sender.start()
 
     def _send_logs(self) -> None:
-        """Send the latest lines once; those that are not taken wait for the next time."""
+        """Send what is waiting, and what comes meanwhile: it may be the last word of the process.
+
+        What is not taken waits for the next time, the latest lines of it.
+        """
         with self._sending_logs:
-            del self._logs[:-_MOST_LOG_LINES]
-            lines = list(self._logs)
             try:
-                playbook.send_logs(self.logs_url, self.token, lines)
+                while self._logs:
+                    del self._logs[:-_MOST_LOG_LINES]
+                    lines = list(self._logs)
+                    playbook.send_logs(self.logs_url, self.token, lines)
+                    del self._logs[: len(lines)]
             except Exception as error:  # the SDK raises its own if it has no address
                 self._logger.warning("Logs could not be sent: %s", _detail(error))
                 self._stop_event.wait(_PAUSE_OF_LOGS)
-            else:
-                del self._logs[: len(lines)]
 
     def start_monitoring(self) -> None:
         """Serve what the SDK serves, where it does, but so that no silent connection blocks others."""

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from sekoia_automation.module import Module
 
 from office365_message_trace.errors import Unavailable
 from office365_message_trace.sekoia import playbook
 from office365_message_trace.session import LATE
+from office365_message_trace.triggers import MessageTraceOAuthTrigger
+from sandbox import Delay, Rule, Sandbox
 from tests.support import NOON
 from tests.unit.test_session import (
     HEAD,
@@ -104,3 +110,33 @@ def test_an_answer_that_does_not_come_to_an_end_is_ended(
         with pytest.raises(Unavailable, match=LATE):
             playbook.send_logs(server.url, "token", [{"message": "a"}])
     assert settles(lambda: len(requests_under_way()), 0)
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    with Sandbox() as running:
+        for name, value in running.environment().items():
+            monkeypatch.setenv(name, value)
+        yield running
+
+
+@pytest.fixture
+def trigger(world: Sandbox, tmp_path: Path) -> Iterator[MessageTraceOAuthTrigger]:
+    """One whose process keeps its handlers of signals."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield MessageTraceOAuthTrigger(Module(), tmp_path)  # type: ignore[no-untyped-call]
+    signal.set_wakeup_fd(-1)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+def test_a_line_that_is_logged_while_others_are_sent_follows_them(
+    world: Sandbox, trigger: MessageTraceOAuthTrigger
+) -> None:
+    """Without waiting for the timer, which a process that ends has stopped."""
+    rule = world.faults.add(Rule(Delay(0.3), "playbook", path="/logs"))
+    trigger.log("first", "error")
+    assert settles(lambda: 1 - rule.struck, 0)
+    trigger.log("last", "error")
+    assert settles(lambda: 2 - len(world.playbook.logs), 0)
+    assert world.playbook.messages() == ["first", "last"]
