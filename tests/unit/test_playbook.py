@@ -55,6 +55,10 @@ def test_secrets_of_the_module_and_of_the_trigger_are_given(answer: object, give
         assert b"\r\nAuthorization: Bearer token\r\n" in server.heads[0]
 
 
+def test_the_token_is_in_no_text_of_a_request() -> None:
+    assert "canary" not in repr(playbook.secrets_request("https://api.example/secrets", "canary"))
+
+
 NO_SECRETS = {
     "no answer": (says(), "no usable answer"),
     "a refusal": (says(b"HTTP/1.1 401 No\r\n\r\n"), "status 401"),
