@@ -57,7 +57,7 @@ STOP_GRACE = 0.3  # seconds for a request under way to end; what it did not conf
 LOG_GRACE = 0.15  # seconds each for the last log lines, the journal and the reports of errors
 UNHURRIED_LOG_GRACE = 5.0  # seconds, of a process that ends without being asked to
 
-_ATTEMPTS_AT_SECRETS = 5  # over half a minute at most; then the platform starts the process again
+_ATTEMPTS_AT_SECRETS = 5  # for about half a minute; then the platform starts the process again
 _MOST_LOG_LINES = 500  # that wait to be sent
 _PAUSE_OF_LOGS = 10.0  # seconds after lines were not taken
 
