@@ -54,7 +54,7 @@ from office365_message_trace.telemetry import Telemetry
 from office365_message_trace.transport import Transport
 
 STOP_GRACE = 0.3  # seconds for a request under way to end; what it did not confirm is done again
-LOG_GRACE = 0.15  # seconds each for the last log lines, the journal and the reports of errors
+LOG_GRACE = 0.15  # seconds for the last log lines, the journal and the reports of errors to leave
 UNHURRIED_LOG_GRACE = 5.0  # seconds, of a process that ends without being asked to
 
 _ATTEMPTS_AT_SECRETS = 5  # for about half a minute; then the platform starts the process again
@@ -165,9 +165,10 @@ class MessageTraceTrigger(Trigger):
         reports.start()
         self._stop_logs_timer()  # again: it may have been about to start once more
         self._send_logs_to_api()
+        end = self._machine.monotonic() + grace
         for last in (self._log_sender, journal, reports):
             if last.is_alive():
-                last.join(grace)
+                last.join(max(end - self._machine.monotonic(), 0.0))
         if failures:
             raise failures[0]
         if number == signal.SIGINT:
