@@ -20,15 +20,14 @@ from sandbox import Delay, Rule, Sandbox
 from tests.support import NOON
 from tests.unit.test_session import (
     HEAD,
-    Behaviour,
     drips,
     floods,
     requests_under_way,
     says,
     serving,
     settles,
-    silent,
 )
+from tests.ways import Conduct, silent
 
 
 def secrets(url: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -36,7 +35,7 @@ def secrets(url: str) -> tuple[dict[str, Any], dict[str, Any]]:
     return playbook.secrets_in(answer, NOON)
 
 
-def json_answer(value: object) -> Behaviour:
+def json_answer(value: object) -> Conduct:
     return says(HEAD + b"\r\n" + json.dumps(value).encode())
 
 
@@ -105,7 +104,7 @@ def test_lines_that_are_not_taken_are_a_failure_that_passes(status: int) -> None
     "behaviour", [silent, drips(HEAD + b"\r\n", b" ")], ids=["silent", "drips"]
 )
 def test_an_answer_that_does_not_come_to_an_end_is_ended(
-    behaviour: Behaviour, monkeypatch: pytest.MonkeyPatch
+    behaviour: Conduct, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(playbook, "TOTAL_TIMEOUT", 0.3)
     with serving(behaviour) as server:
