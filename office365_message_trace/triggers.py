@@ -141,12 +141,9 @@ class MessageTraceTrigger(Trigger):
                 super(MessageTraceTrigger, self).execute()
             except Stopped:
                 self._logger.info("Stopped.")
-            except Unavailable as error:
-                cause = f"{error.about(playbook.NAME)} [{error.detail}]"
-                self._say(f"{_CANNOT_START} {cause}", "error")
-                failures.append(SystemExit(1))
             except Exception as error:  # its text may be the platform's answer
-                self.log(f"{_CANNOT_START} [{_detail(error)}]", "error")
+                cause = f"{error.about(playbook.NAME)} " if isinstance(error, Unavailable) else ""
+                self.log(f"{_CANNOT_START} {cause}[{_detail(error)}]", "error")
                 failures.append(SystemExit(1))
             except BaseException as error:  # handed to the main thread, which raises it
                 failures.append(error)
