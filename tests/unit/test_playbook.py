@@ -89,7 +89,7 @@ def test_what_gives_no_secrets_is_a_failure_that_passes(answer: str) -> None:
 @pytest.mark.parametrize("status", [302, 401, 503])
 def test_lines_that_are_not_taken_are_a_failure_that_passes(status: int) -> None:
     def refuses(connection: socket.socket) -> None:
-        connection.sendall(f"HTTP/1.1 {status} No\r\n\r\n".encode())
+        connection.sendall(f"HTTP/1.1 {status} No\r\nLocation: http://[x\r\n\r\n".encode())
         connection.shutdown(socket.SHUT_WR)
         silent(connection)  # else what is left of the request would reset the connection
 
