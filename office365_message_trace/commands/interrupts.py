@@ -12,7 +12,7 @@ from office365_message_trace.stopping import INTERRUPTED
 
 def end_at_once() -> None:
     """Let an interrupt end the process without unwinding anything, from now on."""
-    signal.signal(signal.SIGINT, _end)
+    _handle(_end)
 
 
 def run(command: Callable[[], None]) -> None:
@@ -31,7 +31,7 @@ def run(command: Callable[[], None]) -> None:
 
     try:
         try:
-            signal.signal(signal.SIGINT, interrupt)
+            _handle(interrupt)
             command()
         finally:
             end_at_once()
@@ -43,6 +43,12 @@ def run(command: Callable[[], None]) -> None:
             sys.stderr.write("Interrupted.\n")
             sys.stderr.flush()
         _end()
+
+
+def _handle(handler: Callable[..., None]) -> None:
+    """Have ``handler`` called at an interrupt, unless it is ignored, as it is for a shell's background jobs."""
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, handler)
 
 
 def _end(*_: Any) -> None:

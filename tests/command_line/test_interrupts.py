@@ -25,6 +25,14 @@ SOON = 8.0
 PATIENCE = 30.0
 
 
+@pytest.fixture(autouse=True)
+def _heeded() -> Iterator[None]:
+    """Lets no process inherit that interrupts are ignored, as they are for tests in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture
 def world() -> Iterator[Sandbox]:
     with Sandbox() as running:
@@ -170,3 +178,18 @@ def test_an_interrupt_while_a_command_is_imported_ends_it(name: str) -> None:
         check=False,
     )
     assert (process.returncode, process.stdout, process.stderr) == (INTERRUPTED, "", "")
+
+
+def test_an_interrupt_that_is_ignored_ends_nothing() -> None:
+    """A shell ignores it for jobs in the background, so that Ctrl-C ends only the one in front."""
+    ignored = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+    process = subprocess.run(
+        [sys.executable, "-c", ignored + SIGNALLED.format(name="typer"), "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert process.returncode == 0
+    assert "check" in process.stdout
