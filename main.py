@@ -3,11 +3,13 @@
 import os
 import signal
 
+from office365_message_trace.stopping import INTERRUPTED
+
 if __name__ == "__main__":
     # Until there is a trigger, a stop simply ends the process. The first process of a container would
     # not be ended without a handler, and importing takes a second or two.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    signal.signal(signal.SIGINT, lambda *_: os._exit(128 + signal.SIGINT))
+    signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
 
 from sekoia_automation.module import Module
 

@@ -40,7 +40,7 @@ from office365_message_trace.transport import (
     microsoft_http,
 )
 
-_ENTRA, _INTAKE = "Entra ID", "The Sekoia.io intake"
+ENTRA, INTAKE = "Entra ID", "The Sekoia.io intake"
 
 
 def place_of(storage: Storage, settings: MessageTraceSettings) -> Place:
@@ -135,7 +135,7 @@ class Assembly:
         http = self._metered(RequestsHttp(TimeoutSession()), "intake")
         if self._owner:
             http = OwnedHttp(http, self._owner)
-        transport = Transport(http, _INTAKE, self._clock, self._log)
+        transport = Transport(http, INTAKE, self._clock, self._log)
         return BatchPusher(
             intake_server,
             self._settings.intake_key.get_secret_value(),
@@ -176,7 +176,7 @@ class Assembly:
             settings.credential,
             scope,
             answered=lambda status: meter.request("entra", outcome(status)) if meter else None,
-            dated=self._dated(_ENTRA),
+            dated=self._dated(ENTRA),
         )
 
     def _dated(self, service: str) -> Dated:

@@ -752,7 +752,7 @@ class Collector:
         """Say who has to do what, and probe slowly. No row is lost: the coverage stays.
 
         The platform stops a trigger that logs `critical`, so that comes only where the settings have to
-        change and several probes in a row have shown it. While fresh mail is refused, nothing else is
+        change and each of several probes in a row has shown it. While fresh mail is refused, nothing else is
         tried. Windows of the past are put off: most likely all of them would be refused. If not, another
         one shows it at the next probe, and one that the service refuses again counts as one that it does
         not give.
@@ -760,9 +760,9 @@ class Collector:
         kind, moment = reading.read.kind, self._clock.monotonic()
         self._refused[kind] = by_intake
         self._progress.refused(kind, True)
-        pause = self._probe(kind).failed(moment)
-        lasts = isinstance(refusal, Misconfigured) and self._probe(kind).certain
-        self._log(str(refusal), "critical" if lasts else "error")
+        probe = self._probe(kind)
+        pause = probe.failed(moment, lasting=isinstance(refusal, Misconfigured))
+        self._log(str(refusal), "critical" if probe.certain else "error")
         if kind is Kind.LIVE:
             self._clock.wait(pause)
             return

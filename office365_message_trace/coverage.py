@@ -315,9 +315,9 @@ class Coverage:
     def without_future(self, now: datetime, policy: Policy) -> "Coverage":
         """If time was read that lies in the future at ``now``, a clock was wrong: what was read then
         was younger than it seemed, or not there yet, so everything up to the final age is read again.
-        A first start by such a clock began too late, as long as no row was shown: it begins there.
-        Otherwise the beginning may lie in the future, too. Reading goes on at ``now`` then: only answers
-        tell that the time is another one.
+        A first start by such a clock began too late, so its beginning moves there as well, unless a row
+        was shown: then it stays, and if it lies in the future, reading goes on at ``now``, because only
+        answers can tell the right time.
         """
         if self.live <= now + _CLOCK_TOLERANCE:
             return self

@@ -5,7 +5,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
-from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -14,6 +13,7 @@ from requests.utils import get_environ_proxies, prepend_scheme_if_needed, select
 
 from office365_message_trace.diagnosis import Route
 from office365_message_trace.errors import ConfigurationMistakes
+from office365_message_trace.files import is_folder
 
 Cloud = Literal["global", "gcc_high", "china"]
 
@@ -109,21 +109,28 @@ def is_safe_url(url: str) -> bool:
 _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
-def route_to(url: str, environment: Mapping[str, str] = os.environ) -> Route:
-    """The way to ``url``, as requests takes it: decided by its own functions and in its order."""
-    parts = urlsplit(url)
+def route_to(url: str) -> Route:
+    """The way to ``url``, as requests takes it: decided by its own functions and in its order.
+
+    Without a host and a port if ``url`` is no address.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port or _PORTS.get(parts.scheme, 0)
+    except ValueError:
+        return Route("", 0)
     proxies = get_environ_proxies(url)
     proxy = select_proxy(url, proxies)
     named_for_all = proxy and parts.scheme not in proxies
-    bundle = next((name for name in _BUNDLES if environment.get(name)), "")
+    bundle = next((name for name in _BUNDLES if os.environ.get(name)), "")
     return Route(
         host=parts.hostname or "",
-        port=parts.port or _PORTS.get(parts.scheme, 0),
+        port=port,
         proxy=_without_credentials(proxy) if proxy else "",
         proxy_variable="ALL_PROXY" if named_for_all else f"{parts.scheme.upper()}_PROXY",
         proxy_readable=not proxy or _without_credentials(proxy) != "",
         bundle_variable=bundle,
-        bundle_is_folder=bool(bundle) and Path(environment[bundle]).is_dir(),
+        bundle_is_folder=bool(bundle) and is_folder(os.environ[bundle]),
     )
 
 

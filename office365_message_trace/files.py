@@ -19,5 +19,23 @@ def read_file(path: Path, longest: int) -> bytes:
         return file.read(longest)
 
 
+def is_file(path: str) -> bool:
+    """Whether ``path`` leads to a regular file; False if it cannot be looked at."""
+    return stat.S_ISREG(_mode(path))
+
+
+def is_folder(path: str) -> bool:
+    """Whether ``path`` leads to a folder; False if it cannot be looked at."""
+    return stat.S_ISDIR(_mode(path))
+
+
+def _mode(path: str) -> int:
+    """The type and the permissions of what is there, 0 for nothing. `Path.is_dir` raises some errors."""
+    try:
+        return Path(path).stat().st_mode
+    except (OSError, ValueError):
+        return 0
+
+
 def _open_at_once(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK)  # which does not wait for the other end of a pipe

@@ -10,9 +10,6 @@ NARROWEST = MILLISECOND
 ATTEMPTS = 4
 """At one request, before its window is given back; it will be planned again."""
 
-CERTAIN = 3
-"""Failures in a row, by `SlowProbe`, that may still pass by themselves: those of the first four minutes."""
-
 _FIRST_GUESS = timedelta(hours=6)
 _BOLDEST_GUESS = timedelta(days=4)
 _WIDEST = timedelta(days=10)  # what Graph accepts at most, and the Reporting Web Service's history
@@ -21,6 +18,9 @@ _GROWTH = 16
 _FEW = 4  # of a window's rows: less than one in so many
 _SECOND = timedelta(seconds=1)
 _PROBES = (60.0, 180.0, 540.0, 600.0)  # seconds
+_DOUBTFUL = (
+    3  # probes in a row whose failure may still pass by itself: those of the first four minutes
+)
 
 
 class WindowWidth:
@@ -73,21 +73,26 @@ class SlowProbe:
     def __init__(self, patience: int = 0) -> None:
         self._patience = patience
         self._failures = 0
+        self._lasting = 0  # the last ones of them in a row
         self._next = 0.0
 
     @property
     def certain(self) -> bool:
-        """Whether so many tries in a row have failed that it will not pass by itself."""
-        return self._failures > self._patience + CERTAIN
+        """Whether enough failures in a row were of a kind that lasts: it will not pass by itself."""
+        return self._lasting > _DOUBTFUL
 
     @property
     def waiting(self) -> bool:
         """Whether nothing has worked since it began to wait."""
         return self._failures > self._patience
 
-    def failed(self, now: float) -> float:
-        """Note a failure at ``now``, in monotonic seconds; returns how long to wait."""
+    def failed(self, now: float, lasting: bool = False) -> float:
+        """Note a failure at ``now``, in monotonic seconds; returns how long to wait.
+
+        ``lasting`` tells that it seems to be of a kind that does not pass by itself.
+        """
         self._failures += 1
+        self._lasting = self._lasting + 1 if lasting else 0
         if not self.waiting:
             return 0.0
         pause = _PROBES[min(self._failures - self._patience, len(_PROBES)) - 1]
@@ -100,7 +105,7 @@ class SlowProbe:
 
     def reset(self) -> None:
         """Note a success."""
-        self._failures = 0
+        self._failures = self._lasting = 0
         self._next = 0.0
 
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from http.cookiejar import DefaultCookiePolicy
 from io import BytesIO
-from pathlib import Path
 from threading import Lock, Timer
 from typing import Any
 
@@ -23,6 +22,7 @@ from requests.adapters import HTTPAdapter
 from office365_message_trace import codec, diagnosis
 from office365_message_trace.endpoints import route_to
 from office365_message_trace.errors import Unavailable, Unreachable
+from office365_message_trace.files import is_file, is_folder
 
 CONNECT_TIMEOUT = 10.0  # seconds
 READ_TIMEOUT = 120.0  # seconds between two bytes of an answer
@@ -142,19 +142,21 @@ class TimeoutSession(requests.Session):
         """None: requests would parse the address even if it is not to be followed."""
 
 
-def unavailable(error: Exception, url: str, whose: str = "") -> Unavailable:
+def unavailable(error: Exception, url: str, giver: str = "") -> Unavailable:
     """The consequence of ``error``, which an exchange with ``url`` raised.
 
-    ``whose`` answer is missing is said of what passes by itself, if it is another one's than the
-    service's that the request is for. The frames of ``error`` are let go: in those of the libraries it is
-    held itself, so the request would stay, a whole batch perhaps, until the garbage collector comes.
+    ``giver``, such as "Entra ID gives ", begins the words about what passes by itself, where the exchange
+    is not with the service that the request is for. The frames of ``error`` are let go: in those of the
+    libraries it is held itself, so the request would stay, a whole batch perhaps, until the garbage
+    collector comes.
     """
-    _forget_frames(error)
+    for each in diagnosis.chain(error):
+        each.__traceback__ = None
     if isinstance(error, OutOfTime):
-        return Unavailable(f"{whose}{diagnosis.IN_TIME}", LATE)
+        return Unavailable(f"{giver}{diagnosis.IN_TIME}", LATE)
     if sentence := diagnosis.sentence(error, route_to(url)):
         return Unreachable(sentence, diagnosis.kinds(error))
-    return Unavailable(f"{whose}{diagnosis.passing(error)}", diagnosis.kinds(error))
+    return Unavailable(f"{giver}{diagnosis.passing(error)}", diagnosis.kinds(error))
 
 
 class _WatchedAdapter(HTTPAdapter):
@@ -167,10 +169,9 @@ class _WatchedAdapter(HTTPAdapter):
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
         """Raise OSError for certificate authorities that are no file or folder: a pipe would be waited for."""
-        if url.lower().startswith("https") and isinstance(verify, str):
-            authorities = Path(verify)
-            if not authorities.is_file() and not authorities.is_dir():
-                raise OSError(diagnosis.NO_BUNDLE)
+        named = url.lower().startswith("https") and isinstance(verify, str)
+        if named and not is_file(verify) and not is_folder(verify):
+            raise OSError(diagnosis.NO_BUNDLE)
         super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]
 
 
@@ -286,12 +287,3 @@ _UNPACKERS = {"": _Plain, "identity": _Plain, "gzip": _Gzip, "x-gzip": _Gzip}
 
 def _unsigned(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
-
-
-def _forget_frames(error: BaseException | None) -> None:
-    """Clear the tracebacks of ``error`` and of all that it came from."""
-    while error is not None:
-        error.__traceback__ = None
-        if error.__cause__ is not error.__context__:
-            _forget_frames(error.__cause__)
-        error = error.__context__

@@ -4,6 +4,9 @@ import os
 import signal
 from contextlib import suppress
 
+INTERRUPTED = 128 + signal.SIGINT
+"""The exit status of what SIGINT has ended, as shells have it."""
+
 _BY_CODE = b"\0"  # no signal has the number 0
 _REQUESTS = {*_BY_CODE, signal.SIGINT, signal.SIGTERM}
 

@@ -35,11 +35,14 @@ _Parsed = TypeVar("_Parsed")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request. ``background`` ones leave room in the request budget for the others."""
+    """One HTTP request. ``background`` ones leave room in the request budget for the others.
+
+    Headers and body, which may hold a token or a key, are in no text of it.
+    """
 
     method: str
     url: str
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict, repr=False)
     body: bytes | None = field(default=None, repr=False)
     background: bool = False
 

@@ -48,17 +48,16 @@ from office365_message_trace.settings import (
     unknown_fields,
 )
 from office365_message_trace.state import StateStore
-from office365_message_trace.stopping import StopRequest
+from office365_message_trace.stopping import INTERRUPTED, StopRequest
 from office365_message_trace.storage import PatientStorage, storage_at
 from office365_message_trace.telemetry import Telemetry
 from office365_message_trace.transport import Transport
 
 STOP_GRACE = 0.3  # seconds for a request under way to end; what it did not confirm is done again
-LOG_GRACE = 0.15  # seconds each for the last log lines, the journal and the reports of errors
-INTERRUPTED = 128 + signal.SIGINT  # the exit status, as shells have it
+LOG_GRACE = 0.15  # seconds for the last log lines, the journal and the reports of errors to leave
 UNHURRIED_LOG_GRACE = 5.0  # seconds, of a process that ends without being asked to
 
-_ATTEMPTS_AT_SECRETS = 5  # over half a minute at most; then the platform starts the process again
+_ATTEMPTS_AT_SECRETS = 5  # for about half a minute; then the platform starts the process again
 _MOST_LOG_LINES = 500  # that wait to be sent
 _PAUSE_OF_LOGS = 10.0  # seconds after lines were not taken
 
@@ -142,12 +141,9 @@ class MessageTraceTrigger(Trigger):
                 super(MessageTraceTrigger, self).execute()
             except Stopped:
                 self._logger.info("Stopped.")
-            except Unavailable as error:
-                cause = f"{error.about(playbook.NAME)} [{error.detail}]"
-                self._say(f"{_CANNOT_START} {cause}", "error")
-                failures.append(SystemExit(1))
             except Exception as error:  # its text may be the platform's answer
-                self.log(f"{_CANNOT_START} [{_detail(error)}]", "error")
+                cause = f"{error.about(playbook.NAME)} " if isinstance(error, Unavailable) else ""
+                self.log(f"{_CANNOT_START} {cause}[{_detail(error)}]", "error")
                 failures.append(SystemExit(1))
             except BaseException as error:  # handed to the main thread, which raises it
                 failures.append(error)
@@ -166,9 +162,10 @@ class MessageTraceTrigger(Trigger):
         reports.start()
         self._stop_logs_timer()  # again: it may have been about to start once more
         self._send_logs_to_api()
+        end = self._machine.monotonic() + grace
         for last in (self._log_sender, journal, reports):
             if last.is_alive():
-                last.join(grace)
+                last.join(max(end - self._machine.monotonic(), 0.0))
         if failures:
             raise failures[0]
         if number == signal.SIGINT:
@@ -297,17 +294,20 @@ class MessageTraceTrigger(Trigger):
             self._log_sender.start()
 
     def _send_logs(self) -> None:
-        """Send the latest lines once; those that are not taken wait for the next time."""
+        """Send what is waiting, and what comes meanwhile: it may be the last word of the process.
+
+        What is not taken waits for the next time, the latest lines of it.
+        """
         with self._sending_logs:
-            del self._logs[:-_MOST_LOG_LINES]
-            lines = list(self._logs)
             try:
-                playbook.send_logs(self.logs_url, self.token, lines, self._clock.now())
+                while self._logs:
+                    del self._logs[:-_MOST_LOG_LINES]
+                    lines = list(self._logs)
+                    playbook.send_logs(self.logs_url, self.token, lines)
+                    del self._logs[: len(lines)]
             except Exception as error:  # the SDK raises its own if it has no address
                 self._logger.warning("Logs could not be sent: %s", _detail(error))
                 self._stop_event.wait(_PAUSE_OF_LOGS)
-            else:
-                del self._logs[: len(lines)]
 
     def start_monitoring(self) -> None:
         """Serve what the SDK serves, where it does, but so that no silent connection blocks others."""

@@ -41,8 +41,10 @@ class GapProbe:
             self._next = moment + _until_full_hour(now)
             last = len(kept) - int(now.timestamp() // PROBE_EVERY) % max(len(kept), 1)
             self._turn = kept[last:] + kept[:last]
-        self._turn = [gap for gap in self._turn if gap in kept]
-        return self._turn.pop() if self._turn else None
+        while self._turn:
+            if (gap := self._turn.pop()) in kept:
+                return gap
+        return None
 
 
 def _until_full_hour(now: datetime) -> float:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import requests
 
-from office365_message_trace.assembly import Assembly, place_of
+from office365_message_trace.assembly import ENTRA, INTAKE, Assembly, place_of
 from office365_message_trace.clock import Clock
 from office365_message_trace.commands.access import access_findings
 from office365_message_trace.commands.findings import Finding, failure, ok, warning
@@ -27,8 +27,6 @@ from office365_message_trace.settings import BasicSettings, GraphSettings, OAuth
 from office365_message_trace.storage import storage_at
 from office365_message_trace.transport import RequestsHttp
 
-_ENTRA = "Entra ID"
-_INTAKE = "the intake"
 _SIGN_IN = "sign-in"
 
 
@@ -49,26 +47,26 @@ def examine(
     graph = isinstance(setup.settings, GraphSettings)
     source = parts.source()
     service = setup.endpoints.graph if graph else setup.endpoints.reporting
-    ways = [(source.name, service), (_INTAKE, setup.intake_server)]
+    ways = [(source.name, service), (INTAKE, setup.intake_server)]
     if not isinstance(setup.settings, BasicSettings):
-        ways.insert(0, (_ENTRA, setup.endpoints.login))
+        ways.insert(0, (ENTRA, setup.endpoints.login))
     reached = reach_all(ways, clock)
     yield from (each.finding() for each in reached)
     for each in reached:
-        if each.service != _INTAKE:
+        if each.service != INTAKE:
             clock.heard(each.service, each.date, each.at)
     if skew := clock_finding(clock):
         yield skew
     unreachable = {each.service for each in reached if each.problem}
 
-    signed_in = _ENTRA not in unreachable
+    signed_in = ENTRA not in unreachable
     if signed_in and not isinstance(setup.settings, BasicSettings):
         token = _token(parts, setup)
         signed_in = token.subject != _SIGN_IN
         yield token
     if signed_in and source.name not in unreachable:
         yield from access_findings(source, clock.now())
-    if _INTAKE not in unreachable:
+    if INTAKE not in unreachable:
         yield _intake(setup, clock, send_test_event)
     yield from storage_findings(data_path, parts.folder, setup.settings.policy, clock.now())
     yield from _belonging(setup, data_path)

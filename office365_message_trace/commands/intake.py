@@ -5,6 +5,7 @@ from datetime import datetime
 import orjson
 
 from office365_message_trace import codec
+from office365_message_trace.assembly import INTAKE
 from office365_message_trace.commands.findings import Finding, failure, ok, warning
 from office365_message_trace.errors import Refused, Unavailable
 from office365_message_trace.model import milliseconds
@@ -39,7 +40,7 @@ def intake_finding(
             return failure(_SUBJECT, str(lasting))
         return failure(
             _SUBJECT,
-            f"{problem.about('The Sekoia.io intake')} The trigger holds the events and tries again; if it "
+            f"{problem.about(INTAKE)} The trigger holds the events and tries again; if it "
             f"lasts, see Sekoia.io's status page. [{problem.detail}]",
         )
     except Refused as refusal:

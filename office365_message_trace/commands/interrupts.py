@@ -7,13 +7,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-INTERRUPTED = 128 + signal.SIGINT
-"""The exit status, as shells have it."""
+from office365_message_trace.stopping import INTERRUPTED
 
 
 def end_at_once() -> None:
     """Let an interrupt end the process without unwinding anything, from now on."""
-    signal.signal(signal.SIGINT, _end)
+    _handle(_end)
 
 
 def run(command: Callable[[], None]) -> None:
@@ -32,7 +31,7 @@ def run(command: Callable[[], None]) -> None:
 
     try:
         try:
-            signal.signal(signal.SIGINT, interrupt)
+            _handle(interrupt)
             command()
         finally:
             end_at_once()
@@ -44,6 +43,12 @@ def run(command: Callable[[], None]) -> None:
             sys.stderr.write("Interrupted.\n")
             sys.stderr.flush()
         _end()
+
+
+def _handle(handler: Callable[..., None]) -> None:
+    """Have ``handler`` called at an interrupt, unless it is ignored, as it is for a shell's background jobs."""
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, handler)
 
 
 def _end(*_: Any) -> None:

@@ -30,8 +30,7 @@ class Reached:
     def finding(self) -> Finding:
         subject = f"network to {self.service.replace('The ', 'the ', 1)}"
         if self.problem:
-            text = self.problem.about(self.service[:1].upper() + self.service[1:])
-            return failure(subject, f"{text} [{self.problem.detail}]")
+            return failure(subject, f"{self.problem.about(self.service)} [{self.problem.detail}]")
         return ok(subject, f"{self.route.host} answers ({self.route}); its certificate is trusted")
 
 

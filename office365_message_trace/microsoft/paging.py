@@ -206,9 +206,8 @@ class _Links:
         self.moved = self.moved or not contents.isdisjoint(self.seen)
         self.seen |= contents
         if rows:
-            self._size.behind_empty = self._size.behind_empty or bool(
-                self._followed and not self.rows
-            )
+            if self._followed and not self.rows:
+                self._size.behind_empty = True
             self.rows = len(rows)
             self._size.largest = max(self._size.largest, self.rows)
             self._repeating = 0 if new else self._repeating + 1

@@ -1,13 +1,12 @@
 """The intake's verdict on a batch, as a function of status and body.
 
-======================= ===================================================================
+======================= =====================================================================
 answer                  verdict
-======================= ===================================================================
+======================= =====================================================================
 2xx, an id for each     the events at the positions without an id are refused
-2xx, more ids           every event is accepted if there are as many ids as events
+2xx, more ids           every event is accepted; no verdict (`Unavailable`) if too many are blank
 2xx, fewer ids          so many events are refused; the answer does not say which
 2xx, no id at all       every event is refused
-2xx, more ids           no verdict: `Unavailable`
 2xx, anything else      no intake answers here: `Unavailable`, and `Refused` if it lasts
 400, 413, 422           the batch is refused as a whole: nothing of it was accepted
 401, 403                the intake key is refused: `Misconfigured`
@@ -15,7 +14,7 @@ answer                  verdict
 401, 403 as a web page  no intake answers here: `Unavailable`, and `Refused` if it lasts
 404, 405, 410           the same
 any other               the intake refuses the request, whatever is in it: `Refused`
-======================= ===================================================================
+======================= =====================================================================
 
 The statuses that pass by themselves (408, 425, 429, 3xx, 5xx) are the transport's; see
 `check_available`. Sekoia.io documents one id an event in ``event_ids``, a status for each event in an
@@ -37,8 +36,7 @@ ALL_REFUSED = (
     "in brackets. The events are held and sent again."
 )
 
-
-NO_INTAKE = (
+_NO_INTAKE = (
     "No Sekoia.io intake answers at intake_server, but something else. Compare it with the address of your "
     "region's intake, without a path that is not part of it, such as /batch at its end; if a proxy or a "
     "gateway answers in its place, have its administrator let requests to it pass. If the address is right, "
@@ -56,7 +54,8 @@ def key_refused(intake_format: str) -> str:
 
 
 class Meaning(Enum):
-    """The subject of an answer: single events, their batch, the key, or the request as such."""
+    """The subject of an answer: single events, their batch, the key, the address that was asked, or the
+    request as such."""
 
     EVENTS = "events"
     BATCH = "batch"
@@ -109,7 +108,7 @@ def verdict(status: int, body: bytes, events: int, intake_format: str) -> Verdic
         case Meaning.KEY:
             raise Misconfigured(key_refused(intake_format), detail)
         case Meaning.ADDRESS:
-            raise no_intake(detail)
+            raise _no_intake(detail)
     raise Refused(ALL_REFUSED, detail)
 
 
@@ -130,15 +129,15 @@ def _event_ids(body: bytes, detail: str) -> list[Any]:
     try:
         ids = codec.decode(body)["event_ids"]
     except (ValueError, KeyError, TypeError) as error:
-        raise no_intake(detail) from error
+        raise _no_intake(detail) from error
     if not isinstance(ids, list):
-        raise no_intake(detail)
+        raise _no_intake(detail)
     return ids
 
 
-def no_intake(detail: str) -> Unavailable:
+def _no_intake(detail: str) -> Unavailable:
     """The consequence of an answer that is none of an intake."""
-    return Unavailable("an answer without event ids", detail, lasting=Refused(NO_INTAKE, detail))
+    return Unavailable("an answer without event ids", detail, lasting=Refused(_NO_INTAKE, detail))
 
 
 def _speaks_of_key(body: bytes) -> bool:

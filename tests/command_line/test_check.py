@@ -18,7 +18,7 @@ from office365_message_trace.coverage import Coverage
 from office365_message_trace.settings import OAuthSettings
 from office365_message_trace.state import COPIES, StateStore
 from office365_message_trace.storage import FolderStorage
-from sandbox import Answer, KeyPair, MailFlowOptions, OtherDate, Rule, SandboxOptions
+from sandbox import Answer, Drop, KeyPair, MailFlowOptions, OtherDate, Rule, SandboxOptions
 from sandbox.clock import wall_clock
 from tests.command_line.conftest import Desk
 from tests.support import Logbook
@@ -208,6 +208,23 @@ def test_a_host_that_is_not_reached_is_told_once_with_the_cause(
     failures = said.lines("failure")
     assert any(text in line for line in failures)
     assert all(line.startswith("network to") for line in failures)
+
+
+@pytest.mark.parametrize(
+    ("service", "name"),
+    [
+        ("entra", "Entra ID"),
+        ("reporting", "The Reporting Web Service"),
+        ("intake", "The Sekoia.io intake"),
+    ],
+)
+def test_a_service_that_gives_no_answer_is_named_as_the_trigger_names_it(
+    desk: Desk, service: str, name: str
+) -> None:
+    desk.world.faults.add(Rule(Drop(), service, "HEAD", times=None))
+    (line,) = desk.run("check").lines("failure")
+    subject = f"network to {name.replace('The', 'the')}"
+    assert line.startswith(f"{subject}: {name} does not answer as it should (no usable answer). [")
 
 
 def test_a_state_is_told_by_how_far_it_has_come(desk: Desk) -> None:

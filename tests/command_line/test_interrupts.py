@@ -20,9 +20,17 @@ from sandbox.process import ROOT
 from tests.command_line.test_process import COMMAND, environment
 
 INTERRUPTED = 130
-SOON = 3.0
-"""Seconds; a request that hangs would take minutes."""
+SOON = 8.0
+"""Seconds; a request that hangs would take ten or more."""
 PATIENCE = 30.0
+
+
+@pytest.fixture(autouse=True)
+def _heeded() -> Iterator[None]:
+    """Lets no process inherit that interrupts are ignored, as they are for tests in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture
@@ -170,3 +178,18 @@ def test_an_interrupt_while_a_command_is_imported_ends_it(name: str) -> None:
         check=False,
     )
     assert (process.returncode, process.stdout, process.stderr) == (INTERRUPTED, "", "")
+
+
+def test_an_interrupt_that_is_ignored_ends_nothing() -> None:
+    """A shell ignores it for jobs in the background, so that Ctrl-C ends only the one in front."""
+    ignored = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+    process = subprocess.run(
+        [sys.executable, "-c", ignored + SIGNALLED.format(name="typer"), "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert process.returncode == 0
+    assert "check" in process.stdout

@@ -18,12 +18,13 @@ from office365_message_trace.session import TimeoutSession
 from office365_message_trace.transport import RequestsHttp, Transport
 from tests.integration.test_pusher import Tally
 from tests.support import Logbook, TurnedClock, minutes
-from tests.unit.test_session import Behaviour, resets, says, serving
+from tests.unit.test_session import resets, says, serving
+from tests.ways import Conduct
 
 ROW = {"id": "a", "receivedDateTime": "2026-06-15T12:00:00Z", "recipientAddress": "b"}
 
 
-def answer(status: str, body: bytes, length: int | None = None) -> Behaviour:
+def answer(status: str, body: bytes, length: int | None = None) -> Conduct:
     return says(
         b"HTTP/1.1 %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
         % (status.encode(), length or len(body)),
@@ -67,7 +68,7 @@ def no_garbage_collection() -> Iterator[None]:
 @pytest.mark.parametrize("background", [False, True])
 @pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES)
 def test_a_failed_request_leaves_nothing_to_the_garbage_collector(
-    failure: Behaviour, background: bool
+    failure: Conduct, background: bool
 ) -> None:
     clock, log = TurnedClock(), Logbook()
     transport = Transport(RequestsHttp(TimeoutSession()), "The service", clock, log)
@@ -88,7 +89,7 @@ def test_a_failed_request_leaves_nothing_to_the_garbage_collector(
 @pytest.mark.parametrize(
     "failure", [FAILURES["no answer"], FAILURES["a torn page"]], ids=["no answer", "torn"]
 )
-def test_a_failed_token_request_leaves_nothing_to_the_garbage_collector(failure: Behaviour) -> None:
+def test_a_failed_token_request_leaves_nothing_to_the_garbage_collector(failure: Conduct) -> None:
     with serving(failure) as server:
         http = TokenHttp(server.url + "tenant", TimeoutSession())
 
@@ -109,7 +110,7 @@ def test_a_failed_token_request_leaves_nothing_to_the_garbage_collector(failure:
     ids=PASSING,
 )
 def test_a_batch_that_is_sent_again_is_not_left_to_the_garbage_collector(
-    failure: Behaviour,
+    failure: Conduct,
 ) -> None:
     accepted = answer("200 OK", b'{"event_ids": ["1"]}')
     clock, log = TurnedClock(), Logbook()

@@ -17,7 +17,6 @@ LAYERS = [
         "catchup",
         "collect.large_messages",
         "commands.findings",
-        "commands.interrupts",
         "commands.words",
         "errors",
         "files",
@@ -29,6 +28,7 @@ LAYERS = [
     {
         "clock",
         "codec",
+        "commands.interrupts",
         "coverage",
         "credentials",
         "diagnosis",

@@ -49,12 +49,21 @@ def test_parts_of_a_window_that_is_too_large_do_not_add_up() -> None:
     assert width.now == 5 * MINUTE
 
 
-def test_a_probe_is_certain_after_some_failures_in_a_row_only() -> None:
+def test_a_probe_is_certain_after_some_lasting_failures_in_a_row_only() -> None:
     probe = SlowProbe()
     for round_ in range(2):
         certain = []
         for _ in range(5):
-            probe.failed(0.0)
+            probe.failed(0.0, lasting=True)
             certain.append(probe.certain)
         assert certain == [False, False, False, True, True], round_
         probe.reset()
+
+
+def test_one_lasting_failure_after_many_that_pass_is_not_certain() -> None:
+    probe = SlowProbe()
+    for _ in range(5):
+        probe.failed(0.0)
+        assert not probe.certain
+    probe.failed(0.0, lasting=True)
+    assert not probe.certain

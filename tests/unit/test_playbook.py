@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import json
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from sekoia_automation.module import Module
 
 from office365_message_trace.errors import Unavailable
 from office365_message_trace.sekoia import playbook
 from office365_message_trace.session import LATE
+from office365_message_trace.triggers import MessageTraceOAuthTrigger
+from sandbox import Delay, Rule, Sandbox
 from tests.support import NOON
 from tests.unit.test_session import (
     HEAD,
-    Behaviour,
     drips,
     floods,
     requests_under_way,
     says,
     serving,
     settles,
-    silent,
 )
+from tests.ways import Conduct, silent
 
 
 def secrets(url: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -29,7 +35,7 @@ def secrets(url: str) -> tuple[dict[str, Any], dict[str, Any]]:
     return playbook.secrets_in(answer, NOON)
 
 
-def json_answer(value: object) -> Behaviour:
+def json_answer(value: object) -> Conduct:
     return says(HEAD + b"\r\n" + json.dumps(value).encode())
 
 
@@ -46,6 +52,10 @@ def test_secrets_of_the_module_and_of_the_trigger_are_given(answer: object, give
     with serving(json_answer(answer)) as server:
         assert secrets(server.url) == given
         assert b"\r\nAuthorization: Bearer token\r\n" in server.heads[0]
+
+
+def test_the_token_is_in_no_text_of_a_request() -> None:
+    assert "canary" not in repr(playbook.secrets_request("https://api.example/secrets", "canary"))
 
 
 NO_SECRETS = {
@@ -76,16 +86,60 @@ def test_what_gives_no_secrets_is_a_failure_that_passes(answer: str) -> None:
     assert "canary" not in str(caught.value)
 
 
+@pytest.mark.parametrize("status", [302, 401, 503])
+def test_lines_that_are_not_taken_are_a_failure_that_passes(status: int) -> None:
+    def refuses(connection: socket.socket) -> None:
+        connection.sendall(f"HTTP/1.1 {status} No\r\nLocation: http://[x\r\n\r\n".encode())
+        connection.shutdown(socket.SHUT_WR)
+        silent(connection)  # else what is left of the request would reset the connection
+
+    with (
+        serving(refuses) as server,
+        pytest.raises(Unavailable, match=f"status {status}"),
+    ):
+        playbook.send_logs(server.url, "token", [{"message": "a"}])
+
+
 @pytest.mark.parametrize(
     "behaviour", [silent, drips(HEAD + b"\r\n", b" ")], ids=["silent", "drips"]
 )
 def test_an_answer_that_does_not_come_to_an_end_is_ended(
-    behaviour: Behaviour, monkeypatch: pytest.MonkeyPatch
+    behaviour: Conduct, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(playbook, "TOTAL_TIMEOUT", 0.3)
     with serving(behaviour) as server:
         with pytest.raises(Unavailable, match=LATE):
             secrets(server.url)
         with pytest.raises(Unavailable, match=LATE):
-            playbook.send_logs(server.url, "token", [{"message": "a"}], NOON)
+            playbook.send_logs(server.url, "token", [{"message": "a"}])
     assert settles(lambda: len(requests_under_way()), 0)
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    with Sandbox() as running:
+        for name, value in running.environment().items():
+            monkeypatch.setenv(name, value)
+        yield running
+
+
+@pytest.fixture
+def trigger(world: Sandbox, tmp_path: Path) -> Iterator[MessageTraceOAuthTrigger]:
+    """One whose process keeps its handlers of signals."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield MessageTraceOAuthTrigger(Module(), tmp_path)  # type: ignore[no-untyped-call]
+    signal.set_wakeup_fd(-1)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+def test_a_line_that_is_logged_while_others_are_sent_follows_them(
+    world: Sandbox, trigger: MessageTraceOAuthTrigger
+) -> None:
+    """Without waiting for the timer, which a process that ends has stopped."""
+    rule = world.faults.add(Rule(Delay(0.3), "playbook", path="/logs"))
+    trigger.log("first", "error")
+    assert settles(lambda: 1 - rule.struck, 0)
+    trigger.log("last", "error")
+    assert settles(lambda: 2 - len(world.playbook.logs), 0)
+    assert world.playbook.messages() == ["first", "last"]

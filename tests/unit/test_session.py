@@ -21,10 +21,10 @@ from office365_message_trace.errors import Unavailable
 from office365_message_trace.session import Answer, TimeoutSession
 from office365_message_trace.transport import Request, RequestsHttp, check_available
 from tests.support import NOON
+from tests.ways import Conduct, silent
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 WHOLE = HEAD + b"Content-Length: 2\r\n\r\nok"
-Behaviour = Callable[[socket.socket], None]
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +37,7 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 class Server:
     """A server that reads the head of each request and then does as it likes with the connection."""
 
-    def __init__(self, *behaviours: Behaviour) -> None:
+    def __init__(self, *behaviours: Conduct) -> None:
         self.heads: list[bytes] = []
         self._behaviours = behaviours
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
@@ -60,13 +60,13 @@ class Server:
                     target=self._serve, args=(connection, behaviour), name="server", daemon=True
                 ).start()
 
-    def _serve(self, connection: socket.socket, behaviour: Behaviour) -> None:
+    def _serve(self, connection: socket.socket, behaviour: Conduct) -> None:
         with connection, suppress(OSError):
             self.heads.append(connection.recv(65536))
             behaviour(connection)
 
 
-def says(*pieces: bytes) -> Behaviour:
+def says(*pieces: bytes) -> Conduct:
     def behaviour(connection: socket.socket) -> None:
         for piece in pieces:
             connection.sendall(piece)
@@ -74,16 +74,11 @@ def says(*pieces: bytes) -> Behaviour:
     return behaviour
 
 
-def silent(connection: socket.socket) -> None:
-    while connection.recv(65536):
-        pass
-
-
 def resets(connection: socket.socket) -> None:
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
-def drips(start: bytes, drop: bytes) -> Behaviour:
+def drips(start: bytes, drop: bytes) -> Conduct:
     def behaviour(connection: socket.socket) -> None:
         connection.sendall(start)
         while True:
@@ -93,7 +88,7 @@ def drips(start: bytes, drop: bytes) -> Behaviour:
     return behaviour
 
 
-def floods(start: bytes, piece: bytes) -> Behaviour:
+def floods(start: bytes, piece: bytes) -> Conduct:
     def behaviour(connection: socket.socket) -> None:
         connection.sendall(start)
         while True:
@@ -103,7 +98,7 @@ def floods(start: bytes, piece: bytes) -> Behaviour:
 
 
 @contextmanager
-def serving(*behaviours: Behaviour) -> Iterator[Server]:
+def serving(*behaviours: Conduct) -> Iterator[Server]:
     server = Server(*behaviours)
     yield server
     server.close()
@@ -147,7 +142,7 @@ LATE = {
 @pytest.mark.parametrize("behaviour", LATE.values(), ids=LATE)
 @pytest.mark.parametrize("body", [None, b"x" * 20_000_000], ids=["GET", "POST"])
 def test_at_the_deadline_the_thread_and_the_connection_of_a_request_end(
-    behaviour: Behaviour, body: bytes | None, monkeypatch: pytest.MonkeyPatch
+    behaviour: Conduct, body: bytes | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(session, "TOTAL_TIMEOUT", 0.3)
     with serving(behaviour) as server:
@@ -163,7 +158,7 @@ def test_at_the_deadline_the_thread_and_the_connection_of_a_request_end(
 )
 @pytest.mark.parametrize("proxied", [False, True], ids=["direct", "proxy"])
 def test_a_handshake_or_a_proxy_that_does_not_come_to_an_end_is_ended(
-    behaviour: Behaviour, proxied: bool, monkeypatch: pytest.MonkeyPatch
+    behaviour: Conduct, proxied: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(session, "TOTAL_TIMEOUT", 0.3)
     with serving(drips(b"HTTP/1.1 200 OK\r\nX: ", b"x") if proxied else behaviour) as server:
@@ -305,7 +300,7 @@ ODD = {
 
 
 @pytest.mark.parametrize("behaviour", ODD.values(), ids=ODD)
-def test_whatever_a_library_raises_about_one_answer_is_unavailable(behaviour: Behaviour) -> None:
+def test_whatever_a_library_raises_about_one_answer_is_unavailable(behaviour: Conduct) -> None:
     with (
         serving(behaviour) as server,
         pytest.raises(Unavailable, match="no usable answer") as caught,
@@ -332,7 +327,7 @@ def test_an_error_of_a_signer_that_is_no_failure_of_ours_is_unavailable() -> Non
     assert "canary" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["missing", "pipe", "/dev/zero"])
+@pytest.mark.parametrize("name", ["missing", "pipe", "/dev/zero", "too long" * 100])
 def test_certificate_authorities_that_are_no_file_are_not_waited_for(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -341,6 +336,22 @@ def test_certificate_authorities_that_are_no_file_are_not_waited_for(
     with serving(silent) as server, pytest.raises(Unavailable, match="REQUESTS_CA_BUNDLE"):
         asked(f"https://127.0.0.1:{server.port}/")
     assert settles(lambda: len(requests_under_way()), 0)
+
+
+@pytest.mark.parametrize("url", ["https://[x/", "http://host:99999/", "http://host:port/", "", "x"])
+def test_a_request_to_what_is_no_address_is_unavailable(url: str) -> None:
+    with pytest.raises(Unavailable, match="no usable answer"):
+        asked(url)
+
+
+def test_errors_in_a_circle_let_go_of_their_frames_too() -> None:
+    errors = ValueError(), OSError()
+    for error, other in (errors, errors[::-1]):
+        with suppress(type(error)):
+            raise error
+        error.__context__ = other
+    session.unavailable(errors[0], "https://service.example/")
+    assert [error.__traceback__ for error in errors] == [None, None]
 
 
 @pytest.mark.parametrize("password", ["pa@ss", "pa%23ss", "pa:ss", "päss"])
