@@ -15,6 +15,8 @@ from office365_message_trace.settings import MessageTraceSettings
 CONFIGURATIONS = ("trigger_configuration", "connector_configuration")
 """Where the platform puts a trigger's settings, depending on how it was made."""
 
+NOT_GIVEN = "the platform gave neither trigger_configuration nor connector_configuration."
+
 
 class Provided(Protocol):
     """The SDK's ``load_config``: raises ``MissingConfigurationError`` for what is not there."""
@@ -25,17 +27,23 @@ class Provided(Protocol):
 def trigger_values(provided: Provided, node_secrets: Mapping[str, Any]) -> dict[str, Any]:
     """The settings as they were entered, node secrets laid over them; nothing is checked.
 
-    Raises `ConfigurationMistakes` if there are none.
+    Raises `ConfigurationMistakes` if there are none, or none that can be read.
     """
     for name in CONFIGURATIONS:
         try:
             values = provided(name, "json")
         except MissingConfigurationError:
             continue
+        except OSError as error:
+            raise ConfigurationMistakes([f"{name} cannot be read ({error.strerror})."]) from None
+        except (ValueError, RecursionError):
+            values = None
+        if not isinstance(values, dict):
+            raise ConfigurationMistakes(
+                [f'{name} is not a JSON object with settings, such as {{"tenant_id": "…"}}.']
+            )
         return {**values, **{k: v for k, v in node_secrets.items() if v is not None}}
-    raise ConfigurationMistakes(
-        ["the platform gave neither trigger_configuration nor connector_configuration."]
-    )
+    raise ConfigurationMistakes([NOT_GIVEN])
 
 
 def intake_server(settings: MessageTraceSettings, provided: Provided) -> str:

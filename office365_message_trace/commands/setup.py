@@ -21,7 +21,7 @@ from office365_message_trace.errors import (
     origin,
 )
 from office365_message_trace.files import read_file
-from office365_message_trace.provided import Provided, intake_server, trigger_values
+from office365_message_trace.provided import NOT_GIVEN, Provided, intake_server, trigger_values
 from office365_message_trace.sekoia import playbook
 from office365_message_trace.settings import (
     BasicSettings,
@@ -156,10 +156,11 @@ def _missing_secrets(model: type[MessageTraceSettings], values: Mapping[str, Any
 def _platform_values(node_secrets: Mapping[str, Any]) -> dict[str, Any]:
     try:
         return trigger_values(get_configuration().load, node_secrets)
-    except ConfigurationMistakes as nothing:
-        (said,) = nothing.mistakes
+    except ConfigurationMistakes as found:
+        if found.mistakes != (NOT_GIVEN,):
+            raise
         advice = "Run this where the trigger runs, or enter its settings in a file: see --help."
-        raise ConfigurationMistakes([f"{said} {advice}"]) from None
+        raise ConfigurationMistakes([f"{NOT_GIVEN} {advice}"]) from None
 
 
 def _file_values(config: Path) -> dict[str, Any]:
