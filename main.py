@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 
 from office365_message_trace.stopping import INTERRUPTED
 
@@ -11,6 +12,7 @@ if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
 
+from sekoia_automation.exceptions import CommandNotFoundError
 from sekoia_automation.module import Module
 
 from office365_message_trace.triggers import (
@@ -29,5 +31,8 @@ if __name__ == "__main__":
         module.run()  # type: ignore[no-untyped-call]
     except SystemExit as end:
         status = int(end.code or 0)
+    except CommandNotFoundError:
+        sys.stderr.write(f"Enter one trigger to start: {' '.join(module._items)}\n")
+        status = 2
     # Not by the interpreter's own end, which frees all objects and waits for threads.
     os._exit(status)

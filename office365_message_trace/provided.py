@@ -17,11 +17,25 @@ CONFIGURATIONS = ("trigger_configuration", "connector_configuration")
 
 NOT_GIVEN = "the platform gave neither trigger_configuration nor connector_configuration."
 
+NEEDED = ("module_configuration", "token", "url_callback")
+"""What a process cannot start without, besides its settings."""
+
 
 class Provided(Protocol):
     """The SDK's ``load_config``: raises ``MissingConfigurationError`` for what is not there."""
 
     def __call__(self, name: str, type_: str = ..., /) -> Any: ...
+
+
+def missing(provided: Provided) -> list[str]:
+    """Those of `NEEDED` that are not given."""
+    names = []
+    for name in NEEDED:
+        try:
+            provided(name)
+        except MissingConfigurationError:
+            names.append(name)
+    return names
 
 
 def trigger_values(provided: Provided, node_secrets: Mapping[str, Any]) -> dict[str, Any]:

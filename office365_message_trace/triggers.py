@@ -3,11 +3,13 @@
 import gc
 import signal
 from collections.abc import Mapping
+from http.server import BaseHTTPRequestHandler
 from threading import Lock, Thread
 from typing import Any, ClassVar, cast
 
 from prometheus_client import REGISTRY
 from prometheus_client.exposition import MetricsHandler
+from sekoia_automation.configuration.exception import MissingConfigurationError
 from sekoia_automation.metrics import PrometheusExporterThread
 from sekoia_automation.module import LogLevelStr
 from sekoia_automation.trigger import LivenessHandler, Trigger
@@ -36,7 +38,7 @@ from office365_message_trace.monitoring.error_reports import (
     send_reports,
 )
 from office365_message_trace.monitoring.server import MonitoringServer
-from office365_message_trace.provided import intake_server, trigger_values
+from office365_message_trace.provided import intake_server, missing, trigger_values
 from office365_message_trace.resume import learn_time, opening_coverage
 from office365_message_trace.sekoia import playbook
 from office365_message_trace.settings import (
@@ -69,6 +71,14 @@ _UNEXPECTED = (
 _CANNOT_START = (
     "The trigger cannot start, because the platform does not give it its storage or its secrets. Have "
     "the administrator of the platform look at its object storage and its playbook API."
+)
+_NOT_GIVEN = (
+    "The trigger cannot start, because it is not given {}: each is a file of that name in /symphony, or "
+    "an environment variable of that name in capitals. Have whoever runs the image add what is missing."
+)
+_NO_PORT = (
+    "The trigger cannot start, because port {} of {} cannot be used ({}). Have whoever runs the image enter "
+    "another port from 1 to 65535, or end the program that listens there."
 )
 
 limit_reports()
@@ -142,8 +152,7 @@ class MessageTraceTrigger(Trigger):
             except Stopped:
                 self._logger.info("Stopped.")
             except Exception as error:  # its text may be the platform's answer
-                cause = f"{error.about(playbook.NAME)} " if isinstance(error, Unavailable) else ""
-                self.log(f"{_CANNOT_START} {cause}[{_detail(error)}]", "error")
+                self.log(self._why_not_started(error), "error")
                 failures.append(SystemExit(1))
             except BaseException as error:  # handed to the main thread, which raises it
                 failures.append(error)
@@ -170,6 +179,13 @@ class MessageTraceTrigger(Trigger):
             raise failures[0]
         if number == signal.SIGINT:
             raise SystemExit(INTERRUPTED)
+
+    def _why_not_started(self, error: Exception) -> str:
+        names = missing(self.module.load_config)
+        if names and isinstance(error, MissingConfigurationError):
+            return _NOT_GIVEN.format(", ".join(names))
+        cause = f"{error.about(playbook.NAME)} " if isinstance(error, Unavailable) else ""
+        return f"{_CANNOT_START} {cause}[{_detail(error)}]"
 
     def _close_journal(self) -> None:
         if self._journal:
@@ -310,20 +326,32 @@ class MessageTraceTrigger(Trigger):
                 self._stop_event.wait(_PAUSE_OF_LOGS)
 
     def start_monitoring(self) -> None:
-        """Serve what the SDK serves, where it does, but so that no silent connection blocks others."""
+        """Serve what the SDK serves, where it does, but so that no silent connection blocks others.
+
+        Ends the process if a port cannot be used.
+        """
         LivenessHandler.trigger = self
-        liveness = MonitoringServer(self._port(self.LIVENESS_PORT_FILE_NAME, 8000), LivenessHandler)
-        metrics = MonitoringServer(
-            self._port(self.METRICS_PORT_FILE_NAME, 8020), MetricsHandler.factory(REGISTRY)
-        )
+        liveness = self._server(self.LIVENESS_PORT_FILE_NAME, 8000, LivenessHandler)
+        metrics = self._server(self.METRICS_PORT_FILE_NAME, 8020, MetricsHandler.factory(REGISTRY))
         exporter = PrometheusExporterThread(metrics, daemon=True)  # type: ignore[no-untyped-call]
         # the SDK declares neither
         self._liveness_server, self._exporter = liveness, exporter  # type: ignore[assignment]
         Thread(target=liveness.serve_forever, daemon=True).start()
         exporter.start()
 
-    def _port(self, name: str, usual: int) -> int:
-        return int(self.module.load_config(name, non_exist_ok=True) or usual)
+    def _server(
+        self, name: str, usual: int, handler: type[BaseHTTPRequestHandler]
+    ) -> MonitoringServer:
+        port = self.module.load_config(name, non_exist_ok=True) or usual
+        try:
+            return MonitoringServer(int(port), handler)
+        except (ValueError, OverflowError):
+            reason = "it is no port"
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+        self.log(_NO_PORT.format(port, name, reason), "error")
+        self._log_sender.join(UNHURRIED_LOG_GRACE)
+        raise SystemExit(1)
 
     def stop_monitoring(self) -> None:
         """Begin to close the liveness and metrics servers; the process need not wait for them."""

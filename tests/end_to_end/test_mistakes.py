@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 import pytest
@@ -86,3 +87,58 @@ def test_fields_that_are_not_known_are_warned_of_by_name_and_hinder_nothing(
     for name in UNKNOWN:
         assert any(f" {name}." in warning for warning in warnings)
     assert scene.report().ok
+
+
+NOT_STARTED: dict[str, tuple[dict[str, str], str]] = {
+    "no module configuration": (
+        {"MODULE_CONFIGURATION": ""},
+        "because it is not given module_configuration: each is a file",
+    ),
+    "no token and no callback": (
+        {"TOKEN": "", "URL_CALLBACK": "", "URL_SECRETS": "", "URL_LOGS": ""},
+        "because it is not given token, url_callback: each is a file",
+    ),
+    "a port that is none": (
+        {"METRICS_PORT": "http"},
+        "because port http of metrics_port cannot be used (it is no port)",
+    ),
+    "a port too large": (
+        {"LIVENESS_PORT": "80200"},
+        "because port 80200 of liveness_port cannot be used (it is no port)",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", NOT_STARTED)
+def test_a_process_that_cannot_start_names_what_is_missing_or_wrong_in_one_line(
+    open_scene: OpenScene, mistake: str
+) -> None:
+    scene = open_scene()
+    variables, sentence = NOT_STARTED[mistake]
+    scene.process.environment.update(variables)
+    scene.start()
+    assert scene.process.wait_until_ended() == 1
+    assert scene.process.output.count("The trigger cannot start") == 1
+    assert sentence in scene.process.output
+    assert "Traceback" not in scene.process.output
+
+
+def test_a_port_that_is_taken_is_named_to_the_platform_too(open_scene: OpenScene) -> None:
+    scene = open_scene()
+    with socket.create_server(("", 0)) as taken:
+        port = taken.getsockname()[1]
+        scene.process.environment["LIVENESS_PORT"] = str(port)
+        scene.start()
+        assert scene.process.wait_until_ended() == 1
+    (message,) = scene.world.playbook.messages("error")
+    assert f"port {port} of liveness_port cannot be used (Address already in use)" in message
+    assert "Traceback" not in scene.process.output
+
+
+def test_a_name_of_no_trigger_is_answered_with_those_that_there_are(open_scene: OpenScene) -> None:
+    scene = open_scene()
+    scene.process.command[-1] = "oauth"
+    scene.start()
+    assert scene.process.wait_until_ended() == 2
+    names = "message_trace_oauth message_trace_basic message_trace_graph"
+    assert scene.process.output == f"Enter one trigger to start: {names}\n"
