@@ -24,6 +24,7 @@ DAMAGED = b""
 
 _T = TypeVar("_T")
 _LONGEST_PAUSE = 60.0  # seconds
+_SAY_EVERY = 60.0  # seconds
 _FOLDER_WITHOUT_LINKS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 _REGULAR_ONLY = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # a pipe or a device is not waited for
 _NO_REGULAR_FILE = (errno.ELOOP, errno.ENXIO, errno.EISDIR)  # a link; a pipe or socket; a folder
@@ -216,7 +217,10 @@ class S3Storage:
 
 
 class PatientStorage:
-    """A storage whose failures, and their end, are said; they are waited out, however long they last."""
+    """A storage whose failures are waited out, however long they last.
+
+    Each is logged once a minute, and its end.
+    """
 
     def __init__(self, storage: Storage, clock: Clock, log: Log) -> None:
         self._storage = storage
@@ -239,12 +243,14 @@ class PatientStorage:
         return self._insist(lambda: self._storage.names(folder))
 
     def _insist(self, action: Callable[[], _T]) -> _T:
-        pause = 1.0
+        pause, due = 1.0, self._clock.monotonic()
         while True:
             try:
                 result = action()
             except StorageFailed as failure:
-                self._log(str(failure), "error")
+                if (now := self._clock.monotonic()) >= due:
+                    self._log(str(failure), "error")
+                    due = now + _SAY_EVERY
                 self._clock.wait(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
             else:
