@@ -28,8 +28,8 @@ TENANT_RENAMED = (
     "storage of its own."
 )
 INTAKE_CHANGED = (
-    "The intake key is another one than before. Events that were forwarded already went to the former "
-    "intake and are not sent again; if this one needs them, send them with the command replay."
+    "The intake key is another one than before. Events that were accepted before, under whatever key, are "
+    "not sent again; if the intake of this key lacks them, send them with the command replay."
 )
 
 _RECORD = "identity.json"

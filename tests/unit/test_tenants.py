@@ -92,6 +92,17 @@ def test_another_intake_keeps_the_state_and_is_reported_once(storage: Storage) -
     assert told(start(storage, CONTOSO, "two")) == (BASE, ())
 
 
+def test_what_is_said_of_another_intake_is_true_when_a_wrong_key_is_corrected(
+    storage: Storage,
+) -> None:
+    """Then the key of before has accepted nothing, and everything went to the one that is entered."""
+    start(storage, CONTOSO, "right")
+    start(storage, CONTOSO, "mistyped")
+    (news,) = start(storage, CONTOSO, "right").news
+    assert "former intake" not in news
+    assert "under whatever key" in news
+
+
 def test_an_intake_is_compared_with_the_last_one_of_the_same_tenant(storage: Storage) -> None:
     start(storage, CONTOSO, "one")
     assert start(storage, FABRIKAM, "two").news == (TENANT_CHANGED,)
