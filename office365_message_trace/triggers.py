@@ -77,8 +77,8 @@ _NOT_GIVEN = (
     "an environment variable of that name in capitals. Have whoever runs the image add what is missing."
 )
 _NO_PORT = (
-    "The trigger cannot start, because port {} of {} cannot be used ({}). Have whoever runs the image enter "
-    "another port from 1 to 65535, or end the program that listens there."
+    "Port {} of {} cannot be used ({}), so nothing answers there; mail is collected all the same. Have "
+    "whoever runs the image enter another port from 1 to 65535, or end the program that listens there."
 )
 
 limit_reports()
@@ -328,20 +328,22 @@ class MessageTraceTrigger(Trigger):
     def start_monitoring(self) -> None:
         """Serve what the SDK serves, where it does, but so that no silent connection blocks others.
 
-        Ends the process if a port cannot be used.
+        A port that cannot be used is logged.
         """
         LivenessHandler.trigger = self
-        liveness = self._server(self.LIVENESS_PORT_FILE_NAME, 8000, LivenessHandler)
-        metrics = self._server(self.METRICS_PORT_FILE_NAME, 8020, MetricsHandler.factory(REGISTRY))
-        exporter = PrometheusExporterThread(metrics, daemon=True)  # type: ignore[no-untyped-call]
-        # the SDK declares neither
-        self._liveness_server, self._exporter = liveness, exporter  # type: ignore[assignment]
-        Thread(target=liveness.serve_forever, daemon=True).start()
-        exporter.start()
+        # the SDK declares neither attribute
+        if liveness := self._server(self.LIVENESS_PORT_FILE_NAME, 8000, LivenessHandler):
+            self._liveness_server = liveness  # type: ignore[assignment]
+            Thread(target=liveness.serve_forever, daemon=True).start()
+        metrics_handler = MetricsHandler.factory(REGISTRY)
+        if metrics := self._server(self.METRICS_PORT_FILE_NAME, 8020, metrics_handler):
+            exporter = PrometheusExporterThread(metrics, daemon=True)  # type: ignore[no-untyped-call]
+            self._exporter = exporter  # type: ignore[assignment]
+            exporter.start()
 
     def _server(
         self, name: str, usual: int, handler: type[BaseHTTPRequestHandler]
-    ) -> MonitoringServer:
+    ) -> MonitoringServer | None:
         port = self.module.load_config(name, non_exist_ok=True) or usual
         try:
             return MonitoringServer(int(port), handler)
@@ -350,8 +352,7 @@ class MessageTraceTrigger(Trigger):
         except OSError as error:
             reason = error.strerror or type(error).__name__
         self.log(_NO_PORT.format(port, name, reason), "error")
-        self._log_sender.join(UNHURRIED_LOG_GRACE)
-        raise SystemExit(1)
+        return None
 
     def stop_monitoring(self) -> None:
         """Begin to close the liveness and metrics servers; the process need not wait for them."""

@@ -251,7 +251,7 @@ ONLY_A_RUNNING_TRIGGER_KNOWS = {
     "The trigger's storage works again.",
     "The trigger cannot start, because the platform does not give it",
     "The trigger cannot start, because it is not given",
-    "The trigger cannot start, because port … cannot be used",
+    "Port … cannot be used",
     "An unexpected fault ended the reading of …",
     "… returned rows without a usable receive time",
     "… returned rows from outside the time that was asked for",
