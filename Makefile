@@ -22,7 +22,7 @@ simulate: $(READY) ## Run days of mail flow and failures under a virtual clock
 	@$(BIN)/python -m sandbox simulate
 
 test: $(READY) ## Run the tests, two at a time
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadscope
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder
 
 cover: $(READY) ## Run the tests and show what they cover; takes half as long again
 	$(BIN)/python -m pytest --cov --cov-report=term-missing
