@@ -115,12 +115,16 @@ def _keys(rows: Sequence[Row]) -> set[int]:
 
 @dataclass(slots=True)
 class PageSize:
-    """The number of rows that is ``asked`` for, and the ``largest`` page that came; and whether rows came
-    ``behind_empty`` pages. Walks share it."""
+    """The number of rows that is ``asked`` for, and the ``largest`` page that came.
+
+    Walks share it, and what tells the end: whether rows came ``behind_empty`` pages, and whether next links
+    were ``refused_at_end``, behind pages with rows that were not full.
+    """
 
     asked: int
     largest: int = 0
     behind_empty: bool = False
+    refused_at_end: bool = False
 
     def may_be_full(self, rows: int, top: int | None = None) -> bool:
         """Whether a page of so many ``rows``, of ``top`` if it asked for that many, may have been cut
@@ -254,10 +258,12 @@ class _LinkedWalk(ABC):
 
     def refused(self, refusal: MessageTraceError) -> Ask | None:
         """As `Walk` says."""
-        if not self._links.rows and self._size.behind_empty:
+        size = self._size
+        if not self._links.rows and (size.behind_empty or not size.refused_at_end):
             raise Unavailable(refusal.sentence, refusal.detail)
         if not self._links.ended:
             return self._cut_off(refusal)
+        size.refused_at_end = True
         self.oddity = _REFUSED
         return self._after((), None)
 

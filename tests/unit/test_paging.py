@@ -683,23 +683,31 @@ def test_a_millisecond_of_which_rows_are_missing_has_those_around_it_that_the_se
     assert raised.value.window == Window(NOON, NOON + 2 * MILLISECOND)
 
 
-def test_an_empty_page_whose_link_is_refused_is_no_end_where_rows_came_behind_such_pages() -> None:
-    size = PageSize(10)
-    before = OnePage(WINDOW, size)
-    before.after([], "a link")
-    assert before.after([row(START)], None) is None
+def refused_behind(size: PageSize, rows: list[Row]) -> OnePage:
     walk = OnePage(WINDOW, size)
-    walk.after([], "a link")
-    with pytest.raises(Unavailable):
-        walk.refused(Unavailable("refused"))
-
-
-def test_an_empty_page_whose_link_is_refused_is_the_end() -> None:
-    walk = OnePage(WINDOW, PageSize(10))
-    walk.after([], "a link")
+    walk.after(rows, "a link")
     assert walk.refused(Unavailable("refused")) is None
     assert walk.covered == WINDOW
     assert walk.oddity
+    return walk
+
+
+def test_an_empty_page_whose_link_is_refused_is_the_end_where_links_of_last_pages_are() -> None:
+    size = PageSize(10)
+    with pytest.raises(Unavailable):
+        refused_behind(size, [])
+    refused_behind(size, [row(START)])
+    refused_behind(size, [])
+
+
+def test_an_empty_page_whose_link_is_refused_is_no_end_where_rows_came_behind_such_pages() -> None:
+    size = PageSize(10)
+    refused_behind(size, [row(START)])
+    walk = OnePage(WINDOW, size)
+    walk.after([], "a link")
+    assert walk.after([row(START)], None) is None
+    with pytest.raises(Unavailable):
+        refused_behind(size, [])
 
 
 def test_rows_from_outside_the_window_fill_no_page() -> None:
