@@ -32,7 +32,8 @@ if __name__ == "__main__":
     except SystemExit as end:
         status = int(end.code or 0)
     except CommandNotFoundError:
-        sys.stderr.write(f"Enter one trigger to start: {' '.join(module._items)}\n")
+        asked = " ".join(sys.argv[1:]) or "nothing"
+        sys.stderr.write(f"Enter a trigger to start, not {asked}: {' '.join(module._items)}\n")
         status = 2
     # Not by the interpreter's own end, which frees all objects and waits for threads.
     os._exit(status)

@@ -136,4 +136,4 @@ def test_a_name_of_no_trigger_is_answered_with_those_that_there_are(open_scene: 
     scene.start()
     assert scene.process.wait_until_ended() == 2
     names = "message_trace_oauth message_trace_basic message_trace_graph"
-    assert scene.process.output == f"Enter one trigger to start: {names}\n"
+    assert scene.process.output == f"Enter a trigger to start, not oauth: {names}\n"
