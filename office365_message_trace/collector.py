@@ -173,7 +173,8 @@ class _Reading:
 
 
 def _begun(pages: Callable[[], Iterator[Page | Pause]]) -> Iterator[Page | Pause]:
-    """What ``pages`` gives; if this module fails there, the first page fails, and so the window alone."""
+    """The iterator that ``pages`` returns. If the call fails unexpectedly, taking the first page raises that
+    error instead, so that it affects this window only."""
     try:
         return pages()
     except (MessageTraceError, Stopped):
@@ -575,9 +576,10 @@ class Collector:
             self._declare(hidden, "it shows no rows from before that")
 
     def _repeated(self, reading: _Reading) -> bool:
-        """Whether a final read is to be done again, which is then scheduled. It is, up to `_REPEATS` times,
-        while it brings something new, and as often again while an event is refused or a message cannot be
-        completed: neither reason uses up the repeats of the other.
+        """Schedule a final read once more if it is not settled yet; returns whether it was scheduled.
+
+        It is repeated up to `_REPEATS` times because it found something new, and up to `_REPEATS` times
+        because an event was refused or a message was incomplete. The two reasons are counted separately.
         """
         trial = reading.trial
         if reading.fresh:

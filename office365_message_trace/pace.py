@@ -18,9 +18,7 @@ _GROWTH = 16
 _FEW = 4  # of a window's rows: less than one in so many
 _SECOND = timedelta(seconds=1)
 _PROBES = (60.0, 180.0, 540.0, 600.0)  # seconds
-_DOUBTFUL = (
-    3  # probes in a row whose failure may still pass by itself: those of the first four minutes
-)
+_DOUBTFUL = 3  # failed probes in a row that may still pass; the fourth comes after 13 minutes
 
 
 class WindowWidth:

@@ -3,7 +3,8 @@
 The SDK gives a value from the file of that name in ``/symphony``, else from the environment.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Protocol
 
 from sekoia_automation.configuration.exception import MissingConfigurationError
@@ -45,19 +46,26 @@ def trigger_values(provided: Provided, node_secrets: Mapping[str, Any]) -> dict[
     """
     for name in CONFIGURATIONS:
         try:
-            values = provided(name, "json")
+            values = settings_object(name, partial(provided, name, "json"))
         except MissingConfigurationError:
             continue
-        except OSError as error:
-            raise ConfigurationMistakes([f"{name} cannot be read ({error.strerror})."]) from None
-        except (ValueError, RecursionError):
-            values = None
-        if not isinstance(values, dict):
-            raise ConfigurationMistakes(
-                [f'{name} is not a JSON object with settings, such as {{"tenant_id": "…"}}.']
-            )
         return {**values, **{k: v for k, v in node_secrets.items() if v is not None}}
     raise ConfigurationMistakes([NOT_GIVEN])
+
+
+def settings_object(source: object, load: Callable[[], Any]) -> dict[str, Any]:
+    """The JSON object that ``load`` reads from ``source``; raises `ConfigurationMistakes` for anything else."""
+    try:
+        values = load()
+    except OSError as error:
+        raise ConfigurationMistakes([f"{source} cannot be read ({error.strerror})."]) from None
+    except (ValueError, RecursionError):
+        values = None
+    if not isinstance(values, dict):
+        raise ConfigurationMistakes(
+            [f'{source} is not a JSON object with settings, such as {{"tenant_id": "…"}}.']
+        )
+    return values
 
 
 def intake_server(settings: MessageTraceSettings, provided: Provided) -> str:

@@ -45,8 +45,8 @@ class Trial:
 
     @property
     def alone(self) -> bool:
-        """Whether its wait has nothing to do with the service: it may hold a bad record, or is a final read
-        that is repeated."""
+        """Whether it waits for a reason that other windows do not share: it is a single millisecond, which
+        may hold a bad record, or a final read that is being repeated."""
         return self.read.window.span <= MILLISECOND or self.news + self.refusals > 0
 
 

@@ -48,10 +48,10 @@ def intake_finding(
 
 
 def verdict(answer: Answer, intake_format: str, events: int) -> Finding:
-    """What ``answer`` says of the key, by the rules of `intake_verdict`, which raises the failures.
+    """What ``answer`` tells about the intake key, according to `intake_verdict.verdict`; raises what that raises.
 
-    How the intake takes an empty batch is not documented, so a refusal of the batch itself says nothing
-    of the key.
+    How the intake responds to an empty batch is not documented, so if it refuses one, the key has not been
+    verified.
     """
     if not events and intake_verdict.meaning(answer.status, answer.body) is Meaning.BATCH:
         return warning(

@@ -1,4 +1,4 @@
-"""Whether a host can be reached: tried as the trigger does it, by one request without credentials."""
+"""Checks that each host can be reached, by sending one request without credentials the way the trigger does."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor

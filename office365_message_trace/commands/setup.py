@@ -21,7 +21,13 @@ from office365_message_trace.errors import (
     origin,
 )
 from office365_message_trace.files import read_file
-from office365_message_trace.provided import NOT_GIVEN, Provided, intake_server, trigger_values
+from office365_message_trace.provided import (
+    NOT_GIVEN,
+    Provided,
+    intake_server,
+    settings_object,
+    trigger_values,
+)
 from office365_message_trace.sekoia import playbook
 from office365_message_trace.settings import (
     BasicSettings,
@@ -87,7 +93,11 @@ def load_setup(
     """
     provided = get_configuration().load
     secrets, trouble = ({}, []) if config else _node_secrets(provided, now)
-    values = _file_values(config) if config else _platform_values(secrets)
+    values = (
+        settings_object(config, lambda: json.loads(read_file(config, _LONGEST_FILE)))
+        if config
+        else _platform_values(secrets)
+    )
     trigger = trigger or guessed_trigger(values)
     model = trigger.model
     if ask:
@@ -161,20 +171,6 @@ def _platform_values(node_secrets: Mapping[str, Any]) -> dict[str, Any]:
             raise
         advice = "Run this where the trigger runs, or enter its settings in a file: see --help."
         raise ConfigurationMistakes([f"{NOT_GIVEN} {advice}"]) from None
-
-
-def _file_values(config: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(read_file(config, _LONGEST_FILE))
-    except OSError as error:
-        raise ConfigurationMistakes([f"{config} cannot be read ({error.strerror})."]) from None
-    except (ValueError, RecursionError):
-        values = None
-    if not isinstance(values, dict):
-        raise ConfigurationMistakes(
-            [f'{config} is not a JSON object with settings, such as {{"tenant_id": "…"}}.']
-        )
-    return values
 
 
 def _node_secrets(provided: Provided, now: datetime) -> tuple[dict[str, Any], list[str]]:
