@@ -10,6 +10,7 @@ What a text may cost in memory is limited, see docs/architecture.md for the figu
 import json
 import math
 from codecs import BOM_UTF8
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -20,6 +21,7 @@ LONGEST = 6 * 1024 * 1024  # bytes of a text; 5000 usual rows of Graph have 2.5 
 MOST_VALUES = 400_000  # in a text, about; 5000 usual rows have 60,000
 
 _DEEPEST = 254  # levels that orjson writes
+_BESIDE_VALUES = bytes(set(range(256)) - set(b",[{"))  # all but what stands before a value
 
 
 class Oversized(ValueError):
@@ -52,7 +54,7 @@ def decode(body: bytes) -> Any:
 
 def weight(body: bytes) -> float:
     """The share of ``body`` in the largest text that is decoded."""
-    values = sum(map(body.count, (b",", b"[", b"{")))
+    values = len(body.translate(None, _BESIDE_VALUES))
     return max(len(body) / LONGEST, values / MOST_VALUES)
 
 
@@ -64,12 +66,12 @@ def encode(fields: Fields) -> str:
         return _dumps(fields)
 
 
-def canonical(fields: Fields) -> bytes:
-    """The same bytes for equal ``fields``, whatever their order."""
+def canonical(value: Fields | Sequence[Any]) -> bytes:
+    """The same bytes for equal values, whatever the order of their members."""
     try:
-        return orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     except TypeError:
-        return _dumps(fields, sort_keys=True).encode()
+        return _dumps(value, sort_keys=True).encode()
 
 
 def _integer(text: str) -> int | float | None:
@@ -98,7 +100,7 @@ def _dumps(value: Any, sort_keys: bool = False) -> str:
 
 def _shallow(value: Any, levels: int = _DEEPEST) -> Any:
     """``value`` without what orjson and the interpreter's stack cannot hold."""
-    if not isinstance(value, dict | list):
+    if not isinstance(value, dict | list | tuple):
         return value
     if not levels:
         return None

@@ -50,6 +50,7 @@ from office365_message_trace.model import (
     UNDATED,
     Delivery,
     Event,
+    Fields,
     Log,
     Page,
     Pause,
@@ -116,6 +117,9 @@ class Source(Protocol):
 
     def render(self, row: Row) -> str:
         """The event of ``row``."""
+
+    def said(self, row: Row) -> Fields:
+        """The fields of ``row`` that are its content."""
 
 
 class Pusher(Protocol):
@@ -231,7 +235,7 @@ class Collector:
         self._doubted_history: dict[int, float] = {}
         self._forwarded = 0
         self._catch_up = CatchUp()
-        self._flicker = Flicker(log)
+        self._flicker = Flicker(log, source.said)
         self._reported_at = self._tidied_at = clock.monotonic()
 
     def run(self, coverage: Coverage) -> None:

@@ -20,13 +20,14 @@ another trigger. The key is the name of the folder: neither can get lost without
 
 import re
 import secrets
+import struct
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
-from itertools import compress, islice
-from operator import ne
+from itertools import chain, compress, islice
+from operator import itemgetter, ne
 
 from office365_message_trace.model import MILLISECOND, Row, Window, instant, milliseconds
 from office365_message_trace.storage import Damage, SizedStorage, Storage
@@ -49,9 +50,11 @@ _LOADED_BYTES = (
 # No longer than what is written: other names are no part of it, however large the numbers in them.
 _PART = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,3}))?")
 _MARK = re.compile(r"since-([0-9]{1,14})")
+_fingerprint = struct.Struct(2 * _WORD).pack  # of a key and a content
 _FOLDER = "ledger"
 _KEY = re.compile(r"[0-9a-f]{32}")
 _BUCKET_MILLISECONDS = BUCKET_SPAN // MILLISECOND
+_CONTENT = itemgetter(1)  # of a record
 _FIRST_BUCKET = 1
 _LAST_BUCKET = milliseconds(datetime(9999, 1, 1, tzinfo=UTC)) // _BUCKET_MILLISECONDS
 
@@ -103,18 +106,21 @@ class Ledger:
         Rows of one key that differ on the same page are different rows: as many of the latest records
         of the key are compared.
         """
-        by_bucket: defaultdict[int, dict[bytes, Row]] = defaultdict(dict)
+        by_bucket: defaultdict[int, list[Row]] = defaultdict(list)
         for row in rows:
-            by_bucket[_number(row.received)].setdefault(self._hash(row.content), row)
+            by_bucket[_number(row.received)].append(row)
         unseen = Unseen()
-        for number, shown in by_bucket.items():
+        for number, listed in by_bucket.items():
             bucket = self._bucket(number)
-            contents = array(_WORD, b"".join(shown))
-            keys = self._keys(contents, shown.values(), bucket)
-            records = list(bucket.records(set(keys)))
+            shown = dict(zip(self._hashes(row.content for row in listed), listed, strict=True))
+            contents = list(shown)
+            keys = self._keys(shown, bucket)
+            accepted = bucket.records_of(set(keys))
             refusals = _times(number)
-            accepted = [record for record in records if record[1] not in refusals]
-            owed = {key for key, content in dict(records).items() if content in refusals}
+            owed: set[int] = set()
+            if any(map(refusals.__contains__, map(_CONTENT, accepted))):
+                owed = {key for key, content in dict(accepted).items() if content in refusals}
+                accepted = [record for record in accepted if record[1] not in refusals]
             latest = dict(accepted)
             for key, content, row in _news(keys, contents, shown.values(), latest, accepted):
                 fingerprint = _fingerprint(key, content)
@@ -131,20 +137,21 @@ class Ledger:
         self._spare_memory()
         return unseen
 
-    def _keys(
-        self, contents: Sequence[int], rows: Iterable[Row], bucket: "_Bucket"
-    ) -> Sequence[int]:
-        """The hashed keys of ``rows`` with these ``contents``; those that are recorded need no hashing."""
-        keys = list(map(dict(bucket.keys_of(set(contents))).get, contents))
-        return [
-            array(_WORD, self._hash(row.key))[0] if key is None else key
-            for key, row in zip(keys, rows, strict=True)
-        ]
+    def _keys(self, shown: Mapping[int, Row], bucket: "_Bucket") -> list[int]:
+        """The hashed keys of rows by their contents; those that are recorded need no hashing."""
+        known = bucket.keys_of(set(shown))
+        unknown = [content for content in shown if content not in known]
+        hashes = self._hashes(shown[content].key for content in unknown)
+        known.update(zip(unknown, hashes, strict=True))
+        return list(map(known.__getitem__, shown))
 
-    def _hash(self, text: bytes) -> bytes:
-        hashed = self._keyed.copy()
-        hashed.update(text)
-        return hashed.digest()
+    def _hashes(self, texts: Iterable[bytes]) -> "array[int]":
+        digests = []
+        for text in texts:
+            hashed = self._keyed.copy()
+            hashed.update(text)
+            digests.append(hashed.digest())
+        return array(_WORD, b"".join(digests))
 
     def record(self, accepted: Iterable[tuple[int, bytes]]) -> None:
         """Record receive times (milliseconds) and fingerprints; durable when it returns.
@@ -169,7 +176,7 @@ class Ledger:
         for received, fingerprint in refused:
             by_bucket[_number(received)][array(_WORD, fingerprint)[0]] = received
         for number, times in by_bucket.items():
-            latest = dict(self._bucket(number).records(times))
+            latest = dict(self._bucket(number).records_of(times.keys()))
             self.record(
                 (received, _fingerprint(key, received))
                 for key, received in times.items()
@@ -186,8 +193,8 @@ class Ledger:
         for number in sorted(filter(numbers.__contains__, self._parts)):
             bucket = self._bucket(number)
             refusals = _times(number)
-            keys = {key for _, key in bucket.keys_of(refusals)}
-            latest = dict(bucket.records(keys)).values()
+            keys = {key for key, content in bucket.records() if content in refusals}
+            latest = dict(bucket.records_of(keys)).values()
             times += [each for each in latest if each in refusals and each in asked]
         self._spare_memory()
         return times
@@ -264,17 +271,34 @@ class _Bucket:
         """In bytes."""
         return sum(map(len, self._parts))
 
-    def records(self, keys: Container[int]) -> Iterator[tuple[int, int]]:
-        """The key and the content of each record of one of the ``keys``, oldest first."""
-        for part in self._parts:
-            recorded, contents = _halves(part)
-            yield from _where(keys, recorded, contents)
+    def records(self) -> Iterator[tuple[int, int]]:
+        """The key and the content of each record, oldest first."""
+        return chain.from_iterable(zip(*halves, strict=True) for halves in self._halves())
 
-    def keys_of(self, contents: Container[int]) -> Iterator[tuple[int, int]]:
-        """The content and the key of each record of one of the ``contents``, oldest first."""
+    def records_of(self, keys: Set[int]) -> list[tuple[int, int]]:
+        """The same of the ``keys`` only."""
+        return [
+            record
+            for recorded, contents in self._halves()
+            if not keys.isdisjoint(recorded)  # which is quick
+            for record in zip(recorded, contents, strict=True)
+            if record[0] in keys
+        ]
+
+    def keys_of(self, contents: Set[int]) -> dict[int, int]:
+        """The key of each record of one of the ``contents``."""
+        return {
+            content: key
+            for keys, recorded in self._halves()
+            if not contents.isdisjoint(recorded)
+            for key, content in zip(keys, recorded, strict=True)
+            if content in contents
+        }
+
+    def _halves(self) -> Iterator[tuple["array[int]", "array[int]"]]:
         for part in self._parts:
-            keys, recorded = _halves(part)
-            yield from _where(contents, recorded, keys)
+            words = array(_WORD, part)
+            yield words[::2], words[1::2]
 
     def room_for(self, added: bytes) -> Iterator[tuple[int, bytes, bytes]]:
         """Where to put ``added``: number of the part, what it holds, and what to put behind that."""
@@ -336,24 +360,6 @@ def _latest_of_several(
         for key, contents in in_order.items()
         for content in islice(reversed(contents), numbers[key])
     }
-
-
-def _where(
-    wanted: Container[int], words: Sequence[int], others: Sequence[int]
-) -> Iterable[tuple[int, int]]:
-    """Those of the ``words`` that are ``wanted``, each with its one of the ``others``."""
-    hits = list(compress(range(len(words)), map(wanted.__contains__, words)))
-    return zip(map(words.__getitem__, hits), map(others.__getitem__, hits), strict=True)
-
-
-def _fingerprint(key: int, content: int) -> bytes:
-    return array(_WORD, (key, content)).tobytes()
-
-
-def _halves(fingerprints: bytes) -> tuple["array[int]", "array[int]"]:
-    """The keys and the contents of ``fingerprints`` that follow one another, as words."""
-    words = array(_WORD, fingerprints)
-    return words[::2], words[1::2]
 
 
 def _number(received: int) -> int:

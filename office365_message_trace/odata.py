@@ -31,6 +31,7 @@ from office365_message_trace.microsoft.paging import Ask, OnePage, PageSize, Wal
 from office365_message_trace.microsoft.rows import RowFormat
 from office365_message_trace.model import (
     MILLISECOND,
+    Fields,
     Log,
     Page,
     Pause,
@@ -214,6 +215,10 @@ class ODataClient(ABC):
     def render(self, row: Row) -> str:
         """The event of ``row``: exactly the row, one JSON line."""
         return codec.encode(row.fields)
+
+    def said(self, row: Row) -> Fields:
+        """The fields of ``row`` that are its content."""
+        return self.row_format.said(row.fields)
 
     @abstractmethod
     def first_url(self, ask: Ask) -> str:

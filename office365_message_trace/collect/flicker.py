@@ -1,13 +1,13 @@
 """Notices fields that change by themselves, so that rows seem new at each reading: no I/O, no clock."""
 
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from office365_message_trace import codec
 from office365_message_trace.ledger import BUCKET_SPAN, KEPT_FOR, Unseen
-from office365_message_trace.model import MILLISECOND, Log, Row, milliseconds
+from office365_message_trace.model import MILLISECOND, Fields, Log, Row, milliseconds
 
 SETTLED = timedelta(hours=1)
 """The age from which on a row's status has settled; changes of younger rows are natural."""
@@ -36,14 +36,16 @@ class _Judged:
 class Flicker:
     """Compares pages with what was forwarded before, and logs once if most of that changed.
 
+    ``said`` returns the fields of a row that are its content.
     Of each quarter of an hour of receive time one row is kept in memory, to tell the names of the
     fields: a few hundred kilobytes at most.
     """
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: Log, said: Callable[[Row], Fields]) -> None:
         self._log = log
+        self._said = said
         self._pages: deque[_Judged] = deque()
-        self._samples: dict[int, tuple[bytes, bytes]] = {}
+        self._samples: dict[int, tuple[bytes, Fields]] = {}
         self._nameless = 0
         self._noticed = False
 
@@ -81,11 +83,11 @@ class Flicker:
 
     def _differences(self, row: Row) -> Iterator[str]:
         """The names of the fields that are not as they were, if the row is a sample."""
-        key, content = self._samples.get(row.received // _PERIOD, (b"", b""))
+        key, before = self._samples.get(row.received // _PERIOD, (b"", {}))
         if key == row.key:
-            before, after = codec.decode(content), codec.decode(row.content)
+            after = self._said(row)
             for name in before.keys() | after.keys():
-                # as the content has them: 1 and 1.0 differ there
+                # as they are in the content: 1 and 1.0 differ there
                 values = {codec.canonical({name: each.get(name)}) for each in (before, after)}
                 if len(values) > 1 and _is_word(name):
                     yield name
@@ -97,7 +99,7 @@ class Flicker:
                 period = row.received // _PERIOD
                 sample = self._samples.get(period)
                 if sample is None or row.key <= sample[0]:
-                    self._samples[period] = row.key, row.content
+                    self._samples[period] = row.key, self._said(row)
         while len(self._samples) > _MOST_SAMPLES:
             del self._samples[min(self._samples)]
 

@@ -6,8 +6,11 @@ carries an error, or an element that is no row, may lack rows, so none of it cou
 
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
+from operator import itemgetter
 from typing import Any, ClassVar
 
 from office365_message_trace import codec
@@ -25,6 +28,7 @@ _THIRD_ERROR_SHAPE = {"errorcode", "message"}  # of the Reporting Web Service
 _ANNOTATION = "odata."  # in names such as ``@odata.etag`` and ``status@odata.type``
 _END_OF_TIME = milliseconds(datetime(9999, 1, 1, tzinfo=UTC))
 _DATES = ("Received", "StartDate", "EndDate")
+_USUAL_DATE = re.compile(r"/Date\((-?[0-9]{1,15})\)/")
 _VERBOSE_DATE = re.compile(r"/Date\((-?[0-9]{1,15})([+-][0-9]{4})?\)/")
 
 
@@ -54,9 +58,13 @@ class RowFormat(ABC):
     trace_id: ClassVar[str]  # the field that holds it
     recipient: ClassVar[str]
     echo: ClassVar[tuple[str, ...]] = ()  # fields that repeat the query
-    documented: ClassVar[frozenset[str]]  # the other fields; rows with more of them take longer
-    often_empty: ClassVar[tuple[str, ...]]
+    documented: ClassVar[tuple[str, ...]]
+    """The other fields, whose values make up the content in this order: another one makes all rows new."""
     changing: ClassVar[tuple[str, ...]]  # fields that say what became of the message
+
+    def __init__(self) -> None:
+        self._documented_values = itemgetter(*self.documented)
+        self._usual = frozenset((*self.documented, *self.echo))
 
     def page(self, body: bytes) -> ParsedPage:
         """The page in the ``body`` of an answer.
@@ -110,17 +118,28 @@ class RowFormat(ABC):
         lasting = {name: value for name, value in fields.items() if name not in self.changing}
         return Row(received, trace_id, recipient, content, fields, self._content(lasting))
 
+    def said(self, fields: Fields) -> Fields:
+        """Those of ``fields`` that are content."""
+        return {
+            name: value
+            for name, value in fields.items()
+            if value not in _EMPTY and name not in self.echo and _ANNOTATION not in name
+        }
+
     def _content(self, fields: Fields) -> bytes:
-        said = fields.copy()
-        for name in self.echo:
-            said.pop(name, None)
-        for name in self.often_empty:
-            value = said.get(name)
-            if not value and value in _EMPTY:
-                said.pop(name, None)
-        if not all(said.values()) or not self.documented.issuperset(said):
-            said = {n: v for n, v in said.items() if v not in _EMPTY and _ANNOTATION not in n}
-        return codec.canonical(said)
+        """The values of the documented fields, then names and values of the others."""
+        values: Sequence[Any]
+        try:
+            values = self._documented_values(fields)
+        except KeyError:
+            values = [fields.get(name) for name in self.documented]
+        if "" in values:
+            values = [None if value == "" else value for value in values]
+        if not self._usual.issuperset(fields):
+            said = self.said(fields)
+            others = sorted(said.keys() - self._usual)
+            values = [*values, *chain.from_iterable((name, said[name]) for name in others)]
+        return codec.canonical(values)
 
     def _rows(self, elements: list[Any]) -> tuple[list[Row], list[Row]]:
         """The rows with and without a usable receive time; raises `Unavailable` if one is no row."""
@@ -144,21 +163,18 @@ class GraphRows(RowFormat):
 
     trace_id = "id"
     recipient = "recipientAddress"
-    documented = frozenset(
-        (
-            "id",
-            "senderAddress",
-            "recipientAddress",
-            "messageId",
-            "receivedDateTime",
-            "subject",
-            "size",
-            "fromIP",
-            "toIP",
-            "status",
-        )
+    documented = (
+        "id",
+        "senderAddress",
+        "recipientAddress",
+        "messageId",
+        "receivedDateTime",
+        "subject",
+        "size",
+        "fromIP",
+        "toIP",
+        "status",
     )
-    often_empty = ("toIP", "fromIP")
     changing = ("status", "toIP")
 
     def listing(self, body: Any) -> Listing | None:
@@ -174,22 +190,19 @@ class ReportingRows(RowFormat):
 
     trace_id = "MessageTraceId"
     recipient = "RecipientAddress"
-    documented = frozenset(
-        (
-            "Organization",
-            "MessageId",
-            "Received",
-            "SenderAddress",
-            "RecipientAddress",
-            "Subject",
-            "Status",
-            "ToIP",
-            "FromIP",
-            "Size",
-            "MessageTraceId",
-        )
+    documented = (
+        "Organization",
+        "MessageId",
+        "Received",
+        "SenderAddress",
+        "RecipientAddress",
+        "Subject",
+        "Status",
+        "ToIP",
+        "FromIP",
+        "Size",
+        "MessageTraceId",
     )
-    often_empty = ("ToIP", "FromIP")
     changing = ("Status", "ToIP")
     echo = ("__metadata", "Index", "StartDate", "EndDate")
 
@@ -211,8 +224,8 @@ class ReportingRows(RowFormat):
         change the milliseconds.
         """
         received = fields.get("Received")
-        usual = _VERBOSE_DATE.fullmatch(received) if isinstance(received, str) else None
-        if usual and not usual[2]:
+        usual = _USUAL_DATE.fullmatch(received) if isinstance(received, str) else None
+        if usual:
             return _usable(int(usual[1])), fields
         dates = {name: _verbose_or_text_time(fields.get(name)) for name in _DATES}
         usual_form = {name: f"/Date({at})/" for name, at in dates.items() if at is not None}

@@ -8,6 +8,7 @@ import pytest
 
 from office365_message_trace.collect.flicker import LEAST_PAGES, LEAST_ROWS, Flicker
 from office365_message_trace.ledger import Ledger
+from office365_message_trace.microsoft.rows import REPORTING_ROWS
 from office365_message_trace.model import Row, milliseconds
 from office365_message_trace.storage import FolderStorage
 from tests.support import NOON, Logbook, row
@@ -25,7 +26,7 @@ def log() -> Logbook:
 @pytest.fixture
 def reading(tmp_path: Path, log: Logbook) -> Reading:
     """Reads rows at an age, in pages of 20, and has them accepted."""
-    flicker = Flicker(log)
+    flicker = Flicker(log, lambda each: REPORTING_ROWS.said(each.fields))
     ledger = Ledger(FolderStorage(tmp_path))
 
     def read(rows: list[Row], age: timedelta) -> None:

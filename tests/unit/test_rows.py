@@ -304,6 +304,41 @@ def test_order_of_fields_makes_no_other_row(reporting: list[str], graph: list[st
         assert row[:4] == read(form)[:4]
 
 
+_FEW_NAMES = st.sampled_from(["id", "status", "Status", "toIP", "Index", "a", "b", "@odata.etag"])
+_FEW_VALUES = st.sampled_from([None, "", "a", "b", "\ud800", 1, 1.0, [], {"a": 1, "b": ""}, ["a"]])
+_FEW_FIELDS = st.dictionaries(_FEW_NAMES, _FEW_VALUES)
+
+
+@given(_FEW_FIELDS, _FEW_FIELDS)
+def test_contents_are_equal_if_what_is_said_is(one: dict[str, Any], other: dict[str, Any]) -> None:
+    for form in (GRAPH_ROWS, REPORTING_ROWS):
+        contents = {form.row(SOON, fields).content for fields in (one, other)}
+        said = {codec.canonical(form.said(fields)) for fields in (one, other)}
+        assert len(contents) == len(said)
+
+
+def test_the_bytes_of_a_content_stay_as_they_are_because_others_would_repeat_all_rows() -> None:
+    assert read(GRAPH_ROWS, new={"b": 1, "a": 2}, big=1).content == (
+        b'["trace","s@x.example","r@x.example","<m@x.example>","2026-06-15T12:00:00Z","Lunch",7,'
+        b'"192.0.2.1",null,"delivered","big",1,"new",{"a":2,"b":1}]'
+    )
+    assert read(REPORTING_ROWS).content == (
+        b'["x.example","<m@x.example>","/Date(%d)/","s@x.example","r@x.example","Lunch","Delivered",'
+        b'null,"192.0.2.1",7,"trace"]' % SOON
+    )
+
+
+@pytest.mark.parametrize("name", ["subject", "Subject"])
+@samples
+def test_a_deeply_nested_value_is_content(
+    form: RowFormat, sample: dict[str, Any], name: str
+) -> None:
+    value: Any = "end"
+    for _ in range(900):
+        value = [value]
+    assert read(form, **{name: value}).content != read(form).content
+
+
 def test_the_key_is_receive_time_trace_id_and_recipient_without_case() -> None:
     same = [
         read(GRAPH_ROWS),
