@@ -146,9 +146,9 @@ class Ledger:
         return list(map(known.__getitem__, shown))
 
     def _hashes(self, texts: Iterable[bytes]) -> "array[int]":
-        digests = []
+        copy, digests = self._keyed.copy, []
         for text in texts:
-            hashed = self._keyed.copy()
+            hashed = copy()
             hashed.update(text)
             digests.append(hashed.digest())
         return array(_WORD, b"".join(digests))
