@@ -17,7 +17,7 @@ import orjson
 from office365_message_trace.model import Fields
 
 LONGEST = 6 * 1024 * 1024  # bytes of a text; 5000 usual rows of Graph have 2.5 MB
-MOST_VALUES = 400_000  # in a text, about; 5000 usual rows have 60,000
+MOST_VALUES = 200_000  # in a text, about; 5000 usual rows have 60,000
 
 _DEEPEST = 254  # levels that orjson writes
 
