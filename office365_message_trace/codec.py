@@ -20,6 +20,7 @@ LONGEST = 6 * 1024 * 1024  # bytes of a text; 5000 usual rows of Graph have 2.5 
 MOST_VALUES = 200_000  # in a text, about; 5000 usual rows have 60,000
 
 _DEEPEST = 254  # levels that orjson writes
+_LENIENT_SHARE = 0.5  # of these limits
 
 
 class Oversized(ValueError):
@@ -33,12 +34,15 @@ def decode(body: bytes) -> Any:
     null, as NaN and Infinity are. Of two members of one name the last counts. Raises `Oversized` for what
     would take too much memory.
     """
-    if weight(body) > 1:
+    share = weight(body)
+    if share > 1:
         raise Oversized("too long, or too many values")
     body = body.removeprefix(BOM_UTF8)
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
+        if share > _LENIENT_SHARE:
+            raise Oversized("too long, or too many values, for the slower way") from None
         try:
             value = _LENIENT.decode(body.decode("utf-8", "replace"))
         except RecursionError as error:
