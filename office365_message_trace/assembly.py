@@ -14,7 +14,7 @@ from office365_message_trace.metering import Meter, MeteredHttp, MeteredStorage,
 from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.model import Log
 from office365_message_trace.odata import ODataClient
-from office365_message_trace.pusher import BatchPusher, Deliveries
+from office365_message_trace.pusher import LONGEST_ANSWER, BatchPusher, Deliveries
 from office365_message_trace.quota import LIVE, RequestBudget
 from office365_message_trace.reporting import ReportingClient
 from office365_message_trace.session import TimeoutSession
@@ -132,7 +132,7 @@ class Assembly:
 
     def pusher(self, intake_server: str, deliveries: Deliveries) -> BatchPusher:
         """The way to the intake at ``intake_server``."""
-        http = self._metered(RequestsHttp(TimeoutSession()), "intake")
+        http = self._metered(RequestsHttp(TimeoutSession(LONGEST_ANSWER)), "intake")
         if self._owner:
             http = OwnedHttp(http, self._owner)
         transport = Transport(http, INTAKE, self._clock, self._log)

@@ -16,6 +16,7 @@ from office365_message_trace.session import Answer
 from office365_message_trace.transport import Request, Transport, check_available
 
 BATCH_BYTES = 9 * 1024 * 1024  # of the 10 MiB that the intake takes; the rest is for the envelope
+LONGEST_ANSWER = 2 * 1024 * 1024  # bytes; the ids of 10,000 events have 400 kB
 EVENT_BYTES = 250_000  # a larger event may be rejected; the SDK draws the line here
 
 _REFUSALS = 32  # requests in a batch of which nothing was accepted, before giving up

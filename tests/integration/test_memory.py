@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
+from office365_message_trace import codec
 from office365_message_trace.graph import PATH
 
 START = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
@@ -31,9 +32,9 @@ ROOT = Path(__file__).parents[2]
 class Services(ThreadingHTTPServer):
     """Microsoft Graph with `ROWS` rows in `SPAN`, newest first, and an intake that takes all."""
 
-    def __init__(self, subject: bytes, rows: int = 0) -> None:
+    def __init__(self, fields: Callable[[int], bytes], rows: int = 0) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.subject = subject
+        self.fields = fields  # the last ones of a row, by its number
         self.rows = rows  # on a page, whatever is asked for
         self.received: Counter[str] = Counter()
         self.tops: list[int] = []
@@ -58,8 +59,8 @@ class Services(ThreadingHTTPServer):
         return (
             b'{"id":"%s","receivedDateTime":"%s","recipientAddress":"someone@fabrikam.example",'
             b'"senderAddress":"someone@contoso.example","messageId":"<%s@contoso.example>",'
-            b'"size":1,"fromIP":"10.0.0.1","toIP":"","status":"delivered","subject":"%s"}'
-            % (name, at.encode(), name, self.subject)
+            b'"size":1,"fromIP":"10.0.0.1","toIP":"","status":"delivered",%s}'
+            % (name, at.encode(), name, self.fields(number))
         )
 
 
@@ -104,20 +105,36 @@ def services(request: pytest.FixtureRequest) -> Iterator[Services]:
 
 
 EMOJI = "\U0001f600".encode()
+PAGE = 1940  # rows whose fields are as many as are taken in, with `LEVELS` objects in each
+LEVELS = codec.MOST_VALUES // PAGE - 12
+PADDING = b"a" * (codec.LONGEST // codec.MOST_VALUES - 17)
+
+
+def subject(text: bytes) -> Callable[[int], bytes]:
+    """The same subject in each row."""
+    return lambda number: b'"subject":"%s"' % text
+
+
+def nested(number: int) -> bytes:
+    """Objects in each other, all names of which differ and take much memory."""
+    names = range(number * LEVELS, (number + 1) * LEVELS)
+    opened = b"".join(b'{"%s%05x%s":' % (EMOJI, name, PADDING) for name in names)
+    return b'"more":%s0%s' % (opened, b"}" * LEVELS)
 
 
 @pytest.mark.parametrize(
     ("services", "smaller"),
     [
-        pytest.param((b"A subject as usual",), False, id="usual subjects"),
-        pytest.param((b"\\u0434" * 1900,), True, id="1900 escaped characters"),
-        pytest.param((EMOJI + 1899 * b"a",), True, id="1900 characters with an emoji"),
-        pytest.param((EMOJI + 850 * b"a",), False, id="pages of just the limit"),
-        pytest.param((EMOJI + 270 * b"a", 9900), False, id="pages of twice as many rows"),
+        pytest.param((subject(b"A subject as usual"),), False, id="usual subjects"),
+        pytest.param((subject(b"\\u0434" * 1900),), True, id="1900 escaped characters"),
+        pytest.param((subject(EMOJI + 1899 * b"a"),), True, id="1900 characters with an emoji"),
+        pytest.param((subject(EMOJI + 850 * b"a"),), False, id="pages of just the limit"),
+        pytest.param((subject(EMOJI + 270 * b"a"), 9900), False, id="pages of twice as many rows"),
+        pytest.param((nested, PAGE), False, id="pages of just as many values"),
     ],
     indirect=["services"],
 )
-def test_rows_with_long_subjects_all_arrive_once_and_in_bounded_memory(
+def test_rows_on_the_heaviest_pages_all_arrive_once_and_in_bounded_memory(
     services: Services, smaller: bool, tmp_path: Path
 ) -> None:
     command = [sys.executable, "-m", "tests.integration.heavy_mail", services.url, services.url]

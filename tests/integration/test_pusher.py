@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable
 from datetime import timedelta
+from pathlib import Path
 
 import orjson
 import pytest
@@ -15,11 +16,15 @@ from hypothesis import strategies as st
 
 from office365_message_trace import pusher as pusher_module
 from office365_message_trace import session as session_module
+from office365_message_trace.assembly import Assembly
+from office365_message_trace.endpoints import Endpoints
 from office365_message_trace.errors import Misconfigured, Refused, Stopped
+from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.model import Delivery, Event
-from office365_message_trace.pusher import BatchPusher, batches
+from office365_message_trace.pusher import LONGEST_ANSWER, BatchPusher, batches
 from office365_message_trace.sekoia import rejected_events
 from office365_message_trace.sekoia.intake_formats import INTAKE_FORMATS
+from office365_message_trace.settings import OAuthSettings, parse
 from office365_message_trace.transport import (
     Pending,
     Request,
@@ -546,6 +551,24 @@ def test_an_answer_that_never_comes_right_is_no_verdict(world: Sandbox, log: Log
 
 
 # The intake is at fault itself
+
+
+def test_an_answer_over_the_limit_of_the_intake_is_no_verdict(
+    world: Sandbox, clock: TurnedClock, log: Logbook, tmp_path: Path
+) -> None:
+    who = world.identity
+    application = {
+        "tenant_id": who.tenant_id,
+        "client_id": who.client_id,
+        "client_secret": who.client_secret,
+    }
+    settings = parse(OAuthSettings, {**application, "intake_key": who.intake_key})
+    parts = Assembly(settings, Endpoints(), tmp_path, MicrosoftClock(clock, log), log)
+    heavy = json.dumps({"event_ids": ["an id"], "more": "x" * LONGEST_ANSWER})
+    world.faults.add(Rule(Answer(200, heavy.encode()), "intake"))
+    assert done(parts.pusher(world.url("intake"), Tally()), some(1)) == some(1)
+    assert world.intake.events == texts(some(1))
+    assert "an answer over the limit" in str(log.lines)
 
 
 def test_events_are_held_by_an_intake_that_accepts_none(delivery: Desk) -> None:
