@@ -531,6 +531,10 @@ class ByTime(_LinkedWalk):
         try:
             return super().after(rows, link)
         except _Circle as circle:
+            rows = without_strays(rows, self._rest)
+            if self._order.proven and self._peeking is None and (received := self._inside(rows)):
+                self._order.observe(received)
+                self._peeking = received[-1], len(rows)
             return self._cut_off(circle)
 
     def refused(self, refusal: MessageTraceError) -> Ask | None:
@@ -541,7 +545,7 @@ class ByTime(_LinkedWalk):
 
     def _cut_off(self, refusal: MessageTraceError) -> Ask | None:
         """Go on by time where a link cannot prove the order that a page has shown."""
-        if self._peeking is None or self._order.known is None:
+        if self._peeking is None or self._order.known in (None, Order.NONE):
             raise WindowTooLarge(refusal.sentence, refusal.detail)
         last, rows = self._peeking
         return self._proven(last, rows)
@@ -551,16 +555,16 @@ class ByTime(_LinkedWalk):
         return self._order.known is Order.OLDEST_FIRST
 
     def _after(self, rows: Sequence[Row], link: str | None) -> Ask | None:
-        inside = range(milliseconds(self._rest.start), milliseconds(self._rest.end) + 1)
-        received = [row.received for row in rows if row.received in inside]
+        received = self._inside(rows)
         if self._peeking is not None:
             return self._peeked(*self._peeking, received, link)
-        if link is None and len(rows) < self._size.asked:
+        self._order.observe(received)
+        first = self._rest == self._window
+        disordered = self._order.known is Order.NONE
+        if link is None and len(rows) < self._size.asked and (first or not disordered):
             self.covered = self._window
             return None
-        self._order.observe(received)
-        if self._order.known is Order.NONE:
-            first = self._rest == self._window
+        if disordered:
             links = self._by_links()
             return self._through(links, links.after(rows, link)) if first else links.first
         if not received:
@@ -569,6 +573,11 @@ class ByTime(_LinkedWalk):
             self._peeking = received[-1], len(rows)
             return Ask(self._rest, link)
         return self._behind(received[-1])
+
+    def _inside(self, rows: Sequence[Row]) -> list[int]:
+        """The receive times of ``rows`` that lie in the time asked for."""
+        inside = range(milliseconds(self._rest.start), milliseconds(self._rest.end) + 1)
+        return [row.received for row in rows if row.received in inside]
 
     def _behind(self, received: int) -> Ask:
         """Ask for what is behind the last row of a page, which was ``received`` then."""
