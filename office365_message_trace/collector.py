@@ -660,6 +660,10 @@ class Collector:
             self._failed.again(reading.trial, self._clock.monotonic())
             return
         bad = self._failed.failed(reading.trial, self._clock.monotonic())
+        if (
+            reading.rows
+        ):  # its first pages came: what fails is the page behind them, not all of the past
+            self._failed.succeeded()
         if bad is not None:
             gap = Gap(bad, Cause.UNREADABLE)
             if isinstance(problem, WindowTooLarge):  # its first rows came

@@ -24,6 +24,7 @@ from office365_message_trace.quota import RequestBudget
 from office365_message_trace.storage import Storage
 from office365_message_trace.transport import Transport, microsoft_http
 from sandbox import Answer, MailFlowOptions, Report, Rule, Sandbox, make_row
+from sandbox.bad_records import SUBJECT
 from sandbox.forms import GraphForm
 from sandbox.rows import Row
 from tests.integration.test_collector import BadRecord, Site, Timeline, punctual
@@ -323,6 +324,21 @@ def test_of_a_bad_record_only_its_millisecond_is_withheld_and_found_again_once_i
     site.collect(until=NOON + 6 * HOUR)
     assert len(site.ids) == len(set(site.ids)) == 240
     assert site.saved.gaps == ()
+
+
+def test_a_bad_record_is_found_also_while_nothing_else_of_the_past_is_to_be_read(
+    site: GraphSite,
+) -> None:
+    site.policy = Policy(4 * HOUR, HOUR, 72 * HOUR, timedelta(days=90))
+    site.world.graph.options.bad_records = "500"
+    bad = NOON - 8 * HOUR
+    rows = (make_row(NOON - 12 * HOUR + n * MINUTE) for n in range(1, 480) if n != 240)
+    site.world.tenant.add(*rows, make_row(bad, Subject=SUBJECT))
+    site.collect(until=NOON + HOUR, start=NOON - 12 * HOUR)
+    assert len(site.ids) == 478, "only the record is missing"
+    site.collect(until=NOON + 3 * HOUR)
+    (gap,) = site.saved.gaps
+    assert gap.window.start <= bad <= gap.window.end
 
 
 def test_passing_faults_at_a_crowded_millisecond_declare_no_gap(site: GraphSite) -> None:
