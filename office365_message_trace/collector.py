@@ -340,7 +340,9 @@ class Collector:
     def _begin(self, trial: Trial, gap: Gap | None = None) -> _Reading:
         """Begin to read the window of ``trial``, which may have been planned long before."""
         past = trial.read.kind is not Kind.LIVE
-        probing = past and (trial.failures or gap or self._outage_probe.waiting)
+        divisible = trial.read.window.span > NARROWEST
+        # a millisecond is given up for its own failures, so no passing fault may count as one
+        probing = past and divisible and (trial.failures or gap or self._outage_probe.waiting)
         read = replace(trial.read, at=self._clock.now())
         trial = replace(trial, read=read)
         if self._source.page_size != self._page_size:
@@ -662,6 +664,10 @@ class Collector:
             self._failed.again(reading.trial, self._clock.monotonic())
             return
         bad = self._failed.failed(reading.trial, self._clock.monotonic())
+        if (
+            reading.rows
+        ):  # its first pages came: what fails is the page behind them, not all of the past
+            self._failed.succeeded()
         if bad is not None:
             gap = Gap(bad, Cause.UNREADABLE)
             if isinstance(problem, WindowTooLarge):  # its first rows came

@@ -273,9 +273,17 @@ class ODataClient(ABC):
 
     def _too_heavy(self, ask: Ask, detail: str) -> MessageTraceError:
         """The consequence of a page over a limit: the rest of the window is read in lighter pages."""
-        if self.lighten(ask) or ask.window.span > NARROWEST:
-            return WindowTooLarge("a page over the limit", detail)
-        return Unavailable("a page over the limit", detail)
+        sentence = "a page over the limit"
+        if self.lighten(ask):
+            return WindowTooLarge(sentence, detail)
+        return self._oversized(ask, sentence, detail)
+
+    def _oversized(self, ask: Ask, sentence: str, detail: str) -> MessageTraceError:
+        """The consequence of too much in the window of ``ask``: at a single millisecond, which cannot be
+        divided, it is a failure like others."""
+        if ask.window.span > NARROWEST:
+            return WindowTooLarge(sentence, detail)
+        return Unavailable(sentence, detail)
 
     def _is_ours(self, url: str) -> bool:
         """Whether the token may travel to ``url``: to no other host than it was made for."""
@@ -291,7 +299,7 @@ class ODataClient(ABC):
             return HistoryExceeded("older than the service keeps", days, failure.detail)
         speaks_of_size = answer.status in _ABOUT_THE_WINDOW and _TOO_LARGE.search(failure.text)
         if answer.status == 413 or speaks_of_size:
-            return WindowTooLarge("the window holds too many rows", failure.detail)
+            return self._oversized(ask, "the window holds too many rows", failure.detail)
         refusal = self.refusal(failure)
         if refusal is None:
             try:

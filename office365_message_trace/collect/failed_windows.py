@@ -63,7 +63,7 @@ class FailedWindows:
         return [trial.read.window for trial in self._waiting]
 
     def succeeded(self) -> None:
-        """Note that some window was read to its end."""
+        """Note that some window was read to its end, or the first pages of one that failed."""
         self._successes += 1
 
     def forget_before(self, oldest: datetime) -> None:

@@ -281,25 +281,32 @@ class ByLinks(_LinkedWalk):
 
     A row that is on two pages shows that rows moved in between, so that others may be on none. Then it
     begins again, until as many different rows came as one reading has places, or some readings in a row
-    bring nothing new.
+    bring nothing new. A service that begins each page with the last row of the one before has fewer places
+    than its pages show; a reading that brings nothing new tells it from rows that moved by one.
     """
 
     def __init__(self, window: Window, size: PageSize, most: int | None = None) -> None:
         super().__init__(window, size)
         self._most = most or MOST_PAGES
         self._pages = self._rows = self._quiet = 0
+        self._repeats = 0  # pages that begin with the last row of the one before
+        self._last: Row | None = None
         self._moved = False
         self._known: set[int] = set()  # contents, of the readings before
 
     def _after(self, rows: Sequence[Row], link: str | None) -> Ask | None:
         self._pages += 1
         self._rows += len(rows)
+        if rows:
+            self._repeats += self._last is not None and rows[0].content == self._last.content
+            self._last = rows[-1]
         self._moved = self._moved or self._links.moved
         if link is None:
             if len(rows) >= self._size.asked:
                 raise AnswerTruncated("a full page without a next link", f"{len(rows)} rows")
             if self._moved and not self._is_settled():
-                self._rows = 0
+                self._rows = self._repeats = 0
+                self._last = None
                 self._links = _Links(self._window, self._size)
                 return self.first
             self.covered = self._window
@@ -312,7 +319,8 @@ class ByLinks(_LinkedWalk):
         """Take in the reading that ends; whether nothing new is to be expected of another one."""
         self._quiet = self._quiet + 1 if self._links.seen <= self._known else 0
         self._known |= self._links.seen
-        return len(self._known) >= self._rows or self._quiet >= _ENOUGH_QUIET
+        places = self._rows - (self._repeats if self._quiet else 0)
+        return len(self._known) >= places or self._quiet >= _ENOUGH_QUIET
 
 
 class _Reading:
@@ -523,6 +531,10 @@ class ByTime(_LinkedWalk):
         try:
             return super().after(rows, link)
         except _Circle as circle:
+            rows = without_strays(rows, self._rest)
+            if self._order.proven and self._peeking is None and (received := self._inside(rows)):
+                self._order.observe(received)
+                self._peeking = received[-1], len(rows)
             return self._cut_off(circle)
 
     def refused(self, refusal: MessageTraceError) -> Ask | None:
@@ -533,7 +545,7 @@ class ByTime(_LinkedWalk):
 
     def _cut_off(self, refusal: MessageTraceError) -> Ask | None:
         """Go on by time where a link cannot prove the order that a page has shown."""
-        if self._peeking is None or self._order.known is None:
+        if self._peeking is None or self._order.known in (None, Order.NONE):
             raise WindowTooLarge(refusal.sentence, refusal.detail)
         last, rows = self._peeking
         return self._proven(last, rows)
@@ -543,16 +555,16 @@ class ByTime(_LinkedWalk):
         return self._order.known is Order.OLDEST_FIRST
 
     def _after(self, rows: Sequence[Row], link: str | None) -> Ask | None:
-        inside = range(milliseconds(self._rest.start), milliseconds(self._rest.end) + 1)
-        received = [row.received for row in rows if row.received in inside]
+        received = self._inside(rows)
         if self._peeking is not None:
             return self._peeked(*self._peeking, received, link)
-        if link is None and len(rows) < self._size.asked:
+        self._order.observe(received)
+        first = self._rest == self._window
+        disordered = self._order.known is Order.NONE
+        if link is None and len(rows) < self._size.asked and (first or not disordered):
             self.covered = self._window
             return None
-        self._order.observe(received)
-        if self._order.known is Order.NONE:
-            first = self._rest == self._window
+        if disordered:
             links = self._by_links()
             return self._through(links, links.after(rows, link)) if first else links.first
         if not received:
@@ -561,6 +573,11 @@ class ByTime(_LinkedWalk):
             self._peeking = received[-1], len(rows)
             return Ask(self._rest, link)
         return self._behind(received[-1])
+
+    def _inside(self, rows: Sequence[Row]) -> list[int]:
+        """The receive times of ``rows`` that lie in the time asked for."""
+        inside = range(milliseconds(self._rest.start), milliseconds(self._rest.end) + 1)
+        return [row.received for row in rows if row.received in inside]
 
     def _behind(self, received: int) -> Ask:
         """Ask for what is behind the last row of a page, which was ``received`` then."""

@@ -39,7 +39,8 @@ Fresh
 Bounded
  * Two processes together may exceed the request budget while one replaces the other. So may two lives if
    the storage lost, or could not take, the record of what the first one spent (`Witness.budget_lost`).
- * A process that was replaced goes on for `NOTICING_MS` at most, and without a post to the intake.
+ * A process is replaced by the mark that a later one leaves. It goes on for `NOTICING_MS` at most, and without a
+   post to the intake.
 """
 
 from __future__ import annotations

@@ -49,8 +49,10 @@ class IntakeHttp:
 
     def _send(self, request: Request) -> Answer:
         self._witness.sending()
-        if self._life is not self._witness.newest:
-            self._witness.violations.append("a replaced process posted to the intake")
+        if self._life is not self._witness.owner:
+            self._witness.violations.append(
+                "a process that does not own the state posted to the intake"
+            )
         if self._clock.stopping:
             self._witness.violations.append("a request to the intake after a stop")
         if self._perils.strike("before posting", self._clock.ms):

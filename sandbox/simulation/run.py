@@ -95,7 +95,8 @@ class Run:
         with world.clock.another_process(min(began_ms + takeover.lasts_ms, self.scenario.end_ms)):
             self._live()
         now_ms = world.clock.ms
-        first.replaced = now_ms
+        if witness.owner is not first:  # the other one may have died before it left its mark
+            first.replaced = now_ms
         witness.life = first
         witness.budget_lost += [began_ms, now_ms]
         witness.disturbed(began_ms, now_ms + _RECOVERY_MS)

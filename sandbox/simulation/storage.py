@@ -19,6 +19,7 @@ RECORD_BYTES = 16
 
 STATE = ("state-0.json", "state-1.json")
 BUDGET = "quota.json"
+MARK = "owner.json"
 FOLDER = "message_trace"
 """Where the first tenant's state lies, below the storage that all triggers share."""
 _NO_GAP = b'"gaps": []'
@@ -96,6 +97,8 @@ class MemoryStorage:
 
     def _keep(self, name: str, data: bytes) -> None:
         self.blobs[name] = data
+        if name.rpartition("/")[2] == MARK:
+            self._witness.marked()
         if name.rpartition("/")[2] in STATE:
             self._witness.saved(self._clock.ms, declared_gaps(data) if _NO_GAP not in data else [])
 

@@ -27,8 +27,10 @@ class Life:
     """When it sent a request to the message trace service."""
     refused: list[int] = field(default_factory=list)
     """When it was refused for good, by whomever: not because a token had run out."""
+    marked: bool = False
+    """Whether its mark became durable, by which it owns the storage until a later process's does."""
     replaced: int | None = None
-    """When it went on, after another process had been started on its storage."""
+    """When it went on, after another process had become the owner of its storage."""
 
 
 @dataclass
@@ -116,9 +118,9 @@ class Witness:
         return self._hash.hexdigest()
 
     @property
-    def newest(self) -> Life:
-        """The process that was started last."""
-        return self.lives[-1]
+    def owner(self) -> Life | None:
+        """The process that was started last of those that left their mark."""
+        return next((life for life in reversed(self.lives) if life.marked), None)
 
     def begins(self, life: Life) -> None:
         """A process is started."""
@@ -137,6 +139,10 @@ class Witness:
             self.current.saved_first = now_ms
         known = {gap for _, gap in self.current.gaps}
         self.current.gaps += [(now_ms, gap) for gap in gaps if gap not in known]
+
+    def marked(self) -> None:
+        """The mark of the process that runs now was made durable."""
+        self.life.marked = True
 
     def fault(self, now_ms: int, name: str) -> None:
         """Something went wrong; from now on, and for the recovery, bounds do not hold."""

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from random import Random
 
 import pytest
 
+from office365_message_trace.collect.ownership import Ownership
 from office365_message_trace.errors import Stopped, StorageFailed
 from sandbox.clock import from_ms
 from sandbox.mailflow import MailFlow, MailFlowOptions
+from sandbox.simulation import Run, draw
 from sandbox.simulation.clock import Livelock, VirtualClock
 from sandbox.simulation.events import Events, VerboseForm
-from sandbox.simulation.perils import Kill, Killed, Perils
+from sandbox.simulation.perils import Kill, Killed, Perils, Takeover
 from sandbox.simulation.promises import shown_versions
 from sandbox.simulation.storage import MemoryStorage
 from sandbox.simulation.tenant import SimulatedMail, WatchedTenant
 from sandbox.simulation.troubles import Spell, Troubles
-from sandbox.simulation.witness import Witness
+from sandbox.simulation.witness import Life, Witness
 
 START = 1_772_000_000_000
 HOUR = 3_600_000
@@ -129,6 +132,41 @@ def test_a_spell_fails_writes_and_ends(kind: str) -> None:
     files._clock.elapse(1)
     files.write("blob", b"new")
     assert files.read("blob") == b"new"
+
+
+@pytest.mark.parametrize(("place", "owner"), [("before a write", 0), ("after a write", 1)])
+def test_a_process_owns_the_storage_from_its_mark_on(place: str, owner: int) -> None:
+    files = storage(Kill(START + 1, place, 0))
+    witness = files._witness
+    witness.begins(Life(START))
+    files.write("folder/owner.json", b"first")
+    files._clock.elapse(1)
+    witness.begins(Life(START + 1))
+    with pytest.raises(Killed):
+        files.write("folder/owner.json", b"second")
+    assert witness.owner is witness.lives[owner]
+
+
+@pytest.mark.parametrize("place", ["before a write", "after a write"])
+def test_a_process_that_dies_before_its_mark_replaces_none(place: str) -> None:
+    drawn = draw(1, 1, "none", "reporting")
+    at_ms = drawn.start_ms + 6 * HOUR
+    run = Run(replace(drawn, takeovers=(Takeover(at_ms, HOUR),), kills=(Kill(at_ms, place, 0),)))
+    outcome = run.outcome()
+    first, second = run.world.witness.lives[:2]
+    assert outcome.violations == []
+    assert outcome.kills == 1
+    assert (first.replaced is None) == (not second.marked) == (place == "before a write")
+    assert (max(first.microsoft) > at_ms + HOUR) == (first.replaced is None)
+
+
+def test_a_process_that_leaves_no_mark_is_told_from_the_owner(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Ownership, "claim", lambda self: None)
+    monkeypatch.setattr(Ownership, "check", lambda self: None)
+    outcome = Run(draw(1, 1, "none", "reporting")).outcome()
+    assert "a process that does not own the state posted to the intake" in outcome.violations
 
 
 def test_a_repeat_is_excused_only_for_what_was_not_recorded() -> None:

@@ -119,3 +119,14 @@ def test_the_reporting_web_service_is_asked_for_smaller_windows(
     source = client(ReportingClient, Service(HEAVY))
     with pytest.raises(error, match="over the limit"):
         read(source, window)
+
+
+@pytest.mark.parametrize("kind", [GraphClient, ReportingClient])
+@pytest.mark.parametrize(("window", "error"), [(HOUR, WindowTooLarge), (INSTANT, Unavailable)])
+def test_a_refusal_that_speaks_of_size_is_at_a_millisecond_a_failure_like_others(
+    kind: type[ODataClient], window: Window, error: type[Exception]
+) -> None:
+    """No smaller window would help, and the words may be about something else."""
+    source = client(kind, Service(Answer(400, {}, b'{"error":{"message":"It is too large."}}')))
+    with pytest.raises(error, match="too many rows"):
+        read(source, window)

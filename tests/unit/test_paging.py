@@ -584,11 +584,48 @@ def test_pages_that_are_smaller_than_was_asked_for_are_found_out_once(cap: int) 
     assert walk.requests <= 70 / (cap - 3) + 3
 
 
+def test_servers_that_answer_one_after_the_other_are_noticed_on_the_last_page() -> None:
+    """The first one fills two pages, which proves its order, and the last page holds rows of both."""
+    one = [Trace(ms * TICKS, f"a{ms}@x.example", 2 * ms) for ms in range(18, 40)]
+    other = [Trace(ms * TICKS, f"b{ms}@x.example", 2 * ms + 1) for ms in (17, 19, 30, 38)]
+    model = Model((*one, *other), 10, "row", "parts")
+    walk = walked(ByTime(WINDOW, PageSize(10), None), model, in_order=False)
+    assert walk.complete
+    assert {row.key for row in walk.rows} == model.inside(WINDOW)
+
+
 def test_servers_that_answer_one_after_the_other_are_noticed_where_one_ends() -> None:
     found = tuple(Trace(n * TICKS, f"r{n}@x.example", n) for n in range(16))
     walk = walked(ByTime(WINDOW, PageSize(10), None), Model(found, 8, "row", "parts"))
     assert walk.complete
     assert {row.key for row in walk.rows} == {trace.row.key for trace in found}
+
+
+def test_a_service_that_repeats_a_row_at_each_page_costs_one_more_reading() -> None:
+    rows = [Trace(n * TICKS, f"r{n}@x.example", n).row for n in range(31)]
+    walk = ByLinks(WINDOW, PageSize(10))
+    for _ in range(2):
+        for number, begin in enumerate((0, 9, 18)):
+            assert walk.after(rows[begin : begin + 10], f"link {number}") is not None
+        ask = walk.after(rows[27:], None)
+        assert ask in (walk.first, None)
+    assert ask is None
+    assert walk.covered == WINDOW
+
+
+def test_a_row_that_comes_at_each_reading_is_told_from_a_row_that_is_repeated() -> None:
+    """It moves the others by one, so that they look the same."""
+    rows = [Trace(n * TICKS, f"r{n}@x.example", n).row for n in range(18)]
+    walk = ByLinks(WINDOW, PageSize(10))
+    for new in (
+        3,
+        2,
+        1,
+    ):  # rows before the others when a reading begins, of which one more comes then
+        assert walk.after(rows[new : new + 10], "next") == Ask(WINDOW, "next")
+        assert walk.after(rows[new + 9 :], None) == walk.first
+    assert walk.after(rows[:10], "next") == Ask(WINDOW, "next")
+    assert walk.after(rows[10:], None) is None
 
 
 def test_a_full_page_that_comes_again_is_a_circle_however_its_link_is_written() -> None:
@@ -601,6 +638,19 @@ def test_a_full_page_that_comes_again_is_a_circle_however_its_link_is_written() 
     assert walk.after(other, "second") == Ask(WINDOW, "second")
     with pytest.raises(WindowTooLarge, match="circle"):
         walk.after(list(reversed(one)), "third")
+
+
+def test_a_full_page_that_leads_to_itself_is_gone_on_from_by_time() -> None:
+    """Also one that holds a single millisecond: its window is not divided down to that step by step."""
+    crowd = [row.row for row in one_message(10)]
+    at = instant(crowd[0].received)
+    order = RowOrder(Order.NEWEST_FIRST, proven=True)
+    walk = ByTime(Window(NOON - timedelta(hours=1), at + MILLISECOND), PageSize(10), None, order)
+    assert walk.after([], "itself") is not None
+    following = walk.after(crowd, "itself")
+    assert following is not None
+    assert following.window.start <= at <= following.window.end <= at + MILLISECOND
+    assert following.window.span <= 2 * MILLISECOND
 
 
 def test_links_of_full_pages_in_a_circle_are_no_end() -> None:
