@@ -18,6 +18,7 @@ from office365_message_trace.endpoints import Endpoints
 from office365_message_trace.errors import Stopped
 from office365_message_trace.ledger import Ledger
 from office365_message_trace.pusher import BatchPusher
+from office365_message_trace.quota import MOST_REQUESTS
 from office365_message_trace.reporting import ReportingClient
 from office365_message_trace.sekoia.intake_formats import INTAKE_FORMATS
 from office365_message_trace.state import StateStore
@@ -56,7 +57,7 @@ def collect(job: Job) -> Usage:
         spare_the_garbage_collector()
         collector = _collector(job)
         try:
-            collector.run(Coverage.starting(job.start, POLICY))
+            collector.run(Coverage.starting(job.start))
         except Stopped:
             return
 
@@ -95,6 +96,7 @@ def _collector(job: Job) -> Collector:
         clock,
         _say,
         telemetry,
+        lambda: MOST_REQUESTS,
     )
 
 

@@ -19,6 +19,8 @@ from office365_message_trace.collect.failed_windows import FailedWindows, Trial,
 from office365_message_trace.collect.flicker import Flicker
 from office365_message_trace.collect.gaps import GapProbe
 from office365_message_trace.collect.large_messages import LargeMessages, Message, MessageCounter
+from office365_message_trace.collect.schedule import Schedule, Size, Sizes
+from office365_message_trace.collect.timetable import LARGEST_BOUND, choose
 from office365_message_trace.coverage import (
     Cause,
     Coverage,
@@ -26,8 +28,6 @@ from office365_message_trace.coverage import (
     Kind,
     Policy,
     Read,
-    Wait,
-    plan,
 )
 from office365_message_trace.errors import (
     AnswerTruncated,
@@ -60,6 +60,7 @@ from office365_message_trace.model import (
     milliseconds,
 )
 from office365_message_trace.pace import ATTEMPTS, NARROWEST, SlowProbe, WindowWidth
+from office365_message_trace.quota import PERIOD
 from office365_message_trace.state import StateStore
 
 MOST_PAGES = 20
@@ -75,11 +76,13 @@ _PAST = (
 
 _SECOND = timedelta(seconds=1)
 _MINUTE = timedelta(minutes=1)
+_DAY = 86_400.0  # seconds
 _REPORT_EVERY = 60.0  # seconds
 _TIDY_EVERY = 900.0  # seconds, the time that a bucket of the ledger spans
 _ASIDE = 900.0  # seconds; longer than the longest pause, so that another window comes in between
-_CONFIRM_AFTER = 900.0  # seconds after the backlog's last window, before it is read once more
-_CONFIRM_EVERY = 8  # windows of the past, one of which at least confirms, if any is to be confirmed
+_CONFIRM_EVERY = 8  # windows of the past, one of which at least confirms, if there is no backlog
+_VOUCHING = 60.0  # seconds, after which newer mail may show that the intake is well
+_CHOOSE_EVERY = 900.0  # seconds
 _REPEATS = 3  # of a final read that brings something new, or of which an event is refused
 _ASK_AGAIN = 60.0  # seconds before a service that speaks of its history is asked once more
 _STILL_KEPT = (timedelta(minutes=2), timedelta(minutes=10), timedelta(hours=1))
@@ -90,6 +93,15 @@ _LEFT_OUT = "The intake does not accept one event; it is left out, and tried aga
 _FOUND_LATE = (
     "A second read of time that was read once brought rows that the first one had not shown; they "
     "were forwarded."
+)
+_READ_OFTEN = (
+    "Rows that Microsoft 365 shows late are found within {:.1f} times their lateness from now on: so "
+    "often does the request quota allow to look for them in as much mail as there is."
+)
+_READ_RARELY = (
+    "There is more mail than the request quota allows to read again in time: rows that Microsoft 365 "
+    "shows late are found within {:.1f} times their lateness, or by the last read at the end of the look-back. "
+    "A shorter lookback makes that better, and so do fewer requests of other tools."
 )
 _STILL_CHANGING = (
     "Microsoft 365 shows new or changed rows up to the end of the look-back; they were forwarded. "
@@ -144,6 +156,9 @@ class Progress(Protocol):
     def discarded(self, events: int) -> None:
         """The intake refused ``events`` up to their final read: they are left out."""
 
+    def promised(self, bound: float) -> None:
+        """Rows that Microsoft shows late are found within ``bound`` times their lateness from now on."""
+
 
 class _Reading:
     """A window under way, or the time of a declared ``gap``.
@@ -197,10 +212,11 @@ class Collector:
     Fresh mail is read at once, in whole. Up to two windows of the past are under way besides and
     advance by a page in turns: one prefers re-reads and one the backlog, so that neither waits for
     the other, and the next page of one is on its way while a page of the other is delivered. What is
-    read for the last time comes when nothing else is due.
+    read for the last time comes when nothing else is due. ``granted`` tells how many requests Microsoft
+    grants in `PERIOD` seconds.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  # each is a part of its own
         self,
         source: Source,
         pusher: Pusher,
@@ -210,6 +226,7 @@ class Collector:
         clock: Clock,
         log: Log,
         progress: Progress,
+        granted: Callable[[], int],
     ) -> None:
         self._source = source
         self._pusher = pusher
@@ -219,8 +236,10 @@ class Collector:
         self._clock = clock
         self._log = log
         self._progress = progress
+        self._granted = granted
         self._widths = {kind: WindowWidth(_USUAL_PAGES * source.page_size) for kind in Kind}
         self._page_size = source.page_size
+        self._timetable = choose(policy, 0, self._page_size, inf)
         self._learn_page(source.page_size)
         self._live_probe = SlowProbe()
         self._past_probe = SlowProbe()
@@ -230,8 +249,9 @@ class Collector:
         self._gap_probe = GapProbe(clock.now(), clock.monotonic())
         self._messages = LargeMessages()
         self._past: dict[tuple[Kind, ...], _Reading] = {}
-        self._confirm_at = 0.0
         self._looks = 0
+        self._narrow_live = False
+        self._chosen_at = -inf
         self._doubted_history: dict[int, float] = {}
         self._forwarded = 0
         self._catch_up = CatchUp()
@@ -251,7 +271,8 @@ class Collector:
         self._report(now)
         self._progress.covered(self._coverage, now)
         self._observe(now)
-        live = self._plan(self._coverage, now, (Kind.LIVE,))
+        self._choose_timetable(now)
+        live = self._schedule(now).next((Kind.LIVE,))
         if isinstance(live, Read):
             reading = self._begin(Trial(live))
             while self._advance(reading):
@@ -282,10 +303,33 @@ class Collector:
         self._coverage = coverage.with_outage_behind(now, self._policy)
         self._give_up_before(self._policy.oldest_kept(now))
 
-    def _plan(self, coverage: Coverage, now: datetime, kinds: tuple[Kind, ...]) -> Read | Wait:
-        """What to do at ``now``, considering only windows of ``kinds``, earlier ones first."""
-        widths = {kind: self._widths[kind].now for kind in Kind}
-        return plan(coverage, self._policy, now, widths, kinds)
+    def _choose_timetable(self, now: datetime) -> None:
+        """Read again as often as the amount of mail and the request budget allow."""
+        moment = self._clock.monotonic()
+        if moment - self._chosen_at < _CHOOSE_EVERY:
+            return
+        self._chosen_at = moment
+        requests = self._granted() * _DAY / PERIOD
+        page = int(_OF_A_PAGE * self._page) if self._source.one_page else self._page
+        rows = self._coverage.rows_since(now - self._policy.lookback)
+        present = self._timetable
+        chosen = choose(self._policy, rows, page, requests, present)
+        if chosen.bound != present.bound:
+            wide = chosen.bound > LARGEST_BOUND
+            text = _READ_RARELY if wide else _READ_OFTEN
+            self._log(text.format(chosen.bound), "warning" if wide else "info")
+        self._timetable = chosen
+        self._progress.promised(chosen.bound)
+        self._learn_page(self._page)
+
+    def _schedule(self, now: datetime) -> Schedule:
+        """What is due at ``now``, but for what is under way or waits to be tried again."""
+        under_way = [each.read.window for each in self._past.values()]
+        kinds = {kind: Size(width.now, width.rows) for kind, width in self._widths.items()}
+        room = 0 if self._narrow_live or self._past_hindered else _OF_A_PAGE * self._page
+        sizes = Sizes(kinds, kinds[Kind.CONFIRM], room)
+        busy = [*under_way, *self._failed.windows]
+        return Schedule(self._coverage, self._policy, self._timetable, now, sizes, busy)
 
     def _open_past(self, now: datetime) -> float:
         """Begin windows of the past until there are two, or one while none can be read.
@@ -314,17 +358,13 @@ class Collector:
         While nothing of the past can be read or delivered, a window that has not failed yet goes first:
         it tells whether that is the fault of the windows that have.
         """
-        probing = self._outage_probe.waiting or any(kind is not Kind.LIVE for kind in self._refused)
-        if not probing and (trial := self._failed.next_due(moment)):
+        if not self._past_hindered and (trial := self._failed.next_due(moment)):
             return self._begin(trial)
-        confirm = self._confirm_at - moment
-        kinds = slot[:2] if confirm > 0 else slot
+        kinds = slot
         self._looks += 1
-        if confirm <= 0 and self._looks % _CONFIRM_EVERY == 0:
+        if self._looks % _CONFIRM_EVERY == 0 and not self._coverage.backlog:
             kinds = (Kind.CONFIRM, *slot[:2])
-        under_way = [each.read.window for each in self._past.values()]
-        coverage = self._coverage.overlooking([*under_way, *self._failed.windows])
-        step = self._plan(coverage, now, kinds)
+        step = self._schedule(now).next(kinds)
         if isinstance(step, Read):
             return self._begin(Trial(step))
         if trial := self._failed.next_due(moment):
@@ -333,9 +373,14 @@ class Collector:
         if gap := self._gap_probe.next(gaps, self._policy, now, moment):
             return self._begin_gap(gap, now)
         waits = [(step.until - now).total_seconds(), self._failed.wait(moment)]
-        waits += [confirm] if confirm > 0 else []
         waits += [self._gap_probe.wait(moment)] if gaps else []
         return min(waits)
+
+    @property
+    def _past_hindered(self) -> bool:
+        """Whether nothing of the past can be read or delivered for now."""
+        refused = any(kind is not Kind.LIVE for kind in self._refused)
+        return self._outage_probe.waiting or refused
 
     def _begin(self, trial: Trial, gap: Gap | None = None) -> _Reading:
         """Begin to read the window of ``trial``, which may have been planned long before."""
@@ -386,6 +431,7 @@ class Collector:
                 return False
             if isinstance(page, Page):
                 self._deliver(page, reading)
+                self._commit_page(reading)
         except (Unavailable, Rejected, WindowTooLarge, HistoryExceeded) as problem:
             return self._page_failed(reading, problem)
         except Refused as refusal:
@@ -453,6 +499,8 @@ class Collector:
     ) -> None:
         """Commit what was read of a window, and see to it that the rest is read in another way."""
         read = reading.read
+        self._narrow_live = self._narrow_live or read.kind is Kind.LIVE
+        reached_back = read.kind is Kind.LIVE and read.window.start < self._coverage.live
         match problem:
             case AnswerTruncated(window=Window() as window):
                 self._kept(reading)
@@ -466,6 +514,8 @@ class Collector:
                     self._narrow(reading)
             case HistoryExceeded():
                 self._shorten_history(read, problem)
+            case _ if reached_back:  # which may be the reason: fresh mail is read by itself at once
+                self._kept(reading)
             case Rejected() if read.kind is Kind.LIVE:
                 self._hold(reading, problem, by_intake=False)
             case _:
@@ -493,7 +543,7 @@ class Collector:
             return self._page_failed(reading, problem)
         if reading.gap is None:
             if reading.read.kind is Kind.LIVE:
-                self._commit(self._coverage.with_left_behind(reading.read.window))
+                self._commit(self._coverage.with_left_behind(reading.read.window.end))
                 read = replace(reading.read, kind=Kind.BACKLOG)
                 reading.trial = replace(reading.trial, read=read)
             else:
@@ -513,8 +563,16 @@ class Collector:
         if covered is None or reading.read.final:
             return False
         self._widths[reading.read.kind].observe(covered.span, reading.rows)
-        self._commit_read(replace(reading.read, window=covered))
+        self._commit_read(replace(reading.read, window=covered), reading.rows)
         return True
+
+    def _commit_page(self, reading: _Reading) -> None:
+        """Commit what the pages of a window of the past cover by now, if more of them are to come."""
+        read, covered = reading.read, reading.covered
+        if reading.message or reading.gap or read.final or read.kind is Kind.LIVE:
+            return
+        if covered is not None and covered != read.window:
+            self._commit_read(replace(read, window=covered), reading.rows)
 
     def _deliver(self, page: Page, reading: _Reading) -> None:
         """Push what the ledger does not know, and record each batch before the next is pushed.
@@ -558,6 +616,7 @@ class Collector:
         width = self._widths[Kind.CONFIRM if read.final else read.kind]
         width.observe(read.window.span, rows)
         if read.kind is not Kind.LIVE:  # fresh mail tells nothing of a fault of the past
+            self._narrow_live = False
             self._failed.succeeded()
             if self._outage_probe.waiting:
                 self._failed.hurry()
@@ -574,10 +633,7 @@ class Collector:
             return
         if read.final and self._repeated(reading):
             return
-        backlog = self._coverage.backlog
-        self._commit_read(read, self._given_up(reading) if read.final else ())
-        if self._coverage.backlog != backlog:
-            self._confirm_at = self._clock.monotonic() + _CONFIRM_AFTER
+        self._commit_read(read, rows, self._given_up(reading) if read.final else ())
         for hidden in self._coverage.hidden if read.final else ():
             self._declare(hidden, "it shows no rows from before that")
 
@@ -652,10 +708,13 @@ class Collector:
         if received is not None:
             self._coverage = self._coverage.showing(instant(received))
 
-    def _commit_read(self, read: Read, gaps: Iterable[Gap] = ()) -> None:
-        """Commit that all of ``read`` was delivered but for ``gaps``, which are declared by that."""
+    def _commit_read(self, read: Read, rows: int, gaps: Iterable[Gap] = ()) -> None:
+        """Commit that all of ``read`` was delivered, which brought so many ``rows``, but for ``gaps``, which
+        are declared by that."""
         at = min(read.at, self._clock.now())  # the time may have been corrected meanwhile
-        coverage = self._coverage.completed(replace(read, at=at))
+        final = read.final and read.window.end <= at - self._policy.final_age
+        read = replace(read, at=at, final=final)
+        coverage = self._coverage.completed(read, rows, self._policy.frequency)
         self._commit(reduce(Coverage.with_gap, gaps, coverage))
 
     def _set_aside(self, reading: _Reading, problem: MessageTraceError) -> None:
@@ -698,10 +757,16 @@ class Collector:
             self._tidied_at = moment
 
     def _learn_page(self, rows: int) -> None:
-        """Have windows that are meant to fit one page do so where the service puts ``rows`` on it."""
+        """Have windows that are meant to fit one page do so where the service puts ``rows`` on it.
+
+        Re-reads of the largest tenants are not, which fill their pages therefore: they are read again.
+        """
         self._page = rows
-        for kind in Kind if self._source.one_page else (Kind.CONFIRM,):
-            self._widths[kind].aim(int(_OF_A_PAGE * rows))
+        alone = set(Kind) if self._source.one_page else {Kind.CONFIRM}
+        if not self._timetable.newest_first:
+            alone.discard(Kind.REREAD)
+        for kind in Kind:
+            self._widths[kind].aim(int(_OF_A_PAGE * rows) if kind in alone else _USUAL_PAGES * rows)
 
     def _narrow(self, reading: _Reading) -> None:
         """Have the time of a window read in smaller ones."""
@@ -767,16 +832,20 @@ class Collector:
         change and each of several probes in a row has shown it. While fresh mail is refused, nothing else is
         tried. Windows of the past are put off: most likely all of them would be refused. If not, another
         one shows it at the next probe, and one that the service refuses again counts as one that it does
-        not give.
+        not give. An intake that takes no event, but does not name the key, may have a reason in these few:
+        the next ones that come tell.
         """
         kind, moment = reading.read.kind, self._clock.monotonic()
+        lasting = isinstance(refusal, Misconfigured)
         self._refused[kind] = by_intake
         self._progress.refused(kind, True)
         probe = self._probe(kind)
-        pause = probe.failed(moment, lasting=isinstance(refusal, Misconfigured))
-        self._log(str(refusal), "critical" if probe.certain else "error")
+        if not probe.wait(moment):
+            probe.failed(moment, lasting)
+            self._log(str(refusal), "critical" if probe.certain else "error")
         if kind is Kind.LIVE:
-            self._clock.wait(pause)
+            pause = probe.wait(moment)
+            self._clock.wait(min(pause, _VOUCHING) if by_intake and not lasting else pause)
             return
         for each in self._past.values():
             self._kept(each)

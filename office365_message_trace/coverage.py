@@ -1,39 +1,32 @@
-"""What has been read and what to read next: pure values and functions, no I/O and no clock.
+"""What is known of receive time, and how stale that is: pure values, no I/O and no clock.
 
-Receive time is read in several passes. The first pass reads mail as soon as it is `Policy.delay`
-old. Each later pass reads the same time again once it has a certain age, its trail, for the rows
-that Microsoft showed late or changed meanwhile. Every pass keeps what it still has to read::
+The coverage is a map. Its spans tell of receive time when all of it was last read, or that it never was::
 
-    ──── read ────┤ behind ├── read ──┤ behind ├── read ──┤ edge ─────────► (open end)
+    ── final ──┤ read 2 h ago │ read 30 min ago │ never │ read 8 min ago │ just now ├ live edge ──►
 
-The open end of the first pass is the live edge; the closed intervals are what an outage or a first
-start left behind, the backlog. One read serves every pass that accepts rows of that age, but for the
-last pass: it makes time final, so it reads only what was read before. No time is believed that was
-read once.
+Everything else follows from it: what is due (`schedule`), what is backlog (never read), what is final
+(no span tells of it). A read overwrites what it covers. Time becomes final by a last read once it is
+`Policy.final_age` old; that reads only what was read before, so no time is believed that was read once.
 """
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from itertools import chain
+from math import floor, log2
 
 from office365_message_trace.model import EPOCH, Window
-
-FIRST_TRAIL = timedelta(minutes=10)
-"""Microsoft: rows show 5 to 10 minutes after sending as a rule, and up to 24 hours late."""
 
 CONFIRM_AFTER = timedelta(minutes=30)
 """How much older than `Policy.delay` time is at least when it is read for the last time."""
 
-_WIDEST_STEP = 2.2  # a row shown at age d is re-read by 1.25 · 2.2 · d at the latest, within 3 · d
 _FOREVER = datetime.max.replace(tzinfo=UTC)
 _MORE_THAN_A_PAUSE = timedelta(minutes=5)
 _HIDDEN = timedelta(days=3)  # without a row at the beginning; longer than a weekend
 _STRAYS = timedelta(seconds=2)  # around a window, from which services may return rows
-_FIRST_PASS = timedelta(0)
 _CLOCK_TOLERANCE = timedelta(minutes=1)
+_GRAIN = 64  # spans join where that falsifies when they were read by less than one in so many of their age
 
 
 class Kind(Enum):
@@ -92,23 +85,6 @@ class Policy:
         """The largest lag of the live edge while nothing stands in the way."""
         return self.delay + self.ordinary_pause
 
-    @property
-    def trails(self) -> tuple[timedelta, ...]:
-        """The ages at which time is read again: a geometric series from 10 minutes to `final_age`.
-
-        The series roughly doubles, and has nine members for the longest ``lookback`` of 72 hours, so
-        no row is read more than ten times. Trails up to ``delay`` are left out: the first read is as
-        late as they are.
-        """
-        if self.lookback <= self.delay:
-            return (self.final_age,)
-        ratio = max(self.final_age / FIRST_TRAIL, 1.0)
-        steps = math.ceil(math.log(ratio) / math.log(_WIDEST_STEP))
-        seconds = FIRST_TRAIL.total_seconds()
-        series = [round(seconds * ratio ** (k / max(steps, 1))) for k in range(steps)]
-        series.append(int(self.final_age.total_seconds()))
-        return tuple(timedelta(seconds=s) for s in series if s > self.delay.total_seconds())
-
     def oldest_kept(self, now: datetime) -> datetime:
         """The earliest receive time that the service can be expected to show at ``now``."""
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -116,50 +92,19 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
-class Pass:
-    """One pass over receive time: everything in ``behind`` and from ``edge`` on is still to be read.
+class Span:
+    """Receive time of which all was last read at ``read_at``, or never (None), and the rows found then."""
 
-    ``trail`` is the age that rows must have to be read by this pass; zero marks the first pass,
-    which reads at `Policy.delay`.
-    """
+    window: Window
+    read_at: datetime | None = None
+    rows: int = 0
 
-    trail: timedelta
-    edge: datetime
-    behind: tuple[Window, ...] = ()
-
-    def pending(self) -> tuple[Window, ...]:
-        """All that is still to be read, oldest first; the last interval has no end."""
-        return (*self.behind, Window(self.edge, _FOREVER))
-
-    def without(self, window: Window) -> "Pass":
-        """The same pass after ``window`` was read."""
-        if window.end <= self.pending()[0].start:
-            return self
-        *behind, rest = _minus(self.pending(), [window])
-        return replace(self, edge=rest.start, behind=_joined(behind))
-
-    def with_behind(self, window: Window) -> "Pass":
-        """The same pass with ``window`` to be read, too."""
-        earlier = Window(min(window.start, self.edge), min(window.end, self.edge))
-        return replace(self, behind=_joined([*self.behind, earlier]))
-
-    def with_pending(self, other: "Pass") -> "Pass":
-        """The same pass with all that ``other`` still has to read, too."""
-        edge = min(self.edge, other.edge)
-        behind = (*self.behind, *other.behind)
-        earlier = [Window(w.start, min(w.end, edge)) for w in behind if w.start < edge]
-        return replace(self, edge=edge, behind=_joined(earlier))
-
-    def split_at(self, cut: datetime) -> "Pass":
-        """The same pass with all before ``cut`` left behind."""
-        if cut <= self.edge:
-            return self
-        return replace(self, edge=cut, behind=_joined([*self.behind, Window(self.edge, cut)]))
-
-    def again_from(self, start: datetime) -> "Pass":
-        """The same pass with everything from ``start`` on to be read again."""
-        before = [Window(w.start, min(w.end, start)) for w in self.behind if w.start < start]
-        return replace(self, edge=min(self.edge, start), behind=_joined(before))
+    def part(self, window: Window) -> "Span":
+        """What of it is in ``window``, which it overlaps, with its share of the rows."""
+        start, end = max(self.window.start, window.start), min(self.window.end, window.end)
+        part = Window(start, end)
+        share = part.span / self.window.span if self.rows else 0
+        return replace(self, window=part, rows=round(self.rows * share))
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,40 +118,31 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
-class Wait:
-    """Nothing is due before ``until``."""
-
-    until: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class Coverage:
-    """What is still to be read by each pass, the first pass first, and what cannot be (gaps).
+    """The ``spans`` of time that is still to be read (again), oldest first, and what cannot be (gaps).
 
-    Nothing received before ``since`` is wanted, and nothing received before ``shown_from`` was shown
-    so far; that is None until a row is. ``read_at`` is when a window was last completed.
+    ``live`` is the live edge: how far the first read has come. Time before it that is in no span is
+    final, or declared as a gap. Nothing received before ``since`` is wanted, and nothing received before
+    ``shown_from`` was shown so far; that is None until a row is. ``read_at`` is when a window was last
+    completed.
     """
 
-    passes: tuple[Pass, ...]
+    live: datetime
+    spans: tuple[Span, ...] = ()
     gaps: tuple[Gap, ...] = ()
     since: datetime = EPOCH
     read_at: datetime = EPOCH
     shown_from: datetime | None = None
 
     @classmethod
-    def starting(cls, start: datetime, policy: Policy) -> "Coverage":
+    def starting(cls, start: datetime) -> "Coverage":
         """Nothing read yet, everything from ``start`` on wanted."""
-        return cls((Pass(_FIRST_PASS, start),), since=start).adapted(policy, start)
-
-    @property
-    def live(self) -> datetime:
-        """The live edge: how far the first pass has come."""
-        return self.passes[0].edge
+        return cls(start, since=start)
 
     @property
     def backlog(self) -> tuple[Window, ...]:
-        """What the first pass left behind."""
-        return self.passes[0].behind
+        """What was never read before the live edge."""
+        return _joined(span.window for span in self.spans if span.read_at is None)
 
     @property
     def backlog_span(self) -> timedelta:
@@ -215,8 +151,13 @@ class Coverage:
 
     @property
     def oldest(self) -> datetime:
-        """The earliest receive time that any pass still has to read."""
-        return min(each.pending()[0].start for each in self.passes)
+        """The earliest receive time that is still to be read."""
+        return self.spans[0].window.start if self.spans else self.live
+
+    def rows_since(self, start: datetime) -> int:
+        """The rows in what was received from ``start`` on and is still to be read again."""
+        window = Window(min(start, self.live), self.live)
+        return sum(s.part(window).rows for s in self.spans if overlap(s.window, window))
 
     @property
     def hidden(self) -> tuple[Gap, ...]:
@@ -224,10 +165,10 @@ class Coverage:
         declared yet. The tenant may have had no mail, or the service may hide its history.
         """
         first = self.shown_from
-        if first is None or not self.since < first <= self.passes[-1].pending()[0].start:
+        if first is None or not self.since < first <= self.oldest:
             return ()
         empty = Window(self.since, max(first - _STRAYS, self.since))
-        undeclared = _minus([empty], (gap.window for gap in self.gaps))
+        undeclared = minus([empty], (gap.window for gap in self.gaps))
         return tuple(Gap(window, Cause.HIDDEN) for window in undeclared if window.span >= _HIDDEN)
 
     def showing(self, received: datetime) -> "Coverage":
@@ -237,80 +178,77 @@ class Coverage:
         return replace(self, shown_from=received)
 
     def will_read(self, window: Window) -> bool:
-        """Whether any pass still has to read some of ``window``, its boundaries included, or a gap
-        there is tried again."""
-        pending = (interval for each in self.passes for interval in each.pending())
-        return any(
-            interval.start <= window.end and window.start <= interval.end
-            for interval in chain(pending, (gap.window for gap in self.gaps))
+        """Whether some of ``window``, its boundaries included, is still to be read, or a gap there is
+        tried again."""
+        wanted = chain((span.window for span in self.spans), (gap.window for gap in self.gaps))
+        return self.live <= window.end or any(
+            each.start <= window.end and window.start <= each.end for each in wanted
         )
 
-    def completed(self, read: Read) -> "Coverage":
-        """After all of ``read`` was delivered: each pass lacks what was old enough for it.
+    def completed(self, read: Read, rows: int, frequency: timedelta) -> "Coverage":
+        """After all of ``read`` was delivered, which brought so many ``rows``.
 
-        The last pass lacks it after a final read only, and only what the first pass had read before.
+        A final read ends what was read before. What is final already stays so, and so does what was read
+        later. What lies between the live edge and ``read`` is left behind. Spans that are alike for a
+        collector that reads every ``frequency`` become one.
         """
-
-        def advanced(each: Pass) -> Pass:
-            end = min(read.window.end, _whole_second(read.at) - each.trail)
-            if end <= read.window.start:
-                return each
-            window = Window(read.window.start, end)
-            if each is not last:
-                return each.without(window)
-            for known in _minus([window], first.pending()) if read.final else ():
-                each = each.without(known)
-            return each
-
-        first, last = self.passes[0], self.passes[-1]
+        at = _whole_second(read.at)
+        end = min(read.window.end, at)
+        if end <= read.window.start:
+            return self
+        window = Window(read.window.start, end)
+        if window.start > self.live:
+            return self.with_left_behind(window.start).completed(read, rows, frequency)
+        known = [span.part(window) for span in self.spans if overlap(span.window, window)]
+        if end > self.live:
+            known.append(Span(Window(self.live, end)))
+        density = rows / read.window.span.total_seconds()
+        news = [
+            Span(
+                span.window,
+                max(span.read_at or at, at),
+                round(density * span.window.span.total_seconds()),
+            )
+            for span in known
+            if not (read.final and span.read_at)
+        ]
+        spans = sorted([*_without(self.spans, window), *news], key=_start)
         return replace(
             self,
-            passes=tuple(map(advanced, self.passes)),
+            live=max(self.live, end),
+            spans=tuple(_coarse(spans, at, frequency)),
             read_at=max(self.read_at, read.at),
         )
 
     def adapted(self, policy: Policy, now: datetime) -> "Coverage":
-        """The same coverage with the passes that ``policy`` wants at ``now``, whatever it had before.
+        """The same coverage as ``policy`` wants it at ``now``.
 
-        A new pass takes over from the next slower one (all that one has read, was read late enough).
-        If there is none, it takes over from the slowest and reads again what was younger than its
-        trail. The last pass takes over from the last one: no other has confirmed anything. What
-        passes owe that a longer delay makes pointless is read by the first pass instead.
+        What is younger than its delay was read too early, and counts as not read. All that is younger than
+        its final age is read again, though it may be final by the settings of before: that was read at the
+        instant at which it ends, or later.
         """
-        first, *slower = self.passes
-        for each in slower:
-            if each.trail <= policy.delay:
-                first = first.with_pending(each)
-
-        def heir(trail: timedelta, of: Iterable[Pass]) -> Pass:
-            source = next((p for p in of if p.trail >= trail), None)
-            if source is None:
-                source = self.passes[-1].again_from(max(self.since, now - trail))
-            return replace(source, trail=trail)
-
-        *between, last = policy.trails
-        heirs = (heir(trail, slower) for trail in between)
-        return replace(self, passes=(first, *heirs, heir(last, slower[-1:])))
+        live = min(self.live, max(_whole_second(now) - policy.delay, self.since))
+        coverage = replace(self._without(Window(live, max(self.live, live))), live=live)
+        start = max(self.since, _whole_second(now) - policy.final_age)
+        if start >= live:
+            return coverage
+        known = chain((span.window for span in coverage.spans), (gap.window for gap in self.gaps))
+        again = [Span(window, window.end) for window in minus([Window(start, live)], known)]
+        return replace(coverage, spans=tuple(sorted([*coverage.spans, *again], key=_start)))
 
     def with_outage_behind(self, now: datetime, policy: Policy) -> "Coverage":
-        """If the live edge trails by more than an ordinary pause, leave the missed time behind.
-
-        So fresh mail does not queue behind it. What the later passes had to read there is left
-        behind as well, because the read that catches up serves them too; of the last pass, what is
-        overdue.
-        """
-        if _whole_second(now) - policy.delay - self.live <= policy.ordinary_pause:
+        """If the live edge trails by more than an ordinary pause, leave the missed time behind, so that
+        fresh mail does not queue behind it."""
+        newest = _whole_second(now) - policy.delay
+        if newest - self.live <= policy.ordinary_pause:
             return self
-        cut = _whole_second(now) - policy.delay - policy.frequency
-        *earlier, last = self.passes
-        overdue = _whole_second(now) - 1.5 * last.trail
-        split = (*(each.split_at(cut) for each in earlier), last.split_at(overdue))
-        return replace(self, passes=split)
+        return self.with_left_behind(newest - policy.frequency)
 
-    def with_left_behind(self, window: Window) -> "Coverage":
-        """The same coverage with ``window``, at the live edge, as backlog: what is younger goes on."""
-        first, *later = self.passes
-        return replace(self, passes=(first.split_at(window.end), *later))
+    def with_left_behind(self, end: datetime) -> "Coverage":
+        """The same coverage with everything from the live edge to ``end`` as backlog."""
+        if end <= self.live:
+            return self
+        return replace(self, live=end, spans=(*self.spans, Span(Window(self.live, end))))
 
     def without_future(self, now: datetime, policy: Policy) -> "Coverage":
         """If time was read that lies in the future at ``now``, a clock was wrong: what was read then
@@ -325,39 +263,31 @@ class Coverage:
         start = newest - policy.final_age
         since = self.since if self.shown_from else min(self.since, start)
         start = min(max(since, start), newest)
-        again = tuple(each.again_from(start) for each in self.passes)
-        return self if again == self.passes else replace(self, passes=again, since=since)
+        if start >= self.live:
+            return self
+        return replace(self._without(Window(start, _FOREVER)), live=start, since=since)
 
     def without_unwanted(self, now: datetime) -> "Coverage":
         """The same without what lies before ``since``, once that is not in the future at ``now``."""
         if not self.live < self.since <= now:
             return self
-        unwanted = Window(self.oldest, self.since)
-        return replace(self, passes=tuple(each.without(unwanted) for each in self.passes))
+        return self._without(Window(min(self.oldest, self.since), self.since))
 
     def without_before(self, oldest: datetime) -> "Coverage":
-        """Give up what lies before ``oldest``; what the first pass had not read becomes a gap."""
-        past = Window(datetime.min.replace(tzinfo=UTC), oldest)
+        """Give up what lies before ``oldest``; what was never read of it becomes a gap."""
         coverage = self
-        for window in self.passes[0].pending():
+        for window in (*self.backlog, Window(self.live, _FOREVER)):
             if window.start < oldest:
                 lost = Window(window.start, min(window.end, oldest))
                 coverage = coverage.with_gap(Gap(lost, Cause.TOO_OLD))
-        return replace(coverage, passes=tuple(each.without(past) for each in self.passes))
-
-    def overlooking(self, windows: Iterable[Window]) -> "Coverage":
-        """The same coverage as if ``windows`` had been read; for planning only."""
-        passes = self.passes
-        for window in windows:
-            passes = tuple(each.without(window) for each in passes)
-        return replace(self, passes=passes)
+        return coverage._without(Window(min(coverage.oldest, oldest), oldest))
 
     def with_gap(self, gap: Gap) -> "Coverage":
-        """Declare ``gap``; no pass has to read its time any more."""
+        """Declare ``gap``; its time is not to be read any more."""
         alike = _joined([gap.window, *(g.window for g in self.gaps if g.cause is gap.cause)])
         others = (g for g in self.gaps if g.cause is not gap.cause)
         return replace(
-            self.overlooking([gap.window]),
+            self._without(gap.window),
             gaps=tuple(sorted([*others, *(Gap(w, gap.cause) for w in alike)], key=_by_time)),
         )
 
@@ -367,76 +297,18 @@ class Coverage:
 
     def with_gap_reopened(self, gap: Gap) -> "Coverage":
         """The time of ``gap`` can be read after all: it is backlog again."""
-        passes = tuple(each.with_behind(gap.window) for each in self.passes)
-        return replace(self.with_gap_closed(gap), passes=passes)
+        window = Window(min(gap.window.start, self.live), min(gap.window.end, self.live))
+        again = [Span(window)] if window.span else []
+        spans = sorted([*_without(self.spans, window), *again], key=_start)
+        return replace(self.with_gap_closed(gap), spans=tuple(spans))
+
+    def _without(self, window: Window) -> "Coverage":
+        """The same with nothing to be read in ``window``."""
+        live = window.end if window.start <= self.live < window.end < _FOREVER else self.live
+        return replace(self, live=live, spans=tuple(_without(self.spans, window)))
 
 
-def plan(
-    coverage: Coverage,
-    policy: Policy,
-    now: datetime,
-    widths: Mapping[Kind, timedelta],
-    kinds: Iterable[Kind],
-) -> Read | Wait:
-    """What to do at ``now``: the window to read, or until when nothing is due.
-
-    Only windows of ``kinds`` are considered, an earlier kind before a later one. Re-reads go by their
-    due time; of the backlog, what a short pause left behind goes before the days of a first start. No
-    window is wider than the one of its kind in ``widths``, and no final one wider than that of
-    `Kind.CONFIRM`.
-    """
-    due = [coverage.live + policy.delay + policy.frequency]
-    for kind in kinds:
-        for each, interval in _candidates(coverage, kind):
-            final = each.trail == coverage.passes[-1].trail
-            width = widths[Kind.CONFIRM if final else kind]
-            ripe = _due(each, interval, policy, width)
-            if ripe <= now and (window := _part(each, interval, now, policy, width)):
-                return Read(kind, window, now, final)
-            due.append(ripe)
-    return Wait(max(min(due), now + timedelta(seconds=1)))
-
-
-def _candidates(coverage: Coverage, kind: Kind) -> list[tuple[Pass, Window]]:
-    """The intervals that reads of ``kind`` are for, with their passes, the most urgent first.
-
-    What the first pass left behind is no re-read: its first read serves the other passes too. But a
-    re-read that is due may come before the first read of fresh mail, and serve that. The last pass
-    takes only what the first one has read.
-    """
-    first, *later, last = coverage.passes
-    unread = first.pending()
-    if kind is Kind.LIVE:
-        return [(first, Window(first.edge, _FOREVER))]
-    if kind is Kind.BACKLOG:
-        return [(first, window) for window in reversed(first.behind)]
-    if kind is Kind.CONFIRM:
-        return [(last, window) for window in _minus(last.behind, unread)]
-    again = [(each, part) for each in later for part in _minus(each.pending(), first.behind)]
-    again += [(last, window) for window in _minus([Window(last.edge, _FOREVER)], unread)]
-    return sorted(again, key=lambda entry: entry[1].start + entry[0].trail * 1.25)
-
-
-def _due(each: Pass, interval: Window, policy: Policy, width: timedelta) -> datetime:
-    """When ``interval`` is worth reading: a whole window of it has aged, or a quarter of the trail."""
-    if each.trail == _FIRST_PASS:
-        least = min(policy.frequency, width)
-        return min(interval.end, interval.start + least) + policy.delay
-    return min(interval.end, interval.start + each.trail / 4) + each.trail
-
-
-def _part(
-    each: Pass, interval: Window, now: datetime, policy: Policy, width: timedelta
-) -> Window | None:
-    """The beginning of ``interval`` that is old enough to be read at ``now``."""
-    aged = _whole_second(now) - (each.trail or policy.delay)
-    end = min(interval.end, aged)
-    if end <= interval.start:
-        return None
-    return Window(interval.start, min(end, interval.start + width))
-
-
-def _minus(windows: Iterable[Window], others: Iterable[Window]) -> list[Window]:
+def minus(windows: Iterable[Window], others: Iterable[Window]) -> list[Window]:
     """What is in ``windows`` but in none of ``others``."""
     left = list(windows)
     for other in others:
@@ -450,6 +322,55 @@ def _minus(windows: Iterable[Window], others: Iterable[Window]) -> list[Window]:
         ]
         left = [Window(start, end) for start, end in sides if start < end]
     return left
+
+
+def _without(spans: Iterable[Span], window: Window) -> Iterator[Span]:
+    """The same ``spans`` but for what is in ``window``."""
+    for span in spans:
+        if not overlap(span.window, window):
+            yield span
+            continue
+        for side in minus([span.window], [window]):
+            yield span.part(side)
+
+
+def _coarse(spans: Iterable[Span], now: datetime, frequency: timedelta) -> Iterator[Span]:
+    """The same ``spans``, fewer: neighbours join where it makes no difference which was read earlier.
+
+    That is so within a power of two times ``frequency``, as sweeps count it, which grows with their age.
+    """
+    last: Span | None = None
+    for span in spans:
+        if last is None:
+            last = span
+        elif last.window.end == span.window.start and _alike(last, span, now, frequency):
+            read_at = min(last.read_at, span.read_at) if last.read_at and span.read_at else None
+            window = Window(last.window.start, span.window.end)
+            last = Span(window, read_at, last.rows + span.rows)
+        else:
+            yield last
+            last = span
+    if last is not None:
+        yield last
+
+
+def _alike(one: Span, other: Span, now: datetime, frequency: timedelta) -> bool:
+    if one.read_at == other.read_at:
+        return True
+    if one.read_at is None or other.read_at is None:
+        return False
+    age = max(now - other.window.end, timedelta(seconds=1))
+    grain = frequency * 2.0 ** floor(log2(age / frequency / _GRAIN))
+    return (one.read_at - EPOCH) // grain == (other.read_at - EPOCH) // grain
+
+
+def overlap(one: Window, other: Window) -> bool:
+    """Whether the windows share more than a bound."""
+    return one.start < other.end and other.start < one.end
+
+
+def _start(span: Span) -> datetime:
+    return span.window.start
 
 
 def _by_time(gap: Gap) -> tuple[Window, str]:

@@ -44,13 +44,15 @@ class Problem:
 class Progress:
     """How far a trigger that started at ``started`` had come at ``at``.
 
-    ``usual_lag`` is the largest lag of its live edge while it works; zero if not known.
+    ``usual_lag`` is the largest lag of its live edge while it works, and ``bound`` the multiple of their
+    lateness within which late rows are found; zero if not known.
     """
 
     at: datetime
     started: datetime
     forwarded: int = 0
     usual_lag: timedelta = timedelta(0)
+    bound: float = 0.0
     catch_up: CatchUp = field(default_factory=CatchUp)
 
 
@@ -115,6 +117,12 @@ class Journal:
             self._progress = replace(self._progress, at=now, catch_up=catch_up)
             self._write()
 
+    def promised(self, bound: float) -> None:
+        """Take in within what multiple of their lateness late rows are found."""
+        with self._lock:
+            self._progress = replace(self._progress, bound=bound)
+            self._write()
+
     def close(self) -> None:
         """Write what has not been written yet: the trigger stops."""
         with self._lock:
@@ -166,6 +174,7 @@ def _progress(entry: Mapping[str, Any]) -> Progress:
         started=_instant(entry["started"]),
         forwarded=_count(entry["forwarded"]),
         usual_lag=timedelta(seconds=_seconds(entry.get("usual_lag", 0))),
+        bound=_seconds(entry.get("bound", 0)),
         catch_up=CatchUp(
             _seconds(catch_up["backlog"]),
             _seconds(catch_up["longest"]),

@@ -29,12 +29,12 @@ class WindowWidth:
 
     def __init__(self, rows: int) -> None:
         self.now = _FIRST_GUESS
-        self._rows = rows
+        self.rows = rows
         self._observed = False
 
     def aim(self, rows: int) -> None:
         """Have windows hold about ``rows`` rows from now on."""
-        self._rows = max(rows, 1)
+        self.rows = max(rows, 1)
 
     def observe(self, span: timedelta, rows: int) -> None:
         """Learn from a window that was read to its end; grow only if it was a full-width one.
@@ -44,7 +44,7 @@ class WindowWidth:
         fitting = self._fitting(span, rows)
         if span >= self.now:
             self.now = min(fitting, self.now * _GROWTH, _WIDEST)
-        elif fitting < self.now and rows * _FEW >= self._rows:
+        elif fitting < self.now and rows * _FEW >= self.rows:
             self.now = max(fitting, _rounded(self.now / _GROWTH))
         self._observed = True
 
@@ -59,7 +59,7 @@ class WindowWidth:
         self._observed = True
 
     def _fitting(self, span: timedelta, rows: int) -> timedelta:
-        return max(_rounded(min(span * (self._rows / max(rows, 1)), _WIDEST)), NARROWEST)
+        return max(_rounded(min(span * (self.rows / max(rows, 1)), _WIDEST)), NARROWEST)
 
 
 class SlowProbe:

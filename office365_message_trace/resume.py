@@ -78,9 +78,9 @@ def opening_coverage(
     edge = predecessor_edge(predecessor, log) if predecessor else None
     if edge is not None and edge < now:
         log(f"Continuing from {edge:%Y-%m-%d %H:%M} UTC, where the former module stopped.", "info")
-        return Coverage.starting(edge, policy)
+        return Coverage.starting(edge)
     log(f"First start: reading from {start:%Y-%m-%d %H:%M} UTC on.", "info")
-    return Coverage.starting(start - _TIME_IN_DOUBT, policy)
+    return Coverage.starting(start - _TIME_IN_DOUBT)
 
 
 def _by_record(ledger: Ledger, policy: Policy, now: datetime) -> Coverage | None:
@@ -95,4 +95,4 @@ def _by_record(ledger: Ledger, policy: Policy, now: datetime) -> Coverage | None
         return None
     wanted = min(mark, first or mark)
     start = min(mark, max(wanted, now.replace(microsecond=0) - policy.final_age))
-    return replace(Coverage.starting(start, policy), since=wanted, shown_from=first)
+    return replace(Coverage.starting(start), since=wanted, shown_from=first)

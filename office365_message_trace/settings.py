@@ -10,7 +10,15 @@ from datetime import timedelta as duration
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+)
 
 from office365_message_trace.coverage import Policy
 from office365_message_trace.credentials import ClientCertificate, FederatedToken
@@ -19,6 +27,7 @@ from office365_message_trace.errors import ConfigurationMistakes
 from office365_message_trace.sekoia.intake_formats import INTAKE_FORMATS, EventFormat
 
 _GRAPH_DAYS = 90  # of history, documented for message trace in Graph
+_LIMITS = {"greater_than_equal": "ge", "less_than_equal": "le"}  # pydantic's errors about them
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -80,12 +89,14 @@ class MessageTraceSettings(BaseModel):
 
     intake_key: Secret
     intake_server: Url | None = None
-    timedelta: int = Field(default=5, ge=0, le=10080)
+    timedelta: int = Field(default=1, ge=0, le=10080)
     start_time: int = Field(default=1, ge=0, le=720)
     frequency: int = Field(default=60, ge=10, le=3600)
     lookback: int = Field(default=24, ge=0, le=72)
     chunk_size: int = Field(default=1000, ge=1, le=10000)
     cloud: Cloud = "global"
+
+    _limited: tuple[str, ...] = PrivateAttr(())
 
     @classmethod
     def conflicts(cls, given: Mapping[str, Any]) -> list[str]:
@@ -114,7 +125,7 @@ class MessageTraceSettings(BaseModel):
 
     def doubts(self, now: datetime) -> list[str]:
         """What is possible but most likely a mistake, or will soon be one."""
-        return []
+        return list(self._limited)
 
 
 class OAuthSettings(MessageTraceSettings):
@@ -154,7 +165,7 @@ class OAuthSettings(MessageTraceSettings):
         return self._secret
 
     def doubts(self, now: datetime) -> list[str]:
-        found = []
+        found = super().doubts(now)
         if not _GUID.fullmatch(self.tenant_id) and "." not in self.tenant_id:
             found.append("tenant_id is neither a GUID nor a domain name such as contoso.com.")
         if not _GUID.fullmatch(self.client_id):
@@ -206,7 +217,8 @@ Settings = TypeVar("Settings", bound=MessageTraceSettings)
 
 
 def parse(model: type[Settings], values: Mapping[str, Any]) -> Settings:
-    """``values`` as ``model``; what the form left empty takes its default.
+    """``values`` as ``model``; what the form left empty takes its default, and a number beyond its limits the
+    nearest one that is allowed: the platform's former module had other limits.
 
     Raises `ConfigurationMistakes` with every mistake, none of which shows a value.
     """
@@ -216,13 +228,31 @@ def parse(model: type[Settings], values: Mapping[str, Any]) -> Settings:
         if value is not None and (not _is_blank(value) or _is_required(model, name))
     }
     mistakes = model.conflicts(given)
+    limited = _limited(model, given)
     try:
-        settings = model.model_validate(given)
+        settings = model.model_validate(given | limited)
     except ValidationError as error:
         mistakes = [*map(_explained, error.errors()), *mistakes]
     if mistakes:
         raise ConfigurationMistakes(mistakes)
+    settings._limited = tuple(
+        f"{name} is beyond its limits; {limit} is used instead, the nearest number that is allowed."
+        for name, limit in limited.items()
+    )
     return settings
+
+
+def _limited(model: type[MessageTraceSettings], given: Mapping[str, Any]) -> dict[str, int]:
+    """Of each whole number in ``given`` that is beyond its limits, the nearest one that is allowed."""
+    try:
+        model.model_validate(given)
+    except ValidationError as error:
+        return {
+            str(each["loc"][0]): each["ctx"][_LIMITS[each["type"]]]
+            for each in error.errors()
+            if each["type"] in _LIMITS
+        }
+    return {}
 
 
 def _is_blank(value: object) -> bool:
@@ -247,10 +277,6 @@ def _explained(error: Mapping[str, Any]) -> str:
             wrong = "is missing; enter a value."
         case "value_error":
             wrong = str(context["error"])
-        case "greater_than_equal":
-            wrong = f"is too small; enter a whole number of at least {context['ge']}."
-        case "less_than_equal":
-            wrong = f"is too large; enter a whole number of at most {context['le']}."
         case "literal_error":
             wrong = f"is not one of the choices; enter {context['expected']}."
         case kind if kind.startswith("int") or kind == "finite_number":

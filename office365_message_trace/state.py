@@ -6,25 +6,24 @@ counts. Falling back to the older one costs a few reads: the ledger knows what w
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
 
-from office365_message_trace.coverage import Cause, Coverage, Gap, Pass
+from office365_message_trace.coverage import Cause, Coverage, Gap, Span
 from office365_message_trace.errors import Refused
-from office365_message_trace.model import Log, Window, sensible
+from office365_message_trace.model import EPOCH, Log, Window, sensible
 from office365_message_trace.storage import Storage
 
-SCHEMA = 2
+SCHEMA = 3
 COPIES = ("state-0.json", "state-1.json")
 
-_NO_TIME = timedelta(0)
-_LONGEST_TRAIL = timedelta(days=30)  # the longest that settings can lead to are eight days
-_MOST_PASSES = 50
-_MOST_WINDOWS = 200  # of a pass; planning compares them with each other
+_MOST_SPANS = 10_000  # some hundred is what a collector makes; planning looks at each of them
 _ENDLESS = 2**53  # more than a number of JSON is sure to keep
+
+_MICROSECOND = timedelta(microseconds=1)
 
 _PREDECESSOR = "context.json"
 _PREDECESSOR_EDGE = "most_recent_date_requested"
@@ -117,21 +116,15 @@ class Damaged(Exception):
 def _encoded(sequence: int, coverage: Coverage) -> bytes:
     payload = {
         "sequence": sequence,
-        "passes": [
-            {
-                "trail_seconds": int(each.trail.total_seconds()),
-                "edge": each.edge.isoformat(),
-                "behind": [_pair(window) for window in each.behind],
-            }
-            for each in coverage.passes
-        ],
+        "live": coverage.live.isoformat(),
+        "spans": [_span_entry(span) for span in coverage.spans],
         "gaps": [_gap_entry(gap) for gap in coverage.gaps],
         "since": coverage.since.isoformat(),
         "read_at": coverage.read_at.isoformat(),
         "shown_from": coverage.shown_from.isoformat() if coverage.shown_from else None,
     }
     document = {"schema": SCHEMA, "checksum": _checksum(payload), "payload": payload}
-    return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    return orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def decoded(data: bytes) -> Copy:
@@ -165,11 +158,13 @@ def _copy(document: dict[str, Any]) -> Copy:
     sequence = payload["sequence"]
     if not isinstance(sequence, int) or not 0 < sequence < _ENDLESS:
         raise ValueError("a sequence number that cannot be")
-    first, *later = (_pass(each) for each in payload["passes"][:_MOST_PASSES])
-    if first.trail or not all(_NO_TIME < each.trail <= _LONGEST_TRAIL for each in later):
-        raise ValueError("trails that cannot be")
+    live, spans = _instant(payload["live"]), tuple(map(_span, payload["spans"]))
+    bounds = [bound for each in spans for bound in (each.window.start, each.window.end)]
+    if bounds != sorted(bounds) or max(bounds, default=live) > live or len(spans) > _MOST_SPANS:
+        raise ValueError("spans that cannot be")
     coverage = Coverage(
-        passes=(first, *later),
+        live=live,
+        spans=spans,
         gaps=tuple(_gap(entry) for entry in payload["gaps"]),
         since=_instant(payload["since"]),
         read_at=_instant(payload["read_at"]),
@@ -178,13 +173,26 @@ def _copy(document: dict[str, Any]) -> Copy:
     return Copy(sequence, coverage)
 
 
-def _pass(entry: dict[str, Any]) -> Pass:
-    """The pass with the windows that it left behind in order; of very many, all between is read again."""
-    bare = Pass(timedelta(seconds=entry["trail_seconds"]), _instant(entry["edge"]))
-    behind = [_window(pair) for pair in entry["behind"]]
-    if len(behind) > _MOST_WINDOWS:
-        behind = [Window(min(each.start for each in behind), bare.edge)]
-    return bare.with_pending(replace(bare, behind=tuple(behind)))
+def _span_entry(span: Span) -> list[int | None]:
+    """Start, end and last read in microseconds since 1970, and the rows: there are some hundred of them."""
+    start, end = _microseconds(span.window.start), _microseconds(span.window.end)
+    return [start, end, _microseconds(span.read_at) if span.read_at else None, span.rows]
+
+
+def _span(entry: list[Any]) -> Span:
+    start, end, read_at, rows = entry
+    window = Window(_after_1970(start), _after_1970(end))
+    if not window.span or not isinstance(rows, int) or not 0 <= rows < _ENDLESS:
+        raise ValueError("a span that cannot be")
+    return Span(window, None if read_at is None else _after_1970(read_at), rows)
+
+
+def _microseconds(instant: datetime) -> int:
+    return (instant - EPOCH) // _MICROSECOND
+
+
+def _after_1970(microseconds: int) -> datetime:
+    return sensible(EPOCH + microseconds * _MICROSECOND)
 
 
 def _checksum(payload: dict[str, Any]) -> str:

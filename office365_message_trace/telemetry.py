@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections import Counter as Tally
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from hashlib import blake2b
@@ -14,6 +15,7 @@ from prometheus_client.registry import Collector as MetricCollector
 from sekoia_automation.connector.metrics import MetricsMixin
 
 from office365_message_trace.clock import Clock
+from office365_message_trace.collect.freshness import BANDS, waits
 from office365_message_trace.coverage import Coverage, Kind, Policy
 from office365_message_trace.metering import OUTCOMES
 from office365_message_trace.model import Event, milliseconds
@@ -23,31 +25,46 @@ from office365_message_trace.storage import Damage
 AGES = (60, 120, 300, 600, 1200, 2700, 5400, 10800, 21600, 43200, 86400, 259200)
 """Upper bounds of the histogram of events' ages, in seconds: from a minute to three days."""
 
+WAITS = (30, 60, 90, 120, 300, 600, 1200, 3600, 7200, 14400, 43200, 86400)
+"""Upper bounds of the histogram of how long rows can have been shown before they were forwarded."""
 
-class _Ages(MetricCollector):
-    """A histogram that takes a page at a time: one event by one would cost more than all the rest."""
 
-    def __init__(self, name: str, documentation: str) -> None:
+class _Histogram(MetricCollector):
+    """A histogram that takes a page at a time: one event by one would cost more than all the rest.
+
+    ``label`` has the values ``values``; without one there is a single series.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        documentation: str,
+        bounds: Sequence[int],
+        label: str | None = None,
+        values: Iterable[str] = ("",),
+    ) -> None:
         self._name, self._documentation = name, documentation
-        self._counts = [0] * (len(AGES) + 1)
-        self._sum = 0.0
+        self._bounds, self._labels = bounds, [label] if label else []
+        self._counts = {value: [0] * (len(bounds) + 1) for value in values}
+        self._sums = dict.fromkeys(self._counts, 0.0)
         self._lock = Lock()
         REGISTRY.register(self)
 
-    def observe(self, ages: Sequence[float]) -> None:
+    def observe(self, seconds: Sequence[float], value: str = "") -> None:
         with self._lock:
-            for bucket, count in Tally(bisect_left(AGES, age) for age in ages).items():
-                self._counts[bucket] += count
-            self._sum += sum(ages)
+            buckets = Tally(bisect_left(self._bounds, each) for each in seconds)
+            for bucket, count in buckets.items():
+                self._counts[value][bucket] += count
+            self._sums[value] += sum(seconds)
 
     def collect(self) -> Iterable[HistogramMetricFamily]:
+        bounds = [*map(str, map(float, self._bounds)), "+Inf"]
+        family = HistogramMetricFamily(self._name, self._documentation, labels=self._labels)
         with self._lock:
-            counts = list(accumulate(self._counts))
-            total = self._sum
-        bounds = [*map(str, map(float, AGES)), "+Inf"]
-        yield HistogramMetricFamily(
-            self._name, self._documentation, list(zip(bounds, counts, strict=True)), total
-        )
+            for value, counts in self._counts.items():
+                buckets = list(zip(bounds, accumulate(counts), strict=True))
+                family.add_metric([value] if self._labels else [], buckets, self._sums[value])
+        yield family
 
 
 # One a process: Prometheus registers each name once.
@@ -72,8 +89,22 @@ _LEFT_OUT = Counter(
     "message_trace_events_left_out",
     "Events that the intake refused at every read up to the last; their time is declared as a gap.",
 )
-_AGE = _Ages(
-    "message_trace_event_age_seconds", "Age of events when they were forwarded, since receive time."
+_AGE = _Histogram(
+    "message_trace_event_age_seconds",
+    "Age of events when they were forwarded, since receive time.",
+    AGES,
+)
+_WAIT = _Histogram(
+    "message_trace_shown_seconds",
+    "For how long Microsoft can have shown rows before they were forwarded, by their age then; without "
+    "those of a backlog.",
+    WAITS,
+    "age",
+    BANDS.values(),
+)
+_BOUND = Gauge(
+    "message_trace_lateness_bound_ratio",
+    "Rows that Microsoft shows late are found within so many times their lateness.",
 )
 _QUOTA_LEFT = Gauge("message_trace_quota_left", "Requests that could be made at once.")
 _QUOTA_LIMIT = Gauge("message_trace_quota_limit", "Requests that are allowed in five minutes.")
@@ -114,7 +145,7 @@ class Telemetry:
     def __init__(self, intake_key: str, policy: Policy, clock: Clock) -> None:
         self._label = blake2b(intake_key.encode(), digest_size=4).hexdigest()
         self._clock = clock
-        self._live = clock.now()
+        self._coverage = Coverage.starting(clock.now())
         _BEHIND.set_function(self._behind)
         _DELAY.set(policy.delay.total_seconds())
         _FREQUENCY.set(policy.frequency.total_seconds())
@@ -142,7 +173,7 @@ class Telemetry:
 
     def covered(self, coverage: Coverage, now: datetime) -> None:
         """What has been read at ``now``. How far behind that is goes on growing until told anew."""
-        self._live = coverage.live
+        self._coverage = coverage
         _SDK.put_events_lag(self._label, (now - coverage.live).total_seconds())
         _FINAL.set(coverage.oldest.timestamp())
         _BACKLOG.set(_seconds(window.span for window in coverage.backlog))
@@ -157,6 +188,19 @@ class Telemetry:
         _FORWARDED.labels(kind.value).inc(len(forwarded))
         moment = milliseconds(now)
         _AGE.observe([max(moment - event.received, 0) / 1000 for event in forwarded])
+        if kind is not Kind.BACKLOG:
+            self._observe_waits(forwarded, now)
+
+    def promised(self, bound: float) -> None:
+        """Rows that Microsoft shows late are found within ``bound`` times their lateness."""
+        _BOUND.set(bound)
+
+    def _observe_waits(self, forwarded: Sequence[Event], now: datetime) -> None:
+        seconds: defaultdict[str, list[float]] = defaultdict(list)
+        for band, wait in waits(self._coverage, (event.received for event in forwarded), now):
+            seconds[band].append(wait)
+        for band, several in seconds.items():
+            _WAIT.observe(several, band)
 
     def refused(self, kind: Kind, refused: bool) -> None:
         """Whether windows of ``kind`` are refused, by whomever."""
@@ -186,7 +230,7 @@ class Telemetry:
         _QUOTA_LIMIT.set_function(lambda: budget.limit)
 
     def _behind(self) -> float:
-        return (self._clock.now() - self._live).total_seconds()
+        return (self._clock.now() - self._coverage.live).total_seconds()
 
 
 def _seconds(spans: Iterable[timedelta]) -> float:

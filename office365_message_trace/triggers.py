@@ -262,6 +262,7 @@ class MessageTraceTrigger(Trigger):
             clock,
             self._say,
             observer,
+            lambda: parts.budget.limit,
         ).run(coverage)
 
     def _owned(self, folder: str, clock: Clock) -> Ownership:
@@ -399,6 +400,10 @@ class _Observer(Telemetry):
         self._journal = journal
         self._log = log
         self._delivers = False
+
+    def promised(self, bound: float) -> None:
+        super().promised(bound)
+        self._journal.promised(bound)
 
     def accepted(self, events: int, seconds: float) -> None:
         super().accepted(events, seconds)

@@ -6,15 +6,19 @@ import argparse
 import json
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from office365_message_trace.collect.freshness import BANDS
+from office365_message_trace.model import span
 from sandbox.checker import Report
 from sandbox.faults import Answer, Drop, FaultPlan, Rule, html_page
 from sandbox.forms import REPORTING, Form, GraphForm
 from sandbox.graph import GraphOptions
 from sandbox.mailflow import MailFlowOptions
+from sandbox.measures.freshness import measured
 from sandbox.process import Exit, TriggerProcess
 from sandbox.reporting import ReportingOptions
 from sandbox.screen import Screen
@@ -24,6 +28,7 @@ DEADLINE_SECONDS = 45.0
 START_TIME_HOURS = 2
 PAGE_SIZE = 500
 SAMPLES = 2
+SMALL_TENANT = 1000
 
 _NAMES = {"reporting": "Reporting Web Service", "graph": "Microsoft Graph"}
 
@@ -74,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
         except KeyboardInterrupt:
             screen.line("Interrupted.")
             return 130
-        for line in account(world, outcome, service):
+        for line in (*account(world, outcome, service), *freshness(service)):
             screen.line(line)
         return 0 if outcome.ok and not world.failures else 1
 
@@ -123,6 +128,20 @@ def account(world: Sandbox, outcome: Outcome, service: str = "reporting") -> lis
         lines.append(outcome.trouble)
     lines.append("Nothing lost, nothing repeated." if outcome.ok else f"FAILED: {report}")
     return lines
+
+
+def freshness(service: str) -> Iterator[str]:
+    """The lines that tell how soon a small tenant's rows arrive, in a day of simulated time."""
+    found = measured(service, SMALL_TENANT)
+    yield ""
+    yield (
+        f"How fresh: a day of a tenant with {SMALL_TENANT:,} rows, in simulated time, "
+        f"{found.figures.requests:,} requests."
+    )
+    yield "From when Microsoft shows a row until the intake has it:"
+    for bound in filter(found.seconds.__contains__, BANDS):
+        half, most = (span(timedelta(seconds=found.percentile(bound, s))) for s in (0.5, 0.99))
+        yield f"  shown within {span(bound) + ' of receipt':<22} half of them within {half}, 99 % within {most}"
 
 
 def _options(trigger: str) -> SandboxOptions:

@@ -25,9 +25,10 @@ MINUTE = 60
 WELL = {
     "up": "1x400",
     "process_start_time_seconds": "-90000x400",
-    "message_trace_live_edge_behind_seconds": "330x400",
-    "message_trace_timedelta_seconds": "300x400",
+    "message_trace_live_edge_behind_seconds": "90x400",
+    "message_trace_timedelta_seconds": "60x400",
     "message_trace_frequency_seconds": "60x400",
+    "message_trace_lateness_bound_ratio": "1x400",
     "message_trace_last_read_timestamp_seconds": "0+60x400",
     "message_trace_backlog_seconds": "0x400",
     "message_trace_gap_seconds": "0x400",
@@ -72,7 +73,7 @@ CASES = [
         "the longest frequency",
         118,
         frequency_seconds="3600x400",
-        **{READ: "0x59 3600x59 7200x280", BEHIND: "300+60x59 " * 7},
+        **{READ: "0x59 3600x59 7200x280", BEHIND: "60+60x59 " * 7},
     ),
     case("the guide's timedelta", 390, timedelta_seconds="86400x400", **{BEHIND: "86430x400"}),
     case("an old gap is known", 390, gap_seconds="7200x400"),
@@ -81,10 +82,10 @@ CASES = [
         "started a minute ago",
         121,
         process_start_time_seconds="-9x100 _x19 7200x280",
-        **{READ: "0+60x100 _x19 6000x280", BEHIND: "330x100 _x19 330x280"},
+        **{READ: "0+60x100 _x19 6000x280", BEHIND: "90x100 _x19 90x280"},
     ),
-    case("one of two answers no scrape", 80, "Down", up="1x20 0x380", **{BEHIND: "330x20 _x380"}),
-    case("it answers again", 120, up="1x20 0x80 1x300", **{BEHIND: "330x20 _x80 330x300"}),
+    case("one of two answers no scrape", 80, "Down", up="1x20 0x380", **{BEHIND: "90x20 _x380"}),
+    case("it answers again", 120, up="1x20 0x80 1x300", **{BEHIND: "90x20 _x80 90x300"}),
     case("no window is read", 100, "Stalled", **{READ: "0+60x50 3000x350"}),
     case("no window was ever read", 100, "Stalled", **{READ: "0x400"}),
     case("not for half an hour yet", 75, **{READ: "0+60x50 3000x350"}),
@@ -94,7 +95,7 @@ CASES = [
     case("the alert of a gap ends", 200, gap_seconds="0x120 3600x280"),
     case("another gap", 230, "Gap", gap_seconds="3600x220 7200x180"),
     case("back with a gap after three hours", 270, "Gap", gap_seconds="0x60 _x180 7200x160"),
-    case("the loop waits", 120, "Behind", **{BEHIND: "330x60 330+60x340"}),
+    case("the loop waits", 120, "Behind", **{BEHIND: "90x60 90+60x340"}),
     case(
         "more mail than can be read",
         300,
@@ -127,6 +128,15 @@ CASES = [
         "QuotaExhausted",
         quota_left="70x100 " + "0 1 0 3 0 0 2 " * 43,
     ),
+    case(
+        "the largest tenants spend all of it as planned",
+        200,
+        lateness_bound_ratio="2x400",
+        quota_left="1x400",
+    ),
+    case("late rows are found late", 230, "RereadRarely", lateness_bound_ratio="1x100 4x300"),
+    case("the bound is at its promise", 390, lateness_bound_ratio="3x400"),
+    case("late rows were found late for an hour", 230, lateness_bound_ratio="1x100 4x60 1x300"),
     case("others spend of the quota", 200, "Throttled", **{THROTTLED: "0x100 0+1x300"}),
 ]
 
@@ -230,7 +240,7 @@ def test_every_alert_fires_in_some_case() -> None:
 
 
 def test_no_collector_at_all_is_an_alert() -> None:
-    before = [Series("message_trace_live_edge_behind_seconds", labelled(instance="a"), [(0, 330)])]
+    before = [Series("message_trace_live_edge_behind_seconds", labelled(instance="a"), [(0, 90)])]
     rule = RULES["MessageTraceDown"]["expr"]
     assert evaluate(rule, before, 19 * MINUTE) == {}
     assert evaluate(rule, before, 21 * MINUTE) == {labelled(): 1.0}

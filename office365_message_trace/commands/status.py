@@ -9,8 +9,10 @@ from typing import Any
 from rich.text import Text
 
 from office365_message_trace.clock import Clock
+from office365_message_trace.collect.freshness import staleness
 from office365_message_trace.collect.ownership import Mark, read_mark
 from office365_message_trace.collect.tenants import current_folder
+from office365_message_trace.collect.timetable import LARGEST_BOUND
 from office365_message_trace.commands.screen import line
 from office365_message_trace.commands.words import count, late_sentence, moment, span
 from office365_message_trace.coverage import Cause, Coverage
@@ -99,9 +101,10 @@ class Status:
                 "seconds_left": backlog.left.total_seconds() if backlog.left is not None else None,
             },
             "rereads": [
-                {"trail_seconds": each.trail.total_seconds(), "edge": each.edge}
-                for each in (coverage.passes[1:] if coverage else ())
+                {"age_seconds": age.total_seconds(), "read_seconds_ago": ago.total_seconds()}
+                for age, ago in (staleness(coverage, self.now) if coverage else ())
             ],
+            "late_rows_bound": (progress.bound or None) if progress else None,
             "gaps": [
                 {"window": _pair(gap.window), "cause": gap.cause.value}
                 for gap in (coverage.gaps if coverage else ())
@@ -155,11 +158,13 @@ class Status:
         else:
             yield line("", "live edge", text)
         yield line("", "backlog", self._backlog_text())
-        for each in coverage.passes[1:]:
-            text = f"after {span(each.trail)}: done up to {moment(each.edge)}"
-            if each.behind:
-                text += f", but for {count(len(each.behind), 'window')} before"
-            yield line("", "re-read", text)
+        for age, ago in staleness(coverage, self.now):
+            yield line("", "re-read", f"up to {span(age)} old: {span(ago)} ago at the earliest")
+        progress = self.diary.progress
+        if progress and progress.bound:
+            level = "warning" if progress.bound > LARGEST_BOUND else ""
+            text = f"found within {progress.bound:.1f} times their lateness"
+            yield line(level, "late rows", text)
         yield line(
             "",
             "complete",

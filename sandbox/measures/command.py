@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 from sandbox.clock import MINUTE_MS, to_ms
+from sandbox.measures.freshness import TENANTS, described, measured
 from sandbox.measures.mail import SteadyMail
 from sandbox.measures.rig import START, Rig
 from sandbox.measures.storage import Traffic
@@ -152,7 +153,19 @@ def _per_hour(traffic: Traffic, hours: int) -> Iterator[str]:
     yield f"  {traffic.deletes / hours:.0f} DELETEs an hour"
 
 
+def freshness() -> Iterator[str]:
+    """How long rows take from when Microsoft shows them until the intake has them."""
+    yield "p50/p99 seconds from shown to accepted, of rows shown up to 5 min, 5-10, 10-30, 30-120 min, later"
+    for service in ("graph", "reporting"):
+        for rows_a_day in TENANTS:
+            yield described(service, measured(service, rows_a_day))
+    for rows_a_day in (1000, MILLION):
+        crowded = measured("graph", rows_a_day, other=OtherClient(50, 300))
+        yield f"while another tool spends half the quota: {described('graph', crowded)}"
+
+
 MEASURES: dict[str, Callable[[], Iterator[str]]] = {
+    "freshness": freshness,
     "speed": speed,
     "crowd": crowd,
     "quiet": quiet,

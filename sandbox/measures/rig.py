@@ -53,7 +53,10 @@ class Figures:
     refused: int = 0
     """Requests that found the quota spent."""
     rows: int = 0
-    """Rows that the intake took."""
+    """Rows that the intake took, and all that were `read`."""
+    read: int = 0
+    bound: float = 0.0
+    """What was promised last: by what multiple of its lateness a late row is found."""
     worst_lag: float = 0.0
     """Seconds by which fresh mail was behind at most, from its age when it was due."""
     traffic: Traffic = field(default_factory=Traffic)
@@ -77,6 +80,7 @@ class Rig:
         backlog: timedelta,
         *,
         frequency: int = 60,
+        delay: int = 1,
         page_size: int | None = None,
         other: OtherClient | None = None,
     ) -> None:
@@ -100,13 +104,14 @@ class Rig:
             reporting = ReportingService(tenant, entra, now, options)
             self._service = SimulatedReporting(reporting, 0, 0)
         self._policy = Policy(
-            delay=timedelta(minutes=5),
+            delay=timedelta(minutes=delay),
             frequency=timedelta(seconds=frequency),
             lookback=timedelta(hours=24),
             history=self._service.history,
         )
         resource = self._service.resource
         credentials = SimulatedCredentials(entra, resource, self.clock, troubles, witness)
+        budget = RequestBudget(self.storage, self.clock, self._policy.frequency)
         http = _Http(
             self._service,
             credentials,
@@ -115,12 +120,14 @@ class Rig:
             troubles,
             witness,
             Random(1),
-            RequestBudget(self.storage, self.clock, self._policy.frequency),
+            budget,
         )
         self._http = http
         transport = Transport(http, "Microsoft", self.clock, _unsaid, credentials)
-        self._coverage = Coverage.starting(START - backlog, self._policy)
+        self._coverage = Coverage.starting(START - backlog)
         self._counting_from_ms: int | None = None
+        self.accepted: Callable[[Event, int], None] = lambda event, ms: None
+        """Told of each event and when it was accepted, while it is counted."""
         self.watch: Callable[[], None] = lambda: None
         """Called when the collector holds the most: while it delivers."""
         self._collector = Collector(
@@ -132,6 +139,7 @@ class Rig:
             self.clock,
             _unsaid,
             self,
+            lambda: budget.limit,
         )
 
     def run(self, lasts: timedelta, after: timedelta = timedelta(0)) -> Figures:
@@ -150,6 +158,9 @@ class Rig:
             self.watch()
             self.clock.elapse(_PUSH_SECONDS)
             self.figures.rows += len(batch)
+            if self._counting_from_ms is None:
+                for event in batch:
+                    self.accepted(event, self.clock.ms)
             yield Delivery(batch, [])
 
     def covered(self, coverage: Coverage, now: datetime) -> None:
@@ -160,17 +171,22 @@ class Rig:
         elif self.clock.ms >= self._counting_from_ms:
             self._counting_from_ms = None
             self._refused_before = len(self._witness.over_quota)
-            self.figures = self._http.figures = Figures()
+            self.figures = self._http.figures = Figures(bound=self.figures.bound)
             self.storage.traffic = self.figures.traffic
 
     def page(self, kind: Kind, rows: int, forwarded: list[Event], now: datetime) -> None:
-        """Told by the collector; rows are counted where they arrive."""
+        """Told by the collector."""
+        self.figures.read += rows
 
     def refused(self, kind: Kind, refused: bool) -> None:
         """Told by the collector; nothing is refused here."""
 
     def discarded(self, events: int) -> None:
         """Told by the collector; no event is refused here."""
+
+    def promised(self, bound: float) -> None:
+        """Told by the collector."""
+        self.figures.bound = bound
 
 
 class _Http(MicrosoftHttp):

@@ -29,12 +29,13 @@ Fresh
    the intake, of the storage; a process that is down or replaced; another tenant that is collected), and
    for rows that are late `CATCHING_UP_MS` after the request budget no longer makes re-reads wait.
  * Where settings change before a row is due, the bound is that of the slowest of them.
- * `SLACK_MS` for one read and its delivery; `CROWDED_MS` while another client spends of the quota.
+ * `SLACK_MS` for one read and its delivery, and `PAGE_MS` more for each page of a burst; `CROWDED_MS` while another client spends of the quota.
  * An event that the intake refused is sent again with the next read of its time, and a row that listings
    leave out comes when its message is asked for by id: neither has a bound but the end.
  * Time of which an answer showed less than there was (a lie, a replica that is behind) has no bound but
    the end, either: what was left out comes with the next read of it.
- * A bad record delays others for `BAD_RECORD_MS` after it is first met, until it is found.
+ * A bad record delays others for `BAD_RECORD_MS` after it is first met, until it is found. What is received
+   in the `BEFORE_BAD_MS` before it and comes late has no bound but the end: only the last read asks for it.
 
 Bounded
  * Two processes together may exceed the request budget while one replaces the other. So may two lives if
@@ -55,11 +56,20 @@ CATCHING_UP_MS = 15 * MINUTE_MS
 SLACK_MS = 60_000
 """One read: pages of a request each, and their delivery."""
 
+PAGE_MS = 5_000
+"""More for each page of what is received around a row at once: the read and delivery of a burst."""
+
 CROWDED_MS = 15 * MINUTE_MS
 
-LEAST_LATENESS_MS = 10 * MINUTE_MS
-"""What comes later than the delay is promised within three times its lateness, but no sooner than three
-times this, nor than what is on time."""
+FEW_PAGES = 150
+"""In a day: the mail of a tenant of which late rows are promised within `FEW_BOUND` times their lateness and
+two live reads."""
+
+FEW_BOUND = 1.25
+
+MOST_BOUND, LEAST_LATENESS_MS = 3, 10 * MINUTE_MS
+"""In larger tenants, what comes later than the delay is promised within three times its lateness and two live
+reads, but no sooner than three times this, nor than what is on time."""
 
 FINAL_SHARE = 1.3
 """Of the age at which time is read for the last time: that read is due when a quarter more has passed."""
@@ -76,6 +86,9 @@ HIDDEN_MS = 3 * 24 * HOUR_MS
 
 NEXT_MS = 1
 """Neighbouring windows share their bounds, and the service may know finer times than it shows."""
+
+BEFORE_BAD_MS = 2_000
+"""Services read beyond the end of a window."""
 
 BAD_RECORD_MS = 2 * HOUR_MS
 

@@ -11,12 +11,17 @@ from sandbox.mailflow import LARGE
 from sandbox.rows import Version
 from sandbox.simulation.events import REFUSED_ID, Events, Identity, RowKey
 from sandbox.simulation.exceptions import (
+    BEFORE_BAD_MS,
     CROWDED_MS,
+    FEW_BOUND,
+    FEW_PAGES,
     FINAL_SHARE,
     FINAL_SLACK_MS,
     LEAST_FINAL_MS,
     LEAST_LATENESS_MS,
+    MOST_BOUND,
     NEXT_MS,
+    PAGE_MS,
     SLACK_MS,
 )
 from sandbox.simulation.gaps import Gap
@@ -219,11 +224,28 @@ class Promises:
         if not on_time:
             if shown.lateness_ms > min(each.lookback_ms for each in in_force):
                 return None
-            bound_ms = max(first_ms, 3 * max(shown.lateness_ms, LEAST_LATENESS_MS))
+            bound_ms = max(first_ms, self._late_bound_ms(in_force, shown.lateness_ms))
         slack_ms = SLACK_MS + (CROWDED_MS if self._scenario.crowded else 0)
         hindered = self._disturbances if on_time else self._hindered
         at_ms = _extended(hindered, shown.received_ms, shown.received_ms + bound_ms + slack_ms)
         return Deadline(at_ms, bound_ms, on_time)
+
+    def _burst_ms(self, shown: Shown) -> int:
+        """How long the pages of all that is received around a row take, at a read every `frequency`."""
+        around_ms = max(settings.frequency_ms for _, settings in self._history)
+        rows = self._collected.tenant.count(
+            from_ms(shown.received_ms - around_ms),
+            from_ms(shown.received_ms + around_ms),
+            from_ms(self._end_ms),
+        )
+        return rows // self._scenario.page_size * PAGE_MS
+
+    def _late_bound_ms(self, in_force: list[Settings], lateness_ms: int) -> int:
+        """Little mail is read again so often that late rows come within a quarter of their lateness more."""
+        two_reads_ms = 2 * max(each.frequency_ms for each in in_force)
+        if self._scenario.pages_a_day <= FEW_PAGES:
+            return int(FEW_BOUND * lateness_ms) + two_reads_ms
+        return MOST_BOUND * max(lateness_ms, LEAST_LATENESS_MS) + two_reads_ms
 
     def _has_bounds(self, shown: Shown) -> bool:
         """Whether rows like it have any bound but the end."""
@@ -231,6 +253,9 @@ class Promises:
         if "intake" in self._scenario.groups and trace_id.startswith(REFUSED_ID):
             return False
         if self._scenario.recipients_shown is not None and recipient.startswith(LARGE):
+            return False
+        before_bad = range(shown.received_ms, shown.received_ms + BEFORE_BAD_MS + 1)
+        if not self._bad_ms.isdisjoint(before_bad):
             return False
         return _touching(self._misled, shown.received_ms, shown.received_ms) is None
 
@@ -270,6 +295,8 @@ class Promises:
             return
         coming = (each.at_ms for each in arrivals if each.at_ms > deadline_ms)
         arrival_ms = next(coming, None)
+        if arrival_ms is not None and arrival_ms <= deadline_ms + self._burst_ms(shown):
+            return
         if arrival_ms is None:
             self._violated("not forwarded in time, nor ever", shown, outcome)
             return

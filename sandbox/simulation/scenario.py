@@ -135,6 +135,12 @@ class Scenario:
         )
 
     @property
+    def pages_a_day(self) -> float:
+        """As far as mail comes evenly."""
+        rows = self.mail.messages_per_minute * 1440 * self.mail.mean_recipients
+        return rows / self.page_size
+
+    @property
     def real_pages(self) -> bool:
         """Whether pages are as large as the real service's."""
         return self.page_size == (_REPORTING_PAGE if self.service == "reporting" else _GRAPH_PAGE)

@@ -8,7 +8,7 @@ from datetime import datetime
 from office365_message_trace.collect.ownership import OwnedHttp, OwnedStorage, Ownership
 from office365_message_trace.collect.tenants import Identity, find_place
 from office365_message_trace.collector import Collector
-from office365_message_trace.coverage import Coverage, Kind, Policy
+from office365_message_trace.coverage import Coverage, Kind
 from office365_message_trace.ledger import Ledger
 from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.model import Event
@@ -18,7 +18,7 @@ from office365_message_trace.quota import RequestBudget
 from office365_message_trace.resume import learn_time, opening_coverage
 from office365_message_trace.sekoia.intake_formats import INTAKE_FORMATS
 from office365_message_trace.state import StateStore
-from office365_message_trace.storage import PatientStorage, Storage
+from office365_message_trace.storage import PatientStorage
 from office365_message_trace.transport import Transport
 from sandbox.graph import GraphService
 from sandbox.intake import Intake, IntakeOptions
@@ -116,7 +116,8 @@ class World:
         own = OwnedStorage(Below(self.storage, where.folder), owner)
         storage = PatientStorage(own, clock, self._log)
         policy = replace(settings.policy, history=self.place.service.history)
-        source = self._source(policy, own, clock)
+        budget = RequestBudget(own, clock, policy.frequency)
+        source = self._source(budget, clock)
         now = learn_time(source, clock)
         store, ledger = StateStore(storage, self._log), Ledger(storage)
         coverage = opening_coverage(
@@ -137,6 +138,7 @@ class World:
             clock,
             self._log,
             self,
+            lambda: budget.limit,
         ).run(coverage)
 
     def covered(self, coverage: Coverage, now: datetime) -> None:
@@ -147,6 +149,9 @@ class World:
 
     def refused(self, kind: Kind, refused: bool) -> None:
         """Told by the collector."""
+
+    def promised(self, bound: float) -> None:
+        """Told by the collector; the judge has bounds of its own."""
 
     def accepted(self, events: int, seconds: float) -> None:
         """Told by the pusher; the judge does not listen to it."""
@@ -191,7 +196,7 @@ class World:
             reporting_format=scenario.reporting_format,
         )
 
-    def _source(self, policy: Policy, storage: Storage, clock: MicrosoftClock) -> ODataClient:
+    def _source(self, budget: RequestBudget, clock: MicrosoftClock) -> ODataClient:
         service = self.place.service
         credentials = SimulatedCredentials(
             self._entra, service.resource, self.clock, self.troubles, self.witness, clock.heard
@@ -204,7 +209,7 @@ class World:
             self.troubles,
             self.witness,
             self._microsoft_chance,
-            RequestBudget(storage, clock, policy.frequency),
+            budget,
         )
         http.date, credentials.date = self.scenario.dates
         http.distort = self.place.distortions.answer

@@ -160,6 +160,9 @@ class Laboratory:
     def refused(self, kind: Kind, refused: bool) -> None:
         """Told by the collector."""
 
+    def promised(self, bound: float) -> None:
+        """Told by the collector."""
+
     def discarded(self, events: int) -> None:
         """Told by the collector."""
         self.given_up_events += events
@@ -218,7 +221,17 @@ class _Process:
             lab,
             INTAKE_FORMATS["reporting"],
         )
-        Collector(source, pusher, ledger, store, lab.settings, clock, lab.log, lab).run(coverage)
+        Collector(
+            source,
+            pusher,
+            ledger,
+            store,
+            lab.settings,
+            clock,
+            lab.log,
+            lab,
+            lambda: budget.limit,
+        ).run(coverage)
 
 
 class _MachineClock(VirtualClock):

@@ -13,7 +13,7 @@ from office365_message_trace.model import MILLISECOND
 from office365_message_trace.transport import Answer
 from sandbox.clock import from_ms
 from tests.claims.laboratory import T0, Laboratory, policy
-from tests.claims.service import Asked, D, Fields, H, Kind, M, Mail, Service
+from tests.claims.service import Asked, D, Fields, H, Kind, M, Mail, Service, shown_after
 
 both = pytest.mark.parametrize("kind", ["reporting", "graph"])
 
@@ -263,6 +263,24 @@ def test_a_record_that_spoils_every_page_costs_its_millisecond(
     assert declared <= 3 * len(bad) * MILLISECOND  # with the neighbours that share a bound
     failed = [given for given in service.given if given.rows is None]
     assert len(failed) < 200 * len(bad)
+
+
+@both
+@pytest.mark.parametrize("status", [400, 500])
+def test_a_bad_record_of_quiet_time_that_shows_late_holds_up_no_fresh_mail(
+    kind: Kind, status: int
+) -> None:
+    """Fresh mail is read together with time that held no rows, which costs nothing."""
+    bad = T0 + 40 * M
+    fresh = [Mail(T0 + 2 * H + n * M, f"r{n}") for n in range(60)]
+    service = Service(kind, [Mail(T0 - M, "early"), shown_after(80 * M, bad, "bad"), *fresh])
+    service.instead = _spoiling({bad}, Answer(status, {}, b""))
+    lab = Laboratory(service, policy(delay=1, frequency=60)).run(T0 + 4 * H)
+    assert [row.id for row in lab.missing()] == ["bad"]
+    accepted = {
+        str(event.get("MessageTraceId") or event.get("id")): at for at, event in lab.intake.accepted
+    }
+    assert max(accepted[row.id] - row.received for row in fresh) <= 3 * M
 
 
 @both

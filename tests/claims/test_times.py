@@ -7,6 +7,7 @@ from random import Random
 import pytest
 
 from office365_message_trace.transport import Answer
+from sandbox.clock import from_ms
 from tests.claims.laboratory import T0, Laboratory, policy
 from tests.claims.service import Asked, D, H, Kind, M, Mail, S, Service, shown_after
 
@@ -26,6 +27,15 @@ def test_mail_of_a_short_pause_and_late_mail_do_not_wait_for_the_backlog(kind: K
     assert any(name.startswith("backlog") for name in missing), "the backlog is too short"
     assert not any(name.startswith("fresh") for name in missing)
     assert not any(name.startswith("late") for name in missing)
+
+
+def test_backlog_that_waits_for_its_last_read_makes_late_mail_wait_no_longer() -> None:
+    """It is no mail of the look-back, however much it is."""
+    mail = [Mail(T0 - 10 * D + n * M, f"r{n}") for n in range(11 * 24 * 60)]
+    lab = Laboratory(Service("reporting", mail, page_size=5), policy(frequency=60), start_time=240)
+    lab.run(T0 + 4 * H)
+    assert lab.saved.rows_since(from_ms(T0 - 8 * D)) > 10_000, "it does not wait"
+    assert not any("more mail than the request quota allows" in text for text in lab.said())
 
 
 def test_rows_still_arriving_at_the_end_of_the_look_back_are_reported() -> None:

@@ -15,7 +15,6 @@ import pytest
 from office365_message_trace.collect.tenants import Identity, find_place
 from office365_message_trace.commands.keeping import goes_with_container
 from office365_message_trace.coverage import Coverage
-from office365_message_trace.settings import OAuthSettings
 from office365_message_trace.state import COPIES, StateStore
 from office365_message_trace.storage import FolderStorage
 from sandbox import Answer, Drop, KeyPair, MailFlowOptions, OtherDate, Rule, SandboxOptions
@@ -31,10 +30,7 @@ def saved_state(desk: Desk, minutes: float = 6) -> FolderStorage:
     """The storage of a trigger that has read up to so many ``minutes`` ago."""
     storage = FolderStorage(desk.data / "message_trace")
     store = StateStore(storage, Logbook())
-    policy = OAuthSettings(
-        tenant_id="t", client_id="c", client_secret="s", intake_key="k"  # type: ignore[arg-type]
-    ).policy
-    store.save(Coverage.starting(wall_clock() - timedelta(minutes=minutes), policy))
+    store.save(Coverage.starting(wall_clock() - timedelta(minutes=minutes)))
     return storage
 
 

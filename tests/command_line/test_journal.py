@@ -51,7 +51,7 @@ def clock() -> TurnedClock:
 def behind(hours: float) -> Coverage:
     """A coverage with so many hours of backlog."""
     start = NOON - timedelta(hours=hours)
-    return Coverage.starting(start, POLICY).with_outage_behind(NOON + timedelta(minutes=6), POLICY)
+    return Coverage.starting(start).with_outage_behind(NOON + timedelta(minutes=6), POLICY)
 
 
 def test_a_new_problem_is_written_at_once(storage: CountedStorage, clock: TurnedClock) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from office365_message_trace.collect.ownership import Ownership
 from office365_message_trace.collect.tenants import Identity, find_place
-from office365_message_trace.coverage import Cause, Coverage, Gap, Policy
+from office365_message_trace.coverage import Cause, Coverage, Gap, Policy, Span
 from office365_message_trace.journal import Journal
 from office365_message_trace.ledger import Ledger, stored_volume
 from office365_message_trace.model import Window, milliseconds
@@ -20,14 +21,20 @@ from sandbox.process import TriggerProcess
 from tests.command_line.conftest import Desk
 from tests.support import NOON, Logbook, TurnedClock, row
 
-POLICY = Policy(timedelta(minutes=5), timedelta(minutes=1), timedelta(hours=24))
+HOUR = timedelta(hours=1)
+POLICY = Policy(timedelta(minutes=1), timedelta(minutes=1), timedelta(hours=24))
 
 
 def written_state(desk: Desk) -> FolderStorage:
     """A trigger that came two hours' backlog far, with a gap of each cause, a problem and three rows."""
     storage = FolderStorage(desk.data / "message_trace")
     now = wall_clock().replace(microsecond=0)
-    coverage = Coverage.starting(now - timedelta(hours=2), POLICY).with_outage_behind(now, POLICY)
+    coverage = Coverage.starting(now - timedelta(hours=2)).with_outage_behind(now, POLICY)
+    read = [
+        Span(Window(now - timedelta(hours=start), now - timedelta(hours=end)), now - ago * HOUR)
+        for start, end, ago in ((30, 20, 6), (20, 2, 3))
+    ]
+    coverage = replace(coverage, spans=(*read, *coverage.spans))
     for days, cause in enumerate(Cause, start=30):
         lost = Window(now - timedelta(days=days, hours=1), now - timedelta(days=days))
         coverage = coverage.with_gap(Gap(lost, cause))
@@ -55,10 +62,9 @@ def test_a_state_is_told_line_by_line(desk: Desk) -> None:
     assert said.status == 0
     for text in (
         "live edge: ",
-        "6 minutes behind now",
-        "backlog: 1.9 hours of receive time left, from ",
-        "re-read: after 10 minutes: done up to ",
-        "re-read: after 1 day: done up to ",
+        "2 minutes behind now",
+        "backlog: 2 hours of receive time left, from ",
+        "re-read: up to 1 day old: 6 hours ago at the earliest",
         "complete: up to ",
         "ledger: 3 rows in 1 bucket, 48 bytes",
         "requests: 0 of 90 spent in the last five minutes",
@@ -77,10 +83,12 @@ def test_json_holds_the_same_in_numbers(desk: Desk) -> None:
     written_state(desk)
     told = desk.run("status", "--json").json
     assert told["ledger"] == {"buckets": 1, "rows": 3}
-    assert told["backlog"]["seconds"] == pytest.approx(114 * 60)
-    assert told["lag_seconds"] == pytest.approx(360, abs=30)
+    assert told["backlog"]["seconds"] == pytest.approx(118 * 60)
+    assert told["lag_seconds"] == pytest.approx(120, abs=30)
     assert datetime.fromisoformat(told["live_edge"]).tzinfo is not None
-    assert [each["trail_seconds"] for each in told["rereads"]][0::7] == [600.0, 86400.0]
+    ages = [each["age_seconds"] for each in told["rereads"]]
+    assert ages == [86400.0, 259200.0]
+    assert [each["read_seconds_ago"] // 3600 for each in told["rereads"]] == [6, 6]
     assert {gap["cause"] for gap in told["gaps"]} == {cause.value for cause in Cause}
     assert all(datetime.fromisoformat(gap["window"][0]).tzinfo for gap in told["gaps"])
     assert told["problems"][0]["text"] == "The client secret has expired."
@@ -155,13 +163,13 @@ def test_what_was_accepted_before_a_stop_is_told_after_it(desk: Desk, tmp_path: 
     assert "The Sekoia.io intake accepts the events." in process.output
 
 
-@pytest.mark.parametrize(("minutes", "late"), [(6, False), (9, False), (11, True), (24, True)])
+@pytest.mark.parametrize(("minutes", "late"), [(2, False), (5, False), (7, True), (24, True)])
 def test_fresh_mail_that_is_late_is_a_verdict(desk: Desk, minutes: int, late: bool) -> None:
     """By `timedelta` and `frequency`, and what is an ordinary pause."""
     storage = FolderStorage(desk.data / "message_trace")
     then = wall_clock().replace(microsecond=0) - timedelta(minutes=minutes)
     journal = Journal(storage, TurnedClock(then), POLICY)
-    StateStore(storage, Logbook(), journal.saved).save(Coverage.starting(then, POLICY))
+    StateStore(storage, Logbook(), journal.saved).save(Coverage.starting(then))
     told, checked = desk.run("status"), desk.run("check")
     assert told.status == late
     assert desk.run("status", "--json").json["late"] is late
@@ -169,8 +177,27 @@ def test_fresh_mail_that_is_late_is_a_verdict(desk: Desk, minutes: int, late: bo
     for said, name in ((told, "live edge"), (checked, "state")):
         found = [text for text in said.lines("warning") if f"{name}: " in text]
         assert bool(found) is late
-        assert all("at most 10 minutes are usual" in text for text in found)
+        assert all("at most 6 minutes are usual" in text for text in found)
         assert all("the trigger does not run, or waits: start it" in text for text in found)
+
+
+@pytest.mark.parametrize(("bound", "said"), [(1.22, "1.2"), (3.0, "3.0"), (3.3, "3.3")])
+def test_how_soon_late_rows_are_found_is_told_and_warned_of_beyond_three_times_their_lateness(
+    desk: Desk, bound: float, said: str
+) -> None:
+    storage = written_state(desk)
+    Journal(storage, TurnedClock(wall_clock()), POLICY).promised(bound)
+    told = desk.run("status")
+    text = f"late rows: found within {said} times their lateness"
+    assert text in told.out
+    assert any(text in line for line in told.lines("warning")) is (bound > 3)
+    assert desk.run("status", "--json").json["late_rows_bound"] == bound
+
+
+def test_before_a_trigger_has_told_how_soon_late_rows_are_found_nothing_is_said(desk: Desk) -> None:
+    written_state(desk)
+    assert "late rows" not in desk.run("status").out
+    assert desk.run("status", "--json").json["late_rows_bound"] is None
 
 
 def test_without_a_journal_there_is_no_verdict(desk: Desk) -> None:

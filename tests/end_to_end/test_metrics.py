@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from sandbox import Answer, Drop, Rule
+from sandbox import Answer, Drop, Rule, make_row
 from tests.end_to_end.conftest import OpenScene
 from tests.end_to_end.scene import Scene
 
@@ -78,6 +78,31 @@ def test_the_age_of_events_is_a_histogram(scene: Scene, samples: Samples) -> Non
     assert samples[name + "_bucket", "600.0"] == 0, "all mail of the scene is older"
     assert samples[name + "_bucket", "10800.0"] == scene.rows
     assert 600 < samples[name + "_sum", ""] / scene.rows < 10800
+
+
+def test_how_long_rows_were_shown_is_told_of_fresh_and_late_ones_and_not_of_a_backlog(
+    scene: Scene, samples: Samples
+) -> None:
+    """All mail of the scene is a backlog, until a row shows up late."""
+    name = "message_trace_shown_seconds"
+    bands = {label for each, label in samples if each == name + "_count"}
+    assert bands == {"5m", "10m", "30m", "2h", "1d", "3d"}
+    assert total(samples, name + "_count") == 0
+    shown = scene.world.now() - timedelta(minutes=8)
+    scene.world.tenant.add(make_row(shown))
+    before = scene.rows
+    scene.process.wait_until(lambda: scene.delivered)
+    assert scene.rows == before
+    after = scraped(scene)
+    counts = {label: value for (each, label), value in after.items() if each == name + "_count"}
+    assert after[name + "_sum", "10m"] < 300, "since the last read that did not find it"
+    assert counts == {**dict.fromkeys(bands, 0), "10m": 1}
+
+
+def test_within_what_multiple_of_their_lateness_late_rows_are_found_is_a_gauge(
+    samples: Samples,
+) -> None:
+    assert samples["message_trace_lateness_bound_ratio", ""] == pytest.approx(1 + 2 / 9)
 
 
 def test_how_far_it_is_shows_in_gauges(scene: Scene, samples: Samples) -> None:

@@ -15,11 +15,13 @@ MISTAKES: dict[str, Any] = {
     "intake_key": "   ",
     "intake_server": "http://intake.example",
     "timedelta": "soon",
-    "start_time": -1,
-    "frequency": 9,
-    "lookback": 73,
-    "chunk_size": 10_001,
+    "start_time": "1.5",
+    "frequency": "a minute",
+    "lookback": "forever",
+    "chunk_size": "none",
 }
+LIMITED: dict[str, Any] = {"frequency": 9, "lookback": "73", "chunk_size": 10_001}
+"""Beyond the limits, with the nearest numbers: 10, 72 and 10000."""
 UNKNOWN: dict[str, Any] = {"tenantid": "x", "Timedelta": 3}
 
 OBSERVED_SECONDS = 4.0
@@ -28,11 +30,13 @@ OBSERVED_SECONDS = 4.0
 
 @pytest.fixture(scope="module")
 def scenes(open_scene: OpenScene) -> dict[str, Scene]:
-    """A process with a wrong secret, one with all mistakes at once, one with unknown fields."""
+    """A process with a wrong secret, one with all mistakes at once, one with unknown fields, one with numbers
+    beyond their limits."""
     opened = {
         "wrong secret": open_scene(),
         "mistakes": open_scene(client_id=None, **MISTAKES),
         "unknown": open_scene(**UNKNOWN),
+        "limited": open_scene(**LIMITED),
     }
     app = opened["wrong secret"].world.app
     app.secrets = {"another secret": None}
@@ -65,7 +69,7 @@ def test_all_mistakes_of_a_configuration_are_told_in_one_critical_log_without_va
     (message,) = scenes["mistakes"].world.playbook.messages("critical")
     for name in ("client_id", *MISTAKES):
         assert f"{name} " in message
-    for value in ("not an identifier", "intake.example", "soon", "10001", "73"):
+    for value in ("not an identifier", "intake.example", "soon", "a minute", "forever"):
         assert value not in message
 
 
@@ -86,6 +90,22 @@ def test_fields_that_are_not_known_are_warned_of_by_name_and_hinder_nothing(
     assert len(warnings) == len(UNKNOWN)
     for name in UNKNOWN:
         assert any(f" {name}." in warning for warning in warnings)
+    assert scene.report().ok
+
+
+def test_numbers_beyond_their_limits_are_said_once_at_the_start_and_hinder_nothing(
+    scenes: dict[str, Scene],
+) -> None:
+    scene = scenes["limited"]
+    scene.wait_until_delivered()
+    used = {"frequency": 10, "lookback": 72, "chunk_size": 10_000}
+    assert f"message_trace_frequency_seconds {used['frequency']}.0" in scene.metrics()
+    scene.process.stop()
+    assert scene.world.playbook.messages("warning") == [
+        f"{name} is beyond its limits; {number} is used instead, the nearest number that is allowed."
+        for name, number in used.items()
+    ]
+    assert scene.world.playbook.messages("error", "critical") == []
     assert scene.report().ok
 
 

@@ -18,6 +18,7 @@ from office365_message_trace.errors import Stopped
 from office365_message_trace.graph import GraphClient
 from office365_message_trace.ledger import Ledger
 from office365_message_trace.pusher import BatchPusher
+from office365_message_trace.quota import MOST_REQUESTS
 from office365_message_trace.session import TimeoutSession
 from office365_message_trace.state import StateStore
 from office365_message_trace.storage import storage_at
@@ -68,9 +69,10 @@ def collect(graph: str, intake: str, start: datetime, folder: Path) -> None:
         clock,
         say,
         telemetry,
+        lambda: MOST_REQUESTS,
     )
     try:
-        collector.run(Coverage.starting(start, POLICY))
+        collector.run(Coverage.starting(start))
     except Stopped:
         print(peak_memory())
 

@@ -7,7 +7,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from itertools import count
+from functools import partial
+from itertools import count, groupby
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -15,10 +16,10 @@ from urllib.parse import unquote
 import pytest
 
 from office365_message_trace.auth import EntraAuth
-from office365_message_trace.coverage import Cause, Policy
+from office365_message_trace.coverage import Cause, Kind, Policy
 from office365_message_trace.graph import GraphClient
 from office365_message_trace.microsoft.rows import GraphRows, Listing
-from office365_message_trace.model import MILLISECOND
+from office365_message_trace.model import MILLISECOND, Event
 from office365_message_trace.odata import ODataClient
 from office365_message_trace.quota import RequestBudget
 from office365_message_trace.storage import Storage
@@ -27,7 +28,7 @@ from sandbox import Answer, MailFlowOptions, Report, Rule, Sandbox, make_row
 from sandbox.bad_records import SUBJECT
 from sandbox.forms import GraphForm
 from sandbox.rows import Row
-from tests.integration.test_collector import BadRecord, Site, Timeline, punctual
+from tests.integration.test_collector import BadRecord, Site, Tally, Timeline, punctual
 from tests.support import NOON, Logbook
 
 SECOND = timedelta(seconds=1)
@@ -158,7 +159,6 @@ def test_everything_arrives_once_whatever_the_service_s_pages_are_like(
 def test_rows_in_order_cost_a_request_a_page_at_the_first_read(
     site: GraphSite, mail: MailFlowOptions
 ) -> None:
-    site.policy = replace(site.policy, lookback=6 * HOUR)  # so that nothing is read again meanwhile
     site.collect(until=NOON + 10 * MINUTE, start=NOON - 3 * HOUR)
     backlog = 3 * HOUR / MINUTE * 10 * 1.6
     assert len(site.ids) > 0.8 * backlog
@@ -174,7 +174,6 @@ def test_what_the_pages_of_an_unfinished_window_covered_is_not_read_again(
     away = [
         site.world.faults.add(Rule(Answer(503), "graph", nth=6 * n, times=4)) for n in range(2, 6)
     ]
-    site.policy = replace(site.policy, lookback=6 * HOUR)  # so that nothing else is read again
     site.collect(until=NOON + 10 * MINUTE, start=NOON - 3 * HOUR)
     report = site.report(NOON - 3 * HOUR, NOON - HOUR)
     assert report.complete, str(report)
@@ -204,6 +203,92 @@ def test_a_last_page_that_leads_to_an_empty_page_that_leads_to_itself_is_the_end
     assert report.ok, str(report)
     assert site.saved.gaps == ()
     assert any("lead nowhere" in text for text in site.log.texts("warning"))
+
+
+class Killed(BaseException):
+    """The process ends at once."""
+
+
+class KilledAtPage(Tally):
+    """Kills the process between the delivery and the commit of a page of ``kind``, the ``nth`` since fresh
+    mail was read."""
+
+    def __init__(self, kind: Kind, nth: int) -> None:
+        super().__init__()
+        self._kind, self._nth = kind, nth
+        self._pages = 0
+
+    def page(self, kind: Kind, rows: int, forwarded: list[Event], now: datetime) -> None:
+        super().page(kind, rows, forwarded, now)
+        self._pages = 0 if kind is Kind.LIVE else self._pages + (kind is self._kind)
+        if self._pages == self._nth:
+            raise Killed
+
+
+@pytest.mark.parametrize("mail", [punctual(10, NOON - 3 * HOUR, NOON)], ids=["a backlog"])
+@pytest.mark.parametrize("nth", [8, 14])
+def test_a_kill_in_a_window_of_many_pages_costs_one_page_of_it(
+    site: GraphSite, mail: MailFlowOptions, nth: int
+) -> None:
+    site.tally = KilledAtPage(Kind.BACKLOG, nth)
+    with pytest.raises(Killed):
+        site.collect(until=NOON + 10 * MINUTE, start=NOON - 3 * HOUR)
+    assert len(site.ids) > (nth - 1) * (PAGE - 2)
+    site.tally = Tally()
+    site.collect(until=NOON + 10 * MINUTE)
+    pages = len(site.ids) / PAGE
+    assert (
+        site.tally.known <= PAGE + 4 * pages < nth * (PAGE - 2)
+    ), "a few are at the edges of pages"
+    report = site.report(NOON - 3 * HOUR, NOON)
+    assert report.ok, str(report)
+
+
+@pytest.mark.parametrize("mail", [punctual(10, NOON - 3 * HOUR, NOON)], ids=["three hours"])
+@pytest.mark.parametrize("nth", [3, 5, 12])
+def test_a_kill_in_a_deep_sweep_costs_one_page_of_it(
+    site: GraphSite, mail: MailFlowOptions, nth: int
+) -> None:
+    site.policy = replace(site.policy, lookback=6 * HOUR)
+    site.tally = KilledAtPage(Kind.REREAD, nth)
+    with pytest.raises(Killed):
+        site.collect(until=NOON + 4 * HOUR, start=NOON - 3 * HOUR)
+    now = site.clock.now()
+    just_read = [span for span in site.saved.spans if span.read_at == now]
+    assert sum(span.rows for span in just_read) >= (nth - 2) * (PAGE - 4)
+    site.world.journal.clear()
+    site.tally = Tally()
+    site.collect(until=now + MINUTE)
+    asked = [unquote(entry.target) for entry in site.world.journal.entries("graph")]
+    ends = [
+        datetime.fromisoformat(end + "Z")
+        for target in asked
+        if " id eq " not in target
+        for end in re.findall(r"receivedDateTime le (.+?)Z", target)
+    ]
+    assert ends, "it goes on"
+    inside = [(each.window.start + MILLISECOND, each.window.end) for each in just_read]
+    assert not [end for end in ends for first, last in inside if first < end <= last]
+
+
+@pytest.mark.parametrize("mail", [punctual(10, NOON - 3 * HOUR, NOON + 4 * HOUR)], ids=["steady"])
+def test_how_soon_late_rows_are_found_is_said_once_whenever_it_changes(
+    site: GraphSite, mail: MailFlowOptions
+) -> None:
+    """As fewer requests are granted, time is read again more rarely, and more often when they are back."""
+    site.policy = replace(site.policy, lookback=3 * HOUR)
+    for minutes, granted in ((40, 30), (100, 5), (160, 90)):
+        site.clock.at(NOON + minutes * MINUTE, partial(setattr, site, "granted", granted))
+    site.collect(until=NOON + 4 * HOUR, start=NOON - 3 * HOUR)
+    changes = [bound for bound, _ in groupby(site.tally.bounds)]
+    assert max(changes) > 3
+    assert changes[-1] == changes[0] < 1.25, "the one that it begins with goes without saying"
+    said = [
+        (level, float(found[1]))
+        for level, text in site.log.lines
+        if (found := re.search(r"within ([\d.]+) times their lateness", text))
+    ]
+    assert said == [("warning" if bound > 3 else "info", round(bound, 1)) for bound in changes[1:]]
 
 
 # Very many recipients

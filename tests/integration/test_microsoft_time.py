@@ -78,6 +78,8 @@ class Unheard:
 
     def discarded(self, events: int) -> None: ...
 
+    def promised(self, bound: float) -> None: ...
+
 
 class Host:
     """A machine with a trigger's parts on it."""
@@ -123,9 +125,17 @@ class Host:
         pusher = parts.pusher(self.world.url("intake"), Unheard())
         source = parts.source()
         with pytest.raises(Stopped):
-            Collector(source, pusher, ledger, store, policy, self.clock, self.log, Unheard()).run(
-                coverage
-            )
+            Collector(
+                source,
+                pusher,
+                ledger,
+                store,
+                policy,
+                self.clock,
+                self.log,
+                Unheard(),
+                lambda: parts.budget.limit,
+            ).run(coverage)
         return store
 
     @property

@@ -99,6 +99,7 @@ class Process:
             self._clock,
             self.log,
             self.tally,
+            lambda: parts.budget.limit,
         ).run(coverage)
 
     def live(self, until: datetime) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import unquote
 
@@ -15,8 +15,9 @@ from office365_message_trace import odata, reporting
 from office365_message_trace.collect.failed_windows import FailedWindows, Trial
 from office365_message_trace.collect.large_messages import LargeMessages
 from office365_message_trace.collect.ownership import Ownership
+from office365_message_trace.collect.timetable import Sweeps
 from office365_message_trace.collector import Collector, _Reading
-from office365_message_trace.coverage import Coverage, Gap, Policy, Read
+from office365_message_trace.coverage import Coverage, Gap, Kind, Read
 from office365_message_trace.errors import MessageTraceError, Unavailable
 from office365_message_trace.graph import FIRST_PARTY_APP, GraphClient
 from office365_message_trace.ledger import FINGERPRINT_BYTES, Ledger, Unseen, _Bucket
@@ -46,7 +47,7 @@ def commit_before_push(patch: pytest.MonkeyPatch) -> None:
 
     def begin(self: Collector, trial: Trial, gap: Gap | None = None) -> _Reading:
         if gap is None:
-            self._commit_read(replace(trial.read, at=self._clock.now()))
+            self._commit_read(replace(trial.read, at=self._clock.now()), 0)
         return original(self, trial, gap)
 
     patch.setattr(Collector, "_begin", begin)
@@ -58,7 +59,7 @@ def partial_coverage_before_delivery(patch: pytest.MonkeyPatch) -> None:
 
     def committed(self: Collector, page: Page, reading: _Reading) -> None:
         if page.covered:
-            self._commit_read(replace(reading.read, window=page.covered))
+            self._commit_read(replace(reading.read, window=page.covered), len(page.rows))
         deliver(self, page, reading)
 
     patch.setattr(Collector, "_deliver", committed)
@@ -77,11 +78,30 @@ def single_read_believed(patch: pytest.MonkeyPatch) -> None:
     """The first read of time that is old enough is the last one, too."""
     original = Coverage.completed
 
-    def completed(self: Coverage, read: Read) -> Coverage:
-        done = original(self, read)
-        return original(done, replace(read, final=True))
+    def completed(self: Coverage, read: Read, rows: int, frequency: timedelta) -> Coverage:
+        done = original(self, read, rows, frequency)
+        return original(done, replace(read, final=True), rows, frequency)
 
     patch.setattr(Coverage, "completed", completed)
+
+
+def skipped_time_taken_for_read(patch: pytest.MonkeyPatch) -> None:
+    """Time between the live edge and a read that begins beyond it counts as final, not as backlog."""
+
+    def passed_over(self: Coverage, end: datetime) -> Coverage:
+        return replace(self, live=max(self.live, end))
+
+    patch.setattr(Coverage, "with_left_behind", passed_over)
+
+
+def newest_page_taken_for_the_sweep(patch: pytest.MonkeyPatch) -> None:
+    """Time counts as read again as far back as the sweep should have come, after its first page."""
+
+    def commit_page(self: Collector, reading: _Reading) -> None:
+        if reading.read.kind is Kind.REREAD and not reading.read.final:
+            reading.pages = iter(())
+
+    patch.setattr(Collector, "_commit_page", commit_page)
 
 
 def keyset_believed(patch: pytest.MonkeyPatch) -> None:
@@ -176,7 +196,7 @@ def throttling_teaches_nothing(patch: pytest.MonkeyPatch) -> None:
 
 def no_reread(patch: pytest.MonkeyPatch) -> None:
     """Mail is not read again before its last read."""
-    patch.setattr(Policy, "trails", property(lambda self: (self.final_age,)))
+    patch.setattr(Sweeps, "due", lambda self, span, read_at, now: iter(()))
 
 
 def no_record(patch: pytest.MonkeyPatch) -> None:
@@ -454,6 +474,8 @@ MUTATIONS = (
     ),
     Mutation(throttling_teaches_nothing, "throttling", "graph", _crowded, _with_backlog),
     Mutation(no_reread, "none"),
+    Mutation(skipped_time_taken_for_read, "microsoft"),
+    Mutation(newest_page_taken_for_the_sweep, "crashes", fit=_many_small_pages),
     Mutation(no_record, "none"),
     Mutation(swallowed_error, "microsoft"),
     Mutation(unchecked_acknowledgement, "intake"),

@@ -57,7 +57,7 @@ class Case:
 def test_the_last_event_is_the_last_state() -> None:
     case = Case()
     versions = [case.version(A, 1, 40), case.version(B, 40, 300), case.version(A, 300)]
-    assert not case.judged(versions, (A, 6), (B, 60), (A, 400)).violations
+    assert not case.judged(versions, (A, 6), (B, 50), (A, 370)).violations
     assert case.judged(versions, (A, 6), (B, 60)).wrong == 1
     assert case.judged(versions).lost > 0
 

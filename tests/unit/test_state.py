@@ -12,10 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from office365_message_trace.coverage import Cause, Coverage, Gap, Kind, Policy, Read, plan
+from office365_message_trace.collect.schedule import Schedule, Size, Sizes
+from office365_message_trace.collect.timetable import choose
+from office365_message_trace.coverage import Cause, Coverage, Gap, Kind, Policy, Read
 from office365_message_trace.errors import Refused
 from office365_message_trace.ledger import Ledger
-from office365_message_trace.model import Window
+from office365_message_trace.model import EPOCH, Window, instant
 from office365_message_trace.resume import opening_coverage
 from office365_message_trace.state import COPIES, SCHEMA, Damaged, StateStore, decoded
 from office365_message_trace.storage import Damage, FolderStorage
@@ -23,15 +25,22 @@ from tests.support import NOON, Logbook, minutes, row
 
 POLICY = Policy(timedelta(minutes=5), timedelta(seconds=60), timedelta(hours=24))
 HOUR = timedelta(hours=1)
+MICROSECOND = timedelta(microseconds=1)
 NEWEST = COPIES[1]  # after two saves: the first one writes both
 
 
 def coverage(hours: float) -> Coverage:
     """A coverage whose live edge is some hours after noon, with backlog and a gap of every cause."""
-    base = Coverage.starting(NOON, POLICY)
+    base = Coverage.starting(NOON)
     for start, cause in enumerate(Cause):
         base = base.with_gap(Gap(minutes(start - 90, start - 30), cause))
     return base.with_outage_behind(NOON + (hours + 0.2) * HOUR, POLICY)
+
+
+def entry(start: float, end: float, rows: object = 0) -> list[object]:
+    """A span in the document, by minutes after noon."""
+    bounds = minutes(start, end)
+    return [(each - EPOCH) // MICROSECOND for each in (bounds.start, bounds.end)] + [None, rows]
 
 
 def saved(root: Path, *states: Coverage) -> StateStore:
@@ -112,7 +121,7 @@ def test_no_flipped_bit_goes_unnoticed(
 def test_a_newer_schema_is_refused_with_what_to_do(tmp_path: Path) -> None:
     saved(tmp_path, coverage(1), coverage(2))
     path = tmp_path / NEWEST
-    path.write_bytes(orjson.dumps(orjson.loads(path.read_bytes()) | {"schema": 3}))
+    path.write_bytes(orjson.dumps(orjson.loads(path.read_bytes()) | {"schema": SCHEMA + 1}))
     with pytest.raises(Refused, match="newer version"):
         reloaded(tmp_path)
 
@@ -224,31 +233,33 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=20,
 )
-INSTANTS = (st.integers(-100_000, 100_000) | st.integers(-29_000_000, 3_600_000_000)).map(
-    lambda number: (NOON + timedelta(minutes=number)).isoformat()
-)
-PAIRS = st.lists(INSTANTS, min_size=2, max_size=2).map(sorted)
+MILLISECONDS = st.integers(0, 200_000_000_000_000)
 
 
-def passes(trails: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
-    behind = st.lists(PAIRS, max_size=5)
-    return st.fixed_dictionaries({"trail_seconds": trails, "edge": INSTANTS, "behind": behind})
-
-
-PAYLOADS = st.fixed_dictionaries(
-    {
-        "sequence": st.integers(1, 2**53),
-        "passes": st.tuples(
-            passes(st.just(0)), passes(st.floats(0.001, 2e6)), passes(st.sampled_from([600, 86400]))
-        ),
-        "gaps": st.lists(
-            PAIRS.map(lambda pair: {"start": pair[0], "end": pair[1], "cause": "too_old"}),
-            max_size=3,
-        ),
-        "since": INSTANTS,
-        "read_at": INSTANTS,
+@st.composite
+def payloads(draw: st.DrawFn) -> dict[str, object]:
+    """What could be a coverage: spans in order, before the live edge."""
+    bounds = sorted(draw(st.lists(MILLISECONDS, min_size=1, max_size=11, unique=True)))
+    live = instant(bounds.pop()).isoformat()
+    spans = [
+        [start * 1000, end * 1000, read_at and read_at * 1000, draw(st.integers(0, 10**6))]
+        for start, end in zip(bounds[::2], bounds[1::2], strict=False)
+        for read_at in [draw(st.none() | MILLISECONDS)]
+    ]
+    times = MILLISECONDS.map(lambda number: instant(number).isoformat())
+    pairs = st.lists(times, min_size=2, max_size=2).map(sorted)
+    gaps = st.lists(
+        pairs.map(lambda p: {"start": p[0], "end": p[1], "cause": "too_old"}), max_size=3
+    )
+    return {
+        "sequence": draw(st.integers(1, 2**52)),
+        "live": live,
+        "spans": spans,
+        "gaps": draw(gaps),
+        "since": draw(times),
+        "read_at": draw(times),
+        "shown_from": draw(st.none() | times),
     }
-)
 
 
 def document(payload: object, schema: object = SCHEMA) -> bytes:
@@ -270,7 +281,9 @@ def test_whatever_is_no_copy_of_the_state_is_damage(data: bytes) -> None:
     assert decodes(data) is None
 
 
-@given(st.dictionaries(st.sampled_from(["sequence", "passes", "gaps", "since"]), JSON) | JSON)
+@given(
+    st.dictionaries(st.sampled_from(["sequence", "live", "spans", "gaps", "since"]), JSON) | JSON
+)
 def test_a_right_checksum_makes_no_copy_of_other_json(payload: object) -> None:
     try:
         data = document(payload)
@@ -279,40 +292,57 @@ def test_a_right_checksum_makes_no_copy_of_other_json(payload: object) -> None:
     assert decodes(data) is None
 
 
-@given(PAYLOADS)
+@given(payloads())
 def test_whatever_decodes_can_be_planned_with(payload: object) -> None:
     state = decodes(document(payload))
-    if state is None:
-        return
-    widths = dict.fromkeys(Kind, timedelta(hours=6))
+    assert state is not None
+    sizes = Sizes(dict.fromkeys(Kind, Size(6 * HOUR, 5000)), Size(HOUR), 1000)
+    timetable = choose(POLICY, state.rows_since(NOON - HOUR), 5000, 25_000)
     for now in (NOON, state.live):
         state = state.adapted(POLICY, now).without_future(now, POLICY)
         state = state.with_outage_behind(now, POLICY)
-        step = plan(state, POLICY, now, widths, Kind)
+        step = Schedule(state, POLICY, timetable, now, sizes).next(Kind)
         if isinstance(step, Read):
-            state = state.completed(step)
+            state = state.completed(step, 10, POLICY.frequency)
         state = state.without_before(POLICY.oldest_kept(now))
         assert state.backlog_span >= timedelta(0)
 
 
 @given(st.lists(st.integers(0, 2000), max_size=40))
 def test_what_a_collector_saves_is_what_is_loaded(reads: list[int]) -> None:
-    state = Coverage.starting(NOON - 30 * HOUR, POLICY)
+    state = Coverage.starting(NOON - 30 * HOUR)
     for number, start in enumerate(reads):
         at = NOON + timedelta(minutes=number)
         window = minutes(start - 2000, start - 1990)
-        state = state.with_outage_behind(at, POLICY).completed(Read(Kind.BACKLOG, window, at))
+        state = state.with_outage_behind(at, POLICY)
+        state = state.completed(Read(Kind.BACKLOG, window, at), start, POLICY.frequency)
     with TemporaryDirectory() as folder:
         saved(Path(folder), state)
         assert reloaded(Path(folder))[0] == state
 
 
+def test_time_of_less_than_a_millisecond_is_loaded_as_it_was_saved(tmp_path: Path) -> None:
+    """A former module's cursor has microseconds, pages end at whole milliseconds."""
+    state = Coverage.starting(NOON - HOUR + 456 * MICROSECOND)
+    for start, end in ((0, 456), (456, 1000)):
+        window = Window(*(NOON - HOUR / 2 + each * MICROSECOND for each in (start, end)))
+        state = state.completed(Read(Kind.BACKLOG, window, NOON), 1, POLICY.frequency)
+        state = state.with_left_behind(NOON - HOUR / 3)
+        saved(tmp_path, state)
+        assert reloaded(tmp_path)[0] == state
+
+
 @pytest.mark.parametrize(
     "change",
     [
-        {"passes": []},
-        {"passes": [{"trail_seconds": 1e300, "edge": NOON.isoformat(), "behind": []}]},
-        {"passes": [{"trail_seconds": 600, "edge": NOON.isoformat(), "behind": []}]},
+        {"live": NOON.isoformat()},
+        {"spans": [entry(-30, -10), entry(-20, -5)]},
+        {"spans": [entry(-20, -5), entry(-30, -25)]},
+        {"spans": [entry(-30, -30)]},
+        {"spans": [entry(0, 100_000)]},
+        {"spans": [entry(-30, -10, rows=-1)]},
+        {"spans": [entry(-30, -10, rows="3")]},
+        {"spans": [entry(n - 11_000, n - 10_999) for n in range(10_001)]},
         {"since": "0001-01-01T00:00:00+14:00"},
         {"read_at": "9999-12-31T23:59:59-14:00"},
         {"read_at": "2026-06-15T12:00:00"},
@@ -320,7 +350,7 @@ def test_what_a_collector_saves_is_what_is_loaded(reads: list[int]) -> None:
         {"sequence": 2**60},
         {"gaps": {"start": 1}},
     ],
-    ids=str,
+    ids=lambda change: str(change)[:60],
 )
 def test_absurd_content_under_a_right_checksum_is_damage(
     tmp_path: Path, change: dict[str, object]
@@ -332,21 +362,6 @@ def test_absurd_content_under_a_right_checksum_is_damage(
     state, log = reloaded(tmp_path)
     assert state == coverage(1)
     assert "damaged" in log.texts("warning")[0]
-
-
-def test_a_pass_of_very_many_windows_reads_all_between_them_again(tmp_path: Path) -> None:
-    saved(tmp_path, coverage(1))
-    payload = orjson.loads((tmp_path / NEWEST).read_bytes())["payload"]
-    start = NOON - timedelta(days=20)
-    payload["passes"][0]["behind"] = [
-        [(start + n * HOUR / 4).isoformat(), (start + n * HOUR / 4 + HOUR / 10).isoformat()]
-        for n in range(1000)
-    ]
-    for name in COPIES:
-        (tmp_path / name).write_bytes(document(payload))
-    state = reloaded(tmp_path)[0]
-    assert state is not None
-    assert state.backlog == (Window(start, state.live),)
 
 
 @pytest.mark.parametrize("schema", ["99", 99.5, None, [99], {"a": 1}])

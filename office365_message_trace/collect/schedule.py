@@ -1,0 +1,224 @@
+"""What to read next, by what is known of receive time: pure, no I/O and no clock."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import inf
+
+from office365_message_trace.collect.timetable import Due, Timetable
+from office365_message_trace.coverage import (
+    Cause,
+    Coverage,
+    Kind,
+    Policy,
+    Read,
+    minus,
+    overlap,
+)
+from office365_message_trace.model import Window
+
+_QUIET = timedelta(minutes=15)  # between a read of time and its last one
+_OVERDUE = 1.5  # of the final age: so old that the last read may wait for everything else
+_ENDANGERED = timedelta(hours=6)  # before the service stops keeping it
+_LOOK_AGAIN = timedelta(minutes=1)
+_BEYOND = timedelta(seconds=2)  # of the end of a window: so far services may read
+_SECOND = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing is due before ``until``."""
+
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How long a window is at most, and how many rows it holds, as far as that is known."""
+
+    span: timedelta
+    rows: float = inf
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How large windows are at most: by ``kind``, and ``final`` ones. The live window may reach back to
+    what is due besides, as far as it holds ``room`` rows; without any, not at all."""
+
+    kind: Mapping[Kind, Size]
+    final: Size
+    room: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """What ``coverage`` makes due at ``now``, but for the windows that are ``busy``: they are being read, or
+    wait to be tried again."""
+
+    coverage: Coverage
+    policy: Policy
+    timetable: Timetable
+    now: datetime
+    sizes: Sizes
+    busy: Sequence[Window] = ()
+
+    def next(self, kinds: Iterable[Kind]) -> Read | Wait:
+        """The window to read, or until when nothing is due.
+
+        Only windows of ``kinds`` are considered, an earlier kind before a later one.
+        """
+        for kind in kinds:
+            if read := self._read(kind):
+                return read
+        live = self.coverage.live + self.policy.delay + self.policy.frequency
+        return Wait(min(max(live, self.now + _SECOND), self.now + _LOOK_AGAIN))
+
+    @property
+    def _second(self) -> datetime:
+        return self.now.replace(microsecond=0)
+
+    def _read(self, kind: Kind) -> Read | None:
+        match kind:
+            case Kind.LIVE:
+                return self._live()
+            case Kind.BACKLOG:
+                return self._backlog()
+            case Kind.REREAD:
+                finals = [each for each in self._finals() if each.urgency <= _OVERDUE]
+                return self._most_urgent(kind, self._rereads(), finals)
+            case Kind.CONFIRM:
+                finals = [each for each in self._finals() if each.urgency > _OVERDUE]
+                return self._most_urgent(kind, [], finals)
+
+    def _live(self) -> Read | None:
+        """Fresh mail, oldest first, and before it what is due of the time before, if a page holds both."""
+        start, width = self.coverage.live, self.sizes.kind[Kind.LIVE].span
+        end = self._second - self.policy.delay
+        if end < start + min(self.policy.frequency, width):
+            return None
+        if end > start + width:
+            return Read(Kind.LIVE, Window(start, start + width), self.now)
+        reach = max(self._reach(end), min(start, end - width))
+        due = (max(each.window.start, reach) for each in self._rereads() if each.window.end > reach)
+        return Read(Kind.LIVE, Window(min([start, *due]), end), self.now)
+
+    def _reach(self, end: datetime) -> datetime:
+        """How far back a live window to ``end`` may begin, so that a page holds it and nothing is in its way."""
+        reach = live = self.coverage.live
+        room = self.sizes.room
+        if not room:
+            return live
+        blocked = max((each.end for each in self.busy if each.start < live), default=None)
+        for number, span in enumerate(reversed(self.coverage.spans)):
+            length, known = span.window.span, span.rows
+            if span.window.end != reach or span.read_at is None:
+                break
+            if not number:
+                room -= known * ((end - live) / length)
+            if known > room:
+                reach -= timedelta(seconds=int(length.total_seconds() * max(room / known, 0.0)))
+                break
+            room -= known
+            reach = span.window.start
+        return max(reach, min(blocked, live)) if blocked is not None else reach
+
+    def _backlog(self) -> Read | None:
+        """The newest of what was never read; but first what the service will soon keep no longer."""
+        unread = minus(self.coverage.backlog, self.busy)
+        if not unread:
+            return None
+        width, first, last = self.sizes.kind[Kind.BACKLOG].span, min(unread), max(unread)
+        endangered = first.start < self.policy.oldest_kept(self.now + _ENDANGERED)
+        window = _beginning(first, width) if endangered else _end(last, width)
+        return Read(Kind.BACKLOG, window, self.now)
+
+    def _rereads(self) -> list[Due]:
+        now = self._second
+        return [
+            due
+            for span in self.coverage.spans
+            if span.read_at is not None
+            for due in self.timetable.due(span, span.read_at, now)
+        ]
+
+    @property
+    def _spoilt(self) -> list[Window]:
+        """The last moments before records that make each answer fail: every window that ends there would
+        fail, and be divided. Their last read is enough."""
+        gaps = (gap.window for gap in self.coverage.gaps if gap.cause is Cause.UNREADABLE)
+        return [Window(gap.start - _BEYOND, gap.end) for gap in gaps]
+
+    def _finals(self) -> list[Due]:
+        """Time that is old enough for its last read, and was read before that."""
+        age, now = self.policy.final_age, self._second
+        return [
+            Due.aged(Window(span.window.start, min(span.window.end, now - age)), age, now)
+            for span in self.coverage.spans
+            if span.window.start < now - age
+            if span.read_at is not None and span.read_at <= now - _QUIET
+        ]
+
+    def _most_urgent(self, kind: Kind, rereads: list[Due], finals: list[Due]) -> Read | None:
+        """A window of the adjoining time that waits longest, where that is worth a request."""
+        before_backlog = self.timetable.before_backlog if self.coverage.backlog else 0.0
+        again = _adjoining(_without(rereads, [*self.busy, *self._spoilt]))
+        groups = [(each, False) for each in again if each.urgency >= before_backlog]
+        groups += [(each, True) for each in _adjoining(_without(finals, self.busy))]
+        for whole, final in sorted(groups, key=lambda each: each[0].urgency, reverse=True):
+            size = self.sizes.final if final else self.sizes.kind[kind]
+            newest_first = self.timetable.newest_first and not final
+            window = self._fitting(whole.window, size, newest_first)
+            if window != whole.window or window.span >= min(size.span, whole.least):
+                return Read(kind, window, self.now, final)
+        return None
+
+    def _fitting(self, whole: Window, size: Size, newest_first: bool) -> Window:
+        """The end or the beginning of ``whole`` that is no larger than ``size``."""
+        window = _end(whole, size.span) if newest_first else _beginning(whole, size.span)
+        rows = size.rows
+        spans = [s.part(window) for s in self.coverage.spans if overlap(s.window, window)]
+        for span in reversed(spans) if newest_first else spans:
+            if span.rows > rows:
+                length = timedelta(seconds=int(span.window.span.total_seconds() * rows / span.rows))
+                length = max(length, _SECOND)
+                if newest_first:
+                    return Window(max(window.start, span.window.end - length), window.end)
+                return Window(window.start, min(window.end, span.window.start + length))
+            rows -= span.rows
+        return window
+
+
+def _without(dues: Iterable[Due], windows: Sequence[Window]) -> Iterator[Due]:
+    """The same ``dues`` but for what is in ``windows``."""
+    for due in dues:
+        if not any(overlap(due.window, each) for each in windows):
+            yield due
+            continue
+        for window in minus([due.window], windows):
+            yield Due(window, due.urgency, due.least)
+
+
+def _adjoining(dues: Iterable[Due]) -> list[Due]:
+    """The same time, each stretch of it as one: as urgent as its most urgent part, and worth a request as
+    soon as any part is."""
+    joined: list[Due] = []
+    for due in sorted(dues, key=lambda each: each.window):
+        if joined and due.window.start <= joined[-1].window.end:
+            last = joined[-1]
+            end = max(last.window.end, due.window.end)
+            joined[-1] = Due(
+                Window(last.window.start, end),
+                max(last.urgency, due.urgency),
+                min(last.least, due.least),
+            )
+        else:
+            joined.append(due)
+    return joined
+
+
+def _beginning(window: Window, width: timedelta) -> Window:
+    return Window(window.start, min(window.end, window.start + width))
+
+
+def _end(window: Window, width: timedelta) -> Window:
+    return Window(max(window.start, window.end - width), window.end)

@@ -1,0 +1,200 @@
+"""When time that was read is read again: pure. A timetable knows no more of it than when that was.
+
+Rows show late and change, so the same receive time is read again and again, at growing intervals. How
+often depends on the tenant: what costs one request a minute where there is little mail would cost more
+requests than Microsoft grants where there is much.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from itertools import pairwise
+from math import ceil, log2
+from typing import ClassVar, Protocol
+
+from office365_message_trace.coverage import Policy, Span
+from office365_message_trace.model import EPOCH, Window
+
+EARLY, FIRST_TRAIL = timedelta(minutes=5), timedelta(minutes=10)
+"""Microsoft: rows show 5 to 10 minutes after sending as a rule, and up to 24 hours late."""
+
+LARGEST_BOUND = 3.0
+"""What every tenant is promised whose mail fits the request budget a few times."""
+
+_DAY = timedelta(days=1)
+_DENSITIES = (10, 8, 6, 5, 4, 3)
+_MOST_TRAILS = 12
+_SURELY = 0.9  # of the requests that are granted, before time is read more often again
+_DURING_BACKLOG = timedelta(minutes=4)  # instead of a tick, where that is shorter
+_PATIENCE = 0.25  # of a trail, until what has reached it is read, though it does not fill a window
+_WIDE, _ALONE = 1.03, 1.11  # requests a full page, in windows of many pages and of one
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Receive time to read again. ``urgency`` is how long it has been waiting, where 1 is in time.
+
+    It is worth a request once it, with what adjoins it, is as long as ``least``.
+    """
+
+    window: Window
+    urgency: float
+    least: timedelta = timedelta(0)
+
+    @classmethod
+    def aged(cls, window: Window, age: timedelta, now: datetime) -> "Due":
+        """What has reached an ``age`` that more and more time reaches: worth a request once it is long, or
+        late."""
+        urgency = (now - window.start) / age
+        return cls(window, urgency, age * _PATIENCE if urgency < 1 + _PATIENCE else timedelta(0))
+
+
+class Timetable(Protocol):
+    """A rule for what is to be read again."""
+
+    newest_first: ClassVar[bool]
+    """Whether of adjoining time that is due the newest is read first; else the oldest is."""
+    share: ClassVar[float]
+    """How much of the request budget it may cost."""
+
+    @property
+    def before_backlog(self) -> float:
+        """How urgent it must be to read some time again before what was never read."""
+
+    @property
+    def bound(self) -> float:
+        """By what multiple of its lateness a row reaches the intake that Microsoft shows late."""
+
+    def due(self, span: Span, read_at: datetime, now: datetime) -> Iterator[Due]:
+        """What of ``span``, all of which was read at ``read_at``, is due at ``now``."""
+
+
+@dataclass(frozen=True)
+class Sweeps:
+    """Reads back from now, the further the more rarely: ``density`` times ``frequency`` at each tick of the
+    clock, twice that at each second one, and so on, and the whole look-back at each 2^`turns`-th.
+
+    Ticks are whole multiples of ``frequency``, so that restarts keep them, and time that was not read at its
+    tick stays due. A row shown at age d is found by the next sweep that still reaches it then: the
+    smallest turn t of which density times t is d + t at least, so t is less than 2 d / (density - 1).
+    """
+
+    newest_first: ClassVar[bool] = True
+    share: ClassVar[float] = 0.8  # because mail comes unevenly
+
+    density: int
+    frequency: timedelta
+    lookback: timedelta
+
+    @cached_property
+    def turns(self) -> int:
+        """Of how many ticks, as a power of two, the sweep of the whole look-back comes."""
+        return max(ceil(log2(self.lookback / (self.density * self.frequency)) - 0.5), 0)
+
+    @property
+    def before_backlog(self) -> float:
+        return max(_DURING_BACKLOG / self.frequency, 1.0)
+
+    @property
+    def bound(self) -> float:
+        return 1 + 2 / (self.density - 1)
+
+    def cost(self, rows: float, page: int) -> float:
+        """Requests a day for so many ``rows`` a day, a last read of all time included."""
+        reads = self.density * (self.turns / 2 + 1) + 2
+        return _DAY / self.frequency + rows / page * reads
+
+    def due(self, span: Span, read_at: datetime, now: datetime) -> Iterator[Due]:
+        before, tick = (read_at - EPOCH) // self.frequency, (now - EPOCH) // self.frequency
+        if tick <= before:
+            return
+        level = min((before ^ tick).bit_length() - 1, self.turns)
+        turn = self.frequency * 2**level
+        depth = self.density * turn if level < self.turns else self.lookback + turn
+        begun = EPOCH + self.frequency * (tick >> level << level)
+        start = max(span.window.start, begun - depth)
+        if start < span.window.end:
+            usual = max(self.frequency, (now - span.window.end) / self.density)
+            yield Due(Window(start, span.window.end), (now - read_at) / usual)
+
+
+@dataclass(frozen=True)
+class Trails:
+    """Reads all time again at each of so many ages, a geometric series from 10 minutes to the end of the
+    look-back, where the last read follows; if `early`, after 5 minutes as well.
+
+    Each read covers every instant once, so it costs the least where pages are full anyway.
+    """
+
+    newest_first: ClassVar[bool] = False
+    share: ClassVar[float] = 0.99
+    before_backlog: ClassVar[float] = 1 + _PATIENCE
+
+    number: int
+    delay: timedelta
+    lookback: timedelta
+    early: bool = False
+
+    @cached_property
+    def ages(self) -> tuple[timedelta, ...]:
+        """Ages up to ``delay`` are left out: the first read is as late as they are."""
+        ratio = max(self.lookback / FIRST_TRAIL, 1.0) ** (1 / max(self.number, 1))
+        series = [EARLY] if self.early else []
+        for step in range(self.number):
+            series.append(timedelta(seconds=round(FIRST_TRAIL.total_seconds() * ratio**step)))
+        return tuple(age for age in series if self.delay < age < self.lookback)
+
+    @property
+    def bound(self) -> float:
+        first = max(FIRST_TRAIL, self.delay)
+        ages = (first, *(age for age in self.ages if age > first), self.lookback)
+        return (1 + _PATIENCE) * max(later / age for age, later in pairwise(ages))
+
+    def cost(self, rows: float, page: int) -> float:
+        """Requests a day for so many ``rows`` a day, a last read of all time included."""
+        return rows / page * (len(self.ages) * _WIDE + 2 * _ALONE)
+
+    def due(self, span: Span, read_at: datetime, now: datetime) -> Iterator[Due]:
+        for age in self.ages:
+            start = max(span.window.start, read_at - age)
+            end = min(span.window.end, now - age)
+            if start < end:
+                yield Due.aged(Window(start, end), age, now)
+
+
+def choose(
+    policy: Policy,
+    rows: int,
+    page: int,
+    requests: float,
+    present: Sweeps | Trails | None = None,
+) -> Sweeps | Trails:
+    """The freshest timetable that ``requests`` a day allow, where the whole look-back holds so many ``rows``
+    and a page ``page`` of them. If none is cheap enough, the cheapest.
+
+    One that is fresher than ``present`` has to do with fewer, so that the choice does not go to and fro.
+    """
+    if policy.lookback <= policy.delay:
+        return Trails(0, policy.delay, policy.lookback)
+    a_day = rows * (_DAY / policy.lookback)
+    usable = requests if present is None else _SURELY * requests
+    *dearer, cheapest = _by_freshness(policy)
+    for each in dearer:
+        if each == present:
+            usable = requests
+        if each.cost(a_day, page) <= each.share * usable:
+            return each
+    return cheapest
+
+
+def _by_freshness(policy: Policy) -> Iterator[Sweeps | Trails]:
+    """All timetables, those first that find most rows soonest: most are shown within ten minutes."""
+    delay, lookback = policy.delay, policy.lookback
+    for density in _DENSITIES:
+        yield Sweeps(density, policy.frequency, lookback)
+    for early in (True, False):
+        for number in range(_MOST_TRAILS, 0, -1):
+            trails = Trails(number, delay, lookback, early)
+            if not early or trails.bound <= LARGEST_BOUND:
+                yield trails
