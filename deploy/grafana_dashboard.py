@@ -23,6 +23,7 @@ def dashboard() -> dict[str, Any]:
     rows = (
         ("Health", HEALTH),
         ("Flow", FLOW),
+        ("Freshness", FRESHNESS),
         ("Microsoft", MICROSOFT),
         ("Sekoia.io intake and state", DELIVERY),
     )
@@ -105,6 +106,12 @@ def _panel(
         "fieldConfig": {"defaults": {"unit": unit, **options}, "overrides": []},
         "options": {"calculate": False, "yAxis": {"unit": unit}} if heatmap else {},
     }
+
+
+def _shown(share: float) -> str:
+    """For how long so large a share of the rows can have been shown, by age, over half an hour."""
+    buckets = "rate(message_trace_shown_seconds_bucketCHOSEN[30m])"
+    return f"histogram_quantile({share}, sum by (age, le) ({buckets}))"
 
 
 def _steps(*limits: tuple[float | None, str]) -> dict[str, Any]:
@@ -210,6 +217,30 @@ FLOW = (
             "expected {{instance}}",
         ),
         ("message_trace_backlog_secondsCHOSEN", "backlog {{instance}}"),
+    ),
+)
+
+FRESHNESS = (
+    _panel(
+        "timeseries",
+        "Shown before they were forwarded: half of the rows",
+        "s",
+        (_shown(0.5), "{{age}} old at most"),
+        custom={"scaleDistribution": {"type": "log", "log": 10}},
+    ),
+    _panel(
+        "timeseries",
+        "Shown before they were forwarded: 99 of 100 rows",
+        "s",
+        (_shown(0.99), "{{age}} old at most"),
+        custom={"scaleDistribution": {"type": "log", "log": 10}},
+    ),
+    _panel(
+        "timeseries",
+        "Bound of late rows, in times their lateness",
+        "none",
+        ("message_trace_lateness_bound_ratioCHOSEN", "{{instance}}"),
+        thresholds=_steps((None, "green"), (3.001, "yellow")),
     ),
 )
 
