@@ -9,7 +9,7 @@ from pathlib import Path
 PAGE_ROWS = 2000
 BATCH_EVENTS = 1000
 """The default of the triggers' `chunk_size`."""
-LATEST_MAIL_AGE_MINUTES = 5
+LATEST_MAIL_AGE_MINUTES = 1
 """The default of the triggers' `timedelta`: the latest mail is just old enough to be read."""
 
 

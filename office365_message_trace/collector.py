@@ -68,6 +68,7 @@ MOST_PAGES = 20
 
 _USUAL_PAGES = MOST_PAGES * 3 // 4
 _OF_A_PAGE = 0.9  # is filled by the rows of a window that is meant to fit one page
+_FILLED = 0.85  # of a page on average, where each window is
 _PAST = (
     (Kind.REREAD, Kind.BACKLOG, Kind.CONFIRM),
     (Kind.BACKLOG, Kind.REREAD, Kind.CONFIRM),
@@ -310,7 +311,7 @@ class Collector:
             return
         self._chosen_at = moment
         requests = self._granted() * _DAY / PERIOD
-        page = int(_OF_A_PAGE * self._page) if self._source.one_page else self._page
+        page = max(int(_FILLED * self._page), 1) if self._source.one_page else self._page
         rows = self._coverage.rows_since(now - self._policy.lookback)
         present = self._timetable
         chosen = choose(self._policy, rows, page, requests, present)

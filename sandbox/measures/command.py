@@ -18,7 +18,7 @@ MILLION = 1_000_000
 _MINUTES = timedelta(minutes=1)
 _HOURS = timedelta(hours=1)
 _DAYS = timedelta(days=1)
-_STEADY = 26 * _HOURS  # after which every pass of a look-back of 24 hours reads
+_STEADY = 26 * _HOURS  # after which all of a look-back of 24 hours is read again and again
 _SAMPLE_EVERY = 20  # pushes
 
 

@@ -47,14 +47,15 @@ def test_a_quiet_backlog_costs_few_requests(days: int, most: int) -> None:
 
 
 @pytest.mark.parametrize("service", ["graph", "reporting"])
-def test_a_day_of_mail_is_read_within_ten_times_its_pages(service: str) -> None:
-    """Each pass reads it again, in windows that hold at least some pages."""
+def test_a_day_of_mail_costs_a_request_a_minute_and_fifty_times_its_pages(service: str) -> None:
+    """As much as the densest timetable costs, which is the one of a tenant of this size."""
     size = 100
     steady = Rig(service, SteadyMail(20_000), HOUR, page_size=size)
     counted = steady.run(DAY / 4, DAY * 13 / 12)
     pages = 5_000 / size
+    assert counted.bound < 1.25
     assert counted.live <= 360 + pages
-    assert counted.past <= 360 + 10 * pages
+    assert counted.requests <= 360 + 50 * pages
     assert counted.rows == pytest.approx(5_000, rel=0.05)
 
 
