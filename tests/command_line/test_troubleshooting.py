@@ -244,6 +244,7 @@ CASES = {
     ),
     "The intake key is another one than before.": Case(trouble=stored_for()),
     "This machine's clock is … Microsoft's.": Case(trouble=an_hour_later),
+    "… is beyond its limits; … is used instead": Case(settings={"frequency": 7200}),
 }
 ONLY_A_RUNNING_TRIGGER_KNOWS = {
     "… answers again.",
@@ -272,6 +273,8 @@ ONLY_A_RUNNING_TRIGGER_KNOWS = {
     "… the time is read again later, in other windows",
     "Another process has taken over this trigger's state",
     "The clocks of … apart.",
+    "Rows that Microsoft 365 shows late are found within …",
+    "There is more mail than the request quota allows to read again in time",
 }
 
 

@@ -36,7 +36,7 @@ def test_a_backlog_is_read_at_the_speed_of_the_request_budget(frequency: int, pa
 def test_a_client_that_spends_half_the_quota_starves_nothing(requests: int, seconds: int) -> None:
     counted = rig(100_000, 10 * DAY, other=OtherClient(requests, seconds)).run(HOUR)
     assert counted.refused <= 30
-    assert counted.rows >= 12 * 35 * SMALL_PAGE
+    assert counted.rows >= 12 * 32 * SMALL_PAGE
     assert counted.worst_lag < 15 * 60
 
 
@@ -47,7 +47,7 @@ def test_a_quiet_backlog_costs_few_requests(days: int, most: int) -> None:
 
 
 @pytest.mark.parametrize("service", ["graph", "reporting"])
-def test_a_day_of_mail_costs_a_request_a_minute_and_fifty_times_its_pages(service: str) -> None:
+def test_a_day_of_mail_costs_a_request_a_minute_and_sixty_times_its_pages(service: str) -> None:
     """As much as the densest timetable costs, which is the one of a tenant of this size."""
     size = 100
     steady = Rig(service, SteadyMail(20_000), HOUR, page_size=size)
@@ -55,7 +55,7 @@ def test_a_day_of_mail_costs_a_request_a_minute_and_fifty_times_its_pages(servic
     pages = 5_000 / size
     assert counted.bound < 1.25
     assert counted.live <= 360 + pages
-    assert counted.requests <= 360 + 50 * pages
+    assert counted.requests <= 360 + 60 * pages
     assert counted.rows == pytest.approx(5_000, rel=0.05)
 
 
