@@ -83,6 +83,7 @@ _TIDY_EVERY = 900.0  # seconds, the time that a bucket of the ledger spans
 _ASIDE = 900.0  # seconds; longer than the longest pause, so that another window comes in between
 _CONFIRM_EVERY = 8  # windows of the past, one of which at least confirms, if there is no backlog
 _VOUCHING = 60.0  # seconds, after which newer mail may show that the intake is well
+_PAST_AGE = timedelta(hours=1)  # at which what a live window reads is no fresh mail
 _CHOOSE_EVERY = 900.0  # seconds
 _REPEATS = 3  # of a final read that brings something new, or of which an event is refused
 _ASK_AGAIN = 60.0  # seconds before a service that speaks of its history is asked once more
@@ -616,7 +617,8 @@ class Collector:
         read, rows = reading.read, reading.rows
         width = self._widths[Kind.CONFIRM if read.final else read.kind]
         width.observe(read.window.span, rows)
-        if read.kind is not Kind.LIVE:  # fresh mail tells nothing of a fault of the past
+        # fresh mail tells nothing of a fault of the past
+        if read.kind is not Kind.LIVE or self._policy.delay >= _PAST_AGE:
             self._narrow_live = False
             self._failed.succeeded()
             if self._outage_probe.waiting:

@@ -735,6 +735,24 @@ def test_of_a_bad_record_only_its_millisecond_is_withheld_and_found_again_once_i
     assert site.saved.gaps == ()
 
 
+@pytest.mark.parametrize("status", [500, 504])
+def test_a_bad_record_is_found_as_well_where_all_mail_is_read_when_it_is_old(
+    site: Site, status: int
+) -> None:
+    """Then no other window of the past shows that the service is well, but live ones do."""
+    site.policy = replace(site.policy, delay=12 * HOUR, frequency=10 * MINUTE)
+    site.world.tenant.add(*(make_row(NOON + n * MINUTE) for n in range(60)))
+    bad = NOON + 20 * MINUTE
+
+    def hits(target: str) -> bool:
+        bounds = re.findall(r"datetime'([^']+)'", unquote(target))
+        return datetime.fromisoformat(bounds[0]) <= bad <= datetime.fromisoformat(bounds[1])
+
+    site.world.faults.add(BadRecord(Answer(status, b"{}"), "reporting", hits=hits))
+    site.collect(until=NOON + 14 * HOUR, start=NOON)
+    assert len(site.events) == 59
+
+
 def test_history_that_is_hidden_without_an_error_is_declared(site: Site) -> None:
     site.world.reporting.options.history_rule = "hide"
     site.world.tenant.add(*(make_row(NOON - n * 6 * HOUR) for n in range(1, 120)))
