@@ -726,9 +726,7 @@ class Collector:
             self._failed.again(reading.trial, self._clock.monotonic())
             return
         bad = self._failed.failed(reading.trial, self._clock.monotonic())
-        if (
-            reading.rows
-        ):  # its first pages came: what fails is the page behind them, not all of the past
+        if reading.rows:  # its first pages came, so not all of the past fails
             self._failed.succeeded()
         if bad is not None:
             gap = Gap(bad, Cause.UNREADABLE)

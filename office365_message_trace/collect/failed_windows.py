@@ -45,8 +45,8 @@ class Trial:
 
     @property
     def alone(self) -> bool:
-        """Whether it waits for a reason that other windows do not share: it is a single millisecond, which
-        may hold a bad record, or a final read that is being repeated."""
+        """Whether the reason for waiting is its own: it is a single millisecond, which may hold a bad record,
+        or a final read that is being repeated."""
         return self.read.window.span <= MILLISECOND or self.news + self.refusals > 0
 
 

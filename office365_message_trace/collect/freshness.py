@@ -1,4 +1,4 @@
-"""How fresh what is known is: pure. See `docs/time-range.md`."""
+"""How long ago each part of the look-back was last read. Pure functions; see `docs/time-range.md`."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator

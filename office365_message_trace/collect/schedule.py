@@ -1,4 +1,4 @@
-"""What to read next, by what is known of receive time: pure, no I/O and no clock."""
+"""Chooses the next window to read from the coverage. Pure: no I/O and no clock."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How long a window is at most, and how many rows it holds, as far as that is known."""
+    """The limits of a window: its length, and the number of rows it is expected to hold."""
 
     span: timedelta
     rows: float = inf
@@ -42,8 +42,8 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How large windows are at most: by ``kind``, and ``final`` ones. The live window may reach back to
-    what is due besides, as far as it holds ``room`` rows; without any, not at all."""
+    """The limits of windows of each ``kind``, and of ``final`` ones. A live window is extended backwards over
+    time that is due as long as it holds no more than ``room`` rows; with 0 it is not extended."""
 
     kind: Mapping[Kind, Size]
     final: Size
@@ -52,8 +52,8 @@ class Sizes:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """What ``coverage`` makes due at ``now``, but for the windows that are ``busy``: they are being read, or
-    wait to be tried again."""
+    """Decides what to read at ``now``. Windows in ``busy`` are left out: they are being read, or wait for
+    another attempt."""
 
     coverage: Coverage
     policy: Policy
@@ -103,7 +103,7 @@ class Schedule:
         return Read(Kind.LIVE, Window(min([start, *due]), end), self.now)
 
     def _reach(self, end: datetime) -> datetime:
-        """How far back a live window to ``end`` may begin, so that a page holds it and nothing is in its way."""
+        """The earliest start of a live window to ``end`` that fits one page and crosses no gap or busy window."""
         reach = live = self.coverage.live
         room = self.sizes.room
         if not room:
