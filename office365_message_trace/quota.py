@@ -24,6 +24,7 @@ COUNTED_FOR = PERIOD + 1.0
 """Seconds from the grant, because a request arrives later: after a pause, by a handshake."""
 MOST_REQUESTS = 90  # in a period; the rest of the 100 is left to the tenant's other tools
 FEWEST_REQUESTS = 20  # in a period: the limit does not shrink below this
+SHORTEST_WAIT = 0.01  # seconds
 LIVE, BACKGROUND = "live", "background"
 
 _RECORD = "quota.json"
@@ -71,7 +72,8 @@ class RequestBudget(Limiter):
     def try_acquire(self, *identities: str) -> None:
         """Count a request of the kind that is named, `LIVE` or `BACKGROUND`.
 
-        Raises ``BucketFullException`` with the remaining seconds if it has to wait.
+        Raises ``BucketFullException`` with the remaining seconds, at least `SHORTEST_WAIT`, if it has
+        to wait.
         """
         background = BACKGROUND in identities
         with self._lock:
@@ -84,7 +86,7 @@ class RequestBudget(Limiter):
                 wait = max(wait, self._wait(others, room, now))
             if wait > 0:
                 rate = RequestRate(self._limit, PERIOD)
-                raise BucketFullException(identities[0], rate, wait)
+                raise BucketFullException(identities[0], rate, max(wait, SHORTEST_WAIT))
             self._attempts.append(_Attempt(now, background))
             self.granted += 1
             self._record(now)

@@ -20,7 +20,7 @@ from office365_message_trace.clock import Clock
 from office365_message_trace.diagnosis import IN_TIME
 from office365_message_trace.errors import MessageTraceError, Stopped, Throttled, Unavailable
 from office365_message_trace.model import Log
-from office365_message_trace.quota import BACKGROUND, LIVE, RequestBudget
+from office365_message_trace.quota import BACKGROUND, LIVE, SHORTEST_WAIT, RequestBudget
 from office365_message_trace.session import LATE, Answer, TimeoutSession, unavailable
 
 PATIENCE = 5.0  # seconds that fresh mail waits for an answer to a background request
@@ -96,7 +96,7 @@ class PacedSession(LimiterMixin, TimeoutSession):
     def __init__(self, budget: RequestBudget, kind: str) -> None:
         super().__init__(
             limiter=budget,
-            max_delay=0.001,  # zero would mean: sleep as long as it takes
+            max_delay=SHORTEST_WAIT / 2,  # zero would mean: sleep as long as it takes
             bucket_name=kind,
             limit_statuses=(),
         )

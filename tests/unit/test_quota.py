@@ -297,6 +297,16 @@ def test_what_exceeds_the_budget_is_neither_sent_nor_slept_for(
     assert world.journal.count("reporting") == 1
 
 
+def test_not_even_the_last_instant_of_a_wait_is_slept_for(world: Sandbox, grants: Grants) -> None:
+    """On a clock that stands still meanwhile, sleeping would never end."""
+    grants.take_all()
+    grants.clock.wait(COUNTED_FOR - 1e-4)
+    with pytest.raises(Paced) as caught:
+        asked(world, grants.budget)
+    grants.clock.wait(caught.value.seconds)
+    assert asked(world, grants.budget).status == 404
+
+
 def test_attempts_that_fail_count_and_a_429_is_learnt_from(world: Sandbox, grants: Grants) -> None:
     world.faults.add(Rule(Instead(503)))
     assert asked(world, grants.budget).status == 503
