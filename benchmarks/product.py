@@ -10,21 +10,21 @@ from threading import Event
 
 from benchmarks.job import BATCH_EVENTS, LATEST_MAIL_AGE_MINUTES, Job
 from benchmarks.measure import Usage, measured
-from office365_message_trace.auth import EntraAuth
+from office365_message_trace.microsoft.auth import EntraAuth
 from office365_message_trace.clock import SystemClock
-from office365_message_trace.collector import Collector
-from office365_message_trace.coverage import Coverage, Policy
-from office365_message_trace.endpoints import Endpoints
+from office365_message_trace.collect.collector import Collector
+from office365_message_trace.collect.coverage import Coverage, Policy
+from office365_message_trace.microsoft.endpoints import Endpoints
 from office365_message_trace.errors import Stopped
-from office365_message_trace.ledger import Ledger
-from office365_message_trace.pusher import BatchPusher
-from office365_message_trace.quota import MOST_REQUESTS
-from office365_message_trace.reporting import ReportingClient
+from office365_message_trace.collect.ledger import Ledger
+from office365_message_trace.sekoia.intake import BatchPusher
+from office365_message_trace.microsoft.request_budget import MOST_REQUESTS
+from office365_message_trace.microsoft.reporting import ReportingClient
 from office365_message_trace.sekoia.intake_formats import INTAKE_FORMATS
-from office365_message_trace.state import StateStore
-from office365_message_trace.storage import PatientStorage, storage_at
-from office365_message_trace.telemetry import Telemetry
-from office365_message_trace.transport import RequestsHttp, TimeoutSession, Transport
+from office365_message_trace.collect.checkpoint_store import StateStore
+from office365_message_trace.storage.blobs import PatientStorage, storage_at
+from office365_message_trace.monitoring.metrics import Telemetry
+from office365_message_trace.transport.retry import RequestsHttp, TimeoutSession, Transport
 from office365_message_trace.triggers import spare_the_garbage_collector
 
 POLICY = Policy(

@@ -24,7 +24,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from office365_message_trace.foreign import LONGEST_LINE, printable
+from office365_message_trace.untrusted_text import LONGEST_LINE, printable
 from office365_message_trace.model import Window
 
 

@@ -20,9 +20,9 @@ from pydantic import (
     ValidationError,
 )
 
-from office365_message_trace.coverage import Policy
-from office365_message_trace.credentials import ClientCertificate, FederatedToken
-from office365_message_trace.endpoints import UNSAFE_URL, Cloud, is_safe_url
+from office365_message_trace.collect.coverage import Policy
+from office365_message_trace.microsoft.credentials import ClientCertificate, FederatedToken
+from office365_message_trace.microsoft.endpoints import UNSAFE_URL, Cloud, is_safe_url
 from office365_message_trace.errors import ConfigurationMistakes
 from office365_message_trace.sekoia.intake_formats import INTAKE_FORMATS, EventFormat
 

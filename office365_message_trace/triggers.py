@@ -14,11 +14,11 @@ from sekoia_automation.metrics import PrometheusExporterThread
 from sekoia_automation.module import LogLevelStr
 from sekoia_automation.trigger import LivenessHandler, Trigger
 
-from office365_message_trace.assembly import Assembly, place_of
+from office365_message_trace.wiring import Assembly, place_of
 from office365_message_trace.clock import Clock, SystemClock
 from office365_message_trace.collect.ownership import OwnedStorage, Ownership
-from office365_message_trace.collector import Collector
-from office365_message_trace.endpoints import Endpoints
+from office365_message_trace.collect.collector import Collector
+from office365_message_trace.microsoft.endpoints import Endpoints
 from office365_message_trace.errors import (
     MessageTraceError,
     Replaced,
@@ -26,9 +26,9 @@ from office365_message_trace.errors import (
     Unavailable,
     origin,
 )
-from office365_message_trace.foreign import LONGEST_LINE, printable
-from office365_message_trace.journal import Journal
-from office365_message_trace.ledger import Ledger
+from office365_message_trace.untrusted_text import LONGEST_LINE, printable
+from office365_message_trace.monitoring.activity_log import Journal
+from office365_message_trace.collect.ledger import Ledger
 from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.model import Log
 from office365_message_trace.monitoring.error_reports import (
@@ -38,8 +38,8 @@ from office365_message_trace.monitoring.error_reports import (
     send_reports,
 )
 from office365_message_trace.monitoring.server import MonitoringServer
-from office365_message_trace.provided import intake_server, missing, trigger_values
-from office365_message_trace.resume import learn_time, opening_coverage
+from office365_message_trace.sekoia.platform import intake_server, missing, trigger_values
+from office365_message_trace.collect.resume import learn_time, opening_coverage
 from office365_message_trace.sekoia import playbook
 from office365_message_trace.settings import (
     BasicSettings,
@@ -49,11 +49,11 @@ from office365_message_trace.settings import (
     parse,
     unknown_fields,
 )
-from office365_message_trace.state import StateStore
+from office365_message_trace.collect.checkpoint_store import StateStore
 from office365_message_trace.stopping import INTERRUPTED, StopRequest
-from office365_message_trace.storage import PatientStorage, storage_at
-from office365_message_trace.telemetry import Telemetry
-from office365_message_trace.transport import Transport
+from office365_message_trace.storage.blobs import PatientStorage, storage_at
+from office365_message_trace.monitoring.metrics import Telemetry
+from office365_message_trace.transport.retry import Transport
 
 STOP_GRACE = 0.3  # seconds for a request under way to end; what it did not confirm is done again
 LOG_GRACE = 0.15  # seconds for the last log lines, the journal and the reports of errors to leave

@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 from jsonschema import Draft7Validator
 
-from office365_message_trace.graph import as_reporting_row
+from office365_message_trace.microsoft.graph import as_reporting_row
 from office365_message_trace.microsoft.rows import GRAPH_ROWS
 from office365_message_trace.sekoia.intake_formats import INTAKE_FORMATS
 from tests.command_line.test_document import options_of

@@ -14,7 +14,7 @@ import promql_parser
 import pytest
 import yaml
 
-from office365_message_trace.metering import OUTCOMES
+from office365_message_trace.monitoring.counting import OUTCOMES
 
 ROOT = Path(__file__).parents[1]
 DOCUMENT = (ROOT / "docs" / "metrics.md").read_text()
@@ -29,11 +29,11 @@ SUFFIXES = ("_bucket", "_sum", "_count", "_created")
 def registered() -> dict[str, tuple[str, set[str]]]:
     """Type and labels of each metric, as a scrape shows them, from a process of its own."""
     script = (
-        "from office365_message_trace.telemetry import Telemetry\n"
+        "from office365_message_trace.monitoring.metrics import Telemetry\n"
         "from prometheus_client import REGISTRY\n"
         "import json\n"
         "from office365_message_trace.clock import SystemClock\n"
-        "from office365_message_trace.coverage import Kind, Policy\n"
+        "from office365_message_trace.collect.coverage import Kind, Policy\n"
         "from datetime import UTC, datetime, timedelta\n"
         "from threading import Event\n"
         "policy = Policy(*[timedelta(minutes=n) for n in (5, 1, 60)])\n"

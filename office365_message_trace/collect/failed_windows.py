@@ -13,7 +13,7 @@ Times are monotonic seconds.
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from office365_message_trace.coverage import Read
+from office365_message_trace.collect.coverage import Read
 from office365_message_trace.model import MILLISECOND, Window
 
 _PAUSES = (60.0, 180.0, 540.0, 900.0)  # seconds before a window is tried again as it is

@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
-from office365_message_trace.coverage import Coverage, Span
+from office365_message_trace.collect.coverage import Coverage, Span
 from office365_message_trace.model import UNDATED, instant
 
 BANDS = {

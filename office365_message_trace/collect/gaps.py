@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from office365_message_trace.coverage import Gap, Policy
+from office365_message_trace.collect.coverage import Gap, Policy
 
 PROBE_EVERY = 3600.0
 """Seconds between two tries, one gap a try, as long as none can be read."""

@@ -16,9 +16,9 @@ import orjson
 from office365_message_trace.clock import Clock
 from office365_message_trace.errors import Replaced, StorageFailed
 from office365_message_trace.model import Log, sensible
-from office365_message_trace.state import COPIES
-from office365_message_trace.storage import PatientStorage, Storage
-from office365_message_trace.transport import Http, Pending, Request
+from office365_message_trace.collect.checkpoint_store import COPIES
+from office365_message_trace.storage.blobs import PatientStorage, Storage
+from office365_message_trace.transport.retry import Http, Pending, Request
 
 LOOK_EVERY = 20.0
 """Seconds between two looks at the mark while nothing is pushed: on S3 each is a GET."""

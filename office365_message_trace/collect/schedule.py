@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from math import inf
 
 from office365_message_trace.collect.timetable import Due, Timetable
-from office365_message_trace.coverage import (
+from office365_message_trace.collect.coverage import (
     Cause,
     Coverage,
     Kind,

@@ -13,7 +13,7 @@ from itertools import pairwise
 from math import ceil, log2
 from typing import ClassVar, Protocol
 
-from office365_message_trace.coverage import Policy, Span
+from office365_message_trace.collect.coverage import Policy, Span
 from office365_message_trace.model import EPOCH, Window
 
 EARLY, FIRST_TRAIL = timedelta(minutes=5), timedelta(minutes=10)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import sentry_sdk
 from sentry_sdk.scope import add_global_event_processor
 
-from office365_message_trace.foreign import LONGEST_LINE, printable
+from office365_message_trace.untrusted_text import LONGEST_LINE, printable
 
 if TYPE_CHECKING:
     from sentry_sdk.types import Event

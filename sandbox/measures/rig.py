@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
 
-from office365_message_trace.collector import Collector
-from office365_message_trace.coverage import Coverage, Kind, Policy
+from office365_message_trace.collect.collector import Collector
+from office365_message_trace.collect.coverage import Coverage, Kind, Policy
 from office365_message_trace.errors import Stopped
-from office365_message_trace.ledger import Ledger
+from office365_message_trace.collect.ledger import Ledger
 from office365_message_trace.model import Delivery, Event
-from office365_message_trace.quota import RequestBudget
-from office365_message_trace.state import StateStore
-from office365_message_trace.transport import Answer, Request, Transport
+from office365_message_trace.microsoft.request_budget import RequestBudget
+from office365_message_trace.collect.checkpoint_store import StateStore
+from office365_message_trace.transport.retry import Answer, Request, Transport
 from sandbox.clock import MILLISECOND, to_ms
 from sandbox.forms import GraphForm
 from sandbox.graph import GraphOptions, GraphService

@@ -25,7 +25,7 @@ _FORM = {
 
 
 class SimulatedCredentials:
-    """Implements `office365_message_trace.transport.Credentials`, and signs."""
+    """Implements `office365_message_trace.transport.retry.Credentials`, and signs."""
 
     def __init__(
         self,

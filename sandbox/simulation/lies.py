@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 import orjson
 
-from office365_message_trace.transport import Answer, Request
+from office365_message_trace.transport.retry import Answer, Request
 from sandbox.bad_records import is_spoilt
 from sandbox.clock import from_ms, to_ms
 from sandbox.reporting.render import dumps

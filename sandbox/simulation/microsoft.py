@@ -8,8 +8,8 @@ from random import Random
 from pyrate_limiter import BucketFullException
 
 from office365_message_trace.errors import MessageTraceError, Unavailable
-from office365_message_trace.quota import BACKGROUND, LIVE, RequestBudget
-from office365_message_trace.transport import (
+from office365_message_trace.microsoft.request_budget import BACKGROUND, LIVE, RequestBudget
+from office365_message_trace.transport.retry import (
     PATIENCE,
     Answer,
     Paced,
@@ -43,7 +43,7 @@ Distort = Callable[[Request, Callable[[], Answer]], Answer]
 
 
 class MicrosoftHttp:
-    """Implements `office365_message_trace.transport.Http`, paced as the module's own one is."""
+    """Implements `office365_message_trace.transport.retry.Http`, paced as the module's own one is."""
 
     def __init__(
         self,

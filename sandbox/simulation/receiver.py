@@ -9,7 +9,7 @@ from random import Random
 import orjson
 
 from office365_message_trace.errors import Unavailable
-from office365_message_trace.transport import Answer, Pending, Request
+from office365_message_trace.transport.retry import Answer, Pending, Request
 from sandbox import wire
 from sandbox.intake import Intake
 from sandbox.simulation.clock import VirtualClock
@@ -24,7 +24,7 @@ KEY = "an intake key of the simulation"
 
 
 class IntakeHttp:
-    """Implements `office365_message_trace.transport.Http`."""
+    """Implements `office365_message_trace.transport.retry.Http`."""
 
     def __init__(
         self,

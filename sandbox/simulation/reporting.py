@@ -6,9 +6,9 @@ import re
 
 from office365_message_trace.clock import Clock
 from office365_message_trace.model import Log
-from office365_message_trace.reporting import ReportingClient
+from office365_message_trace.microsoft.reporting import ReportingClient
 from office365_message_trace.settings import OAuthSettings
-from office365_message_trace.transport import Answer, Request, Transport
+from office365_message_trace.transport.retry import Answer, Request, Transport
 from sandbox.entra import EXCHANGE
 from sandbox.reporting import ReportingService, errors
 from sandbox.simulation.service import Service, as_answer, parsed, scaled

@@ -10,8 +10,8 @@ from urllib.parse import unquote
 
 from office365_message_trace.clock import Clock
 from office365_message_trace.model import Log
-from office365_message_trace.odata import ODataClient
-from office365_message_trace.transport import Answer, Request, Transport
+from office365_message_trace.microsoft.odata import ODataClient
+from office365_message_trace.transport.retry import Answer, Request, Transport
 from sandbox import wire
 
 TOKEN = "$skiptoken"

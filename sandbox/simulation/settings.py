@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta as duration
 from random import Random
 
-from office365_message_trace.coverage import Policy
+from office365_message_trace.collect.coverage import Policy
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS

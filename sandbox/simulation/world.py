@@ -6,20 +6,20 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from office365_message_trace.collect.ownership import OwnedHttp, OwnedStorage, Ownership
-from office365_message_trace.collect.tenants import Identity, find_place
-from office365_message_trace.collector import Collector
-from office365_message_trace.coverage import Coverage, Kind
-from office365_message_trace.ledger import Ledger
+from office365_message_trace.collect.tenant_folders import Identity, find_place
+from office365_message_trace.collect.collector import Collector
+from office365_message_trace.collect.coverage import Coverage, Kind
+from office365_message_trace.collect.ledger import Ledger
 from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.model import Event
-from office365_message_trace.odata import ODataClient
-from office365_message_trace.pusher import BatchPusher
-from office365_message_trace.quota import RequestBudget
-from office365_message_trace.resume import learn_time, opening_coverage
+from office365_message_trace.microsoft.odata import ODataClient
+from office365_message_trace.sekoia.intake import BatchPusher
+from office365_message_trace.microsoft.request_budget import RequestBudget
+from office365_message_trace.collect.resume import learn_time, opening_coverage
 from office365_message_trace.sekoia.intake_formats import INTAKE_FORMATS
-from office365_message_trace.state import StateStore
-from office365_message_trace.storage import PatientStorage
-from office365_message_trace.transport import Transport
+from office365_message_trace.collect.checkpoint_store import StateStore
+from office365_message_trace.storage.blobs import PatientStorage
+from office365_message_trace.transport.retry import Transport
 from sandbox.graph import GraphService
 from sandbox.intake import Intake, IntakeOptions
 from sandbox.mailflow import MailFlow, MailFlowOptions

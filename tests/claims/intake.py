@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from office365_message_trace.transport import Answer, Request
+from office365_message_trace.transport.retry import Answer, Request
 
 Verdict = Callable[[list[Any]], "Answer | None"]
 

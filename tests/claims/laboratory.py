@@ -16,20 +16,20 @@ from email.utils import format_datetime
 from pyrate_limiter import BucketFullException
 
 from office365_message_trace.collect.ownership import OwnedHttp, OwnedStorage, Ownership
-from office365_message_trace.collect.tenants import Identity, find_place
-from office365_message_trace.collector import Collector
-from office365_message_trace.coverage import Coverage, Gap, Kind, Policy
+from office365_message_trace.collect.tenant_folders import Identity, find_place
+from office365_message_trace.collect.collector import Collector
+from office365_message_trace.collect.coverage import Coverage, Gap, Kind, Policy
 from office365_message_trace.errors import Replaced, Stopped, Unavailable
-from office365_message_trace.ledger import Ledger
+from office365_message_trace.collect.ledger import Ledger
 from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.model import Event
-from office365_message_trace.pusher import BatchPusher
-from office365_message_trace.quota import BACKGROUND, LIVE, RequestBudget
-from office365_message_trace.resume import learn_time, opening_coverage
+from office365_message_trace.sekoia.intake import BatchPusher
+from office365_message_trace.microsoft.request_budget import BACKGROUND, LIVE, RequestBudget
+from office365_message_trace.collect.resume import learn_time, opening_coverage
 from office365_message_trace.sekoia.intake_formats import INTAKE_FORMATS
-from office365_message_trace.state import StateStore
-from office365_message_trace.storage import PatientStorage
-from office365_message_trace.transport import (
+from office365_message_trace.collect.checkpoint_store import StateStore
+from office365_message_trace.storage.blobs import PatientStorage
+from office365_message_trace.transport.retry import (
     PATIENCE,
     Answer,
     Paced,
@@ -302,7 +302,7 @@ class _IntakeHttp:
 
 
 class _MemoryStorage:
-    """Implements `office365_message_trace.storage.Storage` in memory."""
+    """Implements `office365_message_trace.storage.blobs.Storage` in memory."""
 
     def __init__(self, blobs: dict[str, bytes], root: str = "") -> None:
         self._blobs, self._root = blobs, root

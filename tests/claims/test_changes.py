@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from office365_message_trace.coverage import Policy
+from office365_message_trace.collect.coverage import Policy
 from tests.claims.laboratory import T0, Laboratory, policy
 from tests.claims.service import H, Kind, M, Mail, S, Service, shown_after
 

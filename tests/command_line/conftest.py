@@ -13,7 +13,7 @@ import pytest
 from sekoia_automation import constants
 from sekoia_automation.storage import get_data_path
 
-from office365_message_trace.commands.line import main
+from office365_message_trace.cli.app import main
 from sandbox import MailFlowOptions, Sandbox, SandboxOptions
 
 

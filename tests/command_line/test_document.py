@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from office365_message_trace.commands.line import app
+from office365_message_trace.cli.app import app
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "command-line.md").read_text()
 SECTIONS = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", DOCUMENT, re.MULTILINE | re.DOTALL))

@@ -167,7 +167,7 @@ runpy.run_module("office365_message_trace", run_name="__main__", alter_sys=True)
 """
 
 
-@pytest.mark.parametrize("name", ["typer", "requests", "office365_message_trace.commands.line"])
+@pytest.mark.parametrize("name", ["typer", "requests", "office365_message_trace.cli.app"])
 def test_an_interrupt_while_a_command_is_imported_ends_it(name: str) -> None:
     process = subprocess.run(
         [sys.executable, "-c", SIGNALLED.format(name=name), "status"],

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from office365_message_trace.commands.screen import as_json
-from office365_message_trace.commands.status import Status
-from office365_message_trace.coverage import Coverage, Policy
+from office365_message_trace.cli.console import as_json
+from office365_message_trace.cli.status import Status
+from office365_message_trace.collect.coverage import Coverage, Policy
 from office365_message_trace.errors import StorageFailed
-from office365_message_trace.foreign import LONGEST_LINE
-from office365_message_trace.journal import MOST_PROBLEMS, Diary, Journal, read_diary
-from office365_message_trace.storage import FolderStorage
+from office365_message_trace.untrusted_text import LONGEST_LINE
+from office365_message_trace.monitoring.activity_log import MOST_PROBLEMS, Diary, Journal, read_diary
+from office365_message_trace.storage.blobs import FolderStorage
 from tests.support import NOON, TurnedClock
 
 POLICY = Policy(timedelta(minutes=5), timedelta(minutes=1), timedelta(hours=24))

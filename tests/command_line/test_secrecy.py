@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import pytest
 
-from office365_message_trace.commands import check
+from office365_message_trace.cli import check
 from sandbox import Answer, Rule
 from tests.command_line.conftest import Desk, Said
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from office365_message_trace.collect.ownership import Ownership
-from office365_message_trace.collect.tenants import Identity, find_place
-from office365_message_trace.coverage import Cause, Coverage, Gap, Policy, Span
-from office365_message_trace.journal import Journal
-from office365_message_trace.ledger import Ledger, stored_volume
+from office365_message_trace.collect.tenant_folders import Identity, find_place
+from office365_message_trace.collect.coverage import Cause, Coverage, Gap, Policy, Span
+from office365_message_trace.monitoring.activity_log import Journal
+from office365_message_trace.collect.ledger import Ledger, stored_volume
 from office365_message_trace.model import Window, milliseconds
-from office365_message_trace.state import COPIES, StateStore
-from office365_message_trace.storage import FolderStorage, SpectatorStorage
+from office365_message_trace.collect.checkpoint_store import COPIES, StateStore
+from office365_message_trace.storage.blobs import FolderStorage, SpectatorStorage
 from sandbox.clock import wall_clock
 from sandbox.process import TriggerProcess
 from tests.command_line.conftest import Desk

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import pytest
 
-from office365_message_trace.commands import replay
+from office365_message_trace.cli import replay
 from office365_message_trace.sekoia.intake_formats import INTAKE_FORMATS, EventFormat
 from sandbox import Answer, MailFlowOptions, Rule, SandboxOptions, make_row
 from sandbox.clock import wall_clock

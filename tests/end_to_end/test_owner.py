@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from office365_message_trace.collect.ownership import REPLACED
-from office365_message_trace.collect.tenants import INTAKE_CHANGED
+from office365_message_trace.collect.tenant_folders import INTAKE_CHANGED
 from sandbox import Delay, Rule
 from sandbox.process import TriggerProcess
 from tests.end_to_end.scene import OpenScene, Scene

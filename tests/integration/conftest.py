@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from office365_message_trace.auth import EntraAuth
+from office365_message_trace.microsoft.auth import EntraAuth
 from sandbox import MailFlowOptions, Sandbox, SandboxOptions
 from tests.support import Logbook, TurnedClock
 

@@ -14,27 +14,27 @@ from urllib.parse import unquote
 
 import pytest
 
-from office365_message_trace import ledger as ledger_module
-from office365_message_trace import reporting as reporting_module
-from office365_message_trace import transport
-from office365_message_trace.auth import EntraAuth
-from office365_message_trace.collector import Collector
-from office365_message_trace.coverage import Cause, Coverage, Gap, Kind, Policy
+from office365_message_trace.collect import ledger as ledger_module
+from office365_message_trace.microsoft import reporting as reporting_module
+from office365_message_trace.transport import retry as transport
+from office365_message_trace.microsoft.auth import EntraAuth
+from office365_message_trace.collect.collector import Collector
+from office365_message_trace.collect.coverage import Cause, Coverage, Gap, Kind, Policy
 from office365_message_trace.errors import Stopped, StorageFailed
-from office365_message_trace.ledger import FINGERPRINT_BYTES, Ledger
+from office365_message_trace.collect.ledger import FINGERPRINT_BYTES, Ledger
 from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.microsoft.paging import Ask
 from office365_message_trace.microsoft.rows import Listing, ReportingRows
 from office365_message_trace.model import MILLISECOND, Event, Row, Window, instant
-from office365_message_trace.odata import ODataClient
-from office365_message_trace.pusher import BatchPusher
-from office365_message_trace.quota import MOST_REQUESTS, PERIOD, RequestBudget
-from office365_message_trace.reporting import ReportingClient
-from office365_message_trace.resume import learn_time, opening_coverage
+from office365_message_trace.microsoft.odata import ODataClient
+from office365_message_trace.sekoia.intake import BatchPusher
+from office365_message_trace.microsoft.request_budget import MOST_REQUESTS, PERIOD, RequestBudget
+from office365_message_trace.microsoft.reporting import ReportingClient
+from office365_message_trace.collect.resume import learn_time, opening_coverage
 from office365_message_trace.sekoia.intake_formats import INTAKE_FORMATS
-from office365_message_trace.state import COPIES, StateStore
-from office365_message_trace.storage import FolderStorage, PatientStorage, Storage
-from office365_message_trace.transport import (
+from office365_message_trace.collect.checkpoint_store import COPIES, StateStore
+from office365_message_trace.storage.blobs import FolderStorage, PatientStorage, Storage
+from office365_message_trace.transport.retry import (
     RequestsHttp,
     TimeoutSession,
     Transport,

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from office365_message_trace.model import Page, Window
-from office365_message_trace.reporting import ReportingClient
-from office365_message_trace.transport import Answer, Pending, Request, Transport
+from office365_message_trace.microsoft.reporting import ReportingClient
+from office365_message_trace.transport.retry import Answer, Pending, Request, Transport
 from tests.support import Logbook, TurnedClock
 
 REPORT = "https://reports.office365.com/ecp/ReportingWebService/Reporting.svc/MessageTrace"

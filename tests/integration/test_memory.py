@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 
 from office365_message_trace import codec
-from office365_message_trace.graph import PATH
+from office365_message_trace.microsoft.graph import PATH
 
 START = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
 SPAN = timedelta(minutes=1)

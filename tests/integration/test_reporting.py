@@ -11,8 +11,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from office365_message_trace import codec, reporting
-from office365_message_trace.auth import EntraAuth
+from office365_message_trace import codec
+from office365_message_trace.microsoft import reporting
+from office365_message_trace.microsoft.auth import EntraAuth
 from office365_message_trace.errors import (
     HistoryExceeded,
     MessageTraceError,
@@ -24,9 +25,9 @@ from office365_message_trace.errors import (
 )
 from office365_message_trace.microsoft.paging import LEAST_PAGE
 from office365_message_trace.model import MILLISECOND, Page, Pause, Row, Window, milliseconds
-from office365_message_trace.reporting import ReportingClient
-from office365_message_trace.transport import Answer as HttpAnswer
-from office365_message_trace.transport import (
+from office365_message_trace.microsoft.reporting import ReportingClient
+from office365_message_trace.transport.retry import Answer as HttpAnswer
+from office365_message_trace.transport.retry import (
     Paced,
     Pending,
     Request,

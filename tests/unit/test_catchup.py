@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from office365_message_trace.catchup import CatchUp, progress_line
+from office365_message_trace.collect.progress import CatchUp, progress_line
 from tests.support import NOON
 
 HOUR = 3600.0

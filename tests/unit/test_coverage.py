@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from office365_message_trace.coverage import (
+from office365_message_trace.collect.coverage import (
     Cause,
     Coverage,
     Gap,

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-from office365_message_trace.credentials import ClientCertificate, FederatedToken
+from office365_message_trace.microsoft.credentials import ClientCertificate, FederatedToken
 from office365_message_trace.errors import ConfigurationMistakes, Refused
 from office365_message_trace.settings import GraphSettings, OAuthSettings, parse
 from sandbox import Issuer, KeyPair, project

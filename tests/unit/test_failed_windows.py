@@ -15,7 +15,7 @@ from office365_message_trace.collect.failed_windows import (
     divided,
     divided_around,
 )
-from office365_message_trace.coverage import Kind, Read
+from office365_message_trace.collect.coverage import Kind, Read
 from office365_message_trace.model import MILLISECOND, Window
 from tests.support import NOON, minutes
 

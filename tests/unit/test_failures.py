@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from office365_message_trace.microsoft.failures import Failure
-from office365_message_trace.session import Answer
+from office365_message_trace.transport.session import Answer
 
 ID = "e1a3c1b2-0000-4000-8000-0123456789ab"
 OTHER = "ffffffff-0000-4000-8000-0123456789ab"

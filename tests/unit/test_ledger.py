@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from office365_message_trace import ledger as module
-from office365_message_trace.ledger import (
+from office365_message_trace.collect import ledger as module
+from office365_message_trace.collect.ledger import (
     BUCKET_SPAN,
     FINGERPRINT_BYTES,
     KEPT_FOR,
@@ -17,7 +17,7 @@ from office365_message_trace.ledger import (
     stored_volume,
 )
 from office365_message_trace.model import MILLISECOND, Row, Window, milliseconds
-from office365_message_trace.storage import Damage, FolderStorage
+from office365_message_trace.storage.blobs import Damage, FolderStorage
 from tests.support import NOON, row
 
 SOON = milliseconds(NOON)

@@ -17,11 +17,11 @@ from office365_message_trace.collect.ownership import (
     Ownership,
     read_mark,
 )
-from office365_message_trace.coverage import Policy
+from office365_message_trace.collect.coverage import Policy
 from office365_message_trace.errors import Replaced, Stopped, StorageFailed
-from office365_message_trace.journal import Journal, read_diary
-from office365_message_trace.storage import FolderStorage, Storage, storage_at
-from office365_message_trace.transport import Answer, Pending, Request
+from office365_message_trace.monitoring.activity_log import Journal, read_diary
+from office365_message_trace.storage.blobs import FolderStorage, Storage, storage_at
+from office365_message_trace.transport.retry import Answer, Pending, Request
 from tests.s3 import s3_data_path
 from tests.support import NOON, Logbook, TurnedClock
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from office365_message_trace.model import MILLISECOND
-from office365_message_trace.pace import SlowProbe, WindowWidth
+from office365_message_trace.collect.window_size import SlowProbe, WindowWidth
 
 MINUTE = timedelta(minutes=1)
 

@@ -14,7 +14,7 @@ from sekoia_automation.module import Module
 
 from office365_message_trace.errors import Unavailable
 from office365_message_trace.sekoia import playbook
-from office365_message_trace.session import LATE
+from office365_message_trace.transport.session import LATE
 from office365_message_trace.triggers import MessageTraceOAuthTrigger
 from sandbox import Delay, Rule, Sandbox
 from tests.support import NOON

@@ -8,7 +8,7 @@ import pytest
 from sekoia_automation.configuration.filesystem import FileSystemConfiguration
 
 from office365_message_trace.errors import ConfigurationMistakes
-from office365_message_trace.provided import trigger_values
+from office365_message_trace.sekoia.platform import trigger_values
 
 
 @pytest.mark.parametrize(

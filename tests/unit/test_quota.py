@@ -14,7 +14,7 @@ from pyrate_limiter import BucketFullException
 from requests.auth import HTTPBasicAuth
 
 from office365_message_trace.errors import StorageFailed
-from office365_message_trace.quota import (
+from office365_message_trace.microsoft.request_budget import (
     BACKGROUND,
     COUNTED_FOR,
     FEWEST_REQUESTS,
@@ -23,8 +23,8 @@ from office365_message_trace.quota import (
     PERIOD,
     RequestBudget,
 )
-from office365_message_trace.storage import FolderStorage
-from office365_message_trace.transport import Answer, Paced, Request, microsoft_http
+from office365_message_trace.storage.blobs import FolderStorage
+from office365_message_trace.transport.retry import Answer, Paced, Request, microsoft_http
 from sandbox import Answer as Instead
 from sandbox import MailFlowOptions, Rule, Sandbox, SandboxOptions
 from tests.support import NOON, TurnedClock

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from office365_message_trace import codec
 from office365_message_trace.codec import Oversized
 from office365_message_trace.errors import Unavailable
-from office365_message_trace.graph import as_reporting_row
+from office365_message_trace.microsoft.graph import as_reporting_row
 from office365_message_trace.microsoft.rows import (
     GRAPH_ROWS,
     MOST_ROWS,

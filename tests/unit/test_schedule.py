@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from office365_message_trace.collect.schedule import Schedule, Size, Sizes, Wait
 from office365_message_trace.collect.timetable import Sweeps, Timetable, Trails, choose
-from office365_message_trace.coverage import (
+from office365_message_trace.collect.coverage import (
     CONFIRM_AFTER,
     Cause,
     Coverage,

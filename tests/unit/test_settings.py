@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from office365_message_trace import triggers
-from office365_message_trace.endpoints import CLOUDS, Cloud, Endpoints, is_safe_url
+from office365_message_trace.microsoft.endpoints import CLOUDS, Cloud, Endpoints, is_safe_url
 from office365_message_trace.errors import ConfigurationMistakes
 from office365_message_trace.settings import (
     BasicSettings,

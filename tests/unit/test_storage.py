@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from s3path import S3Path
 
 from office365_message_trace.errors import Stopped, StorageFailed
-from office365_message_trace.storage import (
+from office365_message_trace.storage.blobs import (
     DAMAGED,
     LARGEST_BLOB,
     FolderStorage,

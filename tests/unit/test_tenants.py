@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from office365_message_trace.assembly import place_of
-from office365_message_trace.collect.tenants import (
+from office365_message_trace.wiring import place_of
+from office365_message_trace.collect.tenant_folders import (
     INTAKE_CHANGED,
     TENANT_CHANGED,
     TENANT_RENAMED,
@@ -18,7 +18,7 @@ from office365_message_trace.collect.tenants import (
     find_place,
 )
 from office365_message_trace.settings import BasicSettings, GraphSettings, OAuthSettings, parse
-from office365_message_trace.storage import FolderStorage, Storage
+from office365_message_trace.storage.blobs import FolderStorage, Storage
 
 BASE = "message_trace"
 RECORD = f"{BASE}/identity.json"

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from office365_message_trace import session
+from office365_message_trace.transport import session
 from office365_message_trace.errors import Refused, Stopped, Unavailable, Unreachable
-from office365_message_trace.session import Answer, TimeoutSession
-from office365_message_trace.transport import (
+from office365_message_trace.transport.session import Answer, TimeoutSession
+from office365_message_trace.transport.retry import (
     Paced,
     Pending,
     Request,

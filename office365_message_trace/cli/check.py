@@ -1,0 +1,124 @@
+"""``check``: goes the way that rows go, from the settings to the intake, and says what is amiss."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+
+import requests
+
+from office365_message_trace.wiring import ENTRA, INTAKE, Assembly, place_of
+from office365_message_trace.clock import Clock
+from office365_message_trace.cli.checks.message_trace import access_findings
+from office365_message_trace.cli.checks.findings import Finding, failure, ok, warning
+from office365_message_trace.cli.checks.intake import event_of_check, intake_finding
+from office365_message_trace.cli.checks.storage import storage_findings
+from office365_message_trace.cli.checks.network import clock_finding, reach_all
+from office365_message_trace.cli.configuration import Setup
+from office365_message_trace.cli.checks.token import claims_of, token_finding
+from office365_message_trace.cli.formatting import moment
+from office365_message_trace.microsoft.credentials import ClientCertificate
+from office365_message_trace.errors import MessageTraceError, StorageFailed
+from office365_message_trace.microsoft.graph import GraphClient
+from office365_message_trace.microsoft.clock import MicrosoftClock
+from office365_message_trace.microsoft.reporting import ReportingClient
+from office365_message_trace.transport.session import TimeoutSession
+from office365_message_trace.settings import BasicSettings, GraphSettings, OAuthSettings
+from office365_message_trace.storage.blobs import storage_at
+from office365_message_trace.transport.retry import RequestsHttp
+
+_SIGN_IN = "sign-in"
+
+
+def examine(
+    setup: Setup, data_path: Path, machine: Clock, send_test_event: bool
+) -> Iterator[Finding]:
+    """Everything that can be found out, in the order of the way.
+
+    What cannot work because of an earlier failure is not tried: it would only say the same again.
+    Makes fewer than ten requests, and touches nothing of a trigger that runs.
+    """
+    clock = MicrosoftClock(machine, _unsaid)
+    yield from _configuration(setup)
+    if isinstance(setup.settings, OAuthSettings) and setup.settings.client_certificate:
+        text = setup.settings.client_certificate.get_secret_value()
+        yield from _certificate(ClientCertificate.of(text), machine.now())
+    parts = Assembly(setup.settings, setup.endpoints, data_path, clock, _unsaid, spectator=True)
+    graph = isinstance(setup.settings, GraphSettings)
+    source = parts.source()
+    service = setup.endpoints.graph if graph else setup.endpoints.reporting
+    ways = [(source.name, service), (INTAKE, setup.intake_server)]
+    if not isinstance(setup.settings, BasicSettings):
+        ways.insert(0, (ENTRA, setup.endpoints.login))
+    reached = reach_all(ways, clock)
+    yield from (each.finding() for each in reached)
+    for each in reached:
+        if each.service != INTAKE:
+            clock.heard(each.service, each.date, each.at)
+    if skew := clock_finding(clock):
+        yield skew
+    unreachable = {each.service for each in reached if each.problem}
+
+    signed_in = ENTRA not in unreachable
+    if signed_in and not isinstance(setup.settings, BasicSettings):
+        token = _token(parts, setup)
+        signed_in = token.subject != _SIGN_IN
+        yield token
+    if signed_in and source.name not in unreachable:
+        yield from access_findings(source, clock.now())
+    if INTAKE not in unreachable:
+        yield _intake(setup, clock, send_test_event)
+    yield from storage_findings(data_path, parts.folder, setup.settings.policy, clock.now())
+    yield from _belonging(setup, data_path)
+
+
+def _configuration(setup: Setup) -> Iterator[Finding]:
+    subject = "configuration"
+    for doubt in setup.doubts:
+        yield warning(subject, doubt)
+    yield ok(subject, f'complete, for the trigger "{setup.trigger.title}"')
+
+
+def _certificate(certificate: ClientCertificate, now: datetime) -> Iterator[Finding]:
+    """Until when it is valid; what is wrong with that is one of the settings' doubts already."""
+    if not certificate.doubts(now):
+        ends = certificate.certificate.not_valid_after_utc
+        yield ok("certificate", f"valid until {moment(ends)}")
+
+
+def _belonging(setup: Setup, data_path: Path) -> Iterator[Finding]:
+    """Warnings that the state is of another tenant or intake; a storage that fails has its finding."""
+    with suppress(StorageFailed):
+        place = place_of(storage_at(data_path), setup.settings)
+        yield from (warning("state", text) for text in place.news)
+
+
+def _token(parts: Assembly, setup: Setup) -> Finding:
+    """What the token says that signs a request; the request itself is not sent."""
+    graph = isinstance(setup.settings, GraphSettings)
+    client = GraphClient if graph else ReportingClient
+    scope = setup.endpoints.graph_scope if graph else setup.endpoints.reporting_scope
+    audience = scope.removesuffix("/.default")
+    try:
+        signed = parts.signer(requests.Request("GET", audience).prepare())
+    except MessageTraceError as problem:
+        return failure(_SIGN_IN, str(problem))
+    token = signed.headers["Authorization"].removeprefix("Bearer ")
+    return token_finding(claims_of(token), client.permission, client.resource, audience)
+
+
+def _intake(setup: Setup, clock: Clock, send_test_event: bool) -> Finding:
+    settings = setup.settings
+    event = None
+    if send_test_event:
+        graph_rows = isinstance(settings, GraphSettings) and settings.event_format == "graph"
+        event = event_of_check(clock.now(), reporting_format=not graph_rows)
+    http = RequestsHttp(TimeoutSession())
+    key = settings.intake_key.get_secret_value()
+    return intake_finding(
+        http, setup.intake_server, key, settings.intake_format, event, clock.now()
+    )
+
+
+def _unsaid(_text: str, _level: str) -> None:
+    """Nothing: what the clients say while they try is what the findings say."""

@@ -1,0 +1,104 @@
+"""Whether the intake accepts the key, found out without an event, or with one that says what it is."""
+
+from datetime import datetime
+
+import orjson
+
+from office365_message_trace import codec
+from office365_message_trace.wiring import INTAKE
+from office365_message_trace.cli.checks.findings import Finding, failure, ok, warning
+from office365_message_trace.errors import Refused, Unavailable
+from office365_message_trace.model import milliseconds
+from office365_message_trace.sekoia import intake_verdict
+from office365_message_trace.sekoia.intake_verdict import ALL_REFUSED, Meaning
+from office365_message_trace.transport.session import Answer
+from office365_message_trace.transport.retry import Http, Request, check_available
+
+_SUBJECT = "intake"
+
+
+def intake_finding(
+    http: Http,
+    intake_server: str,
+    intake_key: str,
+    intake_format: str,
+    test_event: str | None,
+    now: datetime,
+) -> Finding:
+    """The verdict of the intake on an empty batch, or on one with ``test_event``; the intake should be
+    of the ``intake_format`` of that name."""
+    events = [test_event] if test_event else []
+    body = orjson.dumps({"intake_key": intake_key, "jsons": events})
+    headers = {"Content-Type": "application/json"}
+    url = intake_server.rstrip("/") + "/batch"
+    try:
+        answer = http.begin(Request("POST", url, headers, body))()
+        check_available(answer, now)
+        return verdict(answer, intake_format, len(events))
+    except Unavailable as problem:
+        if lasting := problem.lasting:
+            return failure(_SUBJECT, str(lasting))
+        return failure(
+            _SUBJECT,
+            f"{problem.about(INTAKE)} The trigger holds the events and tries again; if it "
+            f"lasts, see Sekoia.io's status page. [{problem.detail}]",
+        )
+    except Refused as refusal:
+        return failure(_SUBJECT, str(refusal))
+
+
+def verdict(answer: Answer, intake_format: str, events: int) -> Finding:
+    """What ``answer`` tells about the intake key, according to `intake_verdict.verdict`; raises what that raises.
+
+    How the intake responds to an empty batch is not documented, so if it refuses one, the key has not been
+    verified.
+    """
+    if not events and intake_verdict.meaning(answer.status, answer.body) is Meaning.BATCH:
+        return warning(
+            _SUBJECT,
+            "reachable, but it does not take an empty batch, so the key was not verified. Run check "
+            f"with --send-test-event to verify it with one event. [status {answer.status}]",
+        )
+    judged = intake_verdict.verdict(answer.status, answer.body, events, intake_format)
+    if judged.missing:
+        return failure(_SUBJECT, f"{ALL_REFUSED} [{judged.detail}]")
+    if not events:
+        return ok(_SUBJECT, "accepts the key (asked with an empty batch, no event was sent)")
+    return ok(_SUBJECT, 'accepted the test event: look for the subject "Test event of check"')
+
+
+def event_of_check(now: datetime, reporting_format: bool) -> str:
+    """An event that nobody can take for mail: addresses that cannot exist, a nil trace id."""
+    nil = "00000000-0000-0000-0000-000000000000"
+    sender, recipient = "check@message-trace.invalid", "nobody@message-trace.invalid"
+    subject = "Test event of check"
+    if reporting_format:
+        return codec.encode(
+            {
+                "Organization": "message-trace.invalid",
+                "MessageId": "<check@message-trace.invalid>",
+                "Received": f"/Date({milliseconds(now)})/",
+                "SenderAddress": sender,
+                "RecipientAddress": recipient,
+                "Subject": subject,
+                "Status": "None",
+                "ToIP": None,
+                "FromIP": None,
+                "Size": 0,
+                "MessageTraceId": nil,
+            }
+        )
+    return codec.encode(
+        {
+            "id": nil,
+            "senderAddress": sender,
+            "recipientAddress": recipient,
+            "messageId": "<check@message-trace.invalid>",
+            "receivedDateTime": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "subject": subject,
+            "size": 0,
+            "fromIP": "",
+            "toIP": "",
+            "status": "gettingStatus",
+        }
+    )

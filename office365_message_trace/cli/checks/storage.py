@@ -1,0 +1,90 @@
+"""Whether the storage can be used, whether it lasts, and what the trigger's state in it says."""
+
+import os
+import tempfile
+from datetime import datetime
+from pathlib import Path
+
+from office365_message_trace.cli.checks.findings import Finding, failure, ok, warning
+from office365_message_trace.cli.formatting import late_sentence, moment, span
+from office365_message_trace.collect.coverage import Policy
+from office365_message_trace.errors import MessageTraceError, StorageFailed
+from office365_message_trace.collect.checkpoint_store import StateStore
+from office365_message_trace.storage.blobs import FolderStorage, Storage, storage_at
+
+_PROBE = "check.probe"
+_CONTAINER_MARKS = ("/.dockerenv", "/run/.containerenv")  # of Docker and of Podman
+
+
+def storage_findings(data_path: Path, folder: str, policy: Policy, now: datetime) -> list[Finding]:
+    """What a probe that is written, read back and removed finds out, and what the state says."""
+    storage = storage_at(data_path, folder)
+    local = isinstance(storage, FolderStorage)
+    if local and not data_path.exists():
+        return [
+            warning(
+                "storage",
+                f"There is no folder {data_path}. Where the trigger runs, mount a volume there; "
+                "elsewhere this does not matter.",
+            )
+        ]
+    try:
+        _try_out(storage, now)
+        usable = _lasting(data_path) if local else ok("storage", f"{data_path} can be written")
+    except StorageFailed as problem:
+        usable = failure("storage", str(problem))
+    return [usable, *state_findings(storage, policy, now)]
+
+
+def state_findings(storage: Storage, policy: Policy, now: datetime) -> list[Finding]:
+    """Findings about the state in ``storage``; one is a warning if mail is read later at ``now`` than the
+    trigger with this ``policy`` reads it while it works."""
+    said: list[str] = []
+    try:
+        coverage = StateStore(storage, lambda text, _level: said.append(text)).load()
+    except MessageTraceError as problem:
+        return [failure("state", str(problem))]
+    warnings = [warning("state", text) for text in said]
+    if coverage is None and said:
+        text = "No copy of the state is usable; the trigger reads its look-back again."
+        return [*warnings, warning("state", text)]
+    if coverage is None:
+        return [ok("state", "none yet: the trigger has not run here")]
+    age = now - coverage.live
+    text = f"mail is read up to {moment(coverage.live)}, {span(age)} ago"
+    if age > policy.usual_lag:
+        return [*warnings, warning("state", f"{text}; {late_sentence(policy.usual_lag)}")]
+    return [*warnings, ok("state", text)]
+
+
+def _try_out(storage: Storage, now: datetime) -> None:
+    probe = now.isoformat().encode()
+    storage.write(_PROBE, probe)
+    found = storage.read(_PROBE)
+    storage.delete(_PROBE)
+    if found != probe:
+        raise StorageFailed(
+            "Cannot read back from the trigger's own state what was just written to it. Check that "
+            "nothing else writes there."
+        )
+
+
+def _lasting(data_path: Path) -> Finding:
+    if goes_with_container(data_path):
+        return warning(
+            "storage",
+            f"{data_path} can be written, but no volume is mounted there: what the trigger has read "
+            f"is forgotten with the container. Add a volume, such as docker run -v trace:{data_path}",
+        )
+    return ok("storage", f"{data_path} can be written")
+
+
+def goes_with_container(
+    folder: Path, root: Path = Path("/"), marks: tuple[str, ...] = _CONTAINER_MARKS
+) -> bool:
+    """Whether ``folder`` is a part of a container's own layer; temporary folders are not meant to
+    last and are let pass."""
+    if not any(Path(mark).exists() for mark in marks):
+        return False
+    trial = Path(os.path.realpath(tempfile.gettempdir()))
+    return folder.stat().st_dev == root.stat().st_dev and trial not in folder.resolve().parents

@@ -1,0 +1,191 @@
+"""The configuration that a command works with: a trigger's own, or one from a file."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+from sekoia_automation.configuration import get_configuration
+from sekoia_automation.configuration.exception import MissingConfigurationError
+from sekoia_automation.storage import get_data_path
+
+from office365_message_trace.microsoft.endpoints import CLOUDS, Endpoints
+from office365_message_trace.errors import (
+    ConfigurationMistakes,
+    StorageFailed,
+    Unavailable,
+    origin,
+)
+from office365_message_trace.files import read_file
+from office365_message_trace.sekoia.platform import (
+    NOT_GIVEN,
+    Provided,
+    intake_server,
+    settings_object,
+    trigger_values,
+)
+from office365_message_trace.sekoia import playbook
+from office365_message_trace.settings import (
+    BasicSettings,
+    GraphSettings,
+    MessageTraceSettings,
+    OAuthSettings,
+    parse,
+    unknown_fields,
+)
+
+_LONGEST_FILE = 1024 * 1024  # bytes of settings; a certificate and its key have some kilobytes
+_CLOUDS_WITHOUT_GRAPH = CLOUDS.keys() - {"global"}
+
+Ask = Callable[[str], str]
+"""Asks the user for a secret by its name, without showing it."""
+
+
+class Trigger(Enum):
+    """The triggers, as ``--trigger`` names them."""
+
+    OAUTH = "oauth"
+    BASIC = "basic"
+    GRAPH = "graph"
+
+    @property
+    def model(self) -> type[MessageTraceSettings]:
+        """Its settings."""
+        models: dict[str, type[MessageTraceSettings]] = {
+            "oauth": OAuthSettings,
+            "basic": BasicSettings,
+            "graph": GraphSettings,
+        }
+        return models[self.value]
+
+    @property
+    def title(self) -> str:
+        """Its name in the playbook."""
+        return {
+            "oauth": "Office 365 Message Trace OAuth",
+            "basic": "Message Trace",
+            "graph": "Office 365 Message Trace (Graph API)",
+        }[self.value]
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """All that a command needs to know. ``doubts`` say what may be wrong with it."""
+
+    trigger: Trigger
+    settings: MessageTraceSettings
+    endpoints: Endpoints
+    intake_server: str
+    doubts: list[str]
+
+
+def load_setup(
+    config: Path | None, trigger: Trigger | None, ask: Ask | None, now: datetime
+) -> Setup:
+    """The setup from the file ``config``, else from what the platform provides.
+
+    Its doubts are those at ``now``. Secrets that are missing are asked for if there is somebody to
+    ``ask``. Raises `ConfigurationMistakes`.
+    """
+    provided = get_configuration().load
+    secrets, trouble = ({}, []) if config else _node_secrets(provided, now)
+    values = (
+        settings_object(config, lambda: json.loads(read_file(config, _LONGEST_FILE)))
+        if config
+        else _platform_values(secrets)
+    )
+    trigger = trigger or guessed_trigger(values)
+    model = trigger.model
+    if ask:
+        values = {**values, **{name: ask(name) for name in _missing_secrets(model, values)}}
+    try:
+        settings = parse(model, values)
+    except ConfigurationMistakes as found:
+        raise ConfigurationMistakes([*found.mistakes, *trouble]) from None
+    unknown = [
+        f"The configuration has a field that is not known: {name}."
+        for name in unknown_fields(model, values)
+    ]
+    return Setup(
+        trigger,
+        settings,
+        Endpoints.of(settings.cloud),
+        intake_server(settings, provided),
+        [*trouble, *unknown, *settings.doubts(now)],
+    )
+
+
+def guessed_trigger(values: Mapping[str, Any]) -> Trigger:
+    """The trigger that settings are for; raises `ConfigurationMistakes` if it may be another."""
+    fields = {name for name, value in values.items() if value not in (None, "")}
+    if fields & {"account_name", "account_password"}:
+        return Trigger.BASIC
+    if "event_format" in fields:
+        return Trigger.GRAPH
+    if values.get("cloud") in _CLOUDS_WITHOUT_GRAPH:
+        return Trigger.OAUTH
+    raise ConfigurationMistakes(
+        [
+            "these settings fit more than one trigger: add --trigger oauth for "
+            f'"{Trigger.OAUTH.title}", or --trigger graph for "{Trigger.GRAPH.title}".'
+        ]
+    )
+
+
+def stored_trigger() -> Trigger:
+    """The trigger whose settings the platform provides, whether they are complete or not."""
+    return guessed_trigger(_platform_values({}))
+
+
+def data_path() -> Path:
+    """The SDK's storage; raises `StorageFailed` if there is no way to it."""
+    try:
+        return get_data_path()
+    except Exception as error:  # the SDK raises whatever its S3 client does
+        raise StorageFailed(
+            "The storage that the platform names cannot be reached. Check aws_bucket_name, the "
+            "credentials and aws_s3_endpoint_url.",
+            origin(error),
+        ) from None
+
+
+def _missing_secrets(model: type[MessageTraceSettings], values: Mapping[str, Any]) -> list[str]:
+    """The secrets that ``model`` cannot do without and ``values`` lack."""
+    fields = model.model_fields.items()
+    needed = [n for n, field in fields if field.is_required() and field.annotation is SecretStr]
+    missing = [name for name in needed if not values.get(name)]
+    if issubclass(model, OAuthSettings) and not any(map(values.get, model.credentials)):
+        missing.insert(0, model.credentials[0])
+    return missing
+
+
+def _platform_values(node_secrets: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return trigger_values(get_configuration().load, node_secrets)
+    except ConfigurationMistakes as found:
+        if found.mistakes != (NOT_GIVEN,):
+            raise
+        advice = "Run this where the trigger runs, or enter its settings in a file: see --help."
+        raise ConfigurationMistakes([f"{NOT_GIVEN} {advice}"]) from None
+
+
+def _node_secrets(provided: Provided, now: datetime) -> tuple[dict[str, Any], list[str]]:
+    """The secrets that the platform keeps apart from the settings, if this is where it runs, and
+    what went wrong if it did."""
+    try:
+        token = provided("token")
+        url = provided("url_secrets")
+    except MissingConfigurationError:
+        return {}, []
+    request = playbook.secrets_request(url, token)
+    try:
+        return playbook.secrets_in(playbook.http().begin(request)(), now)[1], []
+    except Unavailable as problem:
+        return {}, [
+            f"{playbook.NAME} does not give the secrets that it may keep for the trigger. "
+            f"{problem.about(playbook.NAME)} [{problem.detail}]"
+        ]

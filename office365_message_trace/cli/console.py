@@ -1,0 +1,82 @@
+"""How findings and tables are shown: colours and wrapping on a terminal, plain lines elsewhere."""
+
+import os
+import signal
+import sys
+from typing import Any, NoReturn
+
+import orjson
+from rich.console import Console
+from rich.text import Text
+
+from office365_message_trace.cli.checks.findings import Finding
+from office365_message_trace.untrusted_text import LONGEST_LINE, printable
+
+UNREAD = 128 + signal.SIGPIPE
+"""The exit status if the reader of the output has gone, as shells have it."""
+
+_WIDTH_OF_FILES = 240  # columns, for tables that are not shown on a terminal
+_STYLES = {
+    "ok": "green",
+    "info": "dim",
+    "warning": "yellow",
+    "failure": "bold red",
+    "error": "bold red",
+    "critical": "bold red",
+}
+
+
+class _Screen(Console):
+    """A console that ends the command when nothing reads it any more."""
+
+    def on_broken_pipe(self) -> None:
+        _end_unread()
+
+
+def output() -> Console:
+    """Where results go; lines are not broken where they are not shown on a terminal."""
+    return _console(sys.stdout.isatty(), stderr=False)
+
+
+def messages() -> Console:
+    """Where everything else goes, so that results can be piped."""
+    return _console(sys.stderr.isatty(), stderr=True)
+
+
+def _console(terminal: bool, stderr: bool) -> Console:
+    width = None if terminal else _WIDTH_OF_FILES
+    return _Screen(stderr=stderr, soft_wrap=not terminal, width=width, highlight=False)
+
+
+def line(mark: str, subject: str, text: str) -> Text:
+    """One line with a coloured mark; ``text`` is never taken for markup, and printed as far as it can be."""
+    subject = f"{printable(subject)}: " if subject else ""
+    return Text.assemble(
+        (f"{printable(mark):<8}", _STYLES.get(mark, "")),
+        (subject, "bold"),
+        printable(text, LONGEST_LINE),
+    )
+
+
+def finding_line(finding: Finding) -> Text:
+    return line(finding.level.value, finding.subject, finding.text)
+
+
+def print_plain(text: str) -> None:
+    """Print ``text`` for a machine: as it is."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _end_unread()
+
+
+def _end_unread() -> NoReturn:
+    """End the command, whose output may still hold something that nothing reads."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise SystemExit(UNREAD)
+
+
+def as_json(value: Any) -> str:
+    """``value`` as indented JSON; dates in ISO 8601."""
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()

@@ -1,0 +1,160 @@
+"""``peek``: what Microsoft has for a window, and what of it the trigger has forwarded."""
+
+import csv
+import io
+import json
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from office365_message_trace.wiring import Assembly
+from office365_message_trace.clock import Clock
+from office365_message_trace.cli.window_reader import read_rows
+from office365_message_trace.cli.configuration import Setup
+from office365_message_trace.cli.formatting import count, moment
+from office365_message_trace.untrusted_text import LONGEST_LINE, printable
+from office365_message_trace.collect.ledger import Ledger
+from office365_message_trace.microsoft.clock import MicrosoftClock
+from office365_message_trace.model import UNDATED, Fields, Log, Row, Window, instant
+
+_COLUMNS = {
+    "Status": "Status",
+    "From": "SenderAddress",
+    "To": "RecipientAddress",
+    "Subject": "Subject",
+    "Trace id": "MessageTraceId",
+}
+"""What is shown, and the field of the Reporting Web Service that holds it."""
+_WIDTHS = {
+    "Received (UTC)": (19, 19),
+    "Forwarded": (9, 9),
+    "Status": (13, 14),
+    "From": (9, 40),
+    "To": (9, 40),
+    "Subject": (9, 60),
+}
+"""Least and most letters of the table's columns; the trace id is in JSON and CSV only."""
+_GRAPH_NAMES = {"MessageTraceId": "id"}  # the others differ in their first letter's case only
+_FORMULA = re.compile(r"((?:^|;)[\"\s]*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
+"""Where a spreadsheet would start a formula: at the start of a cell, or after a semicolon, which separates
+cells where the comma is the decimal mark. The last four characters are full-width forms of the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A row, and whether the trigger's ledger has it."""
+
+    row: Row
+    forwarded: bool
+
+    def cells(self) -> list[str]:
+        fields = [_field(self.row.fields, name) for name in _COLUMNS.values()]
+        return [_received(self.row), *fields, "yes" if self.forwarded else "no"]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What ``window`` holds: ``seen`` are the rows to show, the numbers count all."""
+
+    window: Window
+    seen: list[Seen]
+    statuses: Counter[str]
+    forwarded: int
+    requests: int
+
+    @property
+    def rows(self) -> int:
+        return self.statuses.total()
+
+    def show(self, console: Console) -> None:
+        """A table, and the sums below it."""
+        if self.seen:
+            table = Table(box=None, pad_edge=False)
+            for name, (least, most) in _WIDTHS.items():
+                table.add_column(name, no_wrap=True, min_width=least, max_width=most)
+            for each in self.seen:
+                cells = dict(zip(_header(), each.cells(), strict=True))
+                table.add_row(*(Text(printable(cells[name])) for name in _WIDTHS))
+            console.print(table)
+        for text in self.summary():
+            console.print(Text(text))
+
+    def summary(self) -> list[str]:
+        """How many rows there are, by status, of which how many are forwarded, and what it cost."""
+        shown = f", {len(self.seen):,} shown" if len(self.seen) < self.rows else ""
+        by_status = ", ".join(f"{n:,} {name}" for name, n in self.statuses.most_common())
+        return [
+            f"{count(self.rows, 'row')} received {self.window}{shown}"
+            + (f": {by_status}" if by_status else ""),
+            f"{self.forwarded:,} forwarded by the trigger, {self.rows - self.forwarded:,} not "
+            f"(yet); {count(self.requests, 'request')} made.",
+        ]
+
+    def as_json(self) -> str:
+        """All of it; characters that are no text are escaped."""
+        document = {
+            "from": self.window.start.isoformat(),
+            "to": self.window.end.isoformat(),
+            "rows": self.rows,
+            "statuses": dict(self.statuses),
+            "forwarded": self.forwarded,
+            "requests": self.requests,
+            "shown": [{"forwarded": each.forwarded, "row": each.row.fields} for each in self.seen],
+        }
+        return json.dumps(document, indent=2) + "\n"
+
+    def as_csv(self) -> str:
+        """The rows to show. What a spreadsheet would run as a formula, whether commas or semicolons
+        separate its cells, gets an apostrophe."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(_header())
+        for each in self.seen:
+            writer.writerow(map(_cell, each.cells()))
+        return text.getvalue()
+
+
+def read_view(
+    setup: Setup, data_path: Path, window: Window, limit: int | None, machine: Clock, log: Log
+) -> View:
+    """Read ``window`` in whole and keep at most ``limit`` rows of it to show, the oldest window first."""
+    clock = MicrosoftClock(machine, log)
+    parts = Assembly(setup.settings, setup.endpoints, data_path, clock, log, spectator=True)
+    ledger = Ledger(parts.storage)
+    seen: list[Seen] = []
+    statuses: Counter[str] = Counter()
+    forwarded = 0
+    for batch in read_rows(parts.source(), window, clock, log):
+        rows = list(batch.values())
+        fresh = {id(row) for row in ledger.unseen(rows).values()}
+        forwarded += len(rows) - len(fresh)
+        statuses.update(printable(_field(row.fields, "Status")) for row in rows)
+        room = len(rows) if limit is None else limit - len(seen)
+        seen += [Seen(row, id(row) not in fresh) for row in rows[: max(room, 0)]]
+    return View(window, seen, statuses, forwarded, parts.budget.granted)
+
+
+def _header() -> list[str]:
+    return ["Received (UTC)", *_COLUMNS, "Forwarded"]
+
+
+def _field(fields: Fields, name: str) -> str:
+    """A field by its name in the Reporting Web Service, whichever service the row is from."""
+    graph = _GRAPH_NAMES.get(name, name[:1].lower() + name[1:])
+    value = fields.get(name, fields.get(graph))
+    return "" if value is None else str(value)
+
+
+def _received(row: Row) -> str:
+    if row.received == UNDATED:
+        return "unknown"
+    return moment(instant(row.received)).removesuffix(" UTC")
+
+
+def _cell(text: str) -> str:
+    return _FORMULA.sub(r"\1'", printable(text, LONGEST_LINE))

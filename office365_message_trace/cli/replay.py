@@ -1,0 +1,108 @@
+"""``replay``: sends a window to the intake again."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from office365_message_trace.wiring import Assembly
+from office365_message_trace.clock import Clock
+from office365_message_trace.cli.window_reader import read_rows
+from office365_message_trace.cli.configuration import Setup
+from office365_message_trace.cli.formatting import count
+from office365_message_trace.errors import MessageTraceError, Refused
+from office365_message_trace.collect.ledger import Ledger
+from office365_message_trace.microsoft.clock import MicrosoftClock
+from office365_message_trace.model import Event, Log, Window
+from office365_message_trace.sekoia.intake import BatchPusher, batches
+
+MOST_ROWS = 200_000
+"""Of one replay: they are kept in memory from the preview to the sending, some 200 MB."""
+
+
+class Tally:
+    """`Deliveries` that are counted."""
+
+    def __init__(self) -> None:
+        self.sent = self.refused = 0
+
+    def accepted(self, events: int, seconds: float) -> None:
+        self.sent += events
+
+    def not_accepted(self, events: int) -> None:
+        self.refused += events
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """A window that was read and can be sent. ``forwarded`` of its events the trigger has sent."""
+
+    window: Window
+    events: list[Event]
+    forwarded: int
+    requests: int
+    chunk_size: int
+    pusher: BatchPusher
+    tally: Tally
+
+    def preview(self) -> Text:
+        """What would be sent."""
+        size = sum(1 for _ in batches(self.events, self.chunk_size))
+        waiting = len(self.events) - self.forwarded
+        text = (
+            f"{count(len(self.events), 'row')} received {self.window}, in {count(size, 'batch')}; "
+            f"{count(self.requests, 'request')} made so far."
+        )
+        if self.forwarded:
+            text += f" The trigger has forwarded {self.forwarded:,} of them: they arrive once more."
+        if waiting:
+            text += (
+                f" It has not forwarded {waiting:,} of them yet: if it still reads that time, they "
+                "arrive again with it, because a replay is not recorded in its ledger."
+            )
+        return Text(text)
+
+    def send(self, console: Console) -> Text:
+        """Send everything, with a bar on ``console``; returns the sum.
+
+        Raises what the pusher does, after saying how much was sent.
+        """
+        columns = (TextColumn("Sending"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        try:
+            with Progress(*columns, console=console) as progress:
+                task = progress.add_task("", total=len(self.events))
+                for accepted, refused in self.pusher.push(self.events):
+                    progress.advance(task, len(accepted) + len(refused))
+        except (MessageTraceError, KeyboardInterrupt):
+            console.print(self._sum())
+            raise
+        return self._sum()
+
+    def _sum(self) -> Text:
+        refused = f", {self.tally.refused:,} refused" if self.tally.refused else ""
+        return Text(f"{self.tally.sent:,} of {count(len(self.events), 'event')} accepted{refused}.")
+
+
+def prepare(setup: Setup, data_path: Path, window: Window, machine: Clock, log: Log) -> Replay:
+    """Read ``window``; raises `Refused` if it holds more than `MOST_ROWS`."""
+    clock = MicrosoftClock(machine, log)
+    parts = Assembly(setup.settings, setup.endpoints, data_path, clock, log, spectator=True)
+    source = parts.source()
+    ledger = Ledger(parts.storage)
+    events: list[Event] = []
+    forwarded = 0
+    for batch in read_rows(source, window, clock, log):
+        forwarded += len(batch) - len(ledger.unseen(batch.values()))
+        events += [
+            Event(row.received, row.trace_id, digest, source.render(row))
+            for digest, row in batch.items()
+        ]
+        if len(events) > MOST_ROWS:
+            raise Refused(f"The window has more than {MOST_ROWS:,} rows; choose a shorter one.")
+    tally = Tally()
+    pusher = parts.pusher(setup.intake_server, tally)
+    return Replay(
+        window, events, forwarded, parts.budget.granted, setup.settings.chunk_size, pusher, tally
+    )

@@ -1,0 +1,215 @@
+"""``status``: how far a trigger is, from its state alone."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from rich.text import Text
+
+from office365_message_trace.clock import Clock
+from office365_message_trace.collect.freshness import staleness
+from office365_message_trace.collect.ownership import Mark, read_mark
+from office365_message_trace.collect.tenant_folders import current_folder
+from office365_message_trace.collect.timetable import LARGEST_BOUND
+from office365_message_trace.cli.console import line
+from office365_message_trace.cli.formatting import count, late_sentence, moment, span
+from office365_message_trace.collect.coverage import Cause, Coverage
+from office365_message_trace.monitoring.activity_log import Diary, read_diary
+from office365_message_trace.collect.ledger import FINGERPRINT_BYTES, stored_volume
+from office365_message_trace.model import Window
+from office365_message_trace.microsoft.request_budget import RequestBudget
+from office365_message_trace.collect.checkpoint_store import StateStore
+from office365_message_trace.storage.blobs import SpectatorStorage, storage_at
+
+_FREQUENCY = timedelta(minutes=1)  # of live reads; what has been spent does not depend on it
+
+_CAUSES = {
+    Cause.TOO_OLD: "not read before the service stopped keeping it",
+    Cause.UNREADABLE: "every request for it fails; tried again now and then",
+    Cause.INCOMPLETE: "the service does not give all rows of it; tried again now and then",
+    Cause.HIDDEN: "the service shows no row from before; tried again now and then",
+    Cause.REFUSED: "the intake refuses an event of it; tried again now and then",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What the first pass still has to catch up with; ``done`` is a share from 0 to 1, ``left`` how
+    long the rest takes at the pace so far. Both are None as long as they cannot be told."""
+
+    windows: tuple[Window, ...]
+    done: float | None
+    left: timedelta | None
+
+    @property
+    def length(self) -> timedelta:
+        return sum((window.span for window in self.windows), timedelta())
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Everything that is known of a trigger at ``now``; ``doubts`` are faults of its state."""
+
+    now: datetime
+    coverage: Coverage | None
+    doubts: tuple[str, ...]
+    diary: Diary
+    owner: Mark | None
+    buckets: int
+    rows: int
+    spent: int
+    limit: int
+
+    @property
+    def late(self) -> bool:
+        """Whether the live edge is more than `usual_lag` behind; never if that is not known."""
+        if self.coverage is None or not self.usual_lag:
+            return False
+        return self.now - self.coverage.live > self.usual_lag
+
+    @property
+    def usual_lag(self) -> timedelta:
+        """The largest lag of the live edge while the trigger works, from the journal; zero if not known."""
+        progress = self.diary.progress
+        return progress.usual_lag if progress else timedelta(0)
+
+    @property
+    def backlog(self) -> Backlog:
+        windows = self.coverage.backlog if self.coverage else ()
+        length = sum((window.span for window in windows), timedelta()).total_seconds()
+        if self.diary.progress is None:
+            return Backlog(windows, None, None)
+        catch_up = self.diary.progress.catch_up.at(self.now, length)
+        return Backlog(windows, catch_up.done, catch_up.left(self.now))
+
+    def as_dict(self) -> dict[str, Any]:
+        """For machines: times in ISO 8601, spans in seconds."""
+        coverage, progress, backlog = self.coverage, self.diary.progress, self.backlog
+        return {
+            "at": self.now,
+            "live_edge": coverage.live if coverage else None,
+            "lag_seconds": (self.now - coverage.live).total_seconds() if coverage else None,
+            "usual_lag_seconds": self.usual_lag.total_seconds() or None,
+            "late": self.late,
+            "complete_up_to": coverage.oldest if coverage else None,
+            "backlog": {
+                "seconds": backlog.length.total_seconds(),
+                "windows": [_pair(window) for window in backlog.windows],
+                "done": backlog.done,
+                "seconds_left": backlog.left.total_seconds() if backlog.left is not None else None,
+            },
+            "rereads": [
+                {"age_seconds": age.total_seconds(), "read_seconds_ago": ago.total_seconds()}
+                for age, ago in (staleness(coverage, self.now) if coverage else ())
+            ],
+            "late_rows_bound": (progress.bound or None) if progress else None,
+            "gaps": [
+                {"window": _pair(gap.window), "cause": gap.cause.value}
+                for gap in (coverage.gaps if coverage else ())
+            ],
+            "ledger": {"buckets": self.buckets, "rows": self.rows},
+            "requests": {"spent": self.spent, "limit": self.limit},
+            "owner": {"id": self.owner.id, "since": self.owner.since} if self.owner else None,
+            "forwarded_since_start": progress.forwarded if progress else None,
+            "started": progress.started if progress else None,
+            "problems": [
+                {"at": each.at, "level": each.level, "text": each.text, "times": each.times}
+                for each in self.diary.problems
+            ],
+            "doubts": list(self.doubts),
+        }
+
+    def lines(self) -> Iterator[Text]:
+        """For a person."""
+        yield from (line("warning", "state", doubt) for doubt in self.doubts)
+        if self.coverage is None:
+            yield line("info", "state", "none: the trigger has not run here, or its state is lost.")
+        else:
+            yield from self._reading(self.coverage)
+        size = count(self.rows * FINGERPRINT_BYTES, "byte")
+        yield line(
+            "", "ledger", f"{count(self.rows, 'row')} in {count(self.buckets, 'bucket')}, {size}"
+        )
+        yield line("", "requests", f"{self.spent} of {self.limit} spent in the last five minutes")
+        if self.owner:
+            yield line(
+                "", "owner", f"process {self.owner.id[:8]}, since {moment(self.owner.since)}"
+            )
+        if progress := self.diary.progress:
+            yield line(
+                "",
+                "forwarded",
+                f"{count(progress.forwarded, 'event')} since the start at {moment(progress.started)}; "
+                f"noted {span(self.now - progress.at)} ago",
+            )
+        if not self.diary.problems:
+            yield line("", "problems", "none noted")
+        for each in self.diary.problems:
+            times = f" ({each.times} times)" if each.times > 1 else ""
+            yield line(each.level, moment(each.at), f"{each.text}{times}")
+
+    def _reading(self, coverage: Coverage) -> Iterator[Text]:
+        lag = span(self.now - coverage.live)
+        text = f"{moment(coverage.live)}, {lag} behind now"
+        if self.late:
+            yield line("warning", "live edge", f"{text}; {late_sentence(self.usual_lag)}")
+        else:
+            yield line("", "live edge", text)
+        yield line("", "backlog", self._backlog_text())
+        for age, ago in staleness(coverage, self.now):
+            yield line("", "re-read", f"up to {span(age)} old: {span(ago)} ago at the earliest")
+        progress = self.diary.progress
+        if progress and progress.bound:
+            level = "warning" if progress.bound > LARGEST_BOUND else ""
+            text = f"found within {progress.bound:.1f} times their lateness"
+            yield line(level, "late rows", text)
+        yield line(
+            "",
+            "complete",
+            f"up to {moment(coverage.oldest)}: what was received before will not be read again",
+        )
+        if not coverage.gaps:
+            yield line("", "gaps", "none")
+        for gap in coverage.gaps:
+            yield line("warning", "gap", f"{gap.window}: {_CAUSES[gap.cause]}")
+
+    def _backlog_text(self) -> str:
+        backlog = self.backlog
+        if not backlog.windows:
+            return "none"
+        text = f"{span(backlog.length)} of receive time left, from {moment(backlog.windows[0].start)} on"
+        if backlog.done is not None:
+            text += f"; {backlog.done:.0%} done"
+        return text + (f", about {span(backlog.left)} to go" if backlog.left is not None else "")
+
+
+def read_status(data_path: Path, base: str, clock: Clock) -> Status:
+    """Read the state of the tenant collected last, whose folder below ``data_path`` begins with ``base``.
+
+    Raises `StorageFailed`, or `Refused` for a newer state.
+    """
+    shared = storage_at(data_path)
+    folder = current_folder(shared, base)
+    stored = storage_at(data_path, folder)
+    storage = SpectatorStorage(stored)
+    doubts: list[str] = []
+    coverage = StateStore(storage, lambda text, _level: doubts.append(text)).load()
+    buckets, rows = stored_volume(stored)
+    budget = RequestBudget(storage, clock, _FREQUENCY)
+    return Status(
+        now=clock.now(),
+        coverage=coverage,
+        doubts=tuple(doubts),
+        diary=read_diary(storage),
+        owner=read_mark(shared, folder),
+        buckets=buckets,
+        rows=rows,
+        spent=budget.limit - budget.left,
+        limit=budget.limit,
+    )
+
+
+def _pair(window: Window) -> list[str]:
+    return [window.start.isoformat(), window.end.isoformat()]

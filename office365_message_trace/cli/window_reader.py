@@ -1,0 +1,71 @@
+"""Reads a window of any length to its end, for a person who waits for it."""
+
+from collections import deque
+from collections.abc import Iterator
+from datetime import timedelta
+from hashlib import blake2b
+
+from office365_message_trace.clock import Clock
+from office365_message_trace.cli.formatting import span
+from office365_message_trace.errors import HistoryExceeded, Refused, Unavailable, WindowTooLarge
+from office365_message_trace.collect.ledger import FINGERPRINT_BYTES
+from office365_message_trace.model import MILLISECOND, Log, Page, Pause, Row, Window
+from office365_message_trace.microsoft.odata import ODataClient
+
+_WIDEST = timedelta(days=10)  # what Graph accepts at most
+
+
+def read_rows(
+    source: ODataClient, window: Window, clock: Clock, log: Log
+) -> Iterator[dict[bytes, Row]]:
+    """The rows of ``window``, each once, by a digest of what they say; a batch for each page.
+
+    Keeps to the request budget, less what a trigger that runs had spent at the start. Splits what the
+    service does not give in one piece. Raises `Refused`, also for time that the service does not keep, or `Unavailable`.
+    """
+    known: set[bytes] = set()
+    for page in _pages(source, window, clock, log):
+        fresh = {}
+        for row in page.rows:
+            digest = blake2b(row.content, digest_size=FINGERPRINT_BYTES).digest()
+            if digest not in known:
+                known.add(digest)
+                fresh[digest] = row
+        yield fresh
+
+
+def _pages(source: ODataClient, window: Window, clock: Clock, log: Log) -> Iterator[Page]:
+    parts = deque(_divided(window, _WIDEST))
+    while parts:
+        part = parts.popleft()
+        try:
+            for page in source.pages(part, background=True):
+                if isinstance(page, Pause):
+                    log(f"Waiting {span(timedelta(seconds=page.seconds))}.", "info")
+                    clock.wait(page.seconds)
+                else:
+                    yield page
+        except WindowTooLarge:
+            if part.span <= MILLISECOND:
+                raise
+            half = max(part.span / 2 // MILLISECOND * MILLISECOND, MILLISECOND)
+            parts.extendleft(reversed(_divided(part, half)))
+        except HistoryExceeded as problem:
+            raise Refused(
+                f"{source.name} keeps rows for {problem.days} days only; choose a later --from.",
+                problem.detail,
+            ) from None
+        except Unavailable as problem:
+            text = f"{problem.about(source.name)} Try again later."
+            raise Unavailable(text, problem.detail) from None
+
+
+def _divided(window: Window, most: timedelta) -> list[Window]:
+    """``window`` in parts of ``most`` at most, which share their boundaries, oldest first."""
+    parts = []
+    start = window.start
+    while start < window.end:
+        end = min(start + most, window.end)
+        parts.append(Window(start, end))
+        start = end
+    return parts

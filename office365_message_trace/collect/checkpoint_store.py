@@ -1,0 +1,220 @@
+"""The coverage as a document in the trigger's storage: versioned, checksummed, in two copies.
+
+The copies are written in turn, so the previous one is always there; the newest that is whole
+counts. Falling back to the older one costs a few reads: the ledger knows what was accepted.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+
+from office365_message_trace.collect.coverage import Cause, Coverage, Gap, Span
+from office365_message_trace.errors import Refused
+from office365_message_trace.model import EPOCH, Log, Window, sensible
+from office365_message_trace.storage.blobs import Storage
+
+SCHEMA = 3
+COPIES = ("state-0.json", "state-1.json")
+
+_MOST_SPANS = 10_000  # some hundred is what a collector makes; planning looks at each of them
+_ENDLESS = 2**53  # more than a number of JSON is sure to keep
+
+_MICROSECOND = timedelta(microseconds=1)
+
+_PREDECESSOR = "context.json"
+_PREDECESSOR_EDGE = "most_recent_date_requested"
+
+
+class StateStore:
+    """Loads and saves the coverage; what it finds amiss goes to ``log`` as a warning.
+
+    ``saved`` is told of each coverage once it is durable.
+    """
+
+    def __init__(
+        self, storage: Storage, log: Log, saved: Callable[[Coverage], None] | None = None
+    ) -> None:
+        self._storage = storage
+        self._log = log
+        self._saved = saved
+        self._sequence = 0
+        self.damaged = False
+        """Whether a copy was missing or damaged when the state was loaded."""
+
+    def load(self) -> Coverage | None:
+        """The newest whole copy, or None if there is none.
+
+        Raises `Refused` if a newer version of this module wrote it.
+        """
+        copies = [self._read(name) for name in COPIES]
+        whole = [copy for copy in copies if copy is not None]
+        if not whole:
+            return None
+        self.damaged = len(whole) < len(COPIES)
+        newest = max(whole, key=lambda copy: copy.sequence)
+        self._sequence = newest.sequence
+        if self.damaged:
+            self._log(
+                "One of the two copies of the trigger's state is missing or damaged; the other one "
+                "is used. Nothing is lost: what it does not know is read again.",
+                "warning",
+            )
+        return newest.coverage
+
+    def save(self, coverage: Coverage) -> None:
+        """Write ``coverage`` over the older copy (at first, both); durable when it returns."""
+        for _ in COPIES if self._sequence == 0 else COPIES[:1]:
+            sequence = self._sequence + 1
+            self._storage.write(COPIES[sequence % 2], _encoded(sequence, coverage))
+            self._sequence = sequence
+        if self._saved:
+            self._saved(coverage)
+
+    def _read(self, name: str) -> "Copy | None":
+        data = self._storage.read(name)
+        if data is None:
+            return None
+        try:
+            return decoded(data)
+        except Damaged as damage:
+            self._log(f"{name} of the trigger's state is damaged ({damage}).", "warning")
+            return None
+
+
+def predecessor_edge(storage: Storage, log: Log) -> datetime | None:
+    """How far the platform's former module had read, if its ``context.json`` lies in ``storage``."""
+    data = storage.read(_PREDECESSOR)
+    if data is None:
+        return None
+    try:
+        edge = datetime.fromisoformat(orjson.loads(data)[_PREDECESSOR_EDGE])
+        return sensible(edge.replace(tzinfo=edge.tzinfo or UTC))
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
+        log(
+            f"{_PREDECESSOR} of the former module is not readable ({type(error).__name__}).",
+            "warning",
+        )
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A copy of the state; the one with the larger ``sequence`` is newer."""
+
+    sequence: int
+    coverage: Coverage
+
+
+class Damaged(Exception):
+    """A copy of the state is nothing that was ever written, whatever its checksum says."""
+
+
+def _encoded(sequence: int, coverage: Coverage) -> bytes:
+    payload = {
+        "sequence": sequence,
+        "live": coverage.live.isoformat(),
+        "spans": [_span_entry(span) for span in coverage.spans],
+        "gaps": [_gap_entry(gap) for gap in coverage.gaps],
+        "since": coverage.since.isoformat(),
+        "read_at": coverage.read_at.isoformat(),
+        "shown_from": coverage.shown_from.isoformat() if coverage.shown_from else None,
+    }
+    document = {"schema": SCHEMA, "checksum": _checksum(payload), "payload": payload}
+    return orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def decoded(data: bytes) -> Copy:
+    """The copy of the state in ``data``.
+
+    Raises `Damaged` for anything that was not written here, and `Refused` for what a newer version of
+    this module wrote.
+    """
+    try:
+        document = orjson.loads(data)
+        schema = document["schema"]
+        if not isinstance(schema, int):
+            raise TypeError("a schema that is no number")
+        if schema <= SCHEMA:
+            return _copy(document)
+    except Exception as error:  # whatever it is about, nothing of the copy can be used
+        raise Damaged(type(error).__name__) from error
+    raise Refused(
+        "The trigger's state was written by a newer version of this module. Run that version "
+        "again, or give this one an empty storage.",
+        f"schema {schema}, known up to {SCHEMA}",
+    )
+
+
+def _copy(document: dict[str, Any]) -> Copy:
+    """Raises anything for what `_encoded` did not write, and for what cannot be counted with."""
+    payload = document["payload"]
+    shown = payload["shown_from"]
+    if document["checksum"] != _checksum(payload):
+        raise ValueError("checksum does not match")
+    sequence = payload["sequence"]
+    if not isinstance(sequence, int) or not 0 < sequence < _ENDLESS:
+        raise ValueError("a sequence number that cannot be")
+    live, spans = _instant(payload["live"]), tuple(map(_span, payload["spans"]))
+    bounds = [bound for each in spans for bound in (each.window.start, each.window.end)]
+    if bounds != sorted(bounds) or max(bounds, default=live) > live or len(spans) > _MOST_SPANS:
+        raise ValueError("spans that cannot be")
+    coverage = Coverage(
+        live=live,
+        spans=spans,
+        gaps=tuple(_gap(entry) for entry in payload["gaps"]),
+        since=_instant(payload["since"]),
+        read_at=_instant(payload["read_at"]),
+        shown_from=_instant(shown) if shown else None,
+    )
+    return Copy(sequence, coverage)
+
+
+def _span_entry(span: Span) -> list[int | None]:
+    """Start, end and last read in microseconds since 1970, and the rows: there are some hundred of them."""
+    start, end = _microseconds(span.window.start), _microseconds(span.window.end)
+    return [start, end, _microseconds(span.read_at) if span.read_at else None, span.rows]
+
+
+def _span(entry: list[Any]) -> Span:
+    start, end, read_at, rows = entry
+    window = Window(_after_1970(start), _after_1970(end))
+    if not window.span or not isinstance(rows, int) or not 0 <= rows < _ENDLESS:
+        raise ValueError("a span that cannot be")
+    return Span(window, None if read_at is None else _after_1970(read_at), rows)
+
+
+def _microseconds(instant: datetime) -> int:
+    return (instant - EPOCH) // _MICROSECOND
+
+
+def _after_1970(microseconds: int) -> datetime:
+    return sensible(EPOCH + microseconds * _MICROSECOND)
+
+
+def _checksum(payload: dict[str, Any]) -> str:
+    return hashlib.sha256(orjson.dumps(payload, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def _pair(window: Window) -> list[str]:
+    return [window.start.isoformat(), window.end.isoformat()]
+
+
+def _window(pair: list[str]) -> Window:
+    return Window(_instant(pair[0]), _instant(pair[1]))
+
+
+def _gap_entry(gap: Gap) -> dict[str, str]:
+    start, end = _pair(gap.window)
+    return {"start": start, "end": end, "cause": gap.cause.value}
+
+
+def _gap(entry: dict[str, str]) -> Gap:
+    return Gap(_window([entry["start"], entry["end"]]), Cause(entry["cause"]))
+
+
+def _instant(text: str) -> datetime:
+    return sensible(datetime.fromisoformat(text))

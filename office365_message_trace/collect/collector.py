@@ -1,0 +1,892 @@
+"""The loop: fetch, push, record, commit, in that order.
+
+A row is recorded once the intake accepted it, and a window counts as read once its last page was.
+Any failure leaves the coverage where it was: the window is read again, and the ledger drops what
+was accepted already. Nothing else moves the state, least of all a ``finally``.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial, reduce
+from math import inf
+from typing import Protocol
+
+from office365_message_trace.collect.progress import CatchUp, progress_line
+from office365_message_trace.clock import Clock
+from office365_message_trace.collect.failed_windows import FailedWindows, Trial, divided_around
+from office365_message_trace.collect.volatile_fields import Flicker
+from office365_message_trace.collect.gaps import GapProbe
+from office365_message_trace.collect.large_messages import LargeMessages, Message, MessageCounter
+from office365_message_trace.collect.schedule import Schedule, Size, Sizes
+from office365_message_trace.collect.timetable import LARGEST_BOUND, choose
+from office365_message_trace.collect.coverage import (
+    Cause,
+    Coverage,
+    Gap,
+    Kind,
+    Policy,
+    Read,
+)
+from office365_message_trace.errors import (
+    AnswerTruncated,
+    HistoryExceeded,
+    MessageTraceError,
+    Misconfigured,
+    Refused,
+    Rejected,
+    Stopped,
+    Throttled,
+    Unavailable,
+    Unreachable,
+    WindowTooLarge,
+    origin,
+)
+from office365_message_trace.untrusted_text import identifier
+from office365_message_trace.collect.ledger import Ledger
+from office365_message_trace.model import (
+    MILLISECOND,
+    UNDATED,
+    Delivery,
+    Event,
+    Fields,
+    Log,
+    Page,
+    Pause,
+    Row,
+    Window,
+    instant,
+    milliseconds,
+)
+from office365_message_trace.collect.window_size import ATTEMPTS, NARROWEST, SlowProbe, WindowWidth
+from office365_message_trace.microsoft.request_budget import PERIOD
+from office365_message_trace.collect.checkpoint_store import StateStore
+
+MOST_PAGES = 20
+"""Pages of one window: what a failure can make necessary to read again."""
+
+_USUAL_PAGES = MOST_PAGES * 3 // 4
+_OF_A_PAGE = 0.9  # is filled by the rows of a window that is meant to fit one page
+_FILLED = 0.85  # of a page on average, where each window is
+_PAST = (
+    (Kind.REREAD, Kind.BACKLOG, Kind.CONFIRM),
+    (Kind.BACKLOG, Kind.REREAD, Kind.CONFIRM),
+)
+"""The two windows of the past that are under way at once, by what each of them prefers."""
+
+_SECOND = timedelta(seconds=1)
+_MINUTE = timedelta(minutes=1)
+_DAY = 86_400.0  # seconds
+_REPORT_EVERY = 60.0  # seconds
+_TIDY_EVERY = 900.0  # seconds, the time that a bucket of the ledger spans
+_ASIDE = 900.0  # seconds; longer than the longest pause, so that another window comes in between
+_CONFIRM_EVERY = 8  # windows of the past, one of which at least confirms, if there is no backlog
+_VOUCHING = 60.0  # seconds, after which newer mail may show that the intake is well
+_PAST_AGE = timedelta(hours=1)  # at which what a live window reads is no fresh mail
+_CHOOSE_EVERY = 900.0  # seconds
+_REPEATS = 3  # of a final read that brings something new, or of which an event is refused
+_ASK_AGAIN = 60.0  # seconds before a service that speaks of its history is asked once more
+_STILL_KEPT = (timedelta(minutes=2), timedelta(minutes=10), timedelta(hours=1))
+"""After the instant from which on a service says it keeps rows: cuts that leave little to be refused again."""
+_CLOCK_JUMP = 60.0  # seconds by which the time may be corrected while a page is under way
+
+_LEFT_OUT = "The intake does not accept one event; it is left out, and tried again now and then."
+_FOUND_LATE = (
+    "A second read of time that was read once brought rows that the first one had not shown; they "
+    "were forwarded."
+)
+_READ_OFTEN = (
+    "Rows that Microsoft 365 shows late are found within {:.1f} times their lateness from now on: so "
+    "often does the request quota allow to look for them in as much mail as there is."
+)
+_READ_RARELY = (
+    "There is more mail than the request quota allows to read again in time: rows that Microsoft 365 "
+    "shows late are found within {:.1f} times their lateness, or by the last read at the end of the look-back. "
+    "A shorter lookback makes that better, and so do fewer requests of other tools."
+)
+_STILL_CHANGING = (
+    "Microsoft 365 shows new or changed rows up to the end of the look-back; they were forwarded. "
+    "Raise lookback if that goes on, or later ones are missed."
+)
+
+
+class Source(Protocol):
+    """One of Microsoft's message trace services."""
+
+    page_size: int
+    one_page: bool
+    many_recipients: int
+
+    def pages(
+        self,
+        window: Window,
+        background: bool,
+        most: int | None,
+        whole: bool,
+        trace_id: str | None,
+        attempts: int,
+    ) -> Iterator[Page | Pause]:
+        """The pages of ``window``; see `ODataClient.pages`."""
+
+    def render(self, row: Row) -> str:
+        """The event of ``row``."""
+
+    def said(self, row: Row) -> Fields:
+        """The fields of ``row`` that are its content."""
+
+
+class Pusher(Protocol):
+    """Where events go."""
+
+    def push(self, events: list[Event]) -> Iterator[Delivery]:
+        """Deliver ``events``; yields what became of each batch."""
+
+
+class Progress(Protocol):
+    """Who is told how it goes."""
+
+    def covered(self, coverage: Coverage, now: datetime) -> None:
+        """What has been read at ``now``."""
+
+    def page(self, kind: Kind, rows: int, forwarded: list[Event], now: datetime) -> None:
+        """A page of ``rows`` was delivered by ``now``; ``forwarded`` of them were not known."""
+
+    def refused(self, kind: Kind, refused: bool) -> None:
+        """Whether windows of ``kind`` are refused, by Microsoft or by the intake."""
+
+    def discarded(self, events: int) -> None:
+        """The intake refused ``events`` up to their final read: they are left out."""
+
+    def promised(self, bound: float) -> None:
+        """Rows that Microsoft shows late are found within ``bound`` times their lateness from now on."""
+
+
+class _Reading:
+    """A window under way, or the time of a declared ``gap``.
+
+    After its own pages come those of the large messages in it: ``message`` is the one under way,
+    ``left`` are the others; ``incomplete`` tells what could not be completed, and why. ``not_before`` is
+    when its next page may be taken, in monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        trial: Trial,
+        pages: Iterator[Page | Pause],
+        moment: float,
+        counter: MessageCounter,
+        gap: Gap | None = None,
+    ) -> None:
+        self.trial = trial
+        self.read = trial.read
+        self.pages = pages
+        self.began = moment
+        self.gap = gap
+        self.message: Message | None = None
+        self.left: list[Message] | None = None
+        self.incomplete: dict[Gap, str] = {}
+        self.not_before = 0.0
+        self.covered: Window | None = None
+        self.rows = self.fresh = self.largest = 0
+        self.refused: list[Event] = []
+        self.messages = counter
+
+
+def _begun(pages: Callable[[], Iterator[Page | Pause]]) -> Iterator[Page | Pause]:
+    """The iterator that ``pages`` returns. If the call fails unexpectedly, taking the first page raises that
+    error instead, so that it affects this window only."""
+    try:
+        return pages()
+    except (MessageTraceError, Stopped):
+        raise
+    except Exception as error:
+        return map(_raise, [error])
+
+
+def _raise(error: Exception) -> Page:
+    raise error
+
+
+class Collector:
+    """Keeps the promises for one tenant.
+
+    Fresh mail is read at once, in whole. Up to two windows of the past are under way besides and
+    advance by a page in turns: one prefers re-reads and one the backlog, so that neither waits for
+    the other, and the next page of one is on its way while a page of the other is delivered. What is
+    read for the last time comes when nothing else is due. ``granted`` tells how many requests Microsoft
+    grants in `PERIOD` seconds.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917  # each is a part of its own
+        self,
+        source: Source,
+        pusher: Pusher,
+        ledger: Ledger,
+        store: StateStore,
+        policy: Policy,
+        clock: Clock,
+        log: Log,
+        progress: Progress,
+        granted: Callable[[], int],
+    ) -> None:
+        self._source = source
+        self._pusher = pusher
+        self._ledger = ledger
+        self._store = store
+        self._policy = policy
+        self._clock = clock
+        self._log = log
+        self._progress = progress
+        self._granted = granted
+        self._widths = {kind: WindowWidth(_USUAL_PAGES * source.page_size) for kind in Kind}
+        self._page_size = source.page_size
+        self._timetable = choose(policy, 0, self._page_size, inf)
+        self._learn_page(source.page_size)
+        self._live_probe = SlowProbe()
+        self._past_probe = SlowProbe()
+        self._outage_probe = SlowProbe(patience=1)  # one window that fails says nothing of others
+        self._refused: dict[Kind, bool] = {}  # whether it is the intake that refuses
+        self._failed = FailedWindows()
+        self._gap_probe = GapProbe(clock.now(), clock.monotonic())
+        self._messages = LargeMessages()
+        self._past: dict[tuple[Kind, ...], _Reading] = {}
+        self._looks = 0
+        self._narrow_live = False
+        self._chosen_at = -inf
+        self._doubted_history: dict[int, float] = {}
+        self._forwarded = 0
+        self._catch_up = CatchUp()
+        self._flicker = Flicker(log, source.said)
+        self._reported_at = self._tidied_at = clock.monotonic()
+
+    def run(self, coverage: Coverage) -> None:
+        """Collect from ``coverage`` on. Ends only by `Stopped`, which any wait raises."""
+        self._coverage = coverage.adapted(self._policy, self._clock.now())
+        self._commit(self._coverage)
+        self._ledger.mark(self._coverage.oldest)
+        while True:
+            self._step()
+
+    def _step(self) -> None:
+        now = self._clock.now()
+        self._report(now)
+        self._progress.covered(self._coverage, now)
+        self._observe(now)
+        self._choose_timetable(now)
+        live = self._schedule(now).next((Kind.LIVE,))
+        if isinstance(live, Read):
+            reading = self._begin(Trial(live))
+            while self._advance(reading):
+                pass
+            return
+        wait = min((live.until - now).total_seconds(), self._open_past(now))
+        if self._past:
+            slot, reading = min(self._past.items(), key=lambda item: item[1].not_before)
+            pause = reading.not_before - self._clock.monotonic()
+            if pause <= 0:
+                if not self._advance(reading):
+                    self._past.pop(slot, None)
+                return
+            wait = min(wait, pause)
+        self._clock.wait_until(now + max(timedelta(seconds=wait), MILLISECOND))
+
+    def _observe(self, now: datetime) -> None:
+        """Take in what the passing of time did to the coverage."""
+        coverage = self._coverage.without_future(now, self._policy)
+        if coverage is not self._coverage:
+            self._log(
+                "Time was read that had not come yet, because a clock was wrong; the look-back is "
+                "read again.",
+                "warning",
+            )
+            self._ledger.mark(coverage.oldest)
+        coverage = coverage.without_unwanted(now)
+        self._coverage = coverage.with_outage_behind(now, self._policy)
+        self._give_up_before(self._policy.oldest_kept(now))
+
+    def _choose_timetable(self, now: datetime) -> None:
+        """Read again as often as the amount of mail and the request budget allow."""
+        moment = self._clock.monotonic()
+        if moment - self._chosen_at < _CHOOSE_EVERY:
+            return
+        self._chosen_at = moment
+        requests = self._granted() * _DAY / PERIOD
+        page = max(int(_FILLED * self._page), 1) if self._source.one_page else self._page
+        rows = self._coverage.rows_since(now - self._policy.lookback)
+        present = self._timetable
+        chosen = choose(self._policy, rows, page, requests, present)
+        if chosen.bound != present.bound:
+            wide = chosen.bound > LARGEST_BOUND
+            text = _READ_RARELY if wide else _READ_OFTEN
+            self._log(text.format(chosen.bound), "warning" if wide else "info")
+        self._timetable = chosen
+        self._progress.promised(chosen.bound)
+        self._learn_page(self._page)
+
+    def _schedule(self, now: datetime) -> Schedule:
+        """What is due at ``now``, but for what is under way or waits to be tried again."""
+        under_way = [each.read.window for each in self._past.values()]
+        kinds = {kind: Size(width.now, width.rows) for kind, width in self._widths.items()}
+        room = 0 if self._narrow_live or self._past_hindered else _OF_A_PAGE * self._page
+        sizes = Sizes(kinds, kinds[Kind.CONFIRM], room)
+        busy = [*under_way, *self._failed.windows]
+        return Schedule(self._coverage, self._policy, self._timetable, now, sizes, busy)
+
+    def _open_past(self, now: datetime) -> float:
+        """Begin windows of the past until there are two, or one while none can be read.
+
+        Returns in how many seconds to look again.
+        """
+        moment = self._clock.monotonic()
+        if probe := max(self._past_probe.wait(moment), self._outage_probe.wait(moment)):
+            return probe
+        wait = inf
+        for slot in _PAST:
+            if slot in self._past or (self._past and self._outage_probe.waiting):
+                continue
+            found = self._next_past(slot, now, moment)
+            if isinstance(found, _Reading):
+                self._past[slot] = found
+            else:
+                wait = min(wait, found)
+        return wait
+
+    def _next_past(
+        self, slot: tuple[Kind, ...], now: datetime, moment: float
+    ) -> "_Reading | float":
+        """The next reading for ``slot``, begun; if none is due, the seconds until one is.
+
+        While nothing of the past can be read or delivered, a window that has not failed yet goes first:
+        it tells whether that is the fault of the windows that have.
+        """
+        if not self._past_hindered and (trial := self._failed.next_due(moment)):
+            return self._begin(trial)
+        kinds = slot
+        self._looks += 1
+        if self._looks % _CONFIRM_EVERY == 0 and not self._coverage.backlog:
+            kinds = (Kind.CONFIRM, *slot[:2])
+        step = self._schedule(now).next(kinds)
+        if isinstance(step, Read):
+            return self._begin(Trial(step))
+        if trial := self._failed.next_due(moment):
+            return self._begin(trial)
+        gaps = self._coverage.gaps
+        if gap := self._gap_probe.next(gaps, self._policy, now, moment):
+            return self._begin_gap(gap, now)
+        waits = [(step.until - now).total_seconds(), self._failed.wait(moment)]
+        waits += [self._gap_probe.wait(moment)] if gaps else []
+        return min(waits)
+
+    @property
+    def _past_hindered(self) -> bool:
+        """Whether nothing of the past can be read or delivered for now."""
+        refused = any(kind is not Kind.LIVE for kind in self._refused)
+        return self._outage_probe.waiting or refused
+
+    def _begin(self, trial: Trial, gap: Gap | None = None) -> _Reading:
+        """Begin to read the window of ``trial``, which may have been planned long before."""
+        past = trial.read.kind is not Kind.LIVE
+        divisible = trial.read.window.span > NARROWEST
+        # a millisecond is given up for its own failures, so no passing fault may count as one
+        probing = past and divisible and (trial.failures or gap or self._outage_probe.waiting)
+        read = replace(trial.read, at=self._clock.now())
+        trial = replace(trial, read=read)
+        if self._source.page_size != self._page_size:
+            self._page_size = self._source.page_size
+            self._learn_page(self._page_size)
+        pages = partial(
+            self._source.pages,
+            read.window,
+            background=past,
+            most=MOST_PAGES if read.window.span > _SECOND else None,
+            whole=read.final,
+            trace_id=None,
+            attempts=1 if probing else ATTEMPTS,
+        )
+        counter = MessageCounter(self._source.many_recipients)
+        return _Reading(trial, _begun(pages), self._clock.monotonic(), counter, gap=gap)
+
+    def _begin_gap(self, gap: Gap, now: datetime) -> _Reading:
+        width, oldest = self._widths[Kind.CONFIRM].now, self._policy.oldest_kept(now)
+        start = max(gap.window.start, gap.window.end - width, oldest)
+        read = Read(Kind.CONFIRM, Window(start, gap.window.end), now, final=True)
+        return self._begin(Trial(read), gap)
+
+    def _advance(self, reading: _Reading) -> bool:
+        """Deliver the next page, or after the last one commit the window; whether there is more.
+
+        A fault that nobody foresaw costs its own window, which is set aside: others go on.
+        """
+        try:
+            return self._advanced(reading)
+        except (MessageTraceError, Stopped):
+            raise
+        except Exception as error:
+            return self._unforeseen(reading, error)
+
+    def _advanced(self, reading: _Reading) -> bool:
+        page: Page | Pause | None = None
+        try:
+            page = next(reading.pages, None)
+            if self._planned_by_wrong_time(reading):
+                return False
+            if isinstance(page, Page):
+                self._deliver(page, reading)
+                self._commit_page(reading)
+        except (Unavailable, Rejected, WindowTooLarge, HistoryExceeded) as problem:
+            return self._page_failed(reading, problem)
+        except Refused as refusal:
+            self._hold(reading, refusal, by_intake=page is not None)
+        else:
+            if page is None:
+                if reading.message is not None:
+                    self._messages.completed(reading.message)
+                return self._go_on(reading)
+            pause = page.seconds if isinstance(page, Pause) else 0.0
+            reading.not_before = self._clock.monotonic() + pause
+            return True
+        return False
+
+    def _go_on(self, reading: _Reading) -> bool:
+        """Ask for the next large message of a window that was read, or commit it; whether there is more.
+
+        So time is not final before its large messages were asked for.
+        """
+        final = reading.read.final
+        if reading.left is None:
+            reading.left = self._messages.to_ask(reading.messages.large, final)
+        if not reading.left:
+            self._completed(reading)
+            return False
+        now = self._clock.now()
+        message = reading.message = reading.left.pop()
+        start = max(message.window.start, min(self._policy.oldest_kept(now), message.known.start))
+        end = max(message.known.end, min(message.window.end, now))
+        pages = partial(
+            self._source.pages,
+            Window(start, end),
+            background=reading.read.kind is not Kind.LIVE,
+            most=None,
+            whole=False,
+            trace_id=message.trace_id,
+            attempts=ATTEMPTS if final else 1,
+        )
+        reading.pages = _begun(pages)
+        return True
+
+    def _page_failed(
+        self,
+        reading: _Reading,
+        problem: Unavailable | Rejected | WindowTooLarge | HistoryExceeded,
+    ) -> bool:
+        """Go on without the rows of a message that cannot be completed, or end; whether there is more.
+
+        What is missing of a message is declared if its final read cannot complete it, either.
+        """
+        if message := reading.message:
+            window = Window(message.known.start, message.known.end + MILLISECOND)
+            reading.incomplete[Gap(window, Cause.INCOMPLETE)] = str(problem)
+            return self._go_on(reading)
+        if reading.gap is not None:
+            self._gap_failed(reading, reading.gap, problem)
+        else:
+            self._failed_at(reading, problem)
+        return False
+
+    def _failed_at(
+        self,
+        reading: _Reading,
+        problem: Unavailable | Rejected | WindowTooLarge | HistoryExceeded,
+    ) -> None:
+        """Commit what was read of a window, and see to it that the rest is read in another way."""
+        read = reading.read
+        self._narrow_live = self._narrow_live or read.kind is Kind.LIVE
+        reached_back = read.kind is Kind.LIVE and read.window.start < self._coverage.live
+        match problem:
+            case AnswerTruncated(window=Window() as window):
+                self._kept(reading)
+                self._declare(Gap(window, Cause.INCOMPLETE), str(problem))
+            case WindowTooLarge(cut=datetime() as cut) if read.window.span > NARROWEST:
+                for part in divided_around(read.window, cut):
+                    trial = replace(read, window=part)
+                    self._failed.postpone(trial, self._clock.monotonic())
+            case WindowTooLarge() if read.window.span > NARROWEST:
+                if not self._kept(reading):
+                    self._narrow(reading)
+            case HistoryExceeded():
+                self._shorten_history(read, problem)
+            case _ if reached_back:  # which may be the reason: fresh mail is read by itself at once
+                self._kept(reading)
+            case Rejected() if read.kind is Kind.LIVE:
+                self._hold(reading, problem, by_intake=False)
+            case _:
+                kept = self._kept(reading)
+                if read.kind is not Kind.LIVE:
+                    self._outage_probe.failed(self._clock.monotonic())
+                    self._set_aside(reading, problem)
+                elif not kept:
+                    self._widths[read.kind].narrow(read.window.span, at_least=_MINUTE)
+
+    def _unforeseen(self, reading: _Reading, error: Exception) -> bool:
+        """Have a window that made this module fail tried again like one that the service does not give;
+        whether there is more of it.
+
+        Fresh mail is left behind as backlog for that: what comes after it need not wait.
+        """
+        self._log(
+            f"An unexpected fault ended the reading of {reading.read.window}; it is tried again, and "
+            "nothing is lost meanwhile. Report this to the maintainers of this module with the text in "
+            f"brackets. [{origin(error)}]",
+            "error",
+        )
+        problem = Rejected("an unexpected fault of this module", origin(error))
+        if reading.message is not None:
+            return self._page_failed(reading, problem)
+        if reading.gap is None:
+            if reading.read.kind is Kind.LIVE:
+                self._commit(self._coverage.with_left_behind(reading.read.window.end))
+                read = replace(reading.read, kind=Kind.BACKLOG)
+                reading.trial = replace(reading.trial, read=read)
+            else:
+                self._outage_probe.failed(self._clock.monotonic())
+            self._set_aside(reading, problem)
+        return False
+
+    def _planned_by_wrong_time(self, reading: _Reading) -> bool:
+        """Whether the time was corrected while ``reading`` was under way: then it is planned again."""
+        elapsed = self._clock.monotonic() - reading.began
+        shift = (self._clock.now() - reading.read.at).total_seconds() - elapsed
+        return abs(shift) > _CLOCK_JUMP
+
+    def _kept(self, reading: _Reading) -> bool:
+        """Commit what the pages of an unfinished window cover; whether that is anything."""
+        covered = reading.covered
+        if covered is None or reading.read.final:
+            return False
+        self._widths[reading.read.kind].observe(covered.span, reading.rows)
+        self._commit_read(replace(reading.read, window=covered), reading.rows)
+        return True
+
+    def _commit_page(self, reading: _Reading) -> None:
+        """Commit what the pages of a window of the past cover by now, if more of them are to come."""
+        read, covered = reading.read, reading.covered
+        if reading.message or reading.gap or read.final or read.kind is Kind.LIVE:
+            return
+        if covered is not None and covered != read.window:
+            self._commit_read(replace(read, window=covered), reading.rows)
+
+    def _deliver(self, page: Page, reading: _Reading) -> None:
+        """Push what the ledger does not know, and record each batch before the next is pushed.
+
+        Refused events are recorded as owed: each later read of their time sends them again, and the final
+        one knows of them even if its answer leaves them out. A row that is back at its accepted content owes
+        nothing any more; a final read does not settle that, because its answer may be the false one.
+        """
+        fresh = self._ledger.unseen(page.rows)
+        if not reading.read.final or reading.gap is not None:
+            self._ledger.record(fresh.reverted)
+        self._flicker.observe(page.rows, fresh, self._clock.now())
+        events = [
+            Event(row.received, row.trace_id, fingerprint, self._source.render(row))
+            for fingerprint, row in fresh.items()
+        ]
+        accepted: list[Event] = []
+        refused: list[Event] = []
+        for delivery in self._pusher.push(events):
+            self._ledger.record((event.received, event.fingerprint) for event in delivery.accepted)
+            self._forwarded += len(delivery.accepted)
+            accepted += delivery.accepted
+            refused += delivery.refused
+        # after the accepted ones: rows may share a key, and its latest record tells whether one is owed
+        self._ledger.record_refused((event.received, event.fingerprint) for event in refused)
+        reading.refused += refused
+        reading.fresh += len(accepted)
+        if reading.message is None:
+            reading.rows += len(page.rows)
+            reading.largest = max(reading.largest, len(page.rows))
+            reading.covered = page.covered
+            reading.messages.add(page.rows)
+            self._note_shown(page.rows, reading.read.window)
+            if len(page.rows) > self._page:
+                self._learn_page(len(page.rows))
+        self._progress.page(reading.read.kind, len(page.rows), accepted, self._clock.now())
+        self._clock.wait(0)
+
+    def _completed(self, reading: _Reading) -> None:
+        read, rows = reading.read, reading.rows
+        width = self._widths[Kind.CONFIRM if read.final else read.kind]
+        width.observe(read.window.span, rows)
+        # fresh mail tells nothing of a fault of the past
+        if read.kind is not Kind.LIVE or self._policy.delay >= _PAST_AGE:
+            self._narrow_live = False
+            self._failed.succeeded()
+            if self._outage_probe.waiting:
+                self._failed.hurry()
+            self._outage_probe.reset()
+        self._contradict(read)
+        self._end_refusals(reading)
+        if read.kind is Kind.LIVE:
+            for each in self._widths.values():
+                each.expect(read.window.span, rows)
+        if reading.gap is not None:
+            self._probed(reading, reading.gap)
+            if reading.gap not in self._coverage.gaps:
+                self._gap_probe.hurry()
+            return
+        if read.final and self._repeated(reading):
+            return
+        self._commit_read(read, rows, self._given_up(reading) if read.final else ())
+        for hidden in self._coverage.hidden if read.final else ():
+            self._declare(hidden, "it shows no rows from before that")
+
+    def _repeated(self, reading: _Reading) -> bool:
+        """Schedule a final read once more if it is not settled yet; returns whether it was scheduled.
+
+        It is repeated up to `_REPEATS` times because it found something new, and up to `_REPEATS` times
+        because an event was refused or a message was incomplete. The two reasons are counted separately.
+        """
+        trial = reading.trial
+        if reading.fresh:
+            confirming = reading.read.kind is Kind.CONFIRM
+            self._log(_FOUND_LATE if confirming else _STILL_CHANGING, "warning")
+        news = trial.news + bool(reading.fresh)
+        withheld = bool(reading.refused or reading.incomplete or self._owed_besides(reading))
+        refusals = trial.refusals + withheld
+        unsettled = reading.fresh and news <= _REPEATS, withheld and refusals <= _REPEATS
+        if any(unsettled):
+            until = self._clock.monotonic() + _ASIDE
+            self._failed.postpone(reading.read, until, news, refusals)
+        return any(unsettled)
+
+    def _given_up(self, reading: _Reading) -> list[Gap]:
+        """Log what was withheld up to the end; returns the gaps to be declared."""
+        for gap, why in reading.incomplete.items():
+            self._log_missing(gap, why)
+        besides = self._owed_besides(reading)
+        for event in reading.refused:
+            name = identifier(event.trace_id) or "none that can be shown"
+            self._log(f"{_LEFT_OUT} Its message trace id: {name}", "error")
+        for _ in besides:
+            self._log(_LEFT_OUT, "error")
+        if events := len(reading.refused) + len(besides):
+            self._progress.discarded(events)
+        shown = [event.received for event in reading.refused if event.received != UNDATED]
+        times = map(instant, [*shown, *besides])
+        refused = [Gap(Window(at, at + MILLISECOND), Cause.REFUSED) for at in times]
+        return [*reading.incomplete, *refused]
+
+    def _owed_besides(self, reading: _Reading) -> list[int]:
+        """Receive times of the events that are owed in a window and that its pages did not show."""
+        owed = Counter(self._ledger.refused(reading.read.window))
+        return list((owed - Counter(event.received for event in reading.refused)).elements())
+
+    def _probed(self, reading: _Reading, gap: Gap) -> None:
+        """After time of a declared ``gap`` was read: have all of it read, and confirmed."""
+        hidden = gap.cause is Cause.HIDDEN and not reading.rows
+        owed = reading.refused or self._owed_besides(reading)
+        if hidden or reading.incomplete or (owed and gap.cause is Cause.REFUSED):
+            return
+        self._commit(self._coverage.with_gap_reopened(gap))
+        self._ledger.mark(self._coverage.oldest)
+        self._log(f"A gap can be read after all: {gap.window}.", "info")
+
+    def _gap_failed(self, reading: _Reading, gap: Gap, problem: MessageTraceError) -> None:
+        """A gap of which rows came is read like other time, if they were only too many at once.
+
+        A millisecond has to be read in whole: no smaller windows help there.
+        """
+        divisible = reading.read.window.span > NARROWEST
+        too_many = isinstance(problem, WindowTooLarge) and not isinstance(problem, AnswerTruncated)
+        if divisible and too_many:
+            self._probed(reading, gap)
+
+    def _note_shown(self, rows: list[Row], window: Window) -> None:
+        """Note the earliest of ``rows`` that lies in ``window``; rows from outside of it do not count."""
+        known = self._coverage.shown_from
+        if known is not None and known <= window.start:
+            return
+        inside = range(milliseconds(window.start), milliseconds(window.end) + 1)
+        received = min((row.received for row in rows if row.received in inside), default=None)
+        if received is not None:
+            self._coverage = self._coverage.showing(instant(received))
+
+    def _commit_read(self, read: Read, rows: int, gaps: Iterable[Gap] = ()) -> None:
+        """Commit that all of ``read`` was delivered, which brought so many ``rows``, but for ``gaps``, which
+        are declared by that."""
+        at = min(read.at, self._clock.now())  # the time may have been corrected meanwhile
+        final = read.final and read.window.end <= at - self._policy.final_age
+        read = replace(read, at=at, final=final)
+        coverage = self._coverage.completed(read, rows, self._policy.frequency)
+        self._commit(reduce(Coverage.with_gap, gaps, coverage))
+
+    def _set_aside(self, reading: _Reading, problem: MessageTraceError) -> None:
+        """Let other windows have their turn before this one is tried again, or its parts."""
+        if isinstance(problem, Throttled | Unreachable):
+            self._failed.again(reading.trial, self._clock.monotonic())
+            return
+        bad = self._failed.failed(reading.trial, self._clock.monotonic())
+        if reading.rows:  # its first pages came, so not all of the past fails
+            self._failed.succeeded()
+        if bad is not None:
+            gap = Gap(bad, Cause.UNREADABLE)
+            if isinstance(problem, WindowTooLarge):  # its first rows came
+                gap = Gap(problem.window or bad, Cause.INCOMPLETE)
+            self._declare(gap, str(problem))
+
+    def _declare(self, gap: Gap, why: str) -> None:
+        """Log that rows may be missing in ``gap``, and record it."""
+        self._log_missing(gap, why)
+        self._commit(self._coverage.with_gap(gap))
+
+    def _log_missing(self, gap: Gap, why: str) -> None:
+        self._log(
+            f"Rows may be missing at {gap.window}: the service does not give them ({why}). The time "
+            "is declared as a gap, and tried again now and then.",
+            "error",
+        )
+
+    def _commit(self, coverage: Coverage) -> None:
+        """Make ``coverage`` the one to continue from, now and after a restart."""
+        previous, self._coverage = self._coverage, coverage
+        self._store.save(coverage)
+        moment = self._clock.monotonic()
+        if moment - self._tidied_at >= _TIDY_EVERY:
+            # by the previous copy of the state, which may have to serve if this one is damaged
+            self._ledger.mark(previous.oldest)
+            self._ledger.forget(previous.will_read)
+            self._tidied_at = moment
+
+    def _learn_page(self, rows: int) -> None:
+        """Have windows that are meant to fit one page do so where the service puts ``rows`` on it.
+
+        Re-reads of the largest tenants are not, which fill their pages therefore: they are read again.
+        """
+        self._page = rows
+        alone = set(Kind) if self._source.one_page else {Kind.CONFIRM}
+        if not self._timetable.newest_first:
+            alone.discard(Kind.REREAD)
+        for kind in Kind:
+            self._widths[kind].aim(int(_OF_A_PAGE * rows) if kind in alone else _USUAL_PAGES * rows)
+
+    def _narrow(self, reading: _Reading) -> None:
+        """Have the time of a window read in smaller ones."""
+        read = reading.read
+        if (read.final or self._source.one_page) and 0 < reading.largest < self._page:
+            self._learn_page(reading.largest)
+        self._widths[Kind.CONFIRM if read.final else read.kind].narrow(read.window.span)
+
+    def _shorten_history(self, read: Read, problem: HistoryExceeded) -> None:
+        """Believe a service that says twice how long it keeps rows; it may count by day or by hour.
+
+        What it seems to keep of the window is read meanwhile: with time more of it becomes too old.
+        """
+        now, moment = self._clock.now(), self._clock.monotonic()
+        if read.kind is Kind.LIVE:
+            read = replace(read, kind=Kind.BACKLOG)
+        since = self._doubted_history.setdefault(problem.days, moment)
+        if moment - since < _ASK_AGAIN:
+            oldest = now - timedelta(days=problem.days)
+            first, *later = read.window.divided_at(*(oldest + each for each in _STILL_KEPT))
+            self._failed.postpone(replace(read, window=first), moment + _ASK_AGAIN)
+            for part in later:
+                self._failed.postpone(replace(read, window=part), moment)
+            return
+        del self._doubted_history[problem.days]
+        shortened = replace(self._policy, history=timedelta(days=problem.days))
+        limits = (shortened.oldest_kept(now), now - shortened.history)
+        limit = next((limit for limit in limits if limit > read.window.start), None)
+        if limit is None:
+            self._failed.postpone(read, moment + _ASIDE)
+            return
+        self._policy = shortened
+        self._give_up_before(limit)
+
+    def _contradict(self, read: Read) -> None:
+        """Forget what the service said of its history if it has shown older time since."""
+        now = self._clock.now()
+        self._doubted_history = {
+            days: since
+            for days, since in self._doubted_history.items()
+            if now - timedelta(days=days) <= read.window.start
+        }
+
+    def _give_up_before(self, oldest: datetime) -> None:
+        """Drop what lies before ``oldest`` and declare as a gap what was never read of it."""
+        if self._coverage.oldest >= oldest:
+            return
+        coverage = self._coverage.without_before(oldest)
+        self._failed.forget_before(oldest)
+        if coverage.gaps != self._coverage.gaps:
+            self._log(
+                f"Message traces from before {oldest:%Y-%m-%d %H:%M} UTC that had not been read yet "
+                "are lost: Microsoft 365 does not keep them that long. The time is declared as a "
+                "gap in the trigger's state.",
+                "error",
+            )
+        self._commit(coverage)
+
+    def _hold(self, reading: _Reading, refusal: Refused, by_intake: bool) -> None:
+        """Say who has to do what, and probe slowly. No row is lost: the coverage stays.
+
+        The platform stops a trigger that logs `critical`, so that comes only where the settings have to
+        change and each of several probes in a row has shown it. While fresh mail is refused, nothing else is
+        tried. Windows of the past are put off: most likely all of them would be refused. If not, another
+        one shows it at the next probe, and one that the service refuses again counts as one that it does
+        not give. An intake that takes no event, but does not name the key, may have a reason in these few:
+        the next ones that come tell.
+        """
+        kind, moment = reading.read.kind, self._clock.monotonic()
+        lasting = isinstance(refusal, Misconfigured)
+        self._refused[kind] = by_intake
+        self._progress.refused(kind, True)
+        probe = self._probe(kind)
+        if not probe.wait(moment):
+            probe.failed(moment, lasting)
+            self._log(str(refusal), "critical" if probe.certain else "error")
+        if kind is Kind.LIVE:
+            pause = probe.wait(moment)
+            self._clock.wait(min(pause, _VOUCHING) if by_intake and not lasting else pause)
+            return
+        for each in self._past.values():
+            self._kept(each)
+        self._past.clear()
+        if reading.gap is not None:
+            return
+        if by_intake:
+            trial = reading.trial
+            self._failed.postpone(trial.read, moment, trial.news, trial.refusals)
+        else:
+            self._set_aside(reading, refusal)
+
+    def _end_refusals(self, reading: _Reading) -> None:
+        """Go on where ``reading``, which is complete, shows that nothing stands in the way any more.
+
+        The intake shows it by what it accepts.
+        """
+        ended = [
+            kind
+            for kind, by_intake in self._refused.items()
+            if (reading.fresh > 0 if by_intake else kind is reading.read.kind)
+        ]
+        for kind in ended:
+            del self._refused[kind]
+            self._progress.refused(kind, False)
+            self._probe(kind).reset()
+        if ended:
+            self._failed.hurry()
+            self._log("Collecting again.", "info")
+
+    def _probe(self, kind: Kind) -> SlowProbe:
+        return self._live_probe if kind is Kind.LIVE else self._past_probe
+
+    def _report(self, now: datetime) -> None:
+        """One line a minute, so that a person can follow."""
+        moment = self._clock.monotonic()
+        if moment - self._reported_at < _REPORT_EVERY:
+            return
+        backlog = self._coverage.backlog_span.total_seconds()
+        self._catch_up = self._catch_up.at(now, backlog)
+        self._log(progress_line(now, self._coverage.live, self._forwarded, self._catch_up), "info")
+        self._forwarded = 0
+        self._reported_at = moment

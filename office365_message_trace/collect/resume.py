@@ -1,0 +1,98 @@
+"""Where to begin reading, from what the storage holds."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from office365_message_trace.collect.coverage import Coverage, Policy
+from office365_message_trace.errors import Stopped, Unavailable
+from office365_message_trace.collect.ledger import Ledger
+from office365_message_trace.microsoft.clock import MicrosoftClock
+from office365_message_trace.model import Log, Window
+from office365_message_trace.microsoft.odata import ODataClient
+from office365_message_trace.collect.checkpoint_store import StateStore, predecessor_edge
+from office365_message_trace.storage.blobs import Damage, Storage
+
+_NEWEST = timedelta(minutes=1)  # of receive time, of which a page tells the time at little cost
+_LONGEST_PAUSE = 60.0  # seconds
+_TIME_IN_DOUBT = timedelta(seconds=1)  # that Microsoft's whole seconds leave
+
+
+def learn_time(source: ODataClient, clock: MicrosoftClock) -> datetime:
+    """Microsoft's time, which is asked for before anything is planned by a machine's clock.
+
+    Any answer tells it, a refusal too. Waits as long as there is none, because nothing can be collected
+    then. Without a usable ``Date`` the machine's time counts.
+    """
+    pause = 1.0
+    while True:
+        now = clock.now()
+        try:
+            source.glance(Window(now - _NEWEST, now))
+            answered = True
+        except Unavailable:
+            answered = clock.ahead is not None
+        except Stopped:
+            raise
+        except Exception:  # the first read meets it, too, and says who has to do what about it
+            answered = True
+        if answered:
+            return clock.now()
+        clock.wait(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def opening_coverage(
+    store: StateStore,
+    ledger: Ledger,
+    predecessor: Storage | None,
+    policy: Policy,
+    start_time: timedelta,
+    now: datetime,
+    log: Log,
+    repaired: Callable[[Damage], None] | None = None,
+) -> Coverage:
+    """The coverage to continue from: saved, reconstructed, taken over, or new.
+
+    Without a usable state, the ledger still tells from where on anything was to be read; its rows are
+    dropped again when they are met. Without that either, the cursor that the platform's former module
+    left in ``predecessor`` counts, and at a first start ``start_time`` before ``now``. ``repaired`` is
+    told of damage that was made up for.
+    """
+    coverage = store.load()
+    if coverage is not None:
+        if store.damaged and repaired:
+            repaired(Damage.COPY)
+        return coverage
+    start = now.replace(microsecond=0) - start_time
+    recorded = _by_record(ledger, policy, now)
+    if recorded is not None:
+        if repaired:
+            repaired(Damage.STATE)
+        log(
+            "The trigger's state is gone, but not the record of what was forwarded: reading again "
+            f"from {recorded.oldest:%Y-%m-%d %H:%M} UTC, without repeating what is recorded.",
+            "warning",
+        )
+        return recorded
+    edge = predecessor_edge(predecessor, log) if predecessor else None
+    if edge is not None and edge < now:
+        log(f"Continuing from {edge:%Y-%m-%d %H:%M} UTC, where the former module stopped.", "info")
+        return Coverage.starting(edge)
+    log(f"First start: reading from {start:%Y-%m-%d %H:%M} UTC on.", "info")
+    return Coverage.starting(start - _TIME_IN_DOUBT)
+
+
+def _by_record(ledger: Ledger, policy: Policy, now: datetime) -> Coverage | None:
+    """Where to begin by what ``ledger`` tells; a mark that a wrong clock made does not count.
+
+    The look-back is read again: it may be a longer one than before. What lies before the first record was
+    not wanted.
+    """
+    first = next((each.start for each in ledger.buckets if each.start < now), None)
+    mark = ledger.since if ledger.since is not None and ledger.since < now else first
+    if mark is None:
+        return None
+    wanted = min(mark, first or mark)
+    start = min(mark, max(wanted, now.replace(microsecond=0) - policy.final_age))
+    return replace(Coverage.starting(start), since=wanted, shown_from=first)

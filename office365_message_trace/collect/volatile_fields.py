@@ -1,0 +1,120 @@
+"""Notices fields that change by themselves, so that rows seem new at each reading: no I/O, no clock."""
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from office365_message_trace import codec
+from office365_message_trace.collect.ledger import BUCKET_SPAN, KEPT_FOR, Unseen
+from office365_message_trace.model import MILLISECOND, Fields, Log, Row, milliseconds
+
+SETTLED = timedelta(hours=1)
+"""The age from which on a row's status has settled; changes of younger rows are natural."""
+LEAST_ROWS = 50
+LEAST_PAGES = 3
+"""So many known rows and pages at least are judged together. A single page may hold a campaign of mail
+that was quarantined afterwards."""
+
+_PERIOD = BUCKET_SPAN // MILLISECOND
+_MOST_SAMPLES = KEPT_FOR // BUCKET_SPAN
+_SAMPLED = 7  # rows whose receive time in milliseconds is a multiple of it may become samples
+_MOST_NAMELESS = 20  # pages that are waited for a sample to be among the changed rows
+_MOST_NAMES = 3
+_LONGEST_NAME = 40  # letters
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """Settled rows of a page that had been forwarded, how many of them changed, and in which fields."""
+
+    known: int
+    changed: int
+    names: list[str]
+
+
+class Flicker:
+    """Compares pages with what was forwarded before, and logs once if most of that changed.
+
+    ``said`` returns the fields of a row that are its content.
+    Of each quarter of an hour of receive time one row is kept in memory, to tell the names of the
+    fields: a few hundred kilobytes at most.
+    """
+
+    def __init__(self, log: Log, said: Callable[[Row], Fields]) -> None:
+        self._log = log
+        self._said = said
+        self._pages: deque[_Judged] = deque()
+        self._samples: dict[int, tuple[bytes, Fields]] = {}
+        self._nameless = 0
+        self._noticed = False
+
+    def observe(self, rows: Sequence[Row], unseen: Unseen, now: datetime) -> None:
+        """Take in a page of ``rows``, read at ``now``, and which of them are ``unseen``."""
+        if self._noticed or not rows:
+            return
+        settled = milliseconds(now - SETTLED)
+        changed = [row for each in unseen.changed if (row := unseen[each]).received < settled]
+        if changed:
+            new = sum(row.received < settled for row in unseen.values()) - len(changed)
+            known = sum(row.received < settled for row in rows) - new
+        else:  # no need to look at each row
+            known = len(rows) - len(unseen) if rows[0].received < settled > rows[-1].received else 0
+        if known:
+            names = [name for row in changed for name in self._differences(row)]
+            self._judge(_Judged(known, len(changed), names))
+        self._keep_samples(rows)
+
+    def _judge(self, page: _Judged) -> None:
+        pages = self._pages
+        pages.append(page)
+        known = sum(each.known for each in pages)
+        while len(pages) > LEAST_PAGES and known - pages[0].known >= LEAST_ROWS:
+            known -= pages.popleft().known
+        changed = sum(each.changed for each in pages)
+        if len(pages) < LEAST_PAGES or known < LEAST_ROWS or changed * 2 <= known:
+            return
+        names = Counter(name for each in pages for name in each.names)
+        self._nameless += 1
+        if names or self._nameless > _MOST_NAMELESS:
+            self._noticed = True
+            self._samples.clear()
+            self._log(_sentence(names), "warning")
+
+    def _differences(self, row: Row) -> Iterator[str]:
+        """The names of the fields that are not as they were, if the row is a sample."""
+        key, before = self._samples.get(row.received // _PERIOD, (b"", {}))
+        if key == row.key:
+            after = self._said(row)
+            for name in before.keys() | after.keys():
+                # as they are in the content: 1 and 1.0 differ there
+                values = {codec.canonical({name: each.get(name)}) for each in (before, after)}
+                if len(values) > 1 and _is_word(name):
+                    yield name
+
+    def _keep_samples(self, rows: Sequence[Row]) -> None:
+        """Keep the row of each period whose key is the first, which is the same at each reading."""
+        for row in rows:
+            if not row.received % _SAMPLED:
+                period = row.received // _PERIOD
+                sample = self._samples.get(period)
+                if sample is None or row.key <= sample[0]:
+                    self._samples[period] = row.key, self._said(row)
+        while len(self._samples) > _MOST_SAMPLES:
+            del self._samples[min(self._samples)]
+
+
+def _is_word(name: str) -> bool:
+    """Tell a name that can be logged from foreign text."""
+    return name.isascii() and name.isidentifier() and len(name) <= _LONGEST_NAME
+
+
+def _sentence(names: Counter[str]) -> str:
+    most = max(names.values(), default=0)
+    often = [name for name, times in names.most_common(_MOST_NAMES) if times * 2 > most]
+    known = f" ({', '.join(often)})" if often else ""
+    return (
+        "Most rows that are read again have changed, long after they were received: a field seems to "
+        f"change by itself{known}. Each change is forwarded again. Report it to the maintainers of this "
+        "module."
+    )

@@ -1,0 +1,168 @@
+"""Credentials as requests auth objects: an Entra ID application, or an account and password."""
+
+import json
+import logging
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msal
+import requests
+from requests.auth import AuthBase, HTTPBasicAuth
+
+from office365_message_trace.microsoft.entra_errors import failure
+from office365_message_trace.errors import MessageTraceError, Unavailable
+from office365_message_trace.transport.session import Answer, TimeoutSession, unavailable
+from office365_message_trace.transport.retry import Dated
+
+LONGEST_ANSWER = 64 * 1024  # bytes; a token has less than 10 kB
+_SENDABLE = re.compile(r"[!-~]+")  # what a header can hold; RFC 6750 allows less than that
+
+# msal logs answers that it cannot read in full, and a token may be in them.
+logging.getLogger("msal").setLevel(logging.CRITICAL + 1)
+
+
+class Signer(AuthBase):
+    """Signs requests, and knows what to do after a 401."""
+
+    def renew(self) -> bool:
+        """Drop what was refused; whether the request is worth repeating."""
+        return False
+
+    def proven(self) -> None:
+        """The service accepted a request."""
+
+
+class BasicAuth(HTTPBasicAuth, Signer):
+    """The legacy service account. There is nothing to renew."""
+
+    def __init__(self, account: str, password: str) -> None:
+        super().__init__(account.encode(), password.encode())  # the base would encode as Latin-1
+
+
+class EntraAuth(Signer):
+    """A bearer token of an Entra ID application (client credentials).
+
+    ``credential`` is what msal takes: the value of a secret, or what `credentials` makes. The token is
+    kept and renewed five minutes before it expires, by msal. Getting one is one request, to
+    ``{login_url}/{tenant_id}/oauth2/v2.0/token``, which Microsoft documents for every cloud
+    (learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow); it may raise
+    `Misconfigured`, `Refused` or `Unavailable`. Requests that need a token at the same time each get
+    their own: none waits for the token request of another one. ``answered`` gets the status of each
+    answer, and ``dated`` its ``Date``.
+    """
+
+    def __init__(
+        self,
+        login_url: str,
+        tenant_id: str,
+        client_id: str,
+        credential: Any,
+        scope: str,
+        answered: Callable[[int], None] = lambda status: None,
+        dated: Dated = lambda date: None,
+    ) -> None:
+        self._authority = f"{login_url}/{tenant_id}"
+        self._client_id = client_id
+        self._credential = credential
+        self._scope = scope
+        self._answered = answered
+        self._dated = dated
+        self._session = TimeoutSession(LONGEST_ANSWER)
+        self._tokens = msal.TokenCache()
+        self._renewed = False
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token()}"
+        return request
+
+    def renew(self) -> bool:
+        """Forget the token; False if a token renewed since the last success was refused as well."""
+        worth_it = not self._renewed
+        self._renewed = True
+        self._tokens = msal.TokenCache()
+        return worth_it
+
+    def proven(self) -> None:
+        self._renewed = False
+
+    def _token(self) -> str:
+        http = TokenHttp(f"{self._authority}/oauth2/v2.0", self._session, self._headed)
+        try:
+            # Another application for each token: msal keeps answers and assertions that were refused.
+            application = msal.ConfidentialClientApplication(
+                self._client_id,
+                client_credential=self._credential,
+                authority=self._authority,
+                instance_discovery=False,
+                http_client=http,
+                token_cache=self._tokens,
+            )
+            result = application.acquire_token_for_client(scopes=[self._scope])
+        except MessageTraceError:  # of the credential or the network
+            raise
+        except Exception as error:  # msal raises whatever it stumbles over in an odd answer
+            raise failure(http.answer, {}) from error
+        if not result or "access_token" not in result:
+            raise failure(http.answer, result or {})
+        token = result["access_token"]
+        if not isinstance(token, str) or not _SENDABLE.fullmatch(token):
+            self._tokens = msal.TokenCache()  # which would give it again until it expires
+            raise Unavailable("Entra ID gives a token that cannot be sent", "status 200")
+        return token
+
+    def _headed(self, response: requests.Response) -> None:
+        self._dated(response.headers.get("Date", ""))
+        self._answered(response.status_code)
+
+
+@dataclass(frozen=True, slots=True)
+class _MsalAnswer:
+    """As much of an answer as msal looks at."""
+
+    status_code: int
+    text: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class TokenHttp:
+    """Sends for msal, below ``root``: the token request and nothing else, and after no redirect.
+
+    ``answer`` is the last answer, which msal's errors do not carry.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        session: TimeoutSession,
+        headed: Callable[[requests.Response], None] = lambda response: None,
+    ) -> None:
+        self.answer: Answer | None = None
+        self._token_endpoint = f"{root}/token"
+        endpoints = {
+            "authorization_endpoint": f"{root}/authorize",
+            "token_endpoint": self._token_endpoint,
+        }
+        self._endpoints = _MsalAnswer(200, json.dumps(endpoints))
+        self._session = session
+        self._headed = headed
+
+    def get(self, _url: str, **_options: Any) -> _MsalAnswer:
+        """The endpoints, which msal would look up: they are documented, so no network is needed, and
+        no answer can lead the credential elsewhere."""
+        return self._endpoints
+
+    def post(self, url: str, **options: Any) -> _MsalAnswer:
+        """Send the token request once. Raises ValueError for any other address, `Unavailable` if there
+        is no whole answer."""
+        if url != self._token_endpoint:
+            raise ValueError("a credential is sent to the token endpoint only")
+        try:
+            answer = self._session.exchange("POST", url, self._headed, **options)
+        except Exception as error:  # whatever a library stumbles over in an odd answer
+            raise unavailable(error, url, "Entra ID gives ") from error
+        if answer.cut:
+            raise Unavailable("Entra ID's answer is over the limit", f"status {answer.status}")
+        self.answer = answer
+        return _MsalAnswer(answer.status, answer.body.decode("utf-8", "replace"), answer.headers)

@@ -1,0 +1,153 @@
+"""Microsoft Graph's message traces (learn.microsoft.com/graph/api/exchangemessagetrace-list).
+
+Pages come newest first, 5000 rows at most; a window may span 10 days and begin 90 days back.
+"""
+
+from urllib.parse import quote
+
+from office365_message_trace import codec
+from office365_message_trace.clock import Clock
+from office365_message_trace.errors import MessageTraceError, Refused
+from office365_message_trace.microsoft.failures import Failure
+from office365_message_trace.microsoft.paging import (
+    Ask,
+    ByLinks,
+    ByTime,
+    Instant,
+    Order,
+    PageSize,
+    RowOrder,
+    Walk,
+)
+from office365_message_trace.microsoft.rows import GRAPH_ROWS
+from office365_message_trace.model import UNDATED, Fields, Log, Row, Window
+from office365_message_trace.microsoft.odata import ODataClient, odata_text, odata_time
+from office365_message_trace.transport.session import Answer
+from office365_message_trace.transport.retry import Transport
+
+PATH = "/v1.0/admin/exchange/tracing/messageTraces"
+LARGEST_PAGE = 5000  # rows; documented maximum of $top
+LIGHTER = 4  # a page over a limit makes the next ones that many times smaller
+_LIGHT = 1 / 3  # of what a page may weigh; full pages below that are doubled again
+FIRST_PARTY_APP = "8bd644d1-64a1-4d4b-ae52-2e0cbf64e373"
+"""Microsoft's own application behind the report; a tenant needs a service principal for it."""
+
+_NOT_PROVISIONED = (
+    "Microsoft Graph has no message trace in this tenant yet, because Microsoft's own application "
+    "behind it has no service principal there. An administrator runs once, in Microsoft Graph "
+    f"PowerShell: New-MgServicePrincipal -AppId {FIRST_PARTY_APP} . Provisioning takes several "
+    "hours; the credentials are right and collecting begins by itself."
+)
+_PERMISSION_MISSING = (
+    "Microsoft Graph refuses the message trace: the application lacks the permission. Add the "
+    "application permission Microsoft Graph > ExchangeMessageTrace.Read.All in Azure portal > App "
+    "registrations > your application > API permissions, and press Grant admin consent. If it is "
+    "there, assign Global Reader to the application in Microsoft Entra ID > Roles and "
+    "administrators, and wait an hour."
+)
+_NOT_ACCEPTED = (
+    "Microsoft Graph does not accept the application's token. Check that tenant_id names the tenant "
+    "whose mail is to be traced, and that the application still exists there and is enabled."
+)
+
+
+class GraphClient(ODataClient):
+    """Reads windows from Microsoft Graph at ``base_url``.
+
+    Pages hold `LARGEST_PAGE` rows, and fewer while rows are so long that pages would be over a limit.
+    With ``reporting_format`` events have the shape that the Reporting Web Service gives rows, so that
+    an intake and rules made for it go on working.
+    """
+
+    name = "Microsoft Graph"
+    row_format = GRAPH_ROWS
+    permission = "ExchangeMessageTrace.Read.All"
+    resource = "Microsoft Graph"
+    page_size = LARGEST_PAGE
+    headers = {  # noqa: RUF012  # a constant of the class
+        "Accept": "application/json",
+        "Prefer": "include-unknown-enum-members",  # else `recalled` is called unknownFutureValue
+    }
+
+    def __init__(
+        self,
+        base_url: str,
+        transport: Transport,
+        clock: Clock,
+        log: Log,
+        reporting_format: bool = False,
+    ) -> None:
+        super().__init__(base_url.rstrip("/") + PATH, transport, clock, log)
+        self._reporting_format = reporting_format
+        self._order = RowOrder()
+        self._full_size = 0  # rows on a page before pages were made lighter
+
+    def first_url(self, ask: Ask) -> str:
+        start, end = odata_time(ask.window.start), odata_time(ask.window.end)
+        condition = f"receivedDateTime ge {start} and receivedDateTime le {end}"
+        if ask.recipient is not None:
+            condition += f" and recipientAddress eq {odata_text(ask.recipient)}"
+        if ask.trace_id is not None:
+            condition += f" and id eq {odata_text(ask.trace_id)}"
+        return f"{self._url}?$filter={quote(condition, safe=':')}&$top={ask.top or self.page_size}"
+
+    def walk(self, window: Window, most: int | None) -> Walk:
+        if self._order.known is Order.NONE:
+            return ByLinks(window, self._size, most)
+        return ByTime(window, self._size, most, self._order)
+
+    def instant(self, window: Window) -> Walk:
+        return Instant(window, self._size, by_recipient=True)
+
+    def lighten(self, ask: Ask) -> bool:
+        self._full_size = max(self._full_size, self.page_size)
+        asked = ask.top or self.page_size
+        self._ask_for(min(self.page_size, max(asked // LIGHTER, 1)))
+        return asked > 1
+
+    def _parsed(self, answer: Answer, url: str) -> tuple[list[Row], str | None]:
+        rows, link = super()._parsed(answer, url)
+        reduced = self.page_size < self._full_size
+        if reduced and len(rows) >= self.page_size and codec.weight(answer.body) < _LIGHT:
+            self._ask_for(min(2 * self.page_size, self._full_size))
+        return rows, link
+
+    def _ask_for(self, rows: int) -> None:
+        """Have the walks that begin from now on ask for pages of so many ``rows``."""
+        if rows != self.page_size:
+            self.page_size = rows
+            self._size = PageSize(rows, min(self._size.largest, rows))
+
+    def render(self, row: Row) -> str:
+        return codec.encode(as_reporting_row(row) if self._reporting_format else row.fields)
+
+    def refusal(self, failure: Failure) -> MessageTraceError | None:
+        if failure.status in (401, 403) and FIRST_PARTY_APP in failure.text.lower():
+            return Refused(_NOT_PROVISIONED, failure.detail)
+        if failure.status == 401:
+            return Refused(_NOT_ACCEPTED, failure.detail)
+        if failure.status == 403 and failure.own:
+            return Refused(_PERMISSION_MISSING, failure.detail)
+        return None
+
+
+def as_reporting_row(row: Row) -> Fields:
+    """A Graph row in the shape of the Reporting Web Service.
+
+    Graph does not tell the organization, and its empty addresses are null there.
+    """
+    fields = row.fields
+    status = fields.get("status") or ""
+    return {
+        "Organization": None,
+        "MessageId": fields.get("messageId"),
+        "Received": None if row.received == UNDATED else f"/Date({row.received})/",
+        "SenderAddress": fields.get("senderAddress"),
+        "RecipientAddress": fields.get("recipientAddress"),
+        "Subject": fields.get("subject"),
+        "Status": status[:1].upper() + status[1:] if isinstance(status, str) else status,
+        "ToIP": fields.get("toIP") or None,
+        "FromIP": fields.get("fromIP") or None,
+        "Size": fields.get("size"),
+        "MessageTraceId": fields.get("id"),
+    }

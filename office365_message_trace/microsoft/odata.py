@@ -1,0 +1,368 @@
+"""What Microsoft's two message trace services have in common: pages of rows tied by next links.
+
+Whatever is not a well-formed page is an error, never an empty page.
+"""
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any, ClassVar
+from urllib.parse import urljoin
+
+from office365_message_trace import codec
+from office365_message_trace.clock import Clock
+from office365_message_trace.codec import Oversized
+from office365_message_trace.collect.large_messages import MANY_RECIPIENTS
+from office365_message_trace.microsoft.endpoints import UNFIT, is_same_origin
+from office365_message_trace.errors import (
+    HistoryExceeded,
+    MessageTraceError,
+    Refused,
+    Rejected,
+    Throttled,
+    Unavailable,
+    WindowTooLarge,
+)
+from office365_message_trace.microsoft.failures import Failure
+from office365_message_trace.microsoft.paging import Ask, OnePage, PageSize, Walk, without_strays
+from office365_message_trace.microsoft.rows import RowFormat
+from office365_message_trace.model import (
+    MILLISECOND,
+    Fields,
+    Log,
+    Page,
+    Pause,
+    Row,
+    Window,
+)
+from office365_message_trace.collect.window_size import ATTEMPTS, NARROWEST
+from office365_message_trace.transport.session import Answer
+from office365_message_trace.transport.retry import (
+    Paced,
+    Pending,
+    Request,
+    StillUnderWay,
+    Transport,
+    check_available,
+)
+
+_INSTANT = 2 * MILLISECOND  # the widest window that no division helps, see `ByTime`
+# "Invalid StartDate value. The StartDate can't be older than 10 days from today."
+_TOO_OLD = re.compile(
+    r"\bStartDate\b[^.\r\n]{1,80}\bolder than ([1-9]\d{0,3}) days\b", re.IGNORECASE
+)
+_AGE_TOLERANCE = timedelta(hours=1)  # the service has a clock of its own
+_TOO_LARGE = re.compile(
+    r"too (?:large|big)|too many (?!requests|connections)|can.{0,6}t be longer than"
+    r"|exceeds? the (?:maximum|limit)|(?:narrow|reduce|shorten) the",
+    re.IGNORECASE,
+)
+_REJECTED = (
+    "{} does not accept the request. This is not the fault of a setting: report it to the maintainers of "
+    "this module with the text in brackets."
+)
+_REFUSED_BEFORE = (
+    "{} does not accept the request, or something before it does not. If there is nothing in between, "
+    "report it to the maintainers of this module with the text in brackets."
+)
+_PERHAPS_BEFORE = (
+    "The answer is in other words than the service's own: if a proxy or a gateway gives it, have its "
+    "administrator let requests to the service pass."
+)
+_FOREIGN = "a next link leads to another host, it is not followed"
+_ABOUT_THE_WINDOW = (400, 500)  # other statuses say what they mean by themselves
+
+
+class LinkRefused(MessageTraceError):
+    """A next link is not accepted, by the service or here; what that means depends on the pages before it."""
+
+
+class ODataClient(ABC):
+    """Reads windows from the service whose report is at ``url``."""
+
+    name: ClassVar[str]
+    row_format: ClassVar[RowFormat]
+    permission: ClassVar[str]  # the application permission that the service wants
+    resource: ClassVar[str]  # whose permission it is, as Azure portal calls it
+    page_size: int
+    one_page: bool = False  # whether windows are meant to fit one page
+    many_recipients: int = MANY_RECIPIENTS
+    headers: ClassVar[dict[str, str]] = {"Accept": "application/json"}
+
+    def __init__(self, url: str, transport: Transport, clock: Clock, log: Log) -> None:
+        self._url = url
+        self._transport = transport
+        self._clock = clock
+        self._log = log
+
+    def pages(
+        self,
+        window: Window,
+        background: bool = False,
+        most: int | None = None,
+        whole: bool = False,
+        trace_id: str | None = None,
+        attempts: int = ATTEMPTS,
+    ) -> Iterator[Page | Pause]:
+        """The pages of ``window``, both bounds inside, one request each.
+
+        The first page is asked for at once, each other one while its predecessor is in use. The window
+        is complete when the iterator ends. In the background a `Pause` says that the next page has to
+        wait. With ``whole``, a window counts only if all of it fits one page. With ``trace_id``, the
+        rows of one message. Raises `WindowTooLarge` if there are more than ``most`` pages, or rows
+        are or may be missing; `HistoryExceeded`, `Refused`, or `Unavailable` after some attempts.
+        The rows given so far are good in any case.
+        """
+        walk = self._walk(window, most, whole, trace_id)
+        ask = replace(walk.first, trace_id=trace_id, top=walk.first.top or self.page_size)
+        request = Request("GET", self.url(ask), self.headers, background=background)
+        return self._walked(walk, ask, request, self._transport.begin(request), attempts)
+
+    @cached_property
+    def _size(self) -> PageSize:
+        return PageSize(self.page_size)
+
+    def _walk(self, window: Window, most: int | None, whole: bool, trace_id: str | None) -> Walk:
+        """The way through ``window``."""
+        if trace_id is not None or window.span <= _INSTANT:
+            return self.instant(window)
+        return OnePage(window, self._size) if whole else self.walk(window, most)
+
+    def _walked(
+        self, walk: Walk, ask: Ask, request: Request, pending: Pending, attempts: int
+    ) -> Iterator[Page | Pause]:
+        usual_top = ask.top  # another walk may change the page size meanwhile
+        while True:
+            rows: list[Row] = []
+            link: str | None = None
+            refusal: LinkRefused | None = None
+            try:
+                rows, link = yield from self._patiently(request, pending, ask, attempts)
+            except LinkRefused as error:
+                refusal = error.with_traceback(None)  # which would hold this frame
+            self._notice_strays(rows, ask.window)
+            problem: list[WindowTooLarge] = []
+            following: Ask | None = None
+            try:
+                following = walk.refused(refusal) if refusal else walk.after(rows, link)
+                if following and following.link and not self._is_ours(following.link):
+                    following = walk.refused(LinkRefused(_FOREIGN))
+            except WindowTooLarge as error:
+                problem = [error.with_traceback(None)]  # which would hold this frame and the rows
+            if following and not problem:
+                top = following.top or usual_top
+                ask = replace(following, trace_id=ask.trace_id, top=top)
+                request = replace(request, url=self.url(ask))
+                pending = self._transport.begin(request)
+            page = [Page(rows, walk.covered)]
+            del rows
+            yield page.pop()  # only the user of the page holds it
+            if problem:
+                raise problem.pop()  # it holds this frame, which must not hold it
+            if following is None:
+                self._notice_oddity(walk.oddity)
+                return
+
+    def _patiently(
+        self, request: Request, pending: Pending, ask: Ask, attempts: int
+    ) -> Generator[Pause, None, tuple[list[Row], str | None]]:
+        """Rows and next link of the page that ``request`` gets, after the pauses that it yields."""
+        failures = 0
+        refused = False
+        while True:
+            try:
+                return self._page(request, pending, ask, attempts)
+            except StillUnderWay:
+                yield Pause(0.0)
+                continue
+            except Paced as paced:
+                pause = paced.seconds
+            except Unavailable as error:
+                failures += 1
+                if failures >= attempts or not request.background:
+                    raise
+                pause = error.retry_after or 0.0
+            except LinkRefused:
+                if refused:
+                    raise
+                refused, pause = True, 0.0  # once may be by mistake
+            yield Pause(pause)
+            pending = self._transport.begin(request)
+
+    def glance(self, window: Window) -> tuple[Page, bool]:
+        """The first page of ``window`` and whether another follows, asked for once.
+
+        Nothing is waited out: raises as `pages` does, and `Unavailable` after the first failure or
+        if the request budget is used up.
+        """
+        ask = Ask(window)
+        request = Request("GET", self.url(ask), self.headers, background=True)
+        pending = self._transport.begin(request)
+        while True:
+            try:
+                rows, link = self._page(request, pending, ask)
+            except StillUnderWay:
+                continue
+            except Paced as paced:
+                raise Throttled(
+                    "the request budget is used up", retry_after=paced.seconds
+                ) from None
+            return Page(rows), link is not None
+
+    def render(self, row: Row) -> str:
+        """The event of ``row``: exactly the row, one JSON line."""
+        return codec.encode(row.fields)
+
+    def said(self, row: Row) -> Fields:
+        """The fields of ``row`` that are its content."""
+        return self.row_format.said(row.fields)
+
+    @abstractmethod
+    def first_url(self, ask: Ask) -> str:
+        """Where the first page of ``ask`` is, which has no link."""
+
+    @abstractmethod
+    def walk(self, window: Window, most: int | None) -> Walk:
+        """The way through a window of any width, of ``most`` pages at most."""
+
+    @abstractmethod
+    def instant(self, window: Window) -> Walk:
+        """The way through a window of a millisecond, or through the rows of one message."""
+
+    def url(self, ask: Ask) -> str:
+        """Where what ``ask`` wants is."""
+        return ask.link if ask.link is not None else self.first_url(ask)
+
+    @abstractmethod
+    def refusal(self, failure: Failure) -> MessageTraceError | None:
+        """What an answer means that only this service gives, or None."""
+
+    def _page(
+        self, request: Request, pending: Pending, ask: Ask, attempts: int = ATTEMPTS
+    ) -> tuple[list[Row], str | None]:
+        def judge(answer: Answer) -> tuple[list[Row], str | None]:
+            if answer.status != 200:
+                raise self._failure(answer, request.url, ask)
+            try:
+                if answer.cut:
+                    raise Oversized("too long")
+                return self._parsed(answer, request.url)
+            except Oversized as error:
+                raise self._too_heavy(ask, f"status 200, {error}") from error
+
+        return self._transport.call(request, judge, attempts, pending)
+
+    def _parsed(self, answer: Answer, url: str) -> tuple[list[Row], str | None]:
+        """Rows and next link in ``answer``; raises `Unavailable` if it is no well-formed page."""
+        page = self.row_format.page(answer.body)
+        if page.undated:
+            self._log(
+                f"{self.name} returned rows without a usable receive time; they are forwarded as they "
+                "are.",
+                "warning",
+            )
+        return page.rows, _resolved(url, page.following) if page.following else None
+
+    def lighten(self, ask: Ask) -> bool:
+        """After a page of ``ask`` that was over a limit: have pages hold fewer rows, if that can be
+        asked for; whether it can."""
+        return False
+
+    def _too_heavy(self, ask: Ask, detail: str) -> MessageTraceError:
+        """The consequence of a page over a limit: the rest of the window is read in lighter pages."""
+        sentence = "a page over the limit"
+        if self.lighten(ask):
+            return WindowTooLarge(sentence, detail)
+        return self._oversized(ask, sentence, detail)
+
+    def _oversized(self, ask: Ask, sentence: str, detail: str) -> MessageTraceError:
+        """The consequence of too much in the window of ``ask``: at a single millisecond, which cannot be
+        divided, it is a failure like others."""
+        if ask.window.span > NARROWEST:
+            return WindowTooLarge(sentence, detail)
+        return Unavailable(sentence, detail)
+
+    def _is_ours(self, url: str) -> bool:
+        """Whether the token may travel to ``url``: to no other host than it was made for."""
+        return is_same_origin(url, self._url)
+
+    def _failure(self, answer: Answer, url: str, ask: Ask) -> MessageTraceError:
+        """The consequence of an answer other than 200 for the window of ``ask``."""
+        if answer.status < 300:
+            return Unavailable("an answer that is no page of rows", f"status {answer.status}")
+        continued = ask.link is not None or ask.beyond is not None
+        failure = Failure.of(answer, url, continued)
+        if days := _days_kept(failure, self._clock.now() - ask.window.start):
+            return HistoryExceeded("older than the service keeps", days, failure.detail)
+        speaks_of_size = answer.status in _ABOUT_THE_WINDOW and _TOO_LARGE.search(failure.text)
+        if answer.status == 413 or speaks_of_size:
+            return self._oversized(ask, "the window holds too many rows", failure.detail)
+        refusal = self.refusal(failure)
+        if refusal is None:
+            try:
+                check_available(answer, self._clock.now(), failure.detail)
+            except Unavailable as error:
+                return error
+            if continued:
+                return LinkRefused("a next link is refused", failure.detail)
+            sentence = _REJECTED if failure.own else _REFUSED_BEFORE
+            refusal = Rejected(sentence.format(self.name), failure.detail)
+        if isinstance(refusal, Refused) and not failure.own and failure.status != 401:
+            lasting = type(refusal)(f"{refusal.sentence} {_PERHAPS_BEFORE}", failure.detail)
+            return Unavailable(
+                "a refusal in other words than its own", failure.detail, lasting=lasting
+            )
+        return refusal
+
+    def _notice_oddity(self, oddity: str | None) -> None:
+        if oddity:
+            self._log(
+                f"{self.name} returned {oddity}; the time is read again later, in other windows.",
+                "warning",
+            )
+
+    def _notice_strays(self, rows: list[Row], window: Window) -> None:
+        if len(without_strays(rows, window)) < len(rows):
+            self._log(
+                f"{self.name} returned rows from outside the time that was asked for; they are "
+                "forwarded like the others.",
+                "warning",
+            )
+
+
+def _days_kept(failure: Failure, age: timedelta) -> int | None:
+    """The number of days that the service says it keeps, if a window of that ``age`` can exceed them.
+
+    None for another status, for a text about something else, and for a window that begins within
+    these days: what is given up because of the answer never comes back.
+    """
+    match = _TOO_OLD.search(failure.text) if failure.status in _ABOUT_THE_WINDOW else None
+    days = int(match[1]) if match else None
+    return days if days and age > timedelta(days=days) - _AGE_TOLERANCE else None
+
+
+def _resolved(url: str, following: Any) -> str:
+    """``following`` as an address, which may be relative to ``url``; raises `Unavailable` for no text.
+
+    Text that is no address stays as it is, and so leads to no host that is ours.
+    """
+    if not isinstance(following, str):
+        raise Unavailable("a next link that is no text")
+    try:
+        return following if UNFIT.search(following) else urljoin(url, following)
+    except ValueError:
+        return following
+
+
+def odata_time(instant: datetime) -> str:
+    """``instant`` as a literal: whole seconds where possible, with Z."""
+    precision = "milliseconds" if instant.microsecond else "seconds"
+    return instant.replace(tzinfo=None).isoformat(timespec=precision) + "Z"
+
+
+def odata_text(text: str) -> str:
+    """``text`` as a literal, without halves of surrogate pairs, which no address can hold."""
+    return "'" + text.replace("'", "''").encode("utf-8", "replace").decode() + "'"

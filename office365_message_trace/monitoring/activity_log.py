@@ -1,0 +1,199 @@
+"""A short diary that a trigger keeps beside its state: its latest problems and how far it has come.
+
+It is for people, through the command ``status``; nothing is decided by it. So damage is no harm, and
+a storage that fails makes nobody wait here: what could not be written is written later.
+"""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timedelta
+from threading import Lock
+from typing import Any
+
+import orjson
+
+from office365_message_trace.collect.progress import CatchUp
+from office365_message_trace.clock import Clock
+from office365_message_trace.collect.coverage import Coverage, Policy
+from office365_message_trace.errors import StorageFailed
+from office365_message_trace.untrusted_text import LONGEST_LINE, printable
+from office365_message_trace.model import sensible
+from office365_message_trace.storage.blobs import Storage
+
+MOST_PROBLEMS = 20
+WRITE_EVERY = 60.0  # seconds, but for new problems
+
+_RECORD = "journal.json"
+_PROBLEMS = ("warning", "error", "critical")
+_ENDLESS = 2**53  # more than a number of JSON is sure to keep
+_CENTURIES = 1e10  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A sentence that was logged ``times`` times, last at ``at``."""
+
+    at: datetime
+    level: str
+    text: str
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a trigger that started at ``started`` had come at ``at``.
+
+    ``usual_lag`` is the largest lag of its live edge while it works, and ``bound`` the multiple of their
+    lateness within which late rows are found; zero if not known.
+    """
+
+    at: datetime
+    started: datetime
+    forwarded: int = 0
+    usual_lag: timedelta = timedelta(0)
+    bound: float = 0.0
+    catch_up: CatchUp = field(default_factory=CatchUp)
+
+
+@dataclass(frozen=True, slots=True)
+class Diary:
+    """What the journal holds, the latest problem last."""
+
+    problems: tuple[Problem, ...] = ()
+    progress: Progress | None = None
+
+
+class Journal:
+    """Keeps the diary of a running trigger in ``storage``, which must not wait for itself.
+
+    Written at once for a problem that is new, else once a minute at most. Thread-safe. Never raises: what
+    cannot be noted is left out, and whoever has something to say goes on.
+    """
+
+    def __init__(self, storage: Storage, clock: Clock, policy: Policy) -> None:
+        self._storage = storage
+        self._clock = clock
+        self._lock = Lock()
+        self._written_at = clock.monotonic() - WRITE_EVERY
+        before = read_diary(storage)
+        self._problems = list(before.problems)
+        now = clock.now()
+        self._progress = replace(
+            before.progress or Progress(now, now),
+            at=now,
+            started=now,
+            forwarded=0,
+            usual_lag=policy.usual_lag,
+        )
+
+    def note(self, text: str, level: str) -> None:
+        """Take in what is logged; warnings and worse are kept."""
+        if level not in _PROBLEMS:
+            return
+        text = printable(text, LONGEST_LINE)
+        with self._lock:
+            known = next((each for each in self._problems if each.text == text), None)
+            times = 1
+            if known is not None:
+                self._problems.remove(known)
+                times = known.times + 1
+            self._problems.append(Problem(self._clock.now(), level, text, times))
+            del self._problems[:-MOST_PROBLEMS]
+            self._write(at_once=known is None)
+
+    def accepted(self, events: int) -> None:
+        """Count ``events`` that the intake accepted."""
+        with self._lock:
+            now, forwarded = self._clock.now(), self._progress.forwarded + events
+            self._progress = replace(self._progress, at=now, forwarded=forwarded)
+            self._write()
+
+    def saved(self, coverage: Coverage) -> None:
+        """Take in how far the trigger has come."""
+        with self._lock:
+            now = self._clock.now()
+            catch_up = self._progress.catch_up.at(now, coverage.backlog_span.total_seconds())
+            self._progress = replace(self._progress, at=now, catch_up=catch_up)
+            self._write()
+
+    def promised(self, bound: float) -> None:
+        """Take in within what multiple of their lateness late rows are found."""
+        with self._lock:
+            self._progress = replace(self._progress, bound=bound)
+            self._write()
+
+    def close(self) -> None:
+        """Write what has not been written yet: the trigger stops."""
+        with self._lock:
+            self._write(at_once=True)
+
+    def _write(self, at_once: bool = False) -> None:
+        moment = self._clock.monotonic()
+        if not at_once and moment - self._written_at < WRITE_EVERY:
+            return
+        self._written_at = moment
+        document = {
+            "problems": [asdict(each) for each in self._problems],
+            "progress": {
+                **asdict(self._progress),
+                "usual_lag": self._progress.usual_lag.total_seconds(),
+            },
+        }
+        # Nobody needs the journal to go on. A failure of the storage is logged by those who need that; the
+        # next write holds this one's news, too.
+        with suppress(Exception):
+            self._storage.write(_RECORD, orjson.dumps(document))
+
+
+def read_diary(storage: Storage) -> Diary:
+    """What a trigger noted in ``storage``; without a usable record, nothing."""
+    try:
+        document = orjson.loads(storage.read(_RECORD) or b"{}")
+        problems = tuple(_problem(each) for each in document.get("problems", ())[-MOST_PROBLEMS:])
+        progress = document.get("progress")
+        return Diary(problems, _progress(progress) if progress else None)
+    except (StorageFailed, ValueError, TypeError, KeyError, AttributeError, OverflowError):
+        return Diary()
+
+
+def _problem(entry: Mapping[str, Any]) -> Problem:
+    level, text = entry["level"], entry["text"]
+    if level not in _PROBLEMS or not isinstance(text, str):
+        raise ValueError("a problem that was not noted here")
+    return Problem(
+        _instant(entry["at"]), level, printable(text, LONGEST_LINE), _count(entry["times"])
+    )
+
+
+def _progress(entry: Mapping[str, Any]) -> Progress:
+    catch_up = entry["catch_up"]
+    longest_at = catch_up["longest_at"]
+    return Progress(
+        at=_instant(entry["at"]),
+        started=_instant(entry["started"]),
+        forwarded=_count(entry["forwarded"]),
+        usual_lag=timedelta(seconds=_seconds(entry.get("usual_lag", 0))),
+        bound=_seconds(entry.get("bound", 0)),
+        catch_up=CatchUp(
+            _seconds(catch_up["backlog"]),
+            _seconds(catch_up["longest"]),
+            _instant(longest_at) if longest_at else None,
+        ),
+    )
+
+
+def _instant(text: str) -> datetime:
+    return sensible(datetime.fromisoformat(text))
+
+
+def _count(number: Any) -> int:
+    if not isinstance(number, int) or not 0 <= number < _ENDLESS:
+        raise ValueError("a number that cannot be")
+    return number
+
+
+def _seconds(number: Any) -> float:
+    if not isinstance(number, int | float) or not 0 <= number < _CENTURIES:
+        raise ValueError("a time that cannot be")
+    return float(number)

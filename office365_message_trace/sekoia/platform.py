@@ -1,0 +1,84 @@
+"""What the platform provides for a trigger, read the way the SDK reads it.
+
+The SDK gives a value from the file of that name in ``/symphony``, else from the environment.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Protocol
+
+from sekoia_automation.configuration.exception import MissingConfigurationError
+
+from office365_message_trace.microsoft.endpoints import UNSAFE_URL, is_safe_url
+from office365_message_trace.errors import ConfigurationMistakes
+from office365_message_trace.settings import MessageTraceSettings
+
+CONFIGURATIONS = ("trigger_configuration", "connector_configuration")
+"""Where the platform puts a trigger's settings, depending on how it was made."""
+
+NOT_GIVEN = "the platform gave neither trigger_configuration nor connector_configuration."
+
+NEEDED = ("module_configuration", "token", "url_callback")
+"""What a process cannot start without, besides its settings."""
+
+
+class Provided(Protocol):
+    """The SDK's ``load_config``: raises ``MissingConfigurationError`` for what is not there."""
+
+    def __call__(self, name: str, type_: str = ..., /) -> Any: ...
+
+
+def missing(provided: Provided) -> list[str]:
+    """Those of `NEEDED` that are not given."""
+    names = []
+    for name in NEEDED:
+        try:
+            provided(name)
+        except MissingConfigurationError:
+            names.append(name)
+    return names
+
+
+def trigger_values(provided: Provided, node_secrets: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings as they were entered, node secrets laid over them; nothing is checked.
+
+    Raises `ConfigurationMistakes` if there are none, or none that can be read.
+    """
+    for name in CONFIGURATIONS:
+        try:
+            values = settings_object(name, partial(provided, name, "json"))
+        except MissingConfigurationError:
+            continue
+        return {**values, **{k: v for k, v in node_secrets.items() if v is not None}}
+    raise ConfigurationMistakes([NOT_GIVEN])
+
+
+def settings_object(source: object, load: Callable[[], Any]) -> dict[str, Any]:
+    """The JSON object that ``load`` reads from ``source``; raises `ConfigurationMistakes` for anything else."""
+    try:
+        values = load()
+    except OSError as error:
+        raise ConfigurationMistakes([f"{source} cannot be read ({error.strerror})."]) from None
+    except (ValueError, RecursionError):
+        values = None
+    if not isinstance(values, dict):
+        raise ConfigurationMistakes(
+            [f'{source} is not a JSON object with settings, such as {{"tenant_id": "…"}}.']
+        )
+    return values
+
+
+def intake_server(settings: MessageTraceSettings, provided: Provided) -> str:
+    """The address of the intake: the one of the settings, else the platform's.
+
+    Raises `ConfigurationMistakes` if there is none or it is unsafe.
+    """
+    try:
+        url = settings.intake_server or str(provided("intake_url"))
+    except MissingConfigurationError:
+        raise ConfigurationMistakes(
+            ["intake_server is missing, and the platform names no intake; enter its address."]
+        ) from None
+    if not is_safe_url(url):
+        raise ConfigurationMistakes([f"intake_server {UNSAFE_URL}"])
+    return url

@@ -1,0 +1,206 @@
+"""Puts the objects together that a configuration asks for, for a trigger or for the command line."""
+
+from contextlib import suppress
+from functools import cached_property
+from pathlib import Path
+
+from office365_message_trace.microsoft.auth import BasicAuth, EntraAuth, Signer
+from office365_message_trace.collect.ownership import OwnedHttp, OwnedStorage, Ownership
+from office365_message_trace.collect.tenant_folders import Identity, Place, find_place
+from office365_message_trace.microsoft.endpoints import Endpoints
+from office365_message_trace.errors import StorageFailed
+from office365_message_trace.microsoft.graph import GraphClient
+from office365_message_trace.monitoring.counting import Meter, MeteredHttp, MeteredStorage, outcome
+from office365_message_trace.microsoft.clock import MicrosoftClock
+from office365_message_trace.model import Log
+from office365_message_trace.microsoft.odata import ODataClient
+from office365_message_trace.sekoia.intake import LONGEST_ANSWER, BatchPusher, Deliveries
+from office365_message_trace.microsoft.request_budget import LIVE, RequestBudget
+from office365_message_trace.microsoft.reporting import ReportingClient
+from office365_message_trace.transport.session import TimeoutSession
+from office365_message_trace.settings import (
+    BasicSettings,
+    GraphSettings,
+    MessageTraceSettings,
+    OAuthSettings,
+)
+from office365_message_trace.collect.checkpoint_store import COPIES
+from office365_message_trace.storage.blobs import (
+    PatientStorage,
+    SpectatorStorage,
+    Storage,
+    storage_at,
+)
+from office365_message_trace.transport.retry import (
+    Dated,
+    Http,
+    PacedSession,
+    RequestsHttp,
+    Transport,
+    microsoft_http,
+)
+
+ENTRA, INTAKE = "Entra ID", "The Sekoia.io intake"
+
+
+def place_of(storage: Storage, settings: MessageTraceSettings) -> Place:
+    """Where in ``storage``, the one that all triggers have in common, the state for ``settings`` lies.
+
+    Raises `StorageFailed`.
+    """
+    key = settings.intake_key.get_secret_value()
+    return find_place(storage, settings.state_folder, Identity(_tenant(settings), key))
+
+
+def known_folder(storage: Storage, settings: MessageTraceSettings) -> str:
+    """The folder of `place_of`; a storage that fails says so where it is used."""
+    with suppress(StorageFailed):
+        return place_of(storage, settings).folder
+    return settings.state_folder
+
+
+class Assembly:
+    """What works for ``settings``, with its state below ``data_path``.
+
+    ``storage`` is the trigger's own, in the ``folder`` of its tenant; ``shared_storage`` is the one that
+    all triggers of the playbook have in common. With an ``owner`` all writes and pushes are its alone.
+    A ``spectator`` works beside a running trigger: it sees what that has spent of the request budget and
+    has recorded, writes nothing of it, and is told at once when a storage fails.
+    """
+
+    def __init__(
+        self,
+        settings: MessageTraceSettings,
+        endpoints: Endpoints,
+        data_path: Path,
+        clock: MicrosoftClock,
+        log: Log,
+        spectator: bool = False,
+        meter: Meter | None = None,
+        owner: Ownership | None = None,
+    ) -> None:
+        self._settings = settings
+        self._endpoints = endpoints
+        self._clock = clock
+        self._log = log
+        self._spectator = spectator
+        self._meter = meter
+        self._owner = owner
+        self.shared_storage = self._patient(self._storage(data_path))
+        self.folder = owner.folder if owner else known_folder(self.shared_storage, settings)
+        bare = self._storage(data_path, self.folder)
+        self._bare = OwnedStorage(bare, owner) if owner else bare
+        self.storage = self._patient(self._bare)
+
+    def predecessor(self) -> Storage | None:
+        """Where the cursor of the platform's former module may lie, which is taken over at a first
+        start; None if a trigger for the Reporting Web Service has taken over here before, or another
+        tenant was collected here."""
+        if self.folder != self._settings.state_folder:
+            return None
+        reporting = MessageTraceSettings.state_folder
+        taken_over = set(COPIES) & set(self.shared_storage.names(reporting))
+        return (
+            None if taken_over and self._settings.state_folder != reporting else self.shared_storage
+        )
+
+    def source(self) -> ODataClient:
+        """The client of the service that the settings are for."""
+        match self._settings:
+            case GraphSettings():
+                return self._graph(self._settings)
+            case OAuthSettings():
+                return self._reporting()
+        return self._reporting(basic=True)
+
+    @cached_property
+    def signer(self) -> Signer:
+        """What signs the requests to Microsoft."""
+        match self._settings:
+            case GraphSettings():
+                return self._entra(self._settings, self._endpoints.graph_scope)
+            case OAuthSettings():
+                return self._entra(self._settings, self._endpoints.reporting_scope)
+            case BasicSettings(account_name=name, account_password=password):
+                return BasicAuth(name, password.get_secret_value())
+        raise TypeError(f"no credentials for {type(self._settings).__name__}")
+
+    @cached_property
+    def budget(self) -> RequestBudget:
+        """What grants the requests to Microsoft's message trace."""
+        return RequestBudget(self._bare, self._clock, self._settings.policy.frequency)
+
+    def pusher(self, intake_server: str, deliveries: Deliveries) -> BatchPusher:
+        """The way to the intake at ``intake_server``."""
+        http = self._metered(RequestsHttp(TimeoutSession(LONGEST_ANSWER)), "intake")
+        if self._owner:
+            http = OwnedHttp(http, self._owner)
+        transport = Transport(http, INTAKE, self._clock, self._log)
+        return BatchPusher(
+            intake_server,
+            self._settings.intake_key.get_secret_value(),
+            self._settings.chunk_size,
+            transport,
+            self._clock,
+            self._log,
+            deliveries,
+            self._settings.intake_format,
+        )
+
+    def _graph(self, settings: GraphSettings) -> GraphClient:
+        transport = self._transport(GraphClient.name, "graph")
+        reporting_format = settings.event_format == "reporting"
+        return GraphClient(
+            self._endpoints.graph, transport, self._clock, self._log, reporting_format
+        )
+
+    def _reporting(self, basic: bool = False) -> ReportingClient:
+        transport = self._transport(ReportingClient.name, "reporting")
+        return ReportingClient(self._endpoints.reporting, transport, self._clock, self._log, basic)
+
+    def _transport(self, service: str, api: str) -> Transport:
+        dated = self._dated(service)
+        if self._spectator:  # a person waits, so none of its requests stands back for others
+            http: Http = RequestsHttp(PacedSession(self.budget, LIVE), self.signer, dated=dated)
+        else:
+            http = microsoft_http(self.signer, self.budget, dated)
+        http = self._metered(http, api)
+        return Transport(http, service, self._clock, self._log, credentials=self.signer)
+
+    def _entra(self, settings: OAuthSettings, scope: str) -> EntraAuth:
+        meter = self._meter
+        return EntraAuth(
+            self._endpoints.login,
+            settings.tenant_id,
+            settings.client_id,
+            settings.credential,
+            scope,
+            answered=lambda status: meter.request("entra", outcome(status)) if meter else None,
+            dated=self._dated(ENTRA),
+        )
+
+    def _dated(self, service: str) -> Dated:
+        """Lets the clock hear what time ``service`` has."""
+        return lambda date: self._clock.heard(service, date, self._clock.monotonic())
+
+    def _metered(self, http: Http, api: str) -> Http:
+        return MeteredHttp(http, api, self._meter) if self._meter else http
+
+    def _storage(self, data_path: Path, folder: str = "") -> Storage:
+        storage = storage_at(data_path, folder)
+        if self._spectator:
+            return SpectatorStorage(storage)
+        return MeteredStorage(storage, self._meter) if self._meter else storage
+
+    def _patient(self, storage: Storage) -> Storage:
+        return storage if self._spectator else PatientStorage(storage, self._clock, self._log)
+
+
+def _tenant(settings: MessageTraceSettings) -> str:
+    """The tenant that ``settings`` name, by its ID or a domain of it."""
+    match settings:
+        case OAuthSettings(tenant_id=tenant):
+            return tenant
+        case BasicSettings(account_name=name):
+            return name.rpartition("@")[2]
+    raise TypeError(f"no tenant in {type(settings).__name__}")
