@@ -10,21 +10,24 @@ from threading import Event
 
 from benchmarks.job import BATCH_EVENTS, LATEST_MAIL_AGE_MINUTES, Job
 from benchmarks.measure import Usage, measured
-from office365_message_trace.microsoft.auth import EntraAuth
 from office365_message_trace.clock import SystemClock
+from office365_message_trace.collect.checkpoint_store import StateStore
 from office365_message_trace.collect.collector import Collector
 from office365_message_trace.collect.coverage import Coverage, Policy
-from office365_message_trace.microsoft.endpoints import Endpoints
-from office365_message_trace.errors import Stopped
 from office365_message_trace.collect.ledger import Ledger
-from office365_message_trace.sekoia.intake import BatchPusher
-from office365_message_trace.microsoft.request_budget import MOST_REQUESTS
+from office365_message_trace.errors import Stopped
+from office365_message_trace.microsoft.auth import EntraAuth
+from office365_message_trace.microsoft.endpoints import Endpoints
 from office365_message_trace.microsoft.reporting import ReportingClient
-from office365_message_trace.sekoia.intake_formats import INTAKE_FORMATS
-from office365_message_trace.collect.checkpoint_store import StateStore
-from office365_message_trace.storage.blobs import PatientStorage, storage_at
+from office365_message_trace.microsoft.request_budget import MOST_REQUESTS
 from office365_message_trace.monitoring.metrics import Telemetry
-from office365_message_trace.transport.retry import RequestsHttp, TimeoutSession, Transport
+from office365_message_trace.sekoia.intake import BatchPusher
+from office365_message_trace.sekoia.intake_formats import INTAKE_FORMATS
+from office365_message_trace.storage.location import storage_at
+from office365_message_trace.storage.wrappers import RetryingStorage
+from office365_message_trace.transport.client import RequestsHttp
+from office365_message_trace.transport.retry import Transport
+from office365_message_trace.transport.session import TimeoutSession
 from office365_message_trace.triggers import spare_the_garbage_collector
 
 POLICY = Policy(
@@ -77,7 +80,7 @@ def _collector(job: Job) -> Collector:
     telemetry = Telemetry(site.intake_key, POLICY, clock)
     microsoft = Transport(RequestsHttp(TimeoutSession(), auth), "Microsoft", clock, _say, auth)
     sekoia = Transport(RequestsHttp(TimeoutSession()), "Sekoia.io", clock, _say)
-    storage = PatientStorage(storage_at(job.folder), clock, _say)
+    storage = RetryingStorage(storage_at(job.folder), clock, _say)
     return Collector(
         ReportingClient(site.reporting_url, microsoft, clock, _say),
         BatchPusher(

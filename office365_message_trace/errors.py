@@ -24,8 +24,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from office365_message_trace.untrusted_text import LONGEST_LINE, printable
 from office365_message_trace.model import Window
+from office365_message_trace.untrusted_text import LONGEST_LINE, printable
 
 
 class MessageTraceError(Exception):

@@ -66,6 +66,11 @@ class Window:
     def span(self) -> timedelta:
         return self.end - self.start
 
+    @property
+    def is_divisible(self) -> bool:
+        """Whether it is longer than a millisecond: receive times have no finer digits."""
+        return self.span > MILLISECOND
+
     def divided_at(self, *cuts: datetime) -> "list[Window]":
         """The window in parts that share their bounds, which are those of ``cuts`` inside it."""
         inside = sorted({cut for cut in cuts if self.start < cut < self.end})

@@ -21,10 +21,11 @@ from pydantic import (
 )
 
 from office365_message_trace.collect.coverage import Policy
-from office365_message_trace.microsoft.credentials import ClientCertificate, FederatedToken
-from office365_message_trace.microsoft.endpoints import UNSAFE_URL, Cloud, is_safe_url
 from office365_message_trace.errors import ConfigurationMistakes
+from office365_message_trace.microsoft.credentials import ClientCertificate, FederatedToken
+from office365_message_trace.microsoft.endpoints import Cloud
 from office365_message_trace.sekoia.intake_formats import INTAKE_FORMATS, EventFormat
+from office365_message_trace.transport.addresses import UNSAFE_URL, is_safe_url
 
 _GRAPH_DAYS = 90  # of history, documented for message trace in Graph
 _LIMITS = {"greater_than_equal": "ge", "less_than_equal": "le"}  # pydantic's errors about them

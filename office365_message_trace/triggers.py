@@ -14,11 +14,12 @@ from sekoia_automation.metrics import PrometheusExporterThread
 from sekoia_automation.module import LogLevelStr
 from sekoia_automation.trigger import LivenessHandler, Trigger
 
-from office365_message_trace.wiring import Assembly, place_of
 from office365_message_trace.clock import Clock, SystemClock
-from office365_message_trace.collect.ownership import OwnedStorage, Ownership
+from office365_message_trace.collect.checkpoint_store import StateStore
 from office365_message_trace.collect.collector import Collector
-from office365_message_trace.microsoft.endpoints import Endpoints
+from office365_message_trace.collect.ledger import Ledger
+from office365_message_trace.collect.ownership import OwnedStorage, Ownership
+from office365_message_trace.collect.resume import opening_coverage
 from office365_message_trace.errors import (
     MessageTraceError,
     Replaced,
@@ -26,21 +27,21 @@ from office365_message_trace.errors import (
     Unavailable,
     origin,
 )
-from office365_message_trace.untrusted_text import LONGEST_LINE, printable
-from office365_message_trace.monitoring.activity_log import Journal
-from office365_message_trace.collect.ledger import Ledger
 from office365_message_trace.microsoft.clock import MicrosoftClock
+from office365_message_trace.microsoft.endpoints import Endpoints
+from office365_message_trace.microsoft.first_answer import learn_time
 from office365_message_trace.model import Log
+from office365_message_trace.monitoring.activity_log import Journal
 from office365_message_trace.monitoring.error_reports import (
     disable_trace_propagation,
     limit_reports,
     mute_libraries,
     send_reports,
 )
+from office365_message_trace.monitoring.metrics import Telemetry
 from office365_message_trace.monitoring.server import MonitoringServer
-from office365_message_trace.sekoia.platform import intake_server, missing, trigger_values
-from office365_message_trace.collect.resume import learn_time, opening_coverage
 from office365_message_trace.sekoia import playbook
+from office365_message_trace.sekoia.platform import intake_server, missing, trigger_values
 from office365_message_trace.settings import (
     BasicSettings,
     GraphSettings,
@@ -49,11 +50,12 @@ from office365_message_trace.settings import (
     parse,
     unknown_fields,
 )
-from office365_message_trace.collect.checkpoint_store import StateStore
 from office365_message_trace.stopping import INTERRUPTED, StopRequest
-from office365_message_trace.storage.blobs import PatientStorage, storage_at
-from office365_message_trace.monitoring.metrics import Telemetry
+from office365_message_trace.storage.location import storage_at
+from office365_message_trace.storage.wrappers import RetryingStorage
 from office365_message_trace.transport.retry import Transport
+from office365_message_trace.untrusted_text import LONGEST_LINE, printable
+from office365_message_trace.wiring import Assembly, place_of
 
 STOP_GRACE = 0.3  # seconds for a request under way to end; what it did not confirm is done again
 LOG_GRACE = 0.15  # seconds for the last log lines, the journal and the reports of errors to leave
@@ -223,8 +225,8 @@ class MessageTraceTrigger(Trigger):
 
     def _collect(self) -> None:
         settings, clock = self.configuration, self._clock
-        intake = intake_server(settings, self.module.load_config)
-        shared_storage = PatientStorage(storage_at(self.data_path), clock, self._say)
+        intake = intake_server(settings.intake_server, self.module.load_config)
+        shared_storage = RetryingStorage(storage_at(self.data_path), clock, self._say)
         place = place_of(shared_storage, settings)
         owner = self._owned(place.folder, clock)
         storage = OwnedStorage(storage_at(self.data_path, place.folder), owner)
@@ -262,7 +264,7 @@ class MessageTraceTrigger(Trigger):
             clock,
             self._say,
             observer,
-            lambda: parts.budget.limit,
+            lambda: parts.budget.daily,
         ).run(coverage)
 
     def _owned(self, folder: str, clock: Clock) -> Ownership:

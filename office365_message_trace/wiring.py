@@ -4,41 +4,33 @@ from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
-from office365_message_trace.microsoft.auth import BasicAuth, EntraAuth, Signer
+from office365_message_trace.collect.checkpoint_store import COPIES
 from office365_message_trace.collect.ownership import OwnedHttp, OwnedStorage, Ownership
 from office365_message_trace.collect.tenant_folders import Identity, Place, find_place
-from office365_message_trace.microsoft.endpoints import Endpoints
 from office365_message_trace.errors import StorageFailed
-from office365_message_trace.microsoft.graph import GraphClient
-from office365_message_trace.monitoring.counting import Meter, MeteredHttp, MeteredStorage, outcome
+from office365_message_trace.microsoft.auth import BasicAuth, EntraAuth, Signer
 from office365_message_trace.microsoft.clock import MicrosoftClock
-from office365_message_trace.model import Log
+from office365_message_trace.microsoft.endpoints import Endpoints
+from office365_message_trace.microsoft.graph import GraphClient
 from office365_message_trace.microsoft.odata import ODataClient
-from office365_message_trace.sekoia.intake import LONGEST_ANSWER, BatchPusher, Deliveries
-from office365_message_trace.microsoft.request_budget import LIVE, RequestBudget
+from office365_message_trace.microsoft.paced_http import PacedSession, microsoft_http
 from office365_message_trace.microsoft.reporting import ReportingClient
-from office365_message_trace.transport.session import TimeoutSession
+from office365_message_trace.microsoft.request_budget import LIVE, RequestBudget
+from office365_message_trace.model import Log
+from office365_message_trace.monitoring.counting import Meter, MeteredHttp, MeteredStorage, outcome
+from office365_message_trace.sekoia.intake import LONGEST_ANSWER, BatchPusher, Deliveries
 from office365_message_trace.settings import (
     BasicSettings,
     GraphSettings,
     MessageTraceSettings,
     OAuthSettings,
 )
-from office365_message_trace.collect.checkpoint_store import COPIES
-from office365_message_trace.storage.blobs import (
-    PatientStorage,
-    SpectatorStorage,
-    Storage,
-    storage_at,
-)
-from office365_message_trace.transport.retry import (
-    Dated,
-    Http,
-    PacedSession,
-    RequestsHttp,
-    Transport,
-    microsoft_http,
-)
+from office365_message_trace.storage.base import Storage
+from office365_message_trace.storage.location import storage_at
+from office365_message_trace.storage.wrappers import ReadOnlyStorage, RetryingStorage
+from office365_message_trace.transport.client import Dated, Http, RequestsHttp
+from office365_message_trace.transport.retry import Transport
+from office365_message_trace.transport.session import TimeoutSession
 
 ENTRA, INTAKE = "Entra ID", "The Sekoia.io intake"
 
@@ -189,11 +181,11 @@ class Assembly:
     def _storage(self, data_path: Path, folder: str = "") -> Storage:
         storage = storage_at(data_path, folder)
         if self._spectator:
-            return SpectatorStorage(storage)
+            return ReadOnlyStorage(storage)
         return MeteredStorage(storage, self._meter) if self._meter else storage
 
     def _patient(self, storage: Storage) -> Storage:
-        return storage if self._spectator else PatientStorage(storage, self._clock, self._log)
+        return storage if self._spectator else RetryingStorage(storage, self._clock, self._log)
 
 
 def _tenant(settings: MessageTraceSettings) -> str:

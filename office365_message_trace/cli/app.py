@@ -12,12 +12,15 @@ from typing import Annotated
 
 import typer
 
-from office365_message_trace.clock import SystemClock
-from office365_message_trace.cli import check
-from office365_message_trace.cli import peek
-from office365_message_trace.cli import replay
-from office365_message_trace.cli import status
+from office365_message_trace.cli import check, peek, replay, status
 from office365_message_trace.cli.checks.findings import Level, exit_status, failure
+from office365_message_trace.cli.configuration import (
+    Setup,
+    Trigger,
+    data_path,
+    load_setup,
+    stored_trigger,
+)
 from office365_message_trace.cli.console import (
     as_json,
     finding_line,
@@ -26,14 +29,8 @@ from office365_message_trace.cli.console import (
     output,
     print_plain,
 )
-from office365_message_trace.cli.configuration import (
-    Setup,
-    Trigger,
-    data_path,
-    load_setup,
-    stored_trigger,
-)
 from office365_message_trace.cli.time_arguments import parse_time
+from office365_message_trace.clock import SystemClock
 from office365_message_trace.errors import ConfigurationMistakes, MessageTraceError, origin
 from office365_message_trace.model import Window
 from office365_message_trace.monitoring.error_reports import mute_libraries

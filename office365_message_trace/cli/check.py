@@ -7,25 +7,25 @@ from pathlib import Path
 
 import requests
 
-from office365_message_trace.wiring import ENTRA, INTAKE, Assembly, place_of
-from office365_message_trace.clock import Clock
-from office365_message_trace.cli.checks.message_trace import access_findings
 from office365_message_trace.cli.checks.findings import Finding, failure, ok, warning
 from office365_message_trace.cli.checks.intake import event_of_check, intake_finding
-from office365_message_trace.cli.checks.storage import storage_findings
+from office365_message_trace.cli.checks.message_trace import access_findings
 from office365_message_trace.cli.checks.network import clock_finding, reach_all
-from office365_message_trace.cli.configuration import Setup
+from office365_message_trace.cli.checks.storage import storage_findings
 from office365_message_trace.cli.checks.token import claims_of, token_finding
+from office365_message_trace.cli.configuration import Setup
 from office365_message_trace.cli.formatting import moment
-from office365_message_trace.microsoft.credentials import ClientCertificate
+from office365_message_trace.clock import Clock
 from office365_message_trace.errors import MessageTraceError, StorageFailed
-from office365_message_trace.microsoft.graph import GraphClient
 from office365_message_trace.microsoft.clock import MicrosoftClock
+from office365_message_trace.microsoft.credentials import ClientCertificate
+from office365_message_trace.microsoft.graph import GraphClient
 from office365_message_trace.microsoft.reporting import ReportingClient
-from office365_message_trace.transport.session import TimeoutSession
 from office365_message_trace.settings import BasicSettings, GraphSettings, OAuthSettings
-from office365_message_trace.storage.blobs import storage_at
-from office365_message_trace.transport.retry import RequestsHttp
+from office365_message_trace.storage.location import storage_at
+from office365_message_trace.transport.client import RequestsHttp
+from office365_message_trace.transport.session import TimeoutSession
+from office365_message_trace.wiring import ENTRA, INTAKE, Assembly, place_of
 
 _SIGN_IN = "sign-in"
 

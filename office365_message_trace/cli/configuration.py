@@ -13,7 +13,6 @@ from sekoia_automation.configuration import get_configuration
 from sekoia_automation.configuration.exception import MissingConfigurationError
 from sekoia_automation.storage import get_data_path
 
-from office365_message_trace.microsoft.endpoints import CLOUDS, Endpoints
 from office365_message_trace.errors import (
     ConfigurationMistakes,
     StorageFailed,
@@ -21,6 +20,8 @@ from office365_message_trace.errors import (
     origin,
 )
 from office365_message_trace.files import read_file
+from office365_message_trace.microsoft.endpoints import CLOUDS, Endpoints
+from office365_message_trace.sekoia import playbook
 from office365_message_trace.sekoia.platform import (
     NOT_GIVEN,
     Provided,
@@ -28,7 +29,6 @@ from office365_message_trace.sekoia.platform import (
     settings_object,
     trigger_values,
 )
-from office365_message_trace.sekoia import playbook
 from office365_message_trace.settings import (
     BasicSettings,
     GraphSettings,
@@ -114,7 +114,7 @@ def load_setup(
         trigger,
         settings,
         Endpoints.of(settings.cloud),
-        intake_server(settings, provided),
+        intake_server(settings.intake_server, provided),
         [*trouble, *unknown, *settings.doubts(now)],
     )
 

@@ -7,16 +7,16 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from office365_message_trace.wiring import Assembly
-from office365_message_trace.clock import Clock
-from office365_message_trace.cli.window_reader import read_rows
 from office365_message_trace.cli.configuration import Setup
 from office365_message_trace.cli.formatting import count
-from office365_message_trace.errors import MessageTraceError, Refused
+from office365_message_trace.cli.window_reader import read_rows
+from office365_message_trace.clock import Clock
 from office365_message_trace.collect.ledger import Ledger
+from office365_message_trace.errors import MessageTraceError, Refused
 from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.model import Event, Log, Window
 from office365_message_trace.sekoia.intake import BatchPusher, batches
+from office365_message_trace.wiring import Assembly
 
 MOST_ROWS = 200_000
 """Of one replay: they are kept in memory from the preview to the sending, some 200 MB."""

@@ -8,20 +8,21 @@ from typing import Any
 
 from rich.text import Text
 
+from office365_message_trace.cli.console import line
+from office365_message_trace.cli.formatting import count, late_sentence, moment, span
 from office365_message_trace.clock import Clock
+from office365_message_trace.collect.checkpoint_store import StateStore
+from office365_message_trace.collect.coverage import Cause, Coverage
 from office365_message_trace.collect.freshness import staleness
+from office365_message_trace.collect.ledger import FINGERPRINT_BYTES, stored_volume
 from office365_message_trace.collect.ownership import Mark, read_mark
 from office365_message_trace.collect.tenant_folders import current_folder
 from office365_message_trace.collect.timetable import LARGEST_BOUND
-from office365_message_trace.cli.console import line
-from office365_message_trace.cli.formatting import count, late_sentence, moment, span
-from office365_message_trace.collect.coverage import Cause, Coverage
-from office365_message_trace.monitoring.activity_log import Diary, read_diary
-from office365_message_trace.collect.ledger import FINGERPRINT_BYTES, stored_volume
-from office365_message_trace.model import Window
 from office365_message_trace.microsoft.request_budget import RequestBudget
-from office365_message_trace.collect.checkpoint_store import StateStore
-from office365_message_trace.storage.blobs import SpectatorStorage, storage_at
+from office365_message_trace.model import Window
+from office365_message_trace.monitoring.activity_log import Diary, read_diary
+from office365_message_trace.storage.location import storage_at
+from office365_message_trace.storage.wrappers import ReadOnlyStorage
 
 _FREQUENCY = timedelta(minutes=1)  # of live reads; what has been spent does not depend on it
 
@@ -193,7 +194,7 @@ def read_status(data_path: Path, base: str, clock: Clock) -> Status:
     shared = storage_at(data_path)
     folder = current_folder(shared, base)
     stored = storage_at(data_path, folder)
-    storage = SpectatorStorage(stored)
+    storage = ReadOnlyStorage(stored)
     doubts: list[str] = []
     coverage = StateStore(storage, lambda text, _level: doubts.append(text)).load()
     buckets, rows = stored_volume(stored)

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from datetime import timedelta
 from hashlib import blake2b
 
-from office365_message_trace.clock import Clock
 from office365_message_trace.cli.formatting import span
-from office365_message_trace.errors import HistoryExceeded, Refused, Unavailable, WindowTooLarge
+from office365_message_trace.clock import Clock
 from office365_message_trace.collect.ledger import FINGERPRINT_BYTES
-from office365_message_trace.model import MILLISECOND, Log, Page, Pause, Row, Window
+from office365_message_trace.errors import HistoryExceeded, Refused, Unavailable, WindowTooLarge
 from office365_message_trace.microsoft.odata import ODataClient
+from office365_message_trace.model import MILLISECOND, Log, Page, Pause, Row, Window
 
 _WIDEST = timedelta(days=10)  # what Graph accepts at most
 

@@ -15,7 +15,7 @@ import orjson
 from office365_message_trace.collect.coverage import Cause, Coverage, Gap, Span
 from office365_message_trace.errors import Refused
 from office365_message_trace.model import EPOCH, Log, Window, sensible
-from office365_message_trace.storage.blobs import Storage
+from office365_message_trace.storage.base import Storage
 
 SCHEMA = 3
 COPIES = ("state-0.json", "state-1.json")

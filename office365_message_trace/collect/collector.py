@@ -13,14 +13,9 @@ from functools import partial, reduce
 from math import inf
 from typing import Protocol
 
-from office365_message_trace.collect.progress import CatchUp, progress_line
 from office365_message_trace.clock import Clock
-from office365_message_trace.collect.failed_windows import FailedWindows, Trial, divided_around
-from office365_message_trace.collect.volatile_fields import Flicker
-from office365_message_trace.collect.gaps import GapProbe
-from office365_message_trace.collect.large_messages import LargeMessages, Message, MessageCounter
-from office365_message_trace.collect.schedule import Schedule, Size, Sizes
-from office365_message_trace.collect.timetable import LARGEST_BOUND, choose
+from office365_message_trace.collect.backoff import SlowProbe
+from office365_message_trace.collect.checkpoint_store import StateStore
 from office365_message_trace.collect.coverage import (
     Cause,
     Coverage,
@@ -29,6 +24,15 @@ from office365_message_trace.collect.coverage import (
     Policy,
     Read,
 )
+from office365_message_trace.collect.failed_windows import FailedWindows, Trial, divided_around
+from office365_message_trace.collect.gaps import GapProbe
+from office365_message_trace.collect.large_messages import LargeMessages, Message, MessageCounter
+from office365_message_trace.collect.ledger import Ledger
+from office365_message_trace.collect.progress import CatchUp, progress_line
+from office365_message_trace.collect.schedule import Schedule, Size, Sizes
+from office365_message_trace.collect.timetable import LARGEST_BOUND, choose
+from office365_message_trace.collect.volatile_fields import Flicker
+from office365_message_trace.collect.window_size import WindowWidth
 from office365_message_trace.errors import (
     AnswerTruncated,
     HistoryExceeded,
@@ -43,8 +47,6 @@ from office365_message_trace.errors import (
     WindowTooLarge,
     origin,
 )
-from office365_message_trace.untrusted_text import identifier
-from office365_message_trace.collect.ledger import Ledger
 from office365_message_trace.model import (
     MILLISECOND,
     UNDATED,
@@ -59,9 +61,8 @@ from office365_message_trace.model import (
     instant,
     milliseconds,
 )
-from office365_message_trace.collect.window_size import ATTEMPTS, NARROWEST, SlowProbe, WindowWidth
-from office365_message_trace.microsoft.request_budget import PERIOD
-from office365_message_trace.collect.checkpoint_store import StateStore
+from office365_message_trace.transport.retry import USUAL_ATTEMPTS
+from office365_message_trace.untrusted_text import identifier
 
 MOST_PAGES = 20
 """Pages of one window: what a failure can make necessary to read again."""
@@ -77,7 +78,6 @@ _PAST = (
 
 _SECOND = timedelta(seconds=1)
 _MINUTE = timedelta(minutes=1)
-_DAY = 86_400.0  # seconds
 _REPORT_EVERY = 60.0  # seconds
 _TIDY_EVERY = 900.0  # seconds, the time that a bucket of the ledger spans
 _ASIDE = 900.0  # seconds; longer than the longest pause, so that another window comes in between
@@ -228,7 +228,7 @@ class Collector:
         clock: Clock,
         log: Log,
         progress: Progress,
-        granted: Callable[[], int],
+        granted: Callable[[], float],
     ) -> None:
         self._source = source
         self._pusher = pusher
@@ -311,7 +311,7 @@ class Collector:
         if moment - self._chosen_at < _CHOOSE_EVERY:
             return
         self._chosen_at = moment
-        requests = self._granted() * _DAY / PERIOD
+        requests = self._granted()
         page = max(int(_FILLED * self._page), 1) if self._source.one_page else self._page
         rows = self._coverage.rows_since(now - self._policy.lookback)
         present = self._timetable
@@ -387,7 +387,7 @@ class Collector:
     def _begin(self, trial: Trial, gap: Gap | None = None) -> _Reading:
         """Begin to read the window of ``trial``, which may have been planned long before."""
         past = trial.read.kind is not Kind.LIVE
-        divisible = trial.read.window.span > NARROWEST
+        divisible = trial.read.window.is_divisible
         # a millisecond is given up for its own failures, so no passing fault may count as one
         probing = past and divisible and (trial.failures or gap or self._outage_probe.waiting)
         read = replace(trial.read, at=self._clock.now())
@@ -402,7 +402,7 @@ class Collector:
             most=MOST_PAGES if read.window.span > _SECOND else None,
             whole=read.final,
             trace_id=None,
-            attempts=1 if probing else ATTEMPTS,
+            attempts=1 if probing else USUAL_ATTEMPTS,
         )
         counter = MessageCounter(self._source.many_recipients)
         return _Reading(trial, _begun(pages), self._clock.monotonic(), counter, gap=gap)
@@ -470,7 +470,7 @@ class Collector:
             most=None,
             whole=False,
             trace_id=message.trace_id,
-            attempts=ATTEMPTS if final else 1,
+            attempts=USUAL_ATTEMPTS if final else 1,
         )
         reading.pages = _begun(pages)
         return True
@@ -507,11 +507,11 @@ class Collector:
             case AnswerTruncated(window=Window() as window):
                 self._kept(reading)
                 self._declare(Gap(window, Cause.INCOMPLETE), str(problem))
-            case WindowTooLarge(cut=datetime() as cut) if read.window.span > NARROWEST:
+            case WindowTooLarge(cut=datetime() as cut) if read.window.is_divisible:
                 for part in divided_around(read.window, cut):
                     trial = replace(read, window=part)
                     self._failed.postpone(trial, self._clock.monotonic())
-            case WindowTooLarge() if read.window.span > NARROWEST:
+            case WindowTooLarge() if read.window.is_divisible:
                 if not self._kept(reading):
                     self._narrow(reading)
             case HistoryExceeded():
@@ -696,7 +696,7 @@ class Collector:
 
         A millisecond has to be read in whole: no smaller windows help there.
         """
-        divisible = reading.read.window.span > NARROWEST
+        divisible = reading.read.window.is_divisible
         too_many = isinstance(problem, WindowTooLarge) and not isinstance(problem, AnswerTruncated)
         if divisible and too_many:
             self._probed(reading, gap)

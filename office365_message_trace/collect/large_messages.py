@@ -10,9 +10,6 @@ from datetime import timedelta
 
 from office365_message_trace.model import UNDATED, Row, Window, instant
 
-MANY_RECIPIENTS = 1000
-"""Documented for Get-MessageTraceV2: above this, the message trace id is required."""
-
 _MARGIN = timedelta(hours=1)  # around the rows that are known; recipients are handled one by one
 _REMEMBERED = 1000  # messages
 
@@ -37,7 +34,7 @@ class MessageCounter:
     may not be there yet, or not any more.
     """
 
-    def __init__(self, many: int = MANY_RECIPIENTS) -> None:
+    def __init__(self, many: int) -> None:
         self._least = many / 2
         self._rows: Counter[str] = Counter()
         self._received: dict[str, tuple[int, int]] = {}

@@ -30,7 +30,7 @@ from itertools import chain, compress, islice
 from operator import itemgetter, ne
 
 from office365_message_trace.model import MILLISECOND, Row, Window, instant, milliseconds
-from office365_message_trace.storage.blobs import Damage, SizedStorage, Storage
+from office365_message_trace.storage.base import Damage, SizedStorage, Storage
 
 FINGERPRINT_BYTES = 16
 BUCKET_SPAN = timedelta(minutes=15)

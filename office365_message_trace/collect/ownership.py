@@ -14,11 +14,12 @@ from typing import Any
 import orjson
 
 from office365_message_trace.clock import Clock
+from office365_message_trace.collect.checkpoint_store import COPIES
 from office365_message_trace.errors import Replaced, StorageFailed
 from office365_message_trace.model import Log, sensible
-from office365_message_trace.collect.checkpoint_store import COPIES
-from office365_message_trace.storage.blobs import PatientStorage, Storage
-from office365_message_trace.transport.retry import Http, Pending, Request
+from office365_message_trace.storage.base import Storage
+from office365_message_trace.storage.wrappers import RetryingStorage
+from office365_message_trace.transport.client import Http, Pending, Request
 
 LOOK_EVERY = 20.0
 """Seconds between two looks at the mark while nothing is pushed: on S3 each is a GET."""
@@ -61,7 +62,7 @@ class Ownership:
     def __init__(self, storage: Storage, folder: str, clock: Clock, log: Log) -> None:
         self.folder = folder
         self._storage = storage
-        self._patient = PatientStorage(storage, clock, log)
+        self._patient = RetryingStorage(storage, clock, log)
         self._clock = clock
         self._mark = Mark(secrets.token_hex(16), clock.now())
         self._looked_at = clock.monotonic()

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import inf
 
-from office365_message_trace.collect.timetable import Due, Timetable
 from office365_message_trace.collect.coverage import (
     Cause,
     Coverage,
@@ -15,6 +14,7 @@ from office365_message_trace.collect.coverage import (
     minus,
     overlap,
 )
+from office365_message_trace.collect.timetable import Due, Timetable
 from office365_message_trace.model import Window
 
 _QUIET = timedelta(minutes=15)  # between a read of time and its last one

@@ -12,7 +12,7 @@ from hashlib import blake2b
 
 import orjson
 
-from office365_message_trace.storage.blobs import Storage
+from office365_message_trace.storage.base import Storage
 
 TENANT_CHANGED = (
     "The tenant is another one than before: its collection begins as at a first start, with start_time. "

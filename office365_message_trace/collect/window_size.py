@@ -1,14 +1,8 @@
-"""How much to read at once, and how soon to try again what failed."""
+"""The width of windows, learned from the rows in those before: pure."""
 
 from datetime import timedelta
 
 from office365_message_trace.model import MILLISECOND
-
-NARROWEST = MILLISECOND
-"""Receive times have milliseconds; less than one cannot be told apart."""
-
-ATTEMPTS = 4
-"""At one request, before its window is given back; it will be planned again."""
 
 _FIRST_GUESS = timedelta(hours=6)
 _BOLDEST_GUESS = timedelta(days=4)
@@ -17,8 +11,6 @@ _CUT = 4
 _GROWTH = 16
 _FEW = 4  # of a window's rows: less than one in so many
 _SECOND = timedelta(seconds=1)
-_PROBES = (60.0, 180.0, 540.0, 600.0)  # seconds
-_DOUBTFUL = 3  # failed probes in a row that may still pass; the fourth comes after 13 minutes
 
 
 class WindowWidth:
@@ -53,58 +45,13 @@ class WindowWidth:
         if not self._observed:
             self.now = min(self._fitting(span, rows), _BOLDEST_GUESS)
 
-    def narrow(self, span: timedelta, at_least: timedelta = NARROWEST) -> None:
+    def narrow(self, span: timedelta, at_least: timedelta = MILLISECOND) -> None:
         """After a window of ``span`` that could not be read to its end."""
         self.now = min(self.now, max(_rounded(span / _CUT), at_least))
         self._observed = True
 
     def _fitting(self, span: timedelta, rows: int) -> timedelta:
-        return max(_rounded(min(span * (self.rows / max(rows, 1)), _WIDEST)), NARROWEST)
-
-
-class SlowProbe:
-    """Waits from 1 to 10 minutes between tries of what is not likely to work yet.
-
-    The first ``patience`` failures in a row mean nothing yet.
-    """
-
-    def __init__(self, patience: int = 0) -> None:
-        self._patience = patience
-        self._failures = 0
-        self._lasting = 0  # the last ones of them in a row
-        self._next = 0.0
-
-    @property
-    def certain(self) -> bool:
-        """Whether enough failures in a row were of a kind that lasts: it will not pass by itself."""
-        return self._lasting > _DOUBTFUL
-
-    @property
-    def waiting(self) -> bool:
-        """Whether nothing has worked since it began to wait."""
-        return self._failures > self._patience
-
-    def failed(self, now: float, lasting: bool = False) -> float:
-        """Note a failure at ``now``, in monotonic seconds; returns how long to wait.
-
-        ``lasting`` tells that it seems to be of a kind that does not pass by itself.
-        """
-        self._failures += 1
-        self._lasting = self._lasting + 1 if lasting else 0
-        if not self.waiting:
-            return 0.0
-        pause = _PROBES[min(self._failures - self._patience, len(_PROBES)) - 1]
-        self._next = now + pause
-        return pause
-
-    def wait(self, now: float) -> float:
-        """Seconds from ``now``, in monotonic seconds, until it is time to try (again)."""
-        return max(self._next - now, 0.0)
-
-    def reset(self) -> None:
-        """Note a success."""
-        self._failures = self._lasting = 0
-        self._next = 0.0
+        return max(_rounded(min(span * (self.rows / max(rows, 1)), _WIDEST)), MILLISECOND)
 
 
 def _rounded(span: timedelta) -> timedelta:

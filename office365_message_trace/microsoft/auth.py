@@ -11,10 +11,10 @@ import msal
 import requests
 from requests.auth import AuthBase, HTTPBasicAuth
 
-from office365_message_trace.microsoft.entra_errors import failure
 from office365_message_trace.errors import MessageTraceError, Unavailable
+from office365_message_trace.microsoft.entra_errors import failure
+from office365_message_trace.transport.client import Dated
 from office365_message_trace.transport.session import Answer, TimeoutSession, unavailable
-from office365_message_trace.transport.retry import Dated
 
 LONGEST_ANSWER = 64 * 1024  # bytes; a token has less than 10 kB
 _SENDABLE = re.compile(r"[!-~]+")  # what a header can hold; RFC 6750 allows less than that

@@ -1,23 +1,14 @@
-"""Where Microsoft's services are, and which addresses are acceptable at all."""
+"""Addresses of Microsoft's services in each cloud."""
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from ipaddress import ip_address
 from typing import Literal
-from urllib.parse import urlsplit
 
-import requests
-from requests.utils import get_environ_proxies, prepend_scheme_if_needed, select_proxy
-
-from office365_message_trace.transport.diagnosis import Route
 from office365_message_trace.errors import ConfigurationMistakes
-from office365_message_trace.files import is_folder
+from office365_message_trace.transport.addresses import UNSAFE_URL, is_safe_url
 
 Cloud = Literal["global", "gcc_high", "china"]
-
-_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,97 +55,3 @@ CLOUDS: dict[Cloud, Endpoints] = {
 }
 """The clouds that can be chosen; docs/clouds.md tells which addresses are unverified. Graph has message
 trace in the global one only. Login hosts: learn.microsoft.com/graph/deployments."""
-
-UNSAFE_URL = "must be an https address (plain http is accepted for this machine only)."
-
-
-UNFIT = re.compile(r"[\s\\\x00-\x1f\x7f-\x9f]")
-"""White space, backslash and control characters. No address has them (RFC 3986), and parsers disagree
-about where a host ends that is followed by one."""
-
-_ADDRESS = re.compile(r"https?://[^@/?#]+([/?#].*)?", re.IGNORECASE)
-
-
-def origin_of(url: str) -> tuple[str, str, int]:
-    """Scheme, host and port that a request for ``url`` goes to.
-
-    Decided by requests, which sends it, and not by another parser. Raises ValueError for what is no
-    plain address: another scheme than http or https, no host, user information, one of `UNFIT`.
-    """
-    if UNFIT.search(url) or not _ADDRESS.fullmatch(url):
-        raise ValueError("no plain address of a server")
-    request = requests.PreparedRequest()
-    request.prepare_url(url, None)  # raises InvalidURL, which is a ValueError
-    parts = urlsplit(request.url or "")
-    return parts.scheme, parts.hostname or "", parts.port or _PORTS[parts.scheme]
-
-
-def is_same_origin(url: str, other: str) -> bool:
-    """Tell if requests for both go to the same server; False if either is no plain address."""
-    try:
-        return origin_of(url) == origin_of(other)
-    except ValueError:
-        return False
-
-
-def is_safe_url(url: str) -> bool:
-    """Whether credentials may be sent to ``url``: https, or http to a loopback address."""
-    try:
-        scheme, host, _ = origin_of(url)
-    except ValueError:
-        return False
-    return scheme == "https" or _is_loopback(host)
-
-
-_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-
-
-def route_to(url: str) -> Route:
-    """The way to ``url``, as requests takes it: decided by its own functions and in its order.
-
-    Without a host and a port if ``url`` is no address.
-    """
-    try:
-        parts = urlsplit(url)
-        port = parts.port or _PORTS.get(parts.scheme, 0)
-    except ValueError:
-        return Route("", 0)
-    proxies = get_environ_proxies(url)
-    proxy = select_proxy(url, proxies)
-    named_for_all = proxy and parts.scheme not in proxies
-    bundle = next((name for name in _BUNDLES if os.environ.get(name)), "")
-    return Route(
-        host=parts.hostname or "",
-        port=port,
-        proxy=_without_credentials(proxy) if proxy else "",
-        proxy_variable="ALL_PROXY" if named_for_all else f"{parts.scheme.upper()}_PROXY",
-        proxy_readable=not proxy or _without_credentials(proxy) != "",
-        bundle_variable=bundle,
-        bundle_is_folder=bool(bundle) and is_folder(os.environ[bundle]),
-    )
-
-
-def _without_credentials(proxy: str) -> str:
-    """The address of ``proxy`` without user and password; empty if it is none.
-
-    Decided by the parsers that requests uses. The first takes ``http://user:12#3@proxy`` for an address
-    of the host ``user``, so an ``@`` behind the host counts, too.
-    """
-    try:
-        prepared = requests.PreparedRequest()
-        prepared.prepare_url(prepend_scheme_if_needed(proxy, "http"), None)  # type: ignore[no-untyped-call]
-        urlsplit(proxy)  # by which requests finds the password
-        parts = urlsplit(prepared.url or "")
-        port = f":{parts.port}" if parts.port else ""
-    except ValueError:
-        return ""
-    if not parts.hostname or "@" in f"{parts.path}{parts.query}{parts.fragment}":
-        return ""
-    return f"{parts.scheme}://{parts.hostname}{port}"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -5,8 +5,8 @@ from typing import Any
 
 from office365_message_trace import codec
 from office365_message_trace.errors import Misconfigured, Refused, Unavailable, Unreachable
-from office365_message_trace.untrusted_text import code
 from office365_message_trace.transport.session import Answer
+from office365_message_trace.untrusted_text import code
 
 _APP_REGISTRATION = "Azure portal > App registrations > your application"
 _FEDERATED = f"{_APP_REGISTRATION} > Certificates & secrets > Federated credentials"

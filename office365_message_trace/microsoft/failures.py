@@ -5,8 +5,8 @@ from html import unescape
 from typing import Any
 
 from office365_message_trace import codec
-from office365_message_trace.untrusted_text import code, identifier
 from office365_message_trace.transport.session import Answer
+from office365_message_trace.untrusted_text import code, identifier
 
 READABLE = 20_000  # bytes of an error that are looked at
 _REQUEST_IDS = ("request-id", "client-request-id")

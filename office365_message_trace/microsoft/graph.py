@@ -9,6 +9,7 @@ from office365_message_trace import codec
 from office365_message_trace.clock import Clock
 from office365_message_trace.errors import MessageTraceError, Refused
 from office365_message_trace.microsoft.failures import Failure
+from office365_message_trace.microsoft.odata import ODataClient, odata_text, odata_time
 from office365_message_trace.microsoft.paging import (
     Ask,
     ByLinks,
@@ -21,9 +22,8 @@ from office365_message_trace.microsoft.paging import (
 )
 from office365_message_trace.microsoft.rows import GRAPH_ROWS
 from office365_message_trace.model import UNDATED, Fields, Log, Row, Window
-from office365_message_trace.microsoft.odata import ODataClient, odata_text, odata_time
-from office365_message_trace.transport.session import Answer
 from office365_message_trace.transport.retry import Transport
+from office365_message_trace.transport.session import Answer
 
 PATH = "/v1.0/admin/exchange/tracing/messageTraces"
 LARGEST_PAGE = 5000  # rows; documented maximum of $top

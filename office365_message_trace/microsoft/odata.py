@@ -15,8 +15,6 @@ from urllib.parse import urljoin
 from office365_message_trace import codec
 from office365_message_trace.clock import Clock
 from office365_message_trace.codec import Oversized
-from office365_message_trace.collect.large_messages import MANY_RECIPIENTS
-from office365_message_trace.microsoft.endpoints import UNFIT, is_same_origin
 from office365_message_trace.errors import (
     HistoryExceeded,
     MessageTraceError,
@@ -38,16 +36,10 @@ from office365_message_trace.model import (
     Row,
     Window,
 )
-from office365_message_trace.collect.window_size import ATTEMPTS, NARROWEST
+from office365_message_trace.transport.addresses import UNFIT, is_same_origin
+from office365_message_trace.transport.client import NotYet, Pending, Request
+from office365_message_trace.transport.retry import USUAL_ATTEMPTS, Transport, check_available
 from office365_message_trace.transport.session import Answer
-from office365_message_trace.transport.retry import (
-    Paced,
-    Pending,
-    Request,
-    StillUnderWay,
-    Transport,
-    check_available,
-)
 
 _INSTANT = 2 * MILLISECOND  # the widest window that no division helps, see `ByTime`
 # "Invalid StartDate value. The StartDate can't be older than 10 days from today."
@@ -89,7 +81,9 @@ class ODataClient(ABC):
     resource: ClassVar[str]  # whose permission it is, as Azure portal calls it
     page_size: int
     one_page: bool = False  # whether windows are meant to fit one page
-    many_recipients: int = MANY_RECIPIENTS
+    many_recipients: int = (
+        1000  # documented for Get-MessageTraceV2: beyond, the trace id is required
+    )
     headers: ClassVar[dict[str, str]] = {"Accept": "application/json"}
 
     def __init__(self, url: str, transport: Transport, clock: Clock, log: Log) -> None:
@@ -105,7 +99,7 @@ class ODataClient(ABC):
         most: int | None = None,
         whole: bool = False,
         trace_id: str | None = None,
-        attempts: int = ATTEMPTS,
+        attempts: int = USUAL_ATTEMPTS,
     ) -> Iterator[Page | Pause]:
         """The pages of ``window``, both bounds inside, one request each.
 
@@ -175,11 +169,11 @@ class ODataClient(ABC):
         while True:
             try:
                 return self._page(request, pending, ask, attempts)
-            except StillUnderWay:
-                yield Pause(0.0)
+            except NotYet as later:
+                yield Pause(later.seconds)
+                if not later.under_way:
+                    pending = self._transport.begin(request)
                 continue
-            except Paced as paced:
-                pause = paced.seconds
             except Unavailable as error:
                 failures += 1
                 if failures >= attempts or not request.background:
@@ -204,12 +198,10 @@ class ODataClient(ABC):
         while True:
             try:
                 rows, link = self._page(request, pending, ask)
-            except StillUnderWay:
+            except NotYet as later:
+                if not later.under_way:
+                    raise Throttled(later.cause, retry_after=later.seconds) from None
                 continue
-            except Paced as paced:
-                raise Throttled(
-                    "the request budget is used up", retry_after=paced.seconds
-                ) from None
             return Page(rows), link is not None
 
     def render(self, row: Row) -> str:
@@ -241,7 +233,7 @@ class ODataClient(ABC):
         """What an answer means that only this service gives, or None."""
 
     def _page(
-        self, request: Request, pending: Pending, ask: Ask, attempts: int = ATTEMPTS
+        self, request: Request, pending: Pending, ask: Ask, attempts: int = USUAL_ATTEMPTS
     ) -> tuple[list[Row], str | None]:
         def judge(answer: Answer) -> tuple[list[Row], str | None]:
             if answer.status != 200:
@@ -281,7 +273,7 @@ class ODataClient(ABC):
     def _oversized(self, ask: Ask, sentence: str, detail: str) -> MessageTraceError:
         """The consequence of too much in the window of ``ask``: at a single millisecond, which cannot be
         divided, it is a failure like others."""
-        if ask.window.span > NARROWEST:
+        if ask.window.is_divisible:
             return WindowTooLarge(sentence, detail)
         return Unavailable(sentence, detail)
 

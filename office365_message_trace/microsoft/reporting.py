@@ -15,10 +15,10 @@ from office365_message_trace.errors import (
     Refused,
 )
 from office365_message_trace.microsoft.failures import Failure
+from office365_message_trace.microsoft.odata import ODataClient, odata_text, odata_time
 from office365_message_trace.microsoft.paging import Ask, ByLinks, Instant, Walk
 from office365_message_trace.microsoft.rows import REPORTING_ROWS
 from office365_message_trace.model import MILLISECOND, Log, Window
-from office365_message_trace.microsoft.odata import ODataClient, odata_text, odata_time
 from office365_message_trace.transport.retry import Transport
 
 PATH = "/ecp/reportingwebservice/reporting.svc/MessageTrace"

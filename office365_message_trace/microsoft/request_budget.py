@@ -17,7 +17,7 @@ from pyrate_limiter import BucketFullException, Limiter, RequestRate
 from office365_message_trace.clock import Clock
 from office365_message_trace.errors import StorageFailed
 from office365_message_trace.model import instant, milliseconds
-from office365_message_trace.storage.blobs import Storage
+from office365_message_trace.storage.base import Storage
 
 PERIOD = 300  # seconds
 COUNTED_FOR = PERIOD + 1.0
@@ -27,6 +27,7 @@ FEWEST_REQUESTS = 20  # in a period: the limit does not shrink below this
 SHORTEST_WAIT = 0.01  # seconds
 LIVE, BACKGROUND = "live", "background"
 
+_DAY = 86_400.0  # seconds
 _RECORD = "quota.json"
 _CUT = 0.75  # of the limit is left after a request too many
 _CUT_PAUSE = 30.0  # seconds in which several requests too many are one lesson
@@ -62,6 +63,11 @@ class RequestBudget(Limiter):
     def limit(self) -> int:
         """Requests in a period, as far as is known now: from `FEWEST_REQUESTS` to `MOST_REQUESTS`."""
         return self._limit
+
+    @property
+    def daily(self) -> float:
+        """Requests in a day at the present `limit`."""
+        return self._limit * _DAY / PERIOD
 
     @property
     def left(self) -> int:

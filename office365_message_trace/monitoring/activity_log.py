@@ -13,13 +13,13 @@ from typing import Any
 
 import orjson
 
-from office365_message_trace.collect.progress import CatchUp
 from office365_message_trace.clock import Clock
 from office365_message_trace.collect.coverage import Coverage, Policy
+from office365_message_trace.collect.progress import CatchUp
 from office365_message_trace.errors import StorageFailed
-from office365_message_trace.untrusted_text import LONGEST_LINE, printable
 from office365_message_trace.model import sensible
-from office365_message_trace.storage.blobs import Storage
+from office365_message_trace.storage.base import Storage
+from office365_message_trace.untrusted_text import LONGEST_LINE, printable
 
 MOST_PROBLEMS = 20
 WRITE_EVERY = 60.0  # seconds, but for new problems

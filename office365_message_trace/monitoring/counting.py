@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from office365_message_trace.errors import StorageFailed, Unavailable
+from office365_message_trace.storage.base import Storage
+from office365_message_trace.transport.client import Http, Pending, Request
 from office365_message_trace.transport.session import Answer
-from office365_message_trace.storage.blobs import Storage
-from office365_message_trace.transport.retry import Http, Pending, Request
 
 OUTCOMES = ("ok", "throttled", "refused", "failed", "no_answer")
 """What can come of a request."""

@@ -15,12 +15,12 @@ from prometheus_client.registry import Collector as MetricCollector
 from sekoia_automation.connector.metrics import MetricsMixin
 
 from office365_message_trace.clock import Clock
-from office365_message_trace.collect.freshness import BANDS, waits
 from office365_message_trace.collect.coverage import Coverage, Kind, Policy
-from office365_message_trace.monitoring.counting import OUTCOMES
-from office365_message_trace.model import Event, milliseconds
+from office365_message_trace.collect.freshness import BANDS, waits
 from office365_message_trace.microsoft.request_budget import RequestBudget
-from office365_message_trace.storage.blobs import Damage
+from office365_message_trace.model import Event, milliseconds
+from office365_message_trace.monitoring.counting import OUTCOMES
+from office365_message_trace.storage.base import Damage
 
 AGES = (60, 120, 300, 600, 1200, 2700, 5400, 10800, 21600, 43200, 86400, 259200)
 """Upper bounds of the histogram of events' ages, in seconds: from a minute to three days."""

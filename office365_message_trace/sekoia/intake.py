@@ -12,8 +12,9 @@ from office365_message_trace.model import Delivery, Event, Log
 from office365_message_trace.sekoia.division import settle
 from office365_message_trace.sekoia.intake_verdict import ALL_REFUSED, Verdict, verdict
 from office365_message_trace.sekoia.rejected_events import RejectedEvents
+from office365_message_trace.transport.client import Request
+from office365_message_trace.transport.retry import Transport, check_available
 from office365_message_trace.transport.session import Answer
-from office365_message_trace.transport.retry import Request, Transport, check_available
 
 BATCH_BYTES = 9 * 1024 * 1024  # of the 10 MiB that the intake takes; the rest is for the envelope
 LONGEST_ANSWER = 2 * 1024 * 1024  # bytes; the ids of 10,000 events have 400 kB

@@ -9,9 +9,8 @@ from typing import Any, Protocol
 
 from sekoia_automation.configuration.exception import MissingConfigurationError
 
-from office365_message_trace.microsoft.endpoints import UNSAFE_URL, is_safe_url
 from office365_message_trace.errors import ConfigurationMistakes
-from office365_message_trace.settings import MessageTraceSettings
+from office365_message_trace.transport.addresses import UNSAFE_URL, is_safe_url
 
 CONFIGURATIONS = ("trigger_configuration", "connector_configuration")
 """Where the platform puts a trigger's settings, depending on how it was made."""
@@ -68,13 +67,13 @@ def settings_object(source: object, load: Callable[[], Any]) -> dict[str, Any]:
     return values
 
 
-def intake_server(settings: MessageTraceSettings, provided: Provided) -> str:
-    """The address of the intake: the one of the settings, else the platform's.
+def intake_server(configured: str | None, provided: Provided) -> str:
+    """The address of the intake: the one that is ``configured``, else the platform's.
 
     Raises `ConfigurationMistakes` if there is none or it is unsafe.
     """
     try:
-        url = settings.intake_server or str(provided("intake_url"))
+        url = configured or str(provided("intake_url"))
     except MissingConfigurationError:
         raise ConfigurationMistakes(
             ["intake_server is missing, and the platform names no intake; enter its address."]

@@ -11,8 +11,9 @@ import orjson
 
 from office365_message_trace import codec
 from office365_message_trace.errors import Unavailable
+from office365_message_trace.transport.client import Request, RequestsHttp
+from office365_message_trace.transport.retry import check_available
 from office365_message_trace.transport.session import Answer, TimeoutSession
-from office365_message_trace.transport.retry import Request, RequestsHttp, check_available
 
 NAME = "Sekoia.io's playbook API"
 LONGEST_ANSWER = 1024 * 1024  # bytes; secrets have some kilobytes

@@ -2,28 +2,19 @@
 
 import random
 from collections.abc import Callable
-from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from itertools import count
-from threading import Thread
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
-import requests
-from pyrate_limiter import BucketFullException
-from requests.auth import AuthBase
-from requests_ratelimiter import LimiterMixin
-
-from office365_message_trace.transport import session as limits
 from office365_message_trace.clock import Clock
-from office365_message_trace.transport.diagnosis import IN_TIME
-from office365_message_trace.errors import MessageTraceError, Stopped, Throttled, Unavailable
+from office365_message_trace.errors import Throttled, Unavailable
 from office365_message_trace.model import Log
-from office365_message_trace.microsoft.request_budget import BACKGROUND, LIVE, SHORTEST_WAIT, RequestBudget
-from office365_message_trace.transport.session import LATE, Answer, TimeoutSession, unavailable
+from office365_message_trace.transport.client import Http, NotYet, Pending, Request
+from office365_message_trace.transport.session import Answer
 
-PATIENCE = 5.0  # seconds that fresh mail waits for an answer to a background request
+USUAL_ATTEMPTS = 4
+"""At one request, before its window is given back; it will be planned again."""
 LONGEST_WAIT = 60.0  # seconds, of the exponential series
 LONGEST_RETRY_AFTER = 600.0  # seconds; a server that asks for more is asked again after these
 DOUBTS = 3  # answers in a row that are tried again before what they mean if they last is believed
@@ -31,49 +22,6 @@ SLOW_DOWN = 30.0  # seconds after a 429 that does not say how long; others wait 
 
 _SAY_EVERY = 60.0  # seconds
 _Parsed = TypeVar("_Parsed")
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One HTTP request. ``background`` ones leave room in the request budget for the others.
-
-    Headers and body, which may hold a token or a key, are in no text of it.
-    """
-
-    method: str
-    url: str
-    headers: dict[str, str] = field(default_factory=dict, repr=False)
-    body: bytes | None = field(default=None, repr=False)
-    background: bool = False
-
-
-class Paced(Exception):
-    """Not before ``seconds`` have passed: the request budget is used up."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__(seconds)
-        self.seconds = seconds
-
-
-class StillUnderWay(Exception):
-    """A background request has no answer after `PATIENCE`: others may go first, then wait again."""
-
-
-Pending = Callable[[], Answer]
-"""A request under way: waits for the answer. Raises `Unavailable` if no whole one came, `Paced` if it
-was too early to ask, and for background requests `StillUnderWay`, after which it may be called again.
-"""
-
-
-Dated = Callable[[str], None]
-"""Takes the ``Date`` of an answer, empty if it has none."""
-
-
-class Http(Protocol):
-    """Sends requests."""
-
-    def begin(self, request: Request) -> Pending:
-        """Send ``request`` once, without waiting for the answer."""
 
 
 class Credentials(Protocol):
@@ -84,97 +32,6 @@ class Credentials(Protocol):
 
     def proven(self) -> None:
         """The service accepted them."""
-
-
-class PacedSession(LimiterMixin, TimeoutSession):
-    """Counts every attempt against ``budget``, as one of that ``kind``.
-
-    A request that would have to wait raises ``BucketFullException`` instead: the wait belongs to
-    the retry loop, where it can be stopped.
-    """
-
-    def __init__(self, budget: RequestBudget, kind: str) -> None:
-        super().__init__(
-            limiter=budget,
-            max_delay=SHORTEST_WAIT / 2,  # zero would mean: sleep as long as it takes
-            bucket_name=kind,
-            limit_statuses=(),
-        )
-        self._budget = budget
-
-    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
-        response = super().send(request, **options)
-        if response.status_code == 429:
-            self._budget.throttled()
-        return response
-
-
-class RequestsHttp:
-    """`Http` over a requests session, which honours proxies and ``REQUESTS_CA_BUNDLE`` as usual.
-
-    ``background`` is the session for the requests that are marked so, if it is another one. Each
-    request has a thread of its own, so that its answer is waited for as long as it is worth it and
-    no longer, and so that the next page can come while this one is delivered. The thread ends with
-    the deadline of the exchange, also where nobody waits. ``dated`` gets the ``Date`` of each answer,
-    in that thread and as soon as its head has arrived.
-    """
-
-    def __init__(
-        self,
-        session: TimeoutSession,
-        auth: AuthBase | None = None,
-        background: TimeoutSession | None = None,
-        dated: Dated = lambda date: None,
-    ) -> None:
-        self._session = session
-        self._auth = auth
-        self._background = background or session
-        self._dated = dated
-
-    def begin(self, request: Request) -> Pending:
-        answer: Future[Answer] = Future()
-
-        def work() -> None:
-            try:
-                answer.set_result(self._send(request))
-            except BaseException as error:  # raised again where the answer is waited for
-                answer.set_exception(error.with_traceback(None))  # whose frames hold the answer
-
-        Thread(target=work, name="request", daemon=True).start()
-        turns = count(1)
-
-        def wait() -> Answer:
-            nonlocal answer
-            patience = PATIENCE if request.background else limits.TOTAL_TIMEOUT
-            try:
-                return answer.result(patience)
-            except TimeoutError as error:
-                if next(turns) * patience < limits.TOTAL_TIMEOUT:
-                    raise StillUnderWay from None
-                raise Unavailable(IN_TIME, LATE) from error
-            except BaseException:
-                del answer  # or it would hold the exception, and that this frame
-                raise
-
-        return wait
-
-    def _send(self, request: Request) -> Answer:
-        session = self._background if request.background else self._session
-        try:
-            return session.exchange(
-                request.method,
-                request.url,
-                lambda response: self._dated(response.headers.get("Date", "")),
-                headers=request.headers,
-                data=request.body,
-                auth=self._auth,
-            )
-        except BucketFullException as full:
-            raise Paced(float(full.meta_info["remaining_time"])) from full
-        except (MessageTraceError, Stopped):  # of the signer or the storage of the request budget
-            raise
-        except Exception as error:  # whatever a library stumbles over in an odd answer
-            raise unavailable(error, request.url) from error
 
 
 class Transport:
@@ -223,7 +80,7 @@ class Transport:
         pass through. What an answer means that lasts (`Unavailable.lasting`) is raised once it has come
         more than `DOUBTS` times in a row. After ``attempts`` failures (None: never) the last
         `Unavailable` is raised; a wait follows it all the same, so that whoever asks next does so in
-        time. Background requests raise `Paced`, `StillUnderWay` or the first `Unavailable`, whose
+        time. Background requests raise `NotYet` or the first `Unavailable`, whose
         ``retry_after`` is the wait, instead of waiting: others need not wait for them.
         """
         tried = 0
@@ -232,12 +89,13 @@ class Transport:
             answer, pending = pending or self._http.begin(request), None
             try:
                 result = judge(self._authorised(request, answer))
-            except Paced as paced:
-                service = self._service.replace("The ", "the ", 1)
-                self._say(f"Pausing for {service}: the request budget is used up.", "info")
+            except NotYet as later:
+                if later.cause:
+                    service = self._service.replace("The ", "the ", 1)
+                    self._say(f"Pausing for {service}: {later.cause}.", "info")
                 if request.background:
                     raise
-                self._clock.wait(paced.seconds)
+                self._clock.wait(later.seconds)
             except Unavailable as error:
                 self._doubtful = self._doubtful + 1 if error.lasting else 0
                 if error.lasting and self._doubtful > DOUBTS:
@@ -295,13 +153,6 @@ class Transport:
         if self._trouble_said:
             self._log(f"{self._service} answers again.", "info")
         self._failures, self._doubtful, self._trouble_said = 0, 0, False
-
-
-def microsoft_http(
-    auth: AuthBase, budget: RequestBudget, dated: Dated = lambda date: None
-) -> RequestsHttp:
-    """`Http` for Microsoft's message trace services, within their request budget."""
-    return RequestsHttp(PacedSession(budget, LIVE), auth, PacedSession(budget, BACKGROUND), dated)
 
 
 def retry_after(answer: Answer, now: datetime) -> float | None:

@@ -20,10 +20,10 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from office365_message_trace import codec
-from office365_message_trace.transport import diagnosis
-from office365_message_trace.microsoft.endpoints import route_to
 from office365_message_trace.errors import Unavailable, Unreachable
 from office365_message_trace.files import is_file, is_folder
+from office365_message_trace.transport import diagnosis
+from office365_message_trace.transport.addresses import route_to
 
 CONNECT_TIMEOUT = 10.0  # seconds
 READ_TIMEOUT = 120.0  # seconds between two bytes of an answer

@@ -8,14 +8,16 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
 
+from office365_message_trace.collect.checkpoint_store import StateStore
 from office365_message_trace.collect.collector import Collector
 from office365_message_trace.collect.coverage import Coverage, Kind, Policy
-from office365_message_trace.errors import Stopped
 from office365_message_trace.collect.ledger import Ledger
-from office365_message_trace.model import Delivery, Event
+from office365_message_trace.errors import Stopped
 from office365_message_trace.microsoft.request_budget import RequestBudget
-from office365_message_trace.collect.checkpoint_store import StateStore
-from office365_message_trace.transport.retry import Answer, Request, Transport
+from office365_message_trace.model import Delivery, Event
+from office365_message_trace.transport.client import Request
+from office365_message_trace.transport.retry import Transport
+from office365_message_trace.transport.session import Answer
 from sandbox.clock import MILLISECOND, to_ms
 from sandbox.forms import GraphForm
 from sandbox.graph import GraphOptions, GraphService
@@ -139,7 +141,7 @@ class Rig:
             self.clock,
             _unsaid,
             self,
-            lambda: budget.limit,
+            lambda: budget.daily,
         )
 
     def run(self, lasts: timedelta, after: timedelta = timedelta(0)) -> Figures:

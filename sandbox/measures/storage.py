@@ -19,7 +19,7 @@ class Traffic:
 
 
 class CountingStorage:
-    """Implements `office365_message_trace.storage.blobs.Storage` as S3 does: there is no append."""
+    """Implements `office365_message_trace.storage.base.Storage` as S3 does: there is no append."""
 
     def __init__(self) -> None:
         self.blobs: dict[str, bytes] = {}

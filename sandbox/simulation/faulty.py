@@ -9,7 +9,7 @@ from email.utils import format_datetime
 from random import Random
 
 from office365_message_trace.errors import Unavailable
-from office365_message_trace.transport.retry import Answer
+from office365_message_trace.transport.session import Answer
 from sandbox.clock import from_ms
 from sandbox.faults import html_page
 from sandbox.simulation.clock import VirtualClock

@@ -8,7 +8,9 @@ from office365_message_trace.clock import Clock
 from office365_message_trace.microsoft.graph import GraphClient
 from office365_message_trace.model import Log
 from office365_message_trace.settings import GraphSettings
-from office365_message_trace.transport.retry import Answer, Request, Transport
+from office365_message_trace.transport.client import Request
+from office365_message_trace.transport.retry import Transport
+from office365_message_trace.transport.session import Answer
 from sandbox.clock import from_ms
 from sandbox.entra import GRAPH
 from sandbox.graph import GraphService, errors

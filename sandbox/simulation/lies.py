@@ -12,7 +12,8 @@ from urllib.parse import unquote
 
 import orjson
 
-from office365_message_trace.transport.retry import Answer, Request
+from office365_message_trace.transport.client import Request
+from office365_message_trace.transport.session import Answer
 from sandbox.bad_records import is_spoilt
 from sandbox.clock import from_ms, to_ms
 from sandbox.reporting.render import dumps

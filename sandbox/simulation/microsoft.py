@@ -8,15 +8,10 @@ from random import Random
 from pyrate_limiter import BucketFullException
 
 from office365_message_trace.errors import MessageTraceError, Unavailable
+from office365_message_trace.microsoft.paced_http import USED_UP
 from office365_message_trace.microsoft.request_budget import BACKGROUND, LIVE, RequestBudget
-from office365_message_trace.transport.retry import (
-    PATIENCE,
-    Answer,
-    Paced,
-    Pending,
-    Request,
-    StillUnderWay,
-)
+from office365_message_trace.transport.client import PATIENCE, NotYet, Pending, Request
+from office365_message_trace.transport.session import Answer
 from sandbox.simulation.clock import VirtualClock
 from sandbox.simulation.credentials import SimulatedCredentials
 from sandbox.simulation.exceptions import NOTICING_MS
@@ -72,7 +67,7 @@ class MicrosoftHttp:
         def wait() -> Answer:
             if request.background and arrives_ms > self._clock.ms + PATIENCE * 1000:
                 self._clock.elapse(PATIENCE)
-                raise StillUnderWay
+                raise NotYet(0.0, under_way=True)
             self._clock.skip_to(arrives_ms)
             self._strike("after asking Microsoft")
             if isinstance(outcome, Answer):
@@ -83,10 +78,10 @@ class MicrosoftHttp:
 
         return wait
 
-    def _outcome(self, request: Request) -> Answer | MessageTraceError | Paced:
+    def _outcome(self, request: Request) -> Answer | MessageTraceError | NotYet:
         try:
             return self._answer(request)
-        except (MessageTraceError, Paced) as failure:
+        except (MessageTraceError, NotYet) as failure:
             return failure
 
     def _answer(self, request: Request) -> Answer:
@@ -100,7 +95,7 @@ class MicrosoftHttp:
             self._budget.try_acquire(BACKGROUND if request.background else LIVE)
         except BucketFullException as full:
             self._witness.paced(self._clock.ms, background=request.background)
-            raise Paced(float(full.meta_info["remaining_time"])) from full
+            raise NotYet(float(full.meta_info["remaining_time"]), USED_UP) from full
         self._strike("before asking Microsoft")
         began = self._clock.ms
         self._notice_replaced(began)

@@ -9,7 +9,8 @@ from random import Random
 import orjson
 
 from office365_message_trace.errors import Unavailable
-from office365_message_trace.transport.retry import Answer, Pending, Request
+from office365_message_trace.transport.client import Pending, Request
+from office365_message_trace.transport.session import Answer
 from sandbox import wire
 from sandbox.intake import Intake
 from sandbox.simulation.clock import VirtualClock

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 
 from office365_message_trace.clock import Clock
-from office365_message_trace.model import Log
 from office365_message_trace.microsoft.reporting import ReportingClient
+from office365_message_trace.model import Log
 from office365_message_trace.settings import OAuthSettings
-from office365_message_trace.transport.retry import Answer, Request, Transport
+from office365_message_trace.transport.client import Request
+from office365_message_trace.transport.retry import Transport
+from office365_message_trace.transport.session import Answer
 from sandbox.entra import EXCHANGE
 from sandbox.reporting import ReportingService, errors
 from sandbox.simulation.service import Service, as_answer, parsed, scaled

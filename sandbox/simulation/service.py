@@ -9,9 +9,11 @@ from typing import ClassVar
 from urllib.parse import unquote
 
 from office365_message_trace.clock import Clock
-from office365_message_trace.model import Log
 from office365_message_trace.microsoft.odata import ODataClient
-from office365_message_trace.transport.retry import Answer, Request, Transport
+from office365_message_trace.model import Log
+from office365_message_trace.transport.client import Request
+from office365_message_trace.transport.retry import Transport
+from office365_message_trace.transport.session import Answer
 from sandbox import wire
 
 TOKEN = "$skiptoken"

@@ -26,7 +26,7 @@ _NO_GAP = b'"gaps": []'
 
 
 class MemoryStorage:
-    """Implements `office365_message_trace.storage.blobs.Storage`.
+    """Implements `office365_message_trace.storage.base.Storage`.
 
     A folder (`objects` false) can be left with a torn end by a kill inside an append; an object
     store takes or leaves a write as a whole.

@@ -5,20 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from office365_message_trace.collect.ownership import OwnedHttp, OwnedStorage, Ownership
-from office365_message_trace.collect.tenant_folders import Identity, find_place
+from office365_message_trace.collect.checkpoint_store import StateStore
 from office365_message_trace.collect.collector import Collector
 from office365_message_trace.collect.coverage import Coverage, Kind
 from office365_message_trace.collect.ledger import Ledger
+from office365_message_trace.collect.ownership import OwnedHttp, OwnedStorage, Ownership
+from office365_message_trace.collect.resume import opening_coverage
+from office365_message_trace.collect.tenant_folders import Identity, find_place
 from office365_message_trace.microsoft.clock import MicrosoftClock
-from office365_message_trace.model import Event
+from office365_message_trace.microsoft.first_answer import learn_time
 from office365_message_trace.microsoft.odata import ODataClient
-from office365_message_trace.sekoia.intake import BatchPusher
 from office365_message_trace.microsoft.request_budget import RequestBudget
-from office365_message_trace.collect.resume import learn_time, opening_coverage
+from office365_message_trace.model import Event
+from office365_message_trace.sekoia.intake import BatchPusher
 from office365_message_trace.sekoia.intake_formats import INTAKE_FORMATS
-from office365_message_trace.collect.checkpoint_store import StateStore
-from office365_message_trace.storage.blobs import PatientStorage
+from office365_message_trace.storage.wrappers import RetryingStorage
 from office365_message_trace.transport.retry import Transport
 from sandbox.graph import GraphService
 from sandbox.intake import Intake, IntakeOptions
@@ -105,7 +106,7 @@ class World:
         clock = MicrosoftClock(self.clock, self._log)
         self.witness.begins(Life(self.clock.ms, self.place.name))
         self.witness.current = self.place.collected
-        shared = PatientStorage(self.storage, clock, self._log)
+        shared = RetryingStorage(self.storage, clock, self._log)
         where = find_place(shared, FOLDER, Identity(self.place.name, KEY))
         owner = Ownership(self.storage, where.folder, clock, self._log)
         owner.claim()
@@ -114,7 +115,7 @@ class World:
         where.save(shared)
         self.place.collected.folder = where.folder
         own = OwnedStorage(Below(self.storage, where.folder), owner)
-        storage = PatientStorage(own, clock, self._log)
+        storage = RetryingStorage(own, clock, self._log)
         policy = replace(settings.policy, history=self.place.service.history)
         budget = RequestBudget(own, clock, policy.frequency)
         source = self._source(budget, clock)
@@ -138,7 +139,7 @@ class World:
             clock,
             self._log,
             self,
-            lambda: budget.limit,
+            lambda: budget.daily,
         ).run(coverage)
 
     def covered(self, coverage: Coverage, now: datetime) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 import orjson
 
-from office365_message_trace.transport.retry import Answer, Request
+from office365_message_trace.transport.client import Request
+from office365_message_trace.transport.session import Answer
 
 Verdict = Callable[[list[Any]], "Answer | None"]
 

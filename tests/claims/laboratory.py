@@ -15,29 +15,25 @@ from email.utils import format_datetime
 
 from pyrate_limiter import BucketFullException
 
-from office365_message_trace.collect.ownership import OwnedHttp, OwnedStorage, Ownership
-from office365_message_trace.collect.tenant_folders import Identity, find_place
+from office365_message_trace.collect.checkpoint_store import StateStore
 from office365_message_trace.collect.collector import Collector
 from office365_message_trace.collect.coverage import Coverage, Gap, Kind, Policy
-from office365_message_trace.errors import Replaced, Stopped, Unavailable
 from office365_message_trace.collect.ledger import Ledger
+from office365_message_trace.collect.ownership import OwnedHttp, OwnedStorage, Ownership
+from office365_message_trace.collect.resume import opening_coverage
+from office365_message_trace.collect.tenant_folders import Identity, find_place
+from office365_message_trace.errors import Replaced, Stopped, Unavailable
 from office365_message_trace.microsoft.clock import MicrosoftClock
+from office365_message_trace.microsoft.first_answer import learn_time
+from office365_message_trace.microsoft.paced_http import USED_UP
+from office365_message_trace.microsoft.request_budget import BACKGROUND, LIVE, RequestBudget
 from office365_message_trace.model import Event
 from office365_message_trace.sekoia.intake import BatchPusher
-from office365_message_trace.microsoft.request_budget import BACKGROUND, LIVE, RequestBudget
-from office365_message_trace.collect.resume import learn_time, opening_coverage
 from office365_message_trace.sekoia.intake_formats import INTAKE_FORMATS
-from office365_message_trace.collect.checkpoint_store import StateStore
-from office365_message_trace.storage.blobs import PatientStorage
-from office365_message_trace.transport.retry import (
-    PATIENCE,
-    Answer,
-    Paced,
-    Pending,
-    Request,
-    StillUnderWay,
-    Transport,
-)
+from office365_message_trace.storage.wrappers import RetryingStorage
+from office365_message_trace.transport.client import PATIENCE, NotYet, Pending, Request
+from office365_message_trace.transport.retry import Transport
+from office365_message_trace.transport.session import Answer
 from sandbox.clock import from_ms, to_ms
 from sandbox.simulation.clock import VirtualClock
 from sandbox.simulation.perils import Perils
@@ -200,7 +196,7 @@ class _Process:
 
     def _collect(self) -> None:
         lab, clock = self._lab, self._clock
-        storage = PatientStorage(self._bare, clock, lab.log)
+        storage = RetryingStorage(self._bare, clock, lab.log)
         budget = RequestBudget(self._bare, clock, lab.settings.frequency)
         http = _ServiceHttp(lab, budget, clock)
         source = lab.service.client(
@@ -230,7 +226,7 @@ class _Process:
             clock,
             lab.log,
             lab,
-            lambda: budget.limit,
+            lambda: budget.daily,
         ).run(coverage)
 
 
@@ -262,7 +258,7 @@ class _ServiceHttp:
         def wait() -> Answer:
             if request.background and arrives > lab.clock.ms + PATIENCE * 1000:
                 lab.clock.elapse(PATIENCE)
-                raise StillUnderWay
+                raise NotYet(0.0, under_way=True)
             lab.clock.skip_to(arrives)
             if not isinstance(outcome, Answer):
                 raise outcome
@@ -272,11 +268,11 @@ class _ServiceHttp:
 
         return wait
 
-    def _outcome(self, request: Request) -> Answer | Unavailable | Paced:
+    def _outcome(self, request: Request) -> Answer | Unavailable | NotYet:
         try:
             self._budget.try_acquire(BACKGROUND if request.background else LIVE)
         except BucketFullException as full:
-            return Paced(float(full.meta_info["remaining_time"]))
+            return NotYet(float(full.meta_info["remaining_time"]), USED_UP)
         self._lab.clock.elapse(_SERVICE_SECONDS)
         try:
             answer = self._lab.service.answer(request.url, self._lab.clock.ms)

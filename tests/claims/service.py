@@ -14,10 +14,11 @@ import orjson
 
 from office365_message_trace.clock import Clock
 from office365_message_trace.microsoft.graph import GraphClient
-from office365_message_trace.model import Log
 from office365_message_trace.microsoft.odata import ODataClient
 from office365_message_trace.microsoft.reporting import ReportingClient
-from office365_message_trace.transport.retry import Answer, Transport
+from office365_message_trace.model import Log
+from office365_message_trace.transport.retry import Transport
+from office365_message_trace.transport.session import Answer
 from sandbox.clock import from_ms, to_ms
 
 S, M, H, D = 1000, 60_000, 3_600_000, 86_400_000

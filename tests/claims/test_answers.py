@@ -10,7 +10,7 @@ import pytest
 
 from office365_message_trace.collect.coverage import Cause, Policy
 from office365_message_trace.model import MILLISECOND
-from office365_message_trace.transport.retry import Answer
+from office365_message_trace.transport.session import Answer
 from sandbox.clock import from_ms
 from tests.claims.laboratory import T0, Laboratory, policy
 from tests.claims.service import Asked, D, Fields, H, Kind, M, Mail, Service, shown_after

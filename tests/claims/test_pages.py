@@ -11,9 +11,10 @@ import pytest
 from office365_message_trace.clock import Clock
 from office365_message_trace.collect.coverage import Cause, Gap
 from office365_message_trace.errors import Stopped
-from office365_message_trace.model import Log, Window
 from office365_message_trace.microsoft.odata import ODataClient
-from office365_message_trace.transport.retry import Answer, Transport
+from office365_message_trace.model import Log, Window
+from office365_message_trace.transport.retry import Transport
+from office365_message_trace.transport.session import Answer
 from sandbox.clock import from_ms
 from tests.claims.laboratory import T0, Laboratory, policy
 from tests.claims.service import (

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from office365_message_trace.transport.retry import Answer
+from office365_message_trace.transport.session import Answer
 from sandbox.clock import from_ms
 from tests.claims.laboratory import T0, Laboratory, policy
 from tests.claims.service import Asked, D, H, Kind, M, Mail, S, Service, shown_after

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from office365_message_trace.collect.coverage import Cause
-from office365_message_trace.transport.retry import Answer
+from office365_message_trace.transport.session import Answer
 from sandbox.clock import from_ms
 from tests.claims.intake import ids
 from tests.claims.laboratory import T0, Laboratory, policy

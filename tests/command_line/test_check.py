@@ -12,11 +12,11 @@ from typing import Literal
 
 import pytest
 
-from office365_message_trace.collect.tenant_folders import Identity, find_place
 from office365_message_trace.cli.checks.storage import goes_with_container
-from office365_message_trace.collect.coverage import Coverage
 from office365_message_trace.collect.checkpoint_store import COPIES, StateStore
-from office365_message_trace.storage.blobs import FolderStorage
+from office365_message_trace.collect.coverage import Coverage
+from office365_message_trace.collect.tenant_folders import Identity, find_place
+from office365_message_trace.storage.folder import FolderStorage
 from sandbox import Answer, Drop, KeyPair, MailFlowOptions, OtherDate, Rule, SandboxOptions
 from sandbox.clock import wall_clock
 from tests.command_line.conftest import Desk

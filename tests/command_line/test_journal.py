@@ -15,9 +15,14 @@ from office365_message_trace.cli.console import as_json
 from office365_message_trace.cli.status import Status
 from office365_message_trace.collect.coverage import Coverage, Policy
 from office365_message_trace.errors import StorageFailed
+from office365_message_trace.monitoring.activity_log import (
+    MOST_PROBLEMS,
+    Diary,
+    Journal,
+    read_diary,
+)
+from office365_message_trace.storage.folder import FolderStorage
 from office365_message_trace.untrusted_text import LONGEST_LINE
-from office365_message_trace.monitoring.activity_log import MOST_PROBLEMS, Diary, Journal, read_diary
-from office365_message_trace.storage.blobs import FolderStorage
 from tests.support import NOON, TurnedClock
 
 POLICY = Policy(timedelta(minutes=5), timedelta(minutes=1), timedelta(hours=24))

@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from office365_message_trace.collect.checkpoint_store import COPIES, StateStore
+from office365_message_trace.collect.coverage import Cause, Coverage, Gap, Policy, Span
+from office365_message_trace.collect.ledger import Ledger, stored_volume
 from office365_message_trace.collect.ownership import Ownership
 from office365_message_trace.collect.tenant_folders import Identity, find_place
-from office365_message_trace.collect.coverage import Cause, Coverage, Gap, Policy, Span
-from office365_message_trace.monitoring.activity_log import Journal
-from office365_message_trace.collect.ledger import Ledger, stored_volume
 from office365_message_trace.model import Window, milliseconds
-from office365_message_trace.collect.checkpoint_store import COPIES, StateStore
-from office365_message_trace.storage.blobs import FolderStorage, SpectatorStorage
+from office365_message_trace.monitoring.activity_log import Journal
+from office365_message_trace.storage.folder import FolderStorage
+from office365_message_trace.storage.wrappers import ReadOnlyStorage
 from sandbox.clock import wall_clock
 from sandbox.process import TriggerProcess
 from tests.command_line.conftest import Desk
@@ -218,7 +219,7 @@ def test_the_ledger_is_measured_without_reading_it(tmp_path: Path) -> None:
 def test_a_spectator_sees_what_it_wrote_and_the_storage_does_not(tmp_path: Path) -> None:
     storage = FolderStorage(tmp_path)
     storage.write("a", b"1")
-    spectator = SpectatorStorage(storage)
+    spectator = ReadOnlyStorage(storage)
     spectator.write("a", b"2")
     spectator.extend("b", b"x", b"y")
     assert (spectator.read("a"), spectator.read("b")) == (b"2", b"xy")

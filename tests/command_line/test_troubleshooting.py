@@ -15,7 +15,7 @@ import pytest
 from office365_message_trace.collect.tenant_folders import Identity, find_place
 from office365_message_trace.microsoft.entra_errors import REFUSALS
 from office365_message_trace.microsoft.graph import FIRST_PARTY_APP
-from office365_message_trace.storage.blobs import FolderStorage
+from office365_message_trace.storage.folder import FolderStorage
 from sandbox import Answer, OtherDate, Rule, html_page
 from sandbox.certificates import KeyPair
 from sandbox.clock import wall_clock

@@ -12,18 +12,19 @@ from pathlib import Path
 from threading import Event
 
 from office365_message_trace.clock import SystemClock
+from office365_message_trace.collect.checkpoint_store import StateStore
 from office365_message_trace.collect.collector import Collector
 from office365_message_trace.collect.coverage import Coverage, Policy
+from office365_message_trace.collect.ledger import Ledger
 from office365_message_trace.errors import Stopped
 from office365_message_trace.microsoft.graph import GraphClient
-from office365_message_trace.collect.ledger import Ledger
-from office365_message_trace.sekoia.intake import BatchPusher
 from office365_message_trace.microsoft.request_budget import MOST_REQUESTS
-from office365_message_trace.transport.session import TimeoutSession
-from office365_message_trace.collect.checkpoint_store import StateStore
-from office365_message_trace.storage.blobs import storage_at
 from office365_message_trace.monitoring.metrics import Telemetry
-from office365_message_trace.transport.retry import RequestsHttp, Transport
+from office365_message_trace.sekoia.intake import BatchPusher
+from office365_message_trace.storage.location import storage_at
+from office365_message_trace.transport.client import RequestsHttp
+from office365_message_trace.transport.retry import Transport
+from office365_message_trace.transport.session import TimeoutSession
 from office365_message_trace.triggers import spare_the_garbage_collector
 
 POLICY = Policy(timedelta(minutes=5), timedelta(minutes=1), timedelta(minutes=10))

@@ -14,15 +14,16 @@ import pytest
 import requests
 import requests_mock
 
+from office365_message_trace.errors import Misconfigured, Refused, Unavailable, Unreachable
 from office365_message_trace.microsoft import auth as auth_module
-from office365_message_trace.transport import session as session_module
 from office365_message_trace.microsoft.auth import BasicAuth, EntraAuth, TokenHttp
 from office365_message_trace.microsoft.endpoints import CLOUDS, Cloud
 from office365_message_trace.microsoft.entra_errors import REFUSALS
-from office365_message_trace.errors import Misconfigured, Refused, Unavailable, Unreachable
 from office365_message_trace.microsoft.reporting import ReportingClient
+from office365_message_trace.transport import session as session_module
+from office365_message_trace.transport.client import RequestsHttp
+from office365_message_trace.transport.retry import Transport
 from office365_message_trace.transport.session import TimeoutSession
-from office365_message_trace.transport.retry import RequestsHttp, Transport
 from sandbox import Answer, Drip, Drop, EntraError, Fault, Hang, Rule, Sandbox, Truncate, html_page
 from tests.integration.conftest import SCOPE
 from tests.support import Logbook, TurnedClock, minutes

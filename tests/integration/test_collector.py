@@ -15,31 +15,32 @@ from urllib.parse import unquote
 import pytest
 
 from office365_message_trace.collect import ledger as ledger_module
-from office365_message_trace.microsoft import reporting as reporting_module
-from office365_message_trace.transport import retry as transport
-from office365_message_trace.microsoft.auth import EntraAuth
+from office365_message_trace.collect.checkpoint_store import COPIES, StateStore
 from office365_message_trace.collect.collector import Collector
 from office365_message_trace.collect.coverage import Cause, Coverage, Gap, Kind, Policy
-from office365_message_trace.errors import Stopped, StorageFailed
 from office365_message_trace.collect.ledger import FINGERPRINT_BYTES, Ledger
+from office365_message_trace.collect.resume import opening_coverage
+from office365_message_trace.errors import Stopped, StorageFailed
+from office365_message_trace.microsoft import reporting as reporting_module
+from office365_message_trace.microsoft.auth import EntraAuth
 from office365_message_trace.microsoft.clock import MicrosoftClock
+from office365_message_trace.microsoft.first_answer import learn_time
+from office365_message_trace.microsoft.odata import ODataClient
+from office365_message_trace.microsoft.paced_http import microsoft_http
 from office365_message_trace.microsoft.paging import Ask
+from office365_message_trace.microsoft.reporting import ReportingClient
+from office365_message_trace.microsoft.request_budget import MOST_REQUESTS, PERIOD, RequestBudget
 from office365_message_trace.microsoft.rows import Listing, ReportingRows
 from office365_message_trace.model import MILLISECOND, Event, Row, Window, instant
-from office365_message_trace.microsoft.odata import ODataClient
 from office365_message_trace.sekoia.intake import BatchPusher
-from office365_message_trace.microsoft.request_budget import MOST_REQUESTS, PERIOD, RequestBudget
-from office365_message_trace.microsoft.reporting import ReportingClient
-from office365_message_trace.collect.resume import learn_time, opening_coverage
 from office365_message_trace.sekoia.intake_formats import INTAKE_FORMATS
-from office365_message_trace.collect.checkpoint_store import COPIES, StateStore
-from office365_message_trace.storage.blobs import FolderStorage, PatientStorage, Storage
-from office365_message_trace.transport.retry import (
-    RequestsHttp,
-    TimeoutSession,
-    Transport,
-    microsoft_http,
-)
+from office365_message_trace.storage.base import Storage
+from office365_message_trace.storage.folder import FolderStorage
+from office365_message_trace.storage.wrappers import RetryingStorage
+from office365_message_trace.transport import retry as transport
+from office365_message_trace.transport.client import RequestsHttp
+from office365_message_trace.transport.retry import Transport
+from office365_message_trace.transport.session import TimeoutSession
 from sandbox import (
     Answer,
     EntraError,
@@ -137,7 +138,7 @@ class Site:
     root: Path
     policy: Policy = PLAIN
     chunk_size: int = 1000
-    granted: int = MOST_REQUESTS
+    granted: float = MOST_REQUESTS
     wrapped: Callable[[Storage], Storage] = lambda storage: storage
     client: type[ReportingClient] = ReportingClient
 
@@ -151,7 +152,7 @@ class Site:
             self._run(start)
 
     def _run(self, start: datetime) -> None:
-        storage = PatientStorage(self.wrapped(FolderStorage(self.root)), self.clock, self.log)
+        storage = RetryingStorage(self.wrapped(FolderStorage(self.root)), self.clock, self.log)
         store, ledger = StateStore(storage, self.log), Ledger(storage)
         now = self.clock.now()
         back = now - start - SECOND  # a first start begins a second earlier than it is told
@@ -165,7 +166,7 @@ class Site:
             self.clock,
             self.log,
             self.tally,
-            lambda: self.granted,
+            lambda: self.granted * 288.0,  # periods in a day
         )
         collector.run(coverage)
 

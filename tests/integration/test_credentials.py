@@ -11,10 +11,10 @@ from typing import Any, Literal
 
 import pytest
 
+from office365_message_trace.errors import Refused
 from office365_message_trace.microsoft.auth import EntraAuth
 from office365_message_trace.microsoft.credentials import ClientCertificate, FederatedToken
 from office365_message_trace.microsoft.entra_errors import REFUSALS
-from office365_message_trace.errors import Refused
 from sandbox import Clock, Issuer, KeyPair, Sandbox, SandboxOptions, project, wall_clock
 from tests.integration.conftest import SCOPE
 from tests.integration.test_auth import signed

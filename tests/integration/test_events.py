@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from office365_message_trace.model import Page, Window
 from office365_message_trace.microsoft.reporting import ReportingClient
-from office365_message_trace.transport.retry import Answer, Pending, Request, Transport
+from office365_message_trace.model import Page, Window
+from office365_message_trace.transport.client import Pending, Request
+from office365_message_trace.transport.retry import Transport
+from office365_message_trace.transport.session import Answer
 from tests.support import Logbook, TurnedClock
 
 REPORT = "https://reports.office365.com/ecp/ReportingWebService/Reporting.svc/MessageTrace"

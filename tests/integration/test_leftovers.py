@@ -9,13 +9,14 @@ from contextlib import contextmanager
 
 import pytest
 
-from office365_message_trace.microsoft.auth import TokenHttp
 from office365_message_trace.errors import MessageTraceError, Unavailable
+from office365_message_trace.microsoft.auth import TokenHttp
 from office365_message_trace.microsoft.graph import GraphClient
 from office365_message_trace.model import Event
 from office365_message_trace.sekoia.intake import BatchPusher
+from office365_message_trace.transport.client import RequestsHttp
+from office365_message_trace.transport.retry import Transport
 from office365_message_trace.transport.session import TimeoutSession
-from office365_message_trace.transport.retry import RequestsHttp, Transport
 from tests.integration.test_pusher import Tally
 from tests.support import Logbook, TurnedClock, minutes
 from tests.unit.test_session import resets, says, serving

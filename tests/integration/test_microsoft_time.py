@@ -11,17 +11,17 @@ from urllib.parse import unquote
 import pytest
 import requests
 
-from office365_message_trace.wiring import Assembly
+from office365_message_trace.collect.checkpoint_store import StateStore
 from office365_message_trace.collect.collector import Collector
 from office365_message_trace.collect.coverage import Coverage, Kind
-from office365_message_trace.microsoft.endpoints import Endpoints
-from office365_message_trace.errors import Refused, Stopped, Unavailable
 from office365_message_trace.collect.ledger import Ledger
-from office365_message_trace.microsoft.clock import MicrosoftClock
-from office365_message_trace.model import Event, Window
 from office365_message_trace.collect.resume import opening_coverage
+from office365_message_trace.errors import Refused, Stopped, Unavailable
+from office365_message_trace.microsoft.clock import MicrosoftClock
+from office365_message_trace.microsoft.endpoints import Endpoints
+from office365_message_trace.model import Event, Window
 from office365_message_trace.settings import BasicSettings, GraphSettings, OAuthSettings, parse
-from office365_message_trace.collect.checkpoint_store import StateStore
+from office365_message_trace.wiring import Assembly
 from sandbox import REPORTING, Answer, GraphForm, MailFlowOptions, OtherDate, Rule, Sandbox
 from tests.support import NOON, Logbook, TurnedClock
 
@@ -134,7 +134,7 @@ class Host:
                 self.clock,
                 self.log,
                 Unheard(),
-                lambda: parts.budget.limit,
+                lambda: parts.budget.daily,
             ).run(coverage)
         return store
 

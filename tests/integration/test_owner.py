@@ -9,18 +9,22 @@ from pathlib import Path
 
 import pytest
 
-from office365_message_trace.wiring import Assembly, known_folder, place_of
-from office365_message_trace.collect.ownership import LOOK_EVERY, Ownership
-from office365_message_trace.collect.tenant_folders import INTAKE_CHANGED, TENANT_CHANGED, TENANT_RETURNED
-from office365_message_trace.collect.collector import Collector
-from office365_message_trace.microsoft.endpoints import Endpoints
-from office365_message_trace.errors import Replaced, Stopped
-from office365_message_trace.collect.ledger import Ledger
-from office365_message_trace.microsoft.clock import MicrosoftClock
-from office365_message_trace.collect.resume import opening_coverage
-from office365_message_trace.settings import OAuthSettings, parse
 from office365_message_trace.collect.checkpoint_store import COPIES, StateStore
-from office365_message_trace.storage.blobs import storage_at
+from office365_message_trace.collect.collector import Collector
+from office365_message_trace.collect.ledger import Ledger
+from office365_message_trace.collect.ownership import LOOK_EVERY, Ownership
+from office365_message_trace.collect.resume import opening_coverage
+from office365_message_trace.collect.tenant_folders import (
+    INTAKE_CHANGED,
+    TENANT_CHANGED,
+    TENANT_RETURNED,
+)
+from office365_message_trace.errors import Replaced, Stopped
+from office365_message_trace.microsoft.clock import MicrosoftClock
+from office365_message_trace.microsoft.endpoints import Endpoints
+from office365_message_trace.settings import OAuthSettings, parse
+from office365_message_trace.storage.location import storage_at
+from office365_message_trace.wiring import Assembly, known_folder, place_of
 from sandbox import Answer, Rule, Sandbox, SandboxOptions
 from tests.integration.test_collector import HOUR, MINUTE, Tally, Timeline, punctual, stop
 from tests.s3 import s3_data_path
@@ -99,7 +103,7 @@ class Process:
             self._clock,
             self.log,
             self.tally,
-            lambda: parts.budget.limit,
+            lambda: parts.budget.daily,
         ).run(coverage)
 
     def live(self, until: datetime) -> None:

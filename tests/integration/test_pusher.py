@@ -14,24 +14,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from office365_message_trace.sekoia import intake as pusher_module
-from office365_message_trace.transport import session as session_module
-from office365_message_trace.wiring import Assembly
-from office365_message_trace.microsoft.endpoints import Endpoints
 from office365_message_trace.errors import Misconfigured, Refused, Stopped
 from office365_message_trace.microsoft.clock import MicrosoftClock
+from office365_message_trace.microsoft.endpoints import Endpoints
 from office365_message_trace.model import Delivery, Event
-from office365_message_trace.sekoia.intake import LONGEST_ANSWER, BatchPusher, batches
+from office365_message_trace.sekoia import intake as pusher_module
 from office365_message_trace.sekoia import rejected_events
+from office365_message_trace.sekoia.intake import LONGEST_ANSWER, BatchPusher, batches
 from office365_message_trace.sekoia.intake_formats import INTAKE_FORMATS
 from office365_message_trace.settings import OAuthSettings, parse
-from office365_message_trace.transport.retry import (
-    Pending,
-    Request,
-    RequestsHttp,
-    TimeoutSession,
-    Transport,
-)
+from office365_message_trace.transport import session as session_module
+from office365_message_trace.transport.client import Pending, Request, RequestsHttp
+from office365_message_trace.transport.retry import Transport
+from office365_message_trace.transport.session import TimeoutSession
+from office365_message_trace.wiring import Assembly
 from sandbox import Answer, Drop, Fault, Hang, LoseAnswer, Rule, Sandbox, Truncate, html_page
 from sandbox.intake import PoisonAnswer
 from tests.support import Logbook, TurnedClock

@@ -12,8 +12,6 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from office365_message_trace import codec
-from office365_message_trace.microsoft import reporting
-from office365_message_trace.microsoft.auth import EntraAuth
 from office365_message_trace.errors import (
     HistoryExceeded,
     MessageTraceError,
@@ -23,18 +21,16 @@ from office365_message_trace.errors import (
     Unavailable,
     WindowTooLarge,
 )
+from office365_message_trace.microsoft import reporting
+from office365_message_trace.microsoft.auth import EntraAuth
+from office365_message_trace.microsoft.paced_http import USED_UP
 from office365_message_trace.microsoft.paging import LEAST_PAGE
-from office365_message_trace.model import MILLISECOND, Page, Pause, Row, Window, milliseconds
 from office365_message_trace.microsoft.reporting import ReportingClient
-from office365_message_trace.transport.retry import Answer as HttpAnswer
-from office365_message_trace.transport.retry import (
-    Paced,
-    Pending,
-    Request,
-    RequestsHttp,
-    TimeoutSession,
-    Transport,
-)
+from office365_message_trace.model import MILLISECOND, Page, Pause, Row, Window, milliseconds
+from office365_message_trace.transport.client import NotYet, Pending, Request, RequestsHttp
+from office365_message_trace.transport.retry import Transport
+from office365_message_trace.transport.session import Answer as HttpAnswer
+from office365_message_trace.transport.session import TimeoutSession
 from sandbox import (
     Answer,
     Drop,
@@ -799,7 +795,7 @@ class Exhausted:
 
         def wait() -> HttpAnswer:
             if full:
-                raise Paced(42.0)
+                raise NotYet(42.0, USED_UP)
             return HttpAnswer(200, {}, b'{"d":{"results":[]}}')
 
         return wait

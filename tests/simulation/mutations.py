@@ -11,29 +11,27 @@ from urllib.parse import unquote
 
 import pytest
 
-from office365_message_trace.microsoft import odata
-from office365_message_trace.microsoft import reporting
-from office365_message_trace.collect.failed_windows import FailedWindows, Trial
-from office365_message_trace.collect.large_messages import LargeMessages
-from office365_message_trace.collect.ownership import Ownership
-from office365_message_trace.collect.timetable import Sweeps
 from office365_message_trace.collect.collector import Collector, _Reading
 from office365_message_trace.collect.coverage import Coverage, Gap, Kind, Read
-from office365_message_trace.errors import MessageTraceError, Unavailable
-from office365_message_trace.microsoft.graph import FIRST_PARTY_APP, GraphClient
+from office365_message_trace.collect.failed_windows import FailedWindows, Trial
+from office365_message_trace.collect.large_messages import LargeMessages
 from office365_message_trace.collect.ledger import FINGERPRINT_BYTES, Ledger, Unseen, _Bucket
-from office365_message_trace.microsoft import rows
+from office365_message_trace.collect.ownership import Ownership
+from office365_message_trace.collect.timetable import Sweeps
+from office365_message_trace.errors import MessageTraceError, Unavailable
+from office365_message_trace.microsoft import odata, reporting, rows
 from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.microsoft.failures import Failure
+from office365_message_trace.microsoft.graph import FIRST_PARTY_APP, GraphClient
+from office365_message_trace.microsoft.odata import ODataClient
 from office365_message_trace.microsoft.paging import ByLinks, Order, RowOrder
+from office365_message_trace.microsoft.request_budget import RequestBudget
 from office365_message_trace.microsoft.rows import GraphRows, RowFormat
 from office365_message_trace.model import Delivery, Event, Fields, Page, Pause, Row, Window
-from office365_message_trace.microsoft.odata import ODataClient
-from office365_message_trace.sekoia.intake import BatchPusher
-from office365_message_trace.microsoft.request_budget import RequestBudget
 from office365_message_trace.sekoia import intake_verdict
+from office365_message_trace.sekoia.intake import BatchPusher
 from office365_message_trace.sekoia.intake_verdict import Verdict
-from office365_message_trace.transport.retry import Answer
+from office365_message_trace.transport.session import Answer
 from sandbox.simulation import Scenario, world
 from sandbox.simulation.perils import Kill
 from sandbox.simulation.settings import HOUR_MS, MINUTE_MS

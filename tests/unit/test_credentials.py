@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-from office365_message_trace.microsoft.credentials import ClientCertificate, FederatedToken
 from office365_message_trace.errors import ConfigurationMistakes, Refused
+from office365_message_trace.microsoft.credentials import ClientCertificate, FederatedToken
 from office365_message_trace.settings import GraphSettings, OAuthSettings, parse
 from sandbox import Issuer, KeyPair, project
 from tests.support import NOON

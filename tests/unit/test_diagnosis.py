@@ -12,14 +12,13 @@ import certifi
 import pytest
 import requests
 
-from office365_message_trace.transport import diagnosis
-from office365_message_trace.transport import session
-from office365_message_trace.microsoft.auth import EntraAuth
-from office365_message_trace.transport.diagnosis import Route
-from office365_message_trace.microsoft.endpoints import route_to
 from office365_message_trace.errors import Unavailable, Unreachable
+from office365_message_trace.microsoft.auth import EntraAuth
+from office365_message_trace.transport import diagnosis, session
+from office365_message_trace.transport.addresses import route_to
+from office365_message_trace.transport.client import Request, RequestsHttp
+from office365_message_trace.transport.diagnosis import Route
 from office365_message_trace.transport.session import TimeoutSession
-from office365_message_trace.transport.retry import Request, RequestsHttp
 from tests.ways import (
     CERTIFICATES,
     answers,

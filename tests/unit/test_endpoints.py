@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from urllib3.util import parse_url
 
-from office365_message_trace.microsoft.endpoints import is_same_origin, origin_of
+from office365_message_trace.transport.addresses import is_same_origin, origin_of
 
 GRAPH = "https://graph.microsoft.com/v1.0/admin"
 

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from office365_message_trace.collect.coverage import Kind, Read
 from office365_message_trace.collect.failed_windows import (
     FailedWindows,
     Trial,
     divided,
     divided_around,
 )
-from office365_message_trace.collect.coverage import Kind, Read
 from office365_message_trace.model import MILLISECOND, Window
 from tests.support import NOON, minutes
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from office365_message_trace.collect.volatile_fields import LEAST_PAGES, LEAST_ROWS, Flicker
 from office365_message_trace.collect.ledger import Ledger
+from office365_message_trace.collect.volatile_fields import LEAST_PAGES, LEAST_ROWS, Flicker
 from office365_message_trace.microsoft.rows import REPORTING_ROWS
 from office365_message_trace.model import Row, milliseconds
-from office365_message_trace.storage.blobs import FolderStorage
+from office365_message_trace.storage.folder import FolderStorage
 from tests.support import NOON, Logbook, row
 
 SOON = milliseconds(NOON)

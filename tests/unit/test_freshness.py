@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from office365_message_trace.collect.freshness import BANDS, band, staleness, waits
 from office365_message_trace.collect.coverage import Coverage, Policy, Span
+from office365_message_trace.collect.freshness import BANDS, band, staleness, waits
 from office365_message_trace.model import UNDATED, Window, milliseconds
 from tests.support import NOON
 

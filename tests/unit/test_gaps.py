@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from office365_message_trace.collect.gaps import PROBE_EVERY, GapProbe
 from office365_message_trace.collect.coverage import Cause, Gap, Policy
+from office365_message_trace.collect.gaps import PROBE_EVERY, GapProbe
 from tests.support import minutes
 
 POLICY = Policy(timedelta(minutes=5), timedelta(minutes=1), timedelta(hours=24), timedelta(days=10))

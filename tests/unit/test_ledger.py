@@ -17,7 +17,8 @@ from office365_message_trace.collect.ledger import (
     stored_volume,
 )
 from office365_message_trace.model import MILLISECOND, Row, Window, milliseconds
-from office365_message_trace.storage.blobs import Damage, FolderStorage
+from office365_message_trace.storage.base import Damage
+from office365_message_trace.storage.folder import FolderStorage
 from tests.support import NOON, row
 
 SOON = milliseconds(NOON)

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from office365_message_trace.collect.checkpoint_store import predecessor_edge
 from office365_message_trace.collect.ownership import read_mark
 from office365_message_trace.collect.tenant_folders import Identity, current_folder, find_place
-from office365_message_trace.monitoring.activity_log import read_diary
 from office365_message_trace.microsoft.request_budget import RequestBudget
-from office365_message_trace.collect.checkpoint_store import predecessor_edge
+from office365_message_trace.monitoring.activity_log import read_diary
 from tests.support import NOON, Logbook, TurnedClock
 
 

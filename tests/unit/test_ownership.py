@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from office365_message_trace.collect.coverage import Policy
 from office365_message_trace.collect.ownership import (
     LOOK_EVERY,
     Mark,
@@ -17,11 +18,13 @@ from office365_message_trace.collect.ownership import (
     Ownership,
     read_mark,
 )
-from office365_message_trace.collect.coverage import Policy
 from office365_message_trace.errors import Replaced, Stopped, StorageFailed
 from office365_message_trace.monitoring.activity_log import Journal, read_diary
-from office365_message_trace.storage.blobs import FolderStorage, Storage, storage_at
-from office365_message_trace.transport.retry import Answer, Pending, Request
+from office365_message_trace.storage.base import Storage
+from office365_message_trace.storage.folder import FolderStorage
+from office365_message_trace.storage.location import storage_at
+from office365_message_trace.transport.client import Pending, Request
+from office365_message_trace.transport.session import Answer
 from tests.s3 import s3_data_path
 from tests.support import NOON, Logbook, TurnedClock
 

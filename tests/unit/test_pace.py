@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from office365_message_trace.collect.backoff import SlowProbe
+from office365_message_trace.collect.window_size import WindowWidth
 from office365_message_trace.model import MILLISECOND
-from office365_message_trace.collect.window_size import SlowProbe, WindowWidth
 
 MINUTE = timedelta(minutes=1)
 

@@ -9,11 +9,12 @@ import pytest
 from office365_message_trace import codec
 from office365_message_trace.errors import Unavailable, WindowTooLarge
 from office365_message_trace.microsoft.graph import LARGEST_PAGE, GraphClient
-from office365_message_trace.model import MILLISECOND, Page, Window
 from office365_message_trace.microsoft.odata import ODataClient
 from office365_message_trace.microsoft.reporting import ReportingClient
+from office365_message_trace.model import MILLISECOND, Page, Window
+from office365_message_trace.transport.client import Pending, Request
+from office365_message_trace.transport.retry import Transport
 from office365_message_trace.transport.session import Answer
-from office365_message_trace.transport.retry import Pending, Request, Transport
 from tests.support import NOON, Logbook, TurnedClock, minutes
 
 HEAVY = Answer(200, {}, b"[", cut=True)

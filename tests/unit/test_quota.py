@@ -14,6 +14,7 @@ from pyrate_limiter import BucketFullException
 from requests.auth import HTTPBasicAuth
 
 from office365_message_trace.errors import StorageFailed
+from office365_message_trace.microsoft.paced_http import microsoft_http
 from office365_message_trace.microsoft.request_budget import (
     BACKGROUND,
     COUNTED_FOR,
@@ -23,8 +24,9 @@ from office365_message_trace.microsoft.request_budget import (
     PERIOD,
     RequestBudget,
 )
-from office365_message_trace.storage.blobs import FolderStorage
-from office365_message_trace.transport.retry import Answer, Paced, Request, microsoft_http
+from office365_message_trace.storage.folder import FolderStorage
+from office365_message_trace.transport.client import NotYet, Request
+from office365_message_trace.transport.session import Answer
 from sandbox import Answer as Instead
 from sandbox import MailFlowOptions, Rule, Sandbox, SandboxOptions
 from tests.support import NOON, TurnedClock
@@ -291,7 +293,7 @@ def test_what_exceeds_the_budget_is_neither_sent_nor_slept_for(
     for _ in range(granted):
         grants.take(kind)
     assert asked(world, grants.budget, kind == BACKGROUND).status == 404
-    with pytest.raises(Paced) as caught:
+    with pytest.raises(NotYet) as caught:
         asked(world, grants.budget, kind == BACKGROUND)
     assert caught.value.seconds == COUNTED_FOR
     assert world.journal.count("reporting") == 1
@@ -301,7 +303,7 @@ def test_not_even_the_last_instant_of_a_wait_is_slept_for(world: Sandbox, grants
     """On a clock that stands still meanwhile, sleeping would never end."""
     grants.take_all()
     grants.clock.wait(COUNTED_FOR - 1e-4)
-    with pytest.raises(Paced) as caught:
+    with pytest.raises(NotYet) as caught:
         asked(world, grants.budget)
     grants.clock.wait(caught.value.seconds)
     assert asked(world, grants.budget).status == 404

@@ -9,8 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from office365_message_trace.collect.schedule import Schedule, Size, Sizes, Wait
-from office365_message_trace.collect.timetable import Sweeps, Timetable, Trails, choose
 from office365_message_trace.collect.coverage import (
     CONFIRM_AFTER,
     Cause,
@@ -21,6 +19,8 @@ from office365_message_trace.collect.coverage import (
     Read,
     Span,
 )
+from office365_message_trace.collect.schedule import Schedule, Size, Sizes, Wait
+from office365_message_trace.collect.timetable import Sweeps, Timetable, Trails, choose
 from office365_message_trace.model import Window
 from tests.support import NOON, minutes
 

@@ -16,11 +16,12 @@ import pytest
 import requests
 
 from office365_message_trace import codec
-from office365_message_trace.transport import session
-from office365_message_trace.microsoft.auth import TokenHttp
 from office365_message_trace.errors import Unavailable
+from office365_message_trace.microsoft.auth import TokenHttp
+from office365_message_trace.transport import session
+from office365_message_trace.transport.client import Request, RequestsHttp
+from office365_message_trace.transport.retry import check_available
 from office365_message_trace.transport.session import Answer, TimeoutSession
-from office365_message_trace.transport.retry import Request, RequestsHttp, check_available
 from tests.support import NOON
 from tests.ways import Conduct, silent
 

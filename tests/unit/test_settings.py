@@ -13,8 +13,8 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from office365_message_trace import triggers
-from office365_message_trace.microsoft.endpoints import CLOUDS, Cloud, Endpoints, is_safe_url
 from office365_message_trace.errors import ConfigurationMistakes
+from office365_message_trace.microsoft.endpoints import CLOUDS, Cloud, Endpoints
 from office365_message_trace.settings import (
     BasicSettings,
     GraphSettings,
@@ -23,6 +23,7 @@ from office365_message_trace.settings import (
     parse,
     unknown_fields,
 )
+from office365_message_trace.transport.addresses import is_safe_url
 from tests.support import NOON
 
 ROOT = Path(__file__).parent.parent.parent

@@ -12,15 +12,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from office365_message_trace.collect.checkpoint_store import (
+    COPIES,
+    SCHEMA,
+    Damaged,
+    StateStore,
+    decoded,
+)
+from office365_message_trace.collect.coverage import Cause, Coverage, Gap, Kind, Policy, Read
+from office365_message_trace.collect.ledger import Ledger
+from office365_message_trace.collect.resume import opening_coverage
 from office365_message_trace.collect.schedule import Schedule, Size, Sizes
 from office365_message_trace.collect.timetable import choose
-from office365_message_trace.collect.coverage import Cause, Coverage, Gap, Kind, Policy, Read
 from office365_message_trace.errors import Refused
-from office365_message_trace.collect.ledger import Ledger
 from office365_message_trace.model import EPOCH, Window, instant
-from office365_message_trace.collect.resume import opening_coverage
-from office365_message_trace.collect.checkpoint_store import COPIES, SCHEMA, Damaged, StateStore, decoded
-from office365_message_trace.storage.blobs import Damage, FolderStorage
+from office365_message_trace.storage.base import Damage
+from office365_message_trace.storage.folder import FolderStorage
 from tests.support import NOON, Logbook, minutes, row
 
 POLICY = Policy(timedelta(minutes=5), timedelta(seconds=60), timedelta(hours=24))

@@ -7,18 +7,15 @@ from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
+from office365_message_trace.storage.blobs import _guarded
 from s3path import S3Path
 
 from office365_message_trace.errors import Stopped, StorageFailed
-from office365_message_trace.storage.blobs import (
-    DAMAGED,
-    LARGEST_BLOB,
-    FolderStorage,
-    PatientStorage,
-    S3Storage,
-    _guarded,
-    storage_at,
-)
+from office365_message_trace.storage.base import DAMAGED, LARGEST_BLOB
+from office365_message_trace.storage.folder import FolderStorage
+from office365_message_trace.storage.location import storage_at
+from office365_message_trace.storage.s3 import S3Storage
+from office365_message_trace.storage.wrappers import RetryingStorage
 from tests.s3 import s3_data_path
 from tests.support import Logbook, TurnedClock
 
@@ -275,7 +272,7 @@ class Failing(FolderStorage):
 
 def test_failures_are_said_once_a_minute_and_waited_out(tmp_path: Path) -> None:
     clock, log = TurnedClock(), Logbook()
-    PatientStorage(Failing(tmp_path, 8), clock, log).write("blob", b"x")
+    RetryingStorage(Failing(tmp_path, 8), clock, log).write("blob", b"x")
     assert (tmp_path / "blob").read_bytes() == b"x"
     assert clock.waits == [1, 2, 4, 8, 16, 32, 60, 60]
     assert log.texts("error") == ["Cannot write"] * 3
@@ -283,6 +280,6 @@ def test_failures_are_said_once_a_minute_and_waited_out(tmp_path: Path) -> None:
 
 
 def test_a_stop_ends_the_wait_for_the_storage(tmp_path: Path) -> None:
-    patient = PatientStorage(Failing(tmp_path, 10**9), TurnedClock(stop_after=100), Logbook())
+    patient = RetryingStorage(Failing(tmp_path, 10**9), TurnedClock(stop_after=100), Logbook())
     with pytest.raises(Stopped):
         patient.write("blob", b"x")

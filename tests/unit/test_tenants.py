@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from office365_message_trace.wiring import place_of
 from office365_message_trace.collect.tenant_folders import (
     INTAKE_CHANGED,
     TENANT_CHANGED,
@@ -18,7 +17,9 @@ from office365_message_trace.collect.tenant_folders import (
     find_place,
 )
 from office365_message_trace.settings import BasicSettings, GraphSettings, OAuthSettings, parse
-from office365_message_trace.storage.blobs import FolderStorage, Storage
+from office365_message_trace.storage.base import Storage
+from office365_message_trace.storage.folder import FolderStorage
+from office365_message_trace.wiring import place_of
 
 BASE = "message_trace"
 RECORD = f"{BASE}/identity.json"

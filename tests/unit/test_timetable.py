@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from office365_message_trace.collect.timetable import Sweeps, Timetable, Trails, choose
 from office365_message_trace.collect.coverage import Policy, Span
+from office365_message_trace.collect.timetable import Sweeps, Timetable, Trails, choose
 from office365_message_trace.model import Window
 from tests.support import NOON
 

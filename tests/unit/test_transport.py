@@ -14,17 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from office365_message_trace.transport import session
 from office365_message_trace.errors import Refused, Stopped, Unavailable, Unreachable
+from office365_message_trace.microsoft.paced_http import USED_UP
+from office365_message_trace.transport import session
+from office365_message_trace.transport.client import NotYet, Pending, Request, RequestsHttp
+from office365_message_trace.transport.retry import Transport, check_available
 from office365_message_trace.transport.session import Answer, TimeoutSession
-from office365_message_trace.transport.retry import (
-    Paced,
-    Pending,
-    Request,
-    RequestsHttp,
-    Transport,
-    check_available,
-)
 from sandbox import Answer as Instead
 from sandbox import (
     Drip,
@@ -335,15 +330,15 @@ def test_a_service_without_credentials_has_its_401_passed_on() -> None:
 
 
 def test_waiting_for_the_request_budget_is_no_failure() -> None:
-    line = Line(Paced(12.5), Paced(3.0), broken(), OK)
+    line = Line(NotYet(12.5, USED_UP), NotYet(3.0, USED_UP), broken(), OK)
     assert line.ask(attempts=2) == 200
     assert line.clock.waits == [12.5, 3.0, 1]
     assert line.log.texts("info")[0] == ("Pausing for the service: the request budget is used up.")
 
 
 def test_a_background_request_does_not_wait_for_the_budget_itself() -> None:
-    line = Line(Paced(12.5))
-    with pytest.raises(Paced):
+    line = Line(NotYet(12.5, USED_UP))
+    with pytest.raises(NotYet):
         line.ask(request=Request("GET", PAGE.url, background=True))
     assert line.clock.waits == []
 

@@ -5,14 +5,15 @@ from datetime import datetime
 import orjson
 
 from office365_message_trace import codec
-from office365_message_trace.wiring import INTAKE
 from office365_message_trace.cli.checks.findings import Finding, failure, ok, warning
 from office365_message_trace.errors import Refused, Unavailable
 from office365_message_trace.model import milliseconds
 from office365_message_trace.sekoia import intake_verdict
 from office365_message_trace.sekoia.intake_verdict import ALL_REFUSED, Meaning
+from office365_message_trace.transport.client import Http, Request
+from office365_message_trace.transport.retry import check_available
 from office365_message_trace.transport.session import Answer
-from office365_message_trace.transport.retry import Http, Request, check_available
+from office365_message_trace.wiring import INTAKE
 
 _SUBJECT = "intake"
 

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from office365_message_trace.cli.checks.findings import Finding, failure, ok, warning
 from office365_message_trace.cli.formatting import count, span
 from office365_message_trace.errors import MessageTraceError, Throttled, Unavailable, Unreachable
-from office365_message_trace.model import Page, Window, instant
 from office365_message_trace.microsoft.odata import ODataClient
+from office365_message_trace.model import Page, Window, instant
 
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 

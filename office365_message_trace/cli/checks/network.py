@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from office365_message_trace.clock import Clock
 from office365_message_trace.cli.checks.findings import Finding, failure, ok, warning
-from office365_message_trace.transport.diagnosis import Route
-from office365_message_trace.microsoft.endpoints import route_to
+from office365_message_trace.clock import Clock
 from office365_message_trace.errors import Unavailable
 from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.microsoft.dates import AGREEMENT, off_sentence
+from office365_message_trace.transport.addresses import route_to
+from office365_message_trace.transport.diagnosis import Route
 from office365_message_trace.transport.session import TimeoutSession, unavailable
 
 _TIMEOUTS = (5.0, 10.0)  # seconds to connect, and to answer

@@ -1,0 +1,75 @@
+"""Storages around another one: one that retries, one that only reads."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from office365_message_trace.clock import Clock
+from office365_message_trace.errors import StorageFailed
+from office365_message_trace.model import Log
+from office365_message_trace.storage.base import Storage
+
+_T = TypeVar("_T")
+_LONGEST_PAUSE = 60.0  # seconds
+_LOG_EVERY = 60.0  # seconds
+
+
+class RetryingStorage:
+    """Logs failures, once a minute, and retries until they stop."""
+
+    def __init__(self, storage: Storage, clock: Clock, log: Log) -> None:
+        self._storage = storage
+        self._clock = clock
+        self._log = log
+
+    def read(self, name: str) -> bytes | None:
+        return self._insist(lambda: self._storage.read(name))
+
+    def write(self, name: str, data: bytes) -> None:
+        self._insist(lambda: self._storage.write(name, data))
+
+    def extend(self, name: str, known: bytes, added: bytes) -> None:
+        self._insist(lambda: self._storage.extend(name, known, added))
+
+    def delete(self, name: str) -> None:
+        self._insist(lambda: self._storage.delete(name))
+
+    def names(self, folder: str) -> list[str]:
+        return self._insist(lambda: self._storage.names(folder))
+
+    def _insist(self, action: Callable[[], _T]) -> _T:
+        pause, due = 1.0, self._clock.monotonic()
+        while True:
+            try:
+                result = action()
+            except StorageFailed as failure:
+                if (now := self._clock.monotonic()) >= due:
+                    self._log(str(failure), "error")
+                    due = now + _LOG_EVERY
+                self._clock.wait(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+            else:
+                if pause > 1.0:
+                    self._log("The trigger's storage works again.", "info")
+                return result
+
+
+class ReadOnlyStorage:
+    """Read-only view of a running trigger's storage: writes are discarded."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+
+    def read(self, name: str) -> bytes | None:
+        return self._storage.read(name)
+
+    def write(self, name: str, data: bytes) -> None:
+        """Discard ``data``."""
+
+    def extend(self, name: str, known: bytes, added: bytes) -> None:
+        """Discard ``added``."""
+
+    def delete(self, name: str) -> None:
+        """Leave the blob where it is."""
+
+    def names(self, folder: str) -> list[str]:
+        return self._storage.names(folder)
