@@ -116,10 +116,11 @@ class Event(NamedTuple):
 
 
 class Delivery(NamedTuple):
-    """What became of a batch: the events that the intake accepted, and those that it refused."""
+    """Events that the intake accepted, which took ``seconds``, or that it refused although it accepts others."""
 
     accepted: list[Event]
     refused: list[Event]
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

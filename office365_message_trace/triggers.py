@@ -18,6 +18,7 @@ from office365_message_trace.clock import Clock, SystemClock
 from office365_message_trace.collect.checkpoint_store import StateStore
 from office365_message_trace.collect.collector import Collector
 from office365_message_trace.collect.ledger import Ledger
+from office365_message_trace.collect.monitor import Monitors
 from office365_message_trace.collect.ownership import OwnedStorage, Ownership
 from office365_message_trace.collect.resume import opening_coverage
 from office365_message_trace.errors import (
@@ -31,14 +32,14 @@ from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.microsoft.endpoints import Endpoints
 from office365_message_trace.microsoft.first_answer import learn_time
 from office365_message_trace.model import Log
-from office365_message_trace.monitoring.activity_log import Journal
+from office365_message_trace.monitoring.activity_log import ActivityLog
 from office365_message_trace.monitoring.error_reports import (
     disable_trace_propagation,
     limit_reports,
     mute_libraries,
     send_reports,
 )
-from office365_message_trace.monitoring.metrics import Telemetry
+from office365_message_trace.monitoring.metrics import Metrics
 from office365_message_trace.monitoring.server import MonitoringServer
 from office365_message_trace.sekoia import playbook
 from office365_message_trace.sekoia.platform import intake_server, missing, trigger_values
@@ -55,10 +56,10 @@ from office365_message_trace.storage.location import storage_at
 from office365_message_trace.storage.wrappers import RetryingStorage
 from office365_message_trace.transport.retry import Transport
 from office365_message_trace.untrusted_text import LONGEST_LINE, printable
-from office365_message_trace.wiring import Assembly, place_of
+from office365_message_trace.wiring import Wiring, place_of, run_collector
 
 STOP_GRACE = 0.3  # seconds for a request under way to end; what it did not confirm is done again
-LOG_GRACE = 0.15  # seconds for the last log lines, the journal and the reports of errors to leave
+LOG_GRACE = 0.15  # seconds for the last log lines, the activity log and the reports of errors to leave
 UNHURRIED_LOG_GRACE = 5.0  # seconds, of a process that ends without being asked to
 
 _ATTEMPTS_AT_SECRETS = 5  # for about half a minute; then the platform starts the process again
@@ -105,7 +106,7 @@ class MessageTraceTrigger(Trigger):
         disable_trace_propagation()
         self._sending_logs = Lock()
         self._log_sender = Thread()
-        self._journal: Journal | None = None
+        self._activity: ActivityLog | None = None
         self._owner: Ownership | None = None
         self._machine = SystemClock(self._stop_event, self._alive)
         self._clock = MicrosoftClock(self._machine, self._say)
@@ -167,14 +168,14 @@ class MessageTraceTrigger(Trigger):
         self.stop()
         worker.join(STOP_GRACE)
         grace = LOG_GRACE if number else UNHURRIED_LOG_GRACE
-        journal = Thread(target=self._close_journal, name="journal", daemon=True)
+        activity = Thread(target=self._close_activity, name="activity", daemon=True)
         reports = Thread(target=send_reports, args=(grace,), name="reports", daemon=True)
-        journal.start()
+        activity.start()
         reports.start()
         self._stop_logs_timer()  # again: it may have been about to start once more
         self._send_logs_to_api()
         end = self._machine.monotonic() + grace
-        for last in (self._log_sender, journal, reports):
+        for last in (self._log_sender, activity, reports):
             if last.is_alive():
                 last.join(max(end - self._machine.monotonic(), 0.0))
         if failures:
@@ -189,9 +190,9 @@ class MessageTraceTrigger(Trigger):
         cause = f"{error.about(playbook.NAME)} " if isinstance(error, Unavailable) else ""
         return f"{_CANNOT_START} {cause}[{_detail(error)}]"
 
-    def _close_journal(self) -> None:
-        if self._journal:
-            self._journal.close()
+    def _close_activity(self) -> None:
+        if self._activity:
+            self._activity.close()
 
     def stop(self, *signal_and_frame: Any, **_options: Any) -> None:
         """Ask for the end, from any thread or as the handler of a signal.
@@ -211,7 +212,7 @@ class MessageTraceTrigger(Trigger):
         try:
             self._collect()
         except Replaced as end:
-            self._journal = None  # it is the new owner's now
+            self._activity = None  # it is the new owner's now
             self._say(str(end), "error")
             self.stop()
         except Stopped:
@@ -230,42 +231,30 @@ class MessageTraceTrigger(Trigger):
         place = place_of(shared_storage, settings)
         owner = self._owned(place.folder, clock)
         storage = OwnedStorage(storage_at(self.data_path, place.folder), owner)
-        self._journal = journal = Journal(storage, clock, settings.policy)
+        self._activity = activity = ActivityLog(storage, clock, settings.policy, self._say)
         for doubt in (*place.news, *settings.doubts(self._machine.now())):
             self._say(doubt, "warning")
         place.save(shared_storage)
-        observer = _Observer(settings, clock, journal, self._say)
+        metrics = Metrics(settings.intake_key.get_secret_value(), settings.policy, clock)
+        monitor = Monitors(metrics, activity)
         endpoints = Endpoints.of(settings.cloud)
-        parts = Assembly(
-            settings, endpoints, self.data_path, clock, self._say, meter=observer, owner=owner
-        )
+        parts = Wiring(settings, endpoints, self.data_path, clock, self._say, monitor, owner=owner)
+        metrics.watch(parts.budget)
         source = parts.source()
         now = learn_time(source, clock)
-        store = StateStore(parts.storage, self._say, journal.saved)
-        ledger = Ledger(parts.storage, observer.repaired)
-        coverage = opening_coverage(
-            store,
-            ledger,
-            parts.predecessor(),
-            settings.policy,
-            settings.first_start,
-            now,
-            self._say,
-            observer.repaired,
-        )
-        observer.watch(parts.budget)
         spare_the_garbage_collector()
-        Collector(
+        run_collector(
             source,
-            parts.pusher(intake, observer),
-            ledger,
-            store,
+            parts.pusher(intake),
+            parts.storage,
+            parts.budget,
             settings.policy,
+            now - settings.first_start,
             clock,
             self._say,
-            observer,
-            lambda: parts.budget.daily,
-        ).run(coverage)
+            monitor,
+            parts.predecessor(),
+        )
 
     def _owned(self, folder: str, clock: Clock) -> Ownership:
         """The claim to the state in ``folder``, which a process makes once, at its start.
@@ -287,8 +276,8 @@ class MessageTraceTrigger(Trigger):
 
     def _say(self, text: str, level: str) -> None:
         self.log(text, cast(LogLevelStr, level))
-        if self._journal:
-            self._journal.note(text, level)
+        if self._activity:
+            self._activity.note(text, level)
 
     def log(self, message: str, level: LogLevelStr = "info", *args: Any, **kwargs: Any) -> None:
         """Log ``message``, made printable: for the platform, its error tracker and the output alike."""
@@ -390,26 +379,3 @@ def spare_the_garbage_collector() -> None:
 def _detail(error: Exception) -> str:
     """What an engineer wants to know of ``error``, without the text of one that is not ours."""
     return error.detail if isinstance(error, MessageTraceError) else origin(error)
-
-
-class _Observer(Telemetry):
-    """Tells the journal, too, what was accepted, and the log that anything was."""
-
-    def __init__(
-        self, settings: MessageTraceSettings, clock: Clock, journal: Journal, log: Log
-    ) -> None:
-        super().__init__(settings.intake_key.get_secret_value(), settings.policy, clock)
-        self._journal = journal
-        self._log = log
-        self._delivers = False
-
-    def promised(self, bound: float) -> None:
-        super().promised(bound)
-        self._journal.promised(bound)
-
-    def accepted(self, events: int, seconds: float) -> None:
-        super().accepted(events, seconds)
-        self._journal.accepted(events)
-        if not self._delivers:
-            self._delivers = True
-            self._log("The Sekoia.io intake accepts the events.", "info")

@@ -2,7 +2,7 @@
 
 Whoever writes it may mean harm: a line break forges a line of the log, an escape sequence takes over a
 terminal, half a surrogate pair cannot be stored, and a careless service repeats the secret that it was
-sent. So a log, a terminal, the journal and an error tracker get nothing that has not passed here.
+sent. So a log, a terminal, the activity log and an error tracker get nothing that has not passed here.
 """
 
 import re

@@ -1,10 +1,17 @@
-"""Puts the objects together that a configuration asks for, for a trigger or for the command line."""
+"""Puts a collector together, for triggers and the command line, and runs it, for everybody."""
 
 from contextlib import suppress
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
-from office365_message_trace.collect.checkpoint_store import COPIES
+from office365_message_trace.collect.checkpoint_store import COPIES, StateStore
+from office365_message_trace.clock import Clock
+from office365_message_trace.collect.collector import Collector, Pusher, Source
+from office365_message_trace.collect.coverage import Policy
+from office365_message_trace.collect.ledger import Ledger
+from office365_message_trace.collect.monitor import Monitor
+from office365_message_trace.collect.resume import opening_coverage
 from office365_message_trace.collect.ownership import OwnedHttp, OwnedStorage, Ownership
 from office365_message_trace.collect.tenant_folders import Identity, Place, find_place
 from office365_message_trace.errors import StorageFailed
@@ -17,8 +24,8 @@ from office365_message_trace.microsoft.paced_http import PacedSession, microsoft
 from office365_message_trace.microsoft.reporting import ReportingClient
 from office365_message_trace.microsoft.request_budget import LIVE, RequestBudget
 from office365_message_trace.model import Log
-from office365_message_trace.monitoring.counting import Meter, MeteredHttp, MeteredStorage, outcome
-from office365_message_trace.sekoia.intake import LONGEST_ANSWER, BatchPusher, Deliveries
+from office365_message_trace.monitoring.counting import CountingHttp, CountingStorage, outcome
+from office365_message_trace.sekoia.intake import LONGEST_ANSWER, BatchPusher
 from office365_message_trace.settings import (
     BasicSettings,
     GraphSettings,
@@ -51,13 +58,13 @@ def known_folder(storage: Storage, settings: MessageTraceSettings) -> str:
     return settings.state_folder
 
 
-class Assembly:
+class Wiring:
     """What works for ``settings``, with its state below ``data_path``.
 
     ``storage`` is the trigger's own, in the ``folder`` of its tenant; ``shared_storage`` is the one that
     all triggers of the playbook have in common. With an ``owner`` all writes and pushes are its alone.
-    A ``spectator`` works beside a running trigger: it sees what that has spent of the request budget and
-    has recorded, writes nothing of it, and is told at once when a storage fails.
+    With ``read_only`` it works beside a running trigger: it sees what that has spent of the request budget
+    and has recorded, changes nothing of it, and gets the failures of a storage at once.
     """
 
     def __init__(
@@ -67,16 +74,16 @@ class Assembly:
         data_path: Path,
         clock: MicrosoftClock,
         log: Log,
-        spectator: bool = False,
-        meter: Meter | None = None,
+        monitor: Monitor | None = None,
         owner: Ownership | None = None,
+        read_only: bool = False,
     ) -> None:
         self._settings = settings
         self._endpoints = endpoints
         self._clock = clock
         self._log = log
-        self._spectator = spectator
-        self._meter = meter
+        self._read_only = read_only
+        self._monitor = monitor or Monitor()
         self._owner = owner
         self.shared_storage = self._patient(self._storage(data_path))
         self.folder = owner.folder if owner else known_folder(self.shared_storage, settings)
@@ -122,9 +129,9 @@ class Assembly:
         """What grants the requests to Microsoft's message trace."""
         return RequestBudget(self._bare, self._clock, self._settings.policy.frequency)
 
-    def pusher(self, intake_server: str, deliveries: Deliveries) -> BatchPusher:
+    def pusher(self, intake_server: str) -> BatchPusher:
         """The way to the intake at ``intake_server``."""
-        http = self._metered(RequestsHttp(TimeoutSession(LONGEST_ANSWER)), "intake")
+        http = CountingHttp(RequestsHttp(TimeoutSession(LONGEST_ANSWER)), "intake", self._monitor)
         if self._owner:
             http = OwnedHttp(http, self._owner)
         transport = Transport(http, INTAKE, self._clock, self._log)
@@ -135,7 +142,6 @@ class Assembly:
             transport,
             self._clock,
             self._log,
-            deliveries,
             self._settings.intake_format,
         )
 
@@ -152,22 +158,21 @@ class Assembly:
 
     def _transport(self, service: str, api: str) -> Transport:
         dated = self._dated(service)
-        if self._spectator:  # a person waits, so none of its requests stands back for others
+        if self._read_only:  # a person waits, so none of its requests stands back for others
             http: Http = RequestsHttp(PacedSession(self.budget, LIVE), self.signer, dated=dated)
         else:
             http = microsoft_http(self.signer, self.budget, dated)
-        http = self._metered(http, api)
+        http = CountingHttp(http, api, self._monitor)
         return Transport(http, service, self._clock, self._log, credentials=self.signer)
 
     def _entra(self, settings: OAuthSettings, scope: str) -> EntraAuth:
-        meter = self._meter
         return EntraAuth(
             self._endpoints.login,
             settings.tenant_id,
             settings.client_id,
             settings.credential,
             scope,
-            answered=lambda status: meter.request("entra", outcome(status)) if meter else None,
+            answered=lambda status: self._monitor.request("entra", outcome(status)),
             dated=self._dated(ENTRA),
         )
 
@@ -175,17 +180,42 @@ class Assembly:
         """Lets the clock hear what time ``service`` has."""
         return lambda date: self._clock.heard(service, date, self._clock.monotonic())
 
-    def _metered(self, http: Http, api: str) -> Http:
-        return MeteredHttp(http, api, self._meter) if self._meter else http
-
     def _storage(self, data_path: Path, folder: str = "") -> Storage:
         storage = storage_at(data_path, folder)
-        if self._spectator:
+        if self._read_only:
             return ReadOnlyStorage(storage)
-        return MeteredStorage(storage, self._meter) if self._meter else storage
+        return CountingStorage(storage, self._monitor)
 
     def _patient(self, storage: Storage) -> Storage:
-        return storage if self._spectator else RetryingStorage(storage, self._clock, self._log)
+        return storage if self._read_only else RetryingStorage(storage, self._clock, self._log)
+
+
+def run_collector(  # noqa: PLR0913, PLR0917  # each is a part of its own
+    source: Source,
+    pusher: Pusher,
+    storage: Storage,
+    budget: RequestBudget,
+    policy: Policy,
+    start: datetime,
+    clock: Clock,
+    log: Log,
+    monitor: Monitor | None = None,
+    predecessor: Storage | None = None,
+) -> None:
+    """Collect from where the state in ``storage``, which retries, says, until `Stopped`.
+
+    A first start begins at ``start``, or where the former module stopped, whose state lies in
+    ``predecessor``.
+    """
+    monitor = monitor or Monitor()
+    store, ledger = StateStore(storage, log), Ledger(storage, monitor)
+    coverage = opening_coverage(
+        store, ledger, predecessor, policy, start, clock.now(), log, monitor
+    )
+    collector = Collector(
+        source, pusher, ledger, store, policy, clock, log, monitor, lambda: budget.daily
+    )
+    collector.run(coverage)
 
 
 def _tenant(settings: MessageTraceSettings) -> str:

@@ -25,7 +25,7 @@ from office365_message_trace.settings import BasicSettings, GraphSettings, OAuth
 from office365_message_trace.storage.location import storage_at
 from office365_message_trace.transport.client import RequestsHttp
 from office365_message_trace.transport.session import TimeoutSession
-from office365_message_trace.wiring import ENTRA, INTAKE, Assembly, place_of
+from office365_message_trace.wiring import ENTRA, INTAKE, Wiring, place_of
 
 _SIGN_IN = "sign-in"
 
@@ -43,7 +43,7 @@ def examine(
     if isinstance(setup.settings, OAuthSettings) and setup.settings.client_certificate:
         text = setup.settings.client_certificate.get_secret_value()
         yield from _certificate(ClientCertificate.of(text), machine.now())
-    parts = Assembly(setup.settings, setup.endpoints, data_path, clock, _unsaid, spectator=True)
+    parts = Wiring(setup.settings, setup.endpoints, data_path, clock, _unsaid, read_only=True)
     graph = isinstance(setup.settings, GraphSettings)
     source = parts.source()
     service = setup.endpoints.graph if graph else setup.endpoints.reporting
@@ -93,7 +93,7 @@ def _belonging(setup: Setup, data_path: Path) -> Iterator[Finding]:
         yield from (warning("state", text) for text in place.news)
 
 
-def _token(parts: Assembly, setup: Setup) -> Finding:
+def _token(parts: Wiring, setup: Setup) -> Finding:
     """What the token says that signs a request; the request itself is not sent."""
     graph = isinstance(setup.settings, GraphSettings)
     client = GraphClient if graph else ReportingClient

@@ -20,7 +20,7 @@ from office365_message_trace.collect.ledger import Ledger
 from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.model import UNDATED, Fields, Log, Row, Window, instant
 from office365_message_trace.untrusted_text import LONGEST_LINE, printable
-from office365_message_trace.wiring import Assembly
+from office365_message_trace.wiring import Wiring
 
 _COLUMNS = {
     "Status": "Status",
@@ -124,7 +124,7 @@ def read_view(
 ) -> View:
     """Read ``window`` in whole and keep at most ``limit`` rows of it to show, the oldest window first."""
     clock = MicrosoftClock(machine, log)
-    parts = Assembly(setup.settings, setup.endpoints, data_path, clock, log, spectator=True)
+    parts = Wiring(setup.settings, setup.endpoints, data_path, clock, log, read_only=True)
     ledger = Ledger(parts.storage)
     seen: list[Seen] = []
     statuses: Counter[str] = Counter()

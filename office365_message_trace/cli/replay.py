@@ -16,23 +16,10 @@ from office365_message_trace.errors import MessageTraceError, Refused
 from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.model import Event, Log, Window
 from office365_message_trace.sekoia.intake import BatchPusher, batches
-from office365_message_trace.wiring import Assembly
+from office365_message_trace.wiring import Wiring
 
 MOST_ROWS = 200_000
 """Of one replay: they are kept in memory from the preview to the sending, some 200 MB."""
-
-
-class Tally:
-    """`Deliveries` that are counted."""
-
-    def __init__(self) -> None:
-        self.sent = self.refused = 0
-
-    def accepted(self, events: int, seconds: float) -> None:
-        self.sent += events
-
-    def not_accepted(self, events: int) -> None:
-        self.refused += events
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +32,6 @@ class Replay:
     requests: int
     chunk_size: int
     pusher: BatchPusher
-    tally: Tally
 
     def preview(self) -> Text:
         """What would be sent."""
@@ -69,26 +55,29 @@ class Replay:
 
         Raises what the pusher does, after saying how much was sent.
         """
+        accepted = refused = 0
         columns = (TextColumn("Sending"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         try:
             with Progress(*columns, console=console) as progress:
                 task = progress.add_task("", total=len(self.events))
-                for accepted, refused in self.pusher.push(self.events):
-                    progress.advance(task, len(accepted) + len(refused))
+                for delivery in self.pusher.push(self.events):
+                    accepted += len(delivery.accepted)
+                    refused += len(delivery.refused)
+                    progress.update(task, completed=accepted + refused)
         except (MessageTraceError, KeyboardInterrupt):
-            console.print(self._sum())
+            console.print(self._sum(accepted, refused))
             raise
-        return self._sum()
+        return self._sum(accepted, refused)
 
-    def _sum(self) -> Text:
-        refused = f", {self.tally.refused:,} refused" if self.tally.refused else ""
-        return Text(f"{self.tally.sent:,} of {count(len(self.events), 'event')} accepted{refused}.")
+    def _sum(self, accepted: int, refused: int) -> Text:
+        rest = f", {refused:,} refused" if refused else ""
+        return Text(f"{accepted:,} of {count(len(self.events), 'event')} accepted{rest}.")
 
 
 def prepare(setup: Setup, data_path: Path, window: Window, machine: Clock, log: Log) -> Replay:
     """Read ``window``; raises `Refused` if it holds more than `MOST_ROWS`."""
     clock = MicrosoftClock(machine, log)
-    parts = Assembly(setup.settings, setup.endpoints, data_path, clock, log, spectator=True)
+    parts = Wiring(setup.settings, setup.endpoints, data_path, clock, log, read_only=True)
     source = parts.source()
     ledger = Ledger(parts.storage)
     events: list[Event] = []
@@ -101,8 +90,7 @@ def prepare(setup: Setup, data_path: Path, window: Window, machine: Clock, log: 
         ]
         if len(events) > MOST_ROWS:
             raise Refused(f"The window has more than {MOST_ROWS:,} rows; choose a shorter one.")
-    tally = Tally()
-    pusher = parts.pusher(setup.intake_server, tally)
+    pusher = parts.pusher(setup.intake_server)
     return Replay(
-        window, events, forwarded, parts.budget.granted, setup.settings.chunk_size, pusher, tally
+        window, events, forwarded, parts.budget.granted, setup.settings.chunk_size, pusher
     )

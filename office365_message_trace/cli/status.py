@@ -20,7 +20,7 @@ from office365_message_trace.collect.tenant_folders import current_folder
 from office365_message_trace.collect.timetable import LARGEST_BOUND
 from office365_message_trace.microsoft.request_budget import RequestBudget
 from office365_message_trace.model import Window
-from office365_message_trace.monitoring.activity_log import Diary, read_diary
+from office365_message_trace.monitoring.activity_log import Activity, read_activity
 from office365_message_trace.storage.location import storage_at
 from office365_message_trace.storage.wrappers import ReadOnlyStorage
 
@@ -56,7 +56,7 @@ class Status:
     now: datetime
     coverage: Coverage | None
     doubts: tuple[str, ...]
-    diary: Diary
+    activity: Activity
     owner: Mark | None
     buckets: int
     rows: int
@@ -72,22 +72,22 @@ class Status:
 
     @property
     def usual_lag(self) -> timedelta:
-        """The largest lag of the live edge while the trigger works, from the journal; zero if not known."""
-        progress = self.diary.progress
+        """The largest lag of the live edge while the trigger works, from the activity log; zero if not known."""
+        progress = self.activity.progress
         return progress.usual_lag if progress else timedelta(0)
 
     @property
     def backlog(self) -> Backlog:
         windows = self.coverage.backlog if self.coverage else ()
         length = sum((window.span for window in windows), timedelta()).total_seconds()
-        if self.diary.progress is None:
+        if self.activity.progress is None:
             return Backlog(windows, None, None)
-        catch_up = self.diary.progress.catch_up.at(self.now, length)
+        catch_up = self.activity.progress.catch_up.at(self.now, length)
         return Backlog(windows, catch_up.done, catch_up.left(self.now))
 
     def as_dict(self) -> dict[str, Any]:
         """For machines: times in ISO 8601, spans in seconds."""
-        coverage, progress, backlog = self.coverage, self.diary.progress, self.backlog
+        coverage, progress, backlog = self.coverage, self.activity.progress, self.backlog
         return {
             "at": self.now,
             "live_edge": coverage.live if coverage else None,
@@ -117,7 +117,7 @@ class Status:
             "started": progress.started if progress else None,
             "problems": [
                 {"at": each.at, "level": each.level, "text": each.text, "times": each.times}
-                for each in self.diary.problems
+                for each in self.activity.problems
             ],
             "doubts": list(self.doubts),
         }
@@ -138,16 +138,16 @@ class Status:
             yield line(
                 "", "owner", f"process {self.owner.id[:8]}, since {moment(self.owner.since)}"
             )
-        if progress := self.diary.progress:
+        if progress := self.activity.progress:
             yield line(
                 "",
                 "forwarded",
                 f"{count(progress.forwarded, 'event')} since the start at {moment(progress.started)}; "
                 f"noted {span(self.now - progress.at)} ago",
             )
-        if not self.diary.problems:
+        if not self.activity.problems:
             yield line("", "problems", "none noted")
-        for each in self.diary.problems:
+        for each in self.activity.problems:
             times = f" ({each.times} times)" if each.times > 1 else ""
             yield line(each.level, moment(each.at), f"{each.text}{times}")
 
@@ -161,7 +161,7 @@ class Status:
         yield line("", "backlog", self._backlog_text())
         for age, ago in staleness(coverage, self.now):
             yield line("", "re-read", f"up to {span(age)} old: {span(ago)} ago at the earliest")
-        progress = self.diary.progress
+        progress = self.activity.progress
         if progress and progress.bound:
             level = "warning" if progress.bound > LARGEST_BOUND else ""
             text = f"found within {progress.bound:.1f} times their lateness"
@@ -203,7 +203,7 @@ def read_status(data_path: Path, base: str, clock: Clock) -> Status:
         now=clock.now(),
         coverage=coverage,
         doubts=tuple(doubts),
-        diary=read_diary(storage),
+        activity=read_activity(storage),
         owner=read_mark(shared, folder),
         buckets=buckets,
         rows=rows,

@@ -30,17 +30,11 @@ _PREDECESSOR_EDGE = "most_recent_date_requested"
 
 
 class StateStore:
-    """Loads and saves the coverage; what it finds amiss goes to ``log`` as a warning.
+    """Loads and saves the coverage. Logs damage as a warning."""
 
-    ``saved`` is told of each coverage once it is durable.
-    """
-
-    def __init__(
-        self, storage: Storage, log: Log, saved: Callable[[Coverage], None] | None = None
-    ) -> None:
+    def __init__(self, storage: Storage, log: Log) -> None:
         self._storage = storage
         self._log = log
-        self._saved = saved
         self._sequence = 0
         self.damaged = False
         """Whether a copy was missing or damaged when the state was loaded."""
@@ -71,8 +65,6 @@ class StateStore:
             sequence = self._sequence + 1
             self._storage.write(COPIES[sequence % 2], _encoded(sequence, coverage))
             self._sequence = sequence
-        if self._saved:
-            self._saved(coverage)
 
     def _read(self, name: str) -> "Copy | None":
         data = self._storage.read(name)

@@ -28,7 +28,7 @@ from office365_message_trace.collect.failed_windows import FailedWindows, Trial,
 from office365_message_trace.collect.gaps import GapProbe
 from office365_message_trace.collect.large_messages import LargeMessages, Message, MessageCounter
 from office365_message_trace.collect.ledger import Ledger
-from office365_message_trace.collect.progress import CatchUp, progress_line
+from office365_message_trace.collect.monitor import Monitor
 from office365_message_trace.collect.schedule import Schedule, Size, Sizes
 from office365_message_trace.collect.timetable import LARGEST_BOUND, choose
 from office365_message_trace.collect.volatile_fields import Flicker
@@ -78,7 +78,6 @@ _PAST = (
 
 _SECOND = timedelta(seconds=1)
 _MINUTE = timedelta(minutes=1)
-_REPORT_EVERY = 60.0  # seconds
 _TIDY_EVERY = 900.0  # seconds, the time that a bucket of the ledger spans
 _ASIDE = 900.0  # seconds; longer than the longest pause, so that another window comes in between
 _CONFIRM_EVERY = 8  # windows of the past, one of which at least confirms, if there is no backlog
@@ -141,25 +140,6 @@ class Pusher(Protocol):
 
     def push(self, events: list[Event]) -> Iterator[Delivery]:
         """Deliver ``events``; yields what became of each batch."""
-
-
-class Progress(Protocol):
-    """Who is told how it goes."""
-
-    def covered(self, coverage: Coverage, now: datetime) -> None:
-        """What has been read at ``now``."""
-
-    def page(self, kind: Kind, rows: int, forwarded: list[Event], now: datetime) -> None:
-        """A page of ``rows`` was delivered by ``now``; ``forwarded`` of them were not known."""
-
-    def refused(self, kind: Kind, refused: bool) -> None:
-        """Whether windows of ``kind`` are refused, by Microsoft or by the intake."""
-
-    def discarded(self, events: int) -> None:
-        """The intake refused ``events`` up to their final read: they are left out."""
-
-    def promised(self, bound: float) -> None:
-        """Rows that Microsoft shows late are found within ``bound`` times their lateness from now on."""
 
 
 class _Reading:
@@ -227,7 +207,7 @@ class Collector:
         policy: Policy,
         clock: Clock,
         log: Log,
-        progress: Progress,
+        monitor: Monitor,
         granted: Callable[[], float],
     ) -> None:
         self._source = source
@@ -237,7 +217,7 @@ class Collector:
         self._policy = policy
         self._clock = clock
         self._log = log
-        self._progress = progress
+        self._monitor = monitor
         self._granted = granted
         self._widths = {kind: WindowWidth(_USUAL_PAGES * source.page_size) for kind in Kind}
         self._page_size = source.page_size
@@ -255,10 +235,8 @@ class Collector:
         self._narrow_live = False
         self._chosen_at = -inf
         self._doubted_history: dict[int, float] = {}
-        self._forwarded = 0
-        self._catch_up = CatchUp()
         self._flicker = Flicker(log, source.said)
-        self._reported_at = self._tidied_at = clock.monotonic()
+        self._tidied_at = clock.monotonic()
 
     def run(self, coverage: Coverage) -> None:
         """Collect from ``coverage`` on. Ends only by `Stopped`, which any wait raises."""
@@ -270,8 +248,7 @@ class Collector:
 
     def _step(self) -> None:
         now = self._clock.now()
-        self._report(now)
-        self._progress.covered(self._coverage, now)
+        self._monitor.covered(self._coverage, now)
         self._observe(now)
         self._choose_timetable(now)
         live = self._schedule(now).next((Kind.LIVE,))
@@ -321,7 +298,7 @@ class Collector:
             text = _READ_RARELY if wide else _READ_OFTEN
             self._log(text.format(chosen.bound), "warning" if wide else "info")
         self._timetable = chosen
-        self._progress.promised(chosen.bound)
+        self._monitor.promised(chosen.bound)
         self._learn_page(self._page)
 
     def _schedule(self, now: datetime) -> Schedule:
@@ -595,7 +572,7 @@ class Collector:
         refused: list[Event] = []
         for delivery in self._pusher.push(events):
             self._ledger.record((event.received, event.fingerprint) for event in delivery.accepted)
-            self._forwarded += len(delivery.accepted)
+            self._monitor.delivered(delivery)
             accepted += delivery.accepted
             refused += delivery.refused
         # after the accepted ones: rows may share a key, and its latest record tells whether one is owed
@@ -610,7 +587,7 @@ class Collector:
             self._note_shown(page.rows, reading.read.window)
             if len(page.rows) > self._page:
                 self._learn_page(len(page.rows))
-        self._progress.page(reading.read.kind, len(page.rows), accepted, self._clock.now())
+        self._monitor.page(reading.read.kind, len(page.rows), accepted, self._clock.now())
         self._clock.wait(0)
 
     def _completed(self, reading: _Reading) -> None:
@@ -670,7 +647,7 @@ class Collector:
         for _ in besides:
             self._log(_LEFT_OUT, "error")
         if events := len(reading.refused) + len(besides):
-            self._progress.discarded(events)
+            self._monitor.discarded(events)
         shown = [event.received for event in reading.refused if event.received != UNDATED]
         times = map(instant, [*shown, *besides])
         refused = [Gap(Window(at, at + MILLISECOND), Cause.REFUSED) for at in times]
@@ -839,7 +816,7 @@ class Collector:
         kind, moment = reading.read.kind, self._clock.monotonic()
         lasting = isinstance(refusal, Misconfigured)
         self._refused[kind] = by_intake
-        self._progress.refused(kind, True)
+        self._monitor.refused(kind, True)
         probe = self._probe(kind)
         if not probe.wait(moment):
             probe.failed(moment, lasting)
@@ -871,7 +848,7 @@ class Collector:
         ]
         for kind in ended:
             del self._refused[kind]
-            self._progress.refused(kind, False)
+            self._monitor.refused(kind, False)
             self._probe(kind).reset()
         if ended:
             self._failed.hurry()
@@ -879,14 +856,3 @@ class Collector:
 
     def _probe(self, kind: Kind) -> SlowProbe:
         return self._live_probe if kind is Kind.LIVE else self._past_probe
-
-    def _report(self, now: datetime) -> None:
-        """One line a minute, so that a person can follow."""
-        moment = self._clock.monotonic()
-        if moment - self._reported_at < _REPORT_EVERY:
-            return
-        backlog = self._coverage.backlog_span.total_seconds()
-        self._catch_up = self._catch_up.at(now, backlog)
-        self._log(progress_line(now, self._coverage.live, self._forwarded, self._catch_up), "info")
-        self._forwarded = 0
-        self._reported_at = moment

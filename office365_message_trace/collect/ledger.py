@@ -29,6 +29,7 @@ from hashlib import blake2b
 from itertools import chain, compress, islice
 from operator import itemgetter, ne
 
+from office365_message_trace.collect.monitor import Monitor
 from office365_message_trace.model import MILLISECOND, Row, Window, instant, milliseconds
 from office365_message_trace.storage.base import Damage, SizedStorage, Storage
 
@@ -76,12 +77,12 @@ class Unseen(dict[bytes, Row]):
 class Ledger:
     """The record of accepted and refused rows in ``storage``; opening it lists the buckets once.
 
-    ``repaired`` is told when a part that is read back has a torn end, which the next record replaces.
+    ``monitor`` gets a report when a part that is read back has a torn end, which the next record replaces.
     """
 
-    def __init__(self, storage: Storage, repaired: Callable[[Damage], None] | None = None) -> None:
+    def __init__(self, storage: Storage, monitor: Monitor | None = None) -> None:
         self._storage = storage
-        self._repaired = repaired
+        self._monitor = monitor or Monitor()
         keys = [name for name in storage.names(_FOLDER) if _KEY.fullmatch(name)]
         key = bytes.fromhex(keys[0]) if keys else secrets.token_bytes(FINGERPRINT_BYTES)
         self._keyed = blake2b(digest_size=_HASH_BYTES, key=key)
@@ -245,8 +246,8 @@ class Ledger:
     def _read(self, number: int) -> "_Bucket":
         names = [self._name(number, part) for part in range(self._parts.get(number, 0))]
         parts = [self._storage.read(name) or b"" for name in names]
-        if self._repaired and any(len(each) % FINGERPRINT_BYTES for each in parts):
-            self._repaired(Damage.RECORD)
+        if any(len(each) % FINGERPRINT_BYTES for each in parts):
+            self._monitor.repaired(Damage.RECORD)
         return _Bucket(parts)
 
     def _spare_memory(self) -> None:

@@ -1,11 +1,11 @@
 """Where to begin reading, from what the storage holds."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from office365_message_trace.collect.checkpoint_store import StateStore, predecessor_edge
 from office365_message_trace.collect.coverage import Coverage, Policy
+from office365_message_trace.collect.monitor import Monitor
 from office365_message_trace.collect.ledger import Ledger
 from office365_message_trace.model import Log
 from office365_message_trace.storage.base import Damage, Storage
@@ -18,28 +18,28 @@ def opening_coverage(
     ledger: Ledger,
     predecessor: Storage | None,
     policy: Policy,
-    start_time: timedelta,
+    start: datetime,
     now: datetime,
     log: Log,
-    repaired: Callable[[Damage], None] | None = None,
+    monitor: Monitor | None = None,
 ) -> Coverage:
     """The coverage to continue from: saved, reconstructed, taken over, or new.
 
     Without a usable state, the ledger still tells from where on anything was to be read; its rows are
     dropped again when they are met. Without that either, the cursor that the platform's former module
-    left in ``predecessor`` counts, and at a first start ``start_time`` before ``now``. ``repaired`` is
-    told of damage that was made up for.
+    left in ``predecessor`` counts, and at a first start ``start``. ``monitor`` gets a
+    report of repaired damage.
     """
+    monitor = monitor or Monitor()
     coverage = store.load()
     if coverage is not None:
-        if store.damaged and repaired:
-            repaired(Damage.COPY)
+        if store.damaged:
+            monitor.repaired(Damage.COPY)
         return coverage
-    start = now.replace(microsecond=0) - start_time
+    start = start.replace(microsecond=0)
     recorded = _by_record(ledger, policy, now)
     if recorded is not None:
-        if repaired:
-            repaired(Damage.STATE)
+        monitor.repaired(Damage.STATE)
         log(
             "The trigger's state is gone, but not the record of what was forwarded: reading again "
             f"from {recorded.oldest:%Y-%m-%d %H:%M} UTC, without repeating what is recorded.",

@@ -1,7 +1,8 @@
-"""A short diary that a trigger keeps beside its state: its latest problems and how far it has come.
+"""The activity log: the latest problems of a trigger and how far it has come, for people.
 
-It is for people, through the command ``status``; nothing is decided by it. So damage is no harm, and
-a storage that fails makes nobody wait here: what could not be written is written later.
+The trigger keeps it in its storage for the command ``status``, and logs a line of progress a minute. Nothing
+is decided by it, so damage does no harm, and a storage that fails delays nothing: the next write holds the
+news, too.
 """
 
 from collections.abc import Mapping
@@ -15,16 +16,17 @@ import orjson
 
 from office365_message_trace.clock import Clock
 from office365_message_trace.collect.coverage import Coverage, Policy
-from office365_message_trace.collect.progress import CatchUp
+from office365_message_trace.collect.monitor import Monitor
+from office365_message_trace.collect.progress import CatchUp, progress_line
 from office365_message_trace.errors import StorageFailed
-from office365_message_trace.model import sensible
+from office365_message_trace.model import Delivery, Log, sensible
 from office365_message_trace.storage.base import Storage
 from office365_message_trace.untrusted_text import LONGEST_LINE, printable
 
 MOST_PROBLEMS = 20
 WRITE_EVERY = 60.0  # seconds, but for new problems
 
-_RECORD = "journal.json"
+_RECORD = "activity.json"
 _PROBLEMS = ("warning", "error", "critical")
 _ENDLESS = 2**53  # more than a number of JSON is sure to keep
 _CENTURIES = 1e10  # seconds
@@ -57,26 +59,29 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Diary:
-    """What the journal holds, the latest problem last."""
+class Activity:
+    """What an activity log holds, the latest problem last."""
 
     problems: tuple[Problem, ...] = ()
     progress: Progress | None = None
 
 
-class Journal:
-    """Keeps the diary of a running trigger in ``storage``, which must not wait for itself.
+class ActivityLog(Monitor):
+    """Keeps the activity of a running trigger in ``storage``, which must not retry.
 
-    Written at once for a problem that is new, else once a minute at most. Thread-safe. Never raises: what
-    cannot be noted is left out, and whoever has something to say goes on.
+    Writes at once for a new problem, else once a minute at most. Thread-safe. Never raises: what cannot be
+    written is left out.
     """
 
-    def __init__(self, storage: Storage, clock: Clock, policy: Policy) -> None:
+    def __init__(self, storage: Storage, clock: Clock, policy: Policy, log: Log) -> None:
         self._storage = storage
         self._clock = clock
+        self._log = log
+        self._forwarded = 0  # since the last line
+        self._line_at = clock.monotonic()
         self._lock = Lock()
         self._written_at = clock.monotonic() - WRITE_EVERY
-        before = read_diary(storage)
+        before = read_activity(storage)
         self._problems = list(before.problems)
         now = clock.now()
         self._progress = replace(
@@ -88,7 +93,7 @@ class Journal:
         )
 
     def note(self, text: str, level: str) -> None:
-        """Take in what is logged; warnings and worse are kept."""
+        """Note a line that was logged; warnings and worse are kept."""
         if level not in _PROBLEMS:
             return
         text = printable(text, LONGEST_LINE)
@@ -102,23 +107,30 @@ class Journal:
             del self._problems[:-MOST_PROBLEMS]
             self._write(at_once=known is None)
 
-    def accepted(self, events: int) -> None:
-        """Count ``events`` that the intake accepted."""
+    def covered(self, coverage: Coverage, now: datetime) -> None:
+        with self._lock:
+            catch_up = self._progress.catch_up.at(now, coverage.backlog_span.total_seconds())
+            self._progress = replace(self._progress, at=now, catch_up=catch_up)
+            self._write()
+        moment = self._clock.monotonic()
+        if moment - self._line_at >= WRITE_EVERY:
+            self._line_at = moment
+            forwarded, self._forwarded = self._forwarded, 0
+            self._log(progress_line(now, coverage.live, forwarded, catch_up), "info")
+
+    def delivered(self, delivery: Delivery) -> None:
+        events = len(delivery.accepted)
+        if not events:
+            return
+        if not self._progress.forwarded:
+            self._log("The Sekoia.io intake accepts the events.", "info")
+        self._forwarded += events
         with self._lock:
             now, forwarded = self._clock.now(), self._progress.forwarded + events
             self._progress = replace(self._progress, at=now, forwarded=forwarded)
             self._write()
 
-    def saved(self, coverage: Coverage) -> None:
-        """Take in how far the trigger has come."""
-        with self._lock:
-            now = self._clock.now()
-            catch_up = self._progress.catch_up.at(now, coverage.backlog_span.total_seconds())
-            self._progress = replace(self._progress, at=now, catch_up=catch_up)
-            self._write()
-
     def promised(self, bound: float) -> None:
-        """Take in within what multiple of their lateness late rows are found."""
         with self._lock:
             self._progress = replace(self._progress, bound=bound)
             self._write()
@@ -140,27 +152,26 @@ class Journal:
                 "usual_lag": self._progress.usual_lag.total_seconds(),
             },
         }
-        # Nobody needs the journal to go on. A failure of the storage is logged by those who need that; the
-        # next write holds this one's news, too.
+        # A failure of the storage is logged where the state is written.
         with suppress(Exception):
             self._storage.write(_RECORD, orjson.dumps(document))
 
 
-def read_diary(storage: Storage) -> Diary:
-    """What a trigger noted in ``storage``; without a usable record, nothing."""
+def read_activity(storage: Storage) -> Activity:
+    """The activity that a trigger noted in ``storage``; without a usable record, an empty one."""
     try:
         document = orjson.loads(storage.read(_RECORD) or b"{}")
         problems = tuple(_problem(each) for each in document.get("problems", ())[-MOST_PROBLEMS:])
         progress = document.get("progress")
-        return Diary(problems, _progress(progress) if progress else None)
+        return Activity(problems, _progress(progress) if progress else None)
     except (StorageFailed, ValueError, TypeError, KeyError, AttributeError, OverflowError):
-        return Diary()
+        return Activity()
 
 
 def _problem(entry: Mapping[str, Any]) -> Problem:
     level, text = entry["level"], entry["text"]
     if level not in _PROBLEMS or not isinstance(text, str):
-        raise ValueError("a problem that was not noted here")
+        raise ValueError("not a problem of an activity log")
     return Problem(
         _instant(entry["at"]), level, printable(text, LONGEST_LINE), _count(entry["times"])
     )

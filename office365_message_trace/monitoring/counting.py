@@ -1,31 +1,22 @@
-"""Counts at the edges: requests by what came of them, and what the storage was asked for."""
+"""Counts requests by their outcome, and accesses to the storage."""
 
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
+from office365_message_trace.collect.monitor import Monitor
 from office365_message_trace.errors import StorageFailed, Unavailable
 from office365_message_trace.storage.base import Storage
 from office365_message_trace.transport.client import Http, Pending, Request
 from office365_message_trace.transport.session import Answer
 
 OUTCOMES = ("ok", "throttled", "refused", "failed", "no_answer")
-"""What can come of a request."""
+"""Outcomes of a request."""
 
 _T = TypeVar("_T")
 
 
-class Meter(Protocol):
-    """Who counts."""
-
-    def request(self, api: str, outcome: str) -> None:
-        """A request to ``api`` ended in ``outcome``, one of `OUTCOMES`."""
-
-    def stored(self, writes: int = 0, failures: int = 0) -> None:
-        """The storage took ``writes`` or failed ``failures`` times."""
-
-
 def outcome(status: int) -> str:
-    """What a status means for whoever looks at the numbers."""
+    """The outcome of a request that was answered with ``status``."""
     if status < 300:
         return "ok"
     if status == 429:
@@ -33,13 +24,13 @@ def outcome(status: int) -> str:
     return "refused" if 400 <= status < 500 else "failed"
 
 
-class MeteredHttp:
+class CountingHttp:
     """The same `Http`, its answers counted as those of ``api``."""
 
-    def __init__(self, http: Http, api: str, meter: Meter) -> None:
+    def __init__(self, http: Http, api: str, monitor: Monitor) -> None:
         self._http = http
         self._api = api
-        self._meter = meter
+        self._monitor = monitor
 
     def begin(self, request: Request) -> Pending:
         pending = self._http.begin(request)
@@ -48,20 +39,20 @@ class MeteredHttp:
             try:
                 answer = pending()
             except Unavailable:
-                self._meter.request(self._api, "no_answer")
+                self._monitor.request(self._api, "no_answer")
                 raise
-            self._meter.request(self._api, outcome(answer.status))
+            self._monitor.request(self._api, outcome(answer.status))
             return answer
 
         return wait
 
 
-class MeteredStorage:
+class CountingStorage:
     """The same storage, its writes and its failures counted."""
 
-    def __init__(self, storage: Storage, meter: Meter) -> None:
+    def __init__(self, storage: Storage, monitor: Monitor) -> None:
         self._storage = storage
-        self._meter = meter
+        self._monitor = monitor
 
     def read(self, name: str) -> bytes | None:
         return self._counted(lambda: self._storage.read(name), writes=0)
@@ -82,7 +73,7 @@ class MeteredStorage:
         try:
             result = action()
         except StorageFailed:
-            self._meter.stored(failures=1)
+            self._monitor.stored(failures=1)
             raise
-        self._meter.stored(writes=writes)
+        self._monitor.stored(writes=writes)
         return result

@@ -16,9 +16,10 @@ from sekoia_automation.connector.metrics import MetricsMixin
 
 from office365_message_trace.clock import Clock
 from office365_message_trace.collect.coverage import Coverage, Kind, Policy
+from office365_message_trace.collect.monitor import Monitor
 from office365_message_trace.collect.freshness import BANDS, waits
 from office365_message_trace.microsoft.request_budget import RequestBudget
-from office365_message_trace.model import Event, milliseconds
+from office365_message_trace.model import Delivery, Event, milliseconds
 from office365_message_trace.monitoring.counting import OUTCOMES
 from office365_message_trace.storage.base import Damage
 
@@ -136,8 +137,8 @@ _REPAIRS = Counter(
 )
 
 
-class Telemetry:
-    """Counts what happens; it is the pusher's `Deliveries`, the collector's `Progress` and a `Meter`.
+class Metrics(Monitor):
+    """Turns reports into metrics.
 
     The intake key is a credential: the label of the SDK's metrics shows a digest of it.
     """
@@ -156,23 +157,18 @@ class Telemetry:
         for damage in Damage:
             _REPAIRS.labels(damage.value)
 
-    def accepted(self, events: int, seconds: float) -> None:
-        """``events`` were accepted by the intake, which took ``seconds``."""
-        _SDK.put_forwarded_events(self._label, events)
-        _SDK.put_forward_events_duration(self._label, seconds)
-        _DELIVERED.set(self._clock.now().timestamp())
-
-    def not_accepted(self, events: int) -> None:
-        """``events`` were refused, this time, by an intake that accepts others."""
-        _EVENTS_REFUSED.inc(events)
+    def delivered(self, delivery: Delivery) -> None:
+        _EVENTS_REFUSED.inc(len(delivery.refused))
+        if delivery.accepted:
+            _SDK.put_forwarded_events(self._label, len(delivery.accepted))
+            _SDK.put_forward_events_duration(self._label, delivery.seconds)
+            _DELIVERED.set(self._clock.now().timestamp())
 
     def discarded(self, events: int) -> None:
-        """``events`` that the intake refused were given up."""
         _SDK.put_discarded_events(self._label, events)
         _LEFT_OUT.inc(events)
 
     def covered(self, coverage: Coverage, now: datetime) -> None:
-        """What has been read at ``now``. How far behind that is goes on growing until told anew."""
         self._coverage = coverage
         _SDK.put_events_lag(self._label, (now - coverage.live).total_seconds())
         _FINAL.set(coverage.oldest.timestamp())
@@ -180,8 +176,7 @@ class Telemetry:
         _GAPS.set(_seconds(gap.window.span for gap in coverage.gaps))
         _READ.set(coverage.read_at.timestamp())
 
-    def page(self, kind: Kind, rows: int, forwarded: Sequence[Event], now: datetime) -> None:
-        """A page of ``rows`` was delivered by ``now``; ``forwarded`` of them were not known."""
+    def page(self, kind: Kind, rows: int, forwarded: list[Event], now: datetime) -> None:
         _PAGES.labels(kind.value).inc()
         _ROWS.labels(kind.value).inc(rows)
         _KNOWN.labels(kind.value).inc(rows - len(forwarded))
@@ -192,7 +187,6 @@ class Telemetry:
             self._observe_waits(forwarded, now)
 
     def promised(self, bound: float) -> None:
-        """Rows that Microsoft shows late are found within ``bound`` times their lateness."""
         _BOUND.set(bound)
 
     def _observe_waits(self, forwarded: Sequence[Event], now: datetime) -> None:
@@ -203,24 +197,17 @@ class Telemetry:
             _WAIT.observe(several, band)
 
     def refused(self, kind: Kind, refused: bool) -> None:
-        """Whether windows of ``kind`` are refused, by whomever."""
         _REFUSED.labels(kind.value).set(refused)
 
     def repaired(self, damage: Damage) -> None:
-        """The trigger's state was damaged, which was made up for."""
         _REPAIRS.labels(damage.value).inc()
 
     def request(self, api: str, outcome: str) -> None:
-        """A request to ``api`` ended in ``outcome``.
-
-        The other outcomes show as zero from then on: a rate needs a sample before the first one.
-        """
-        for each in OUTCOMES:
+        for each in OUTCOMES:  # which show as zero from then on: a rate needs a sample before the first
             _REQUESTS.labels(api, each)
         _REQUESTS.labels(api, outcome).inc()
 
     def stored(self, writes: int = 0, failures: int = 0) -> None:
-        """The storage took ``writes`` or failed ``failures`` times."""
         _WRITES.inc(writes)
         _FAILURES.inc(failures)
 

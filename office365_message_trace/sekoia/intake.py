@@ -2,7 +2,6 @@
 
 import gzip
 from collections.abc import Iterable, Iterator
-from typing import Protocol
 
 import orjson
 
@@ -32,16 +31,6 @@ SOME_REFUSED = (
 )
 
 
-class Deliveries(Protocol):
-    """Counts what happens to events."""
-
-    def accepted(self, events: int, seconds: float) -> None:
-        """``events`` were accepted by the intake, which took ``seconds``."""
-
-    def not_accepted(self, events: int) -> None:
-        """``events`` were refused, this time, by an intake that accepts others."""
-
-
 class BatchPusher:
     """Posts events to ``{intake_server}/batch`` with ``intake_key``.
 
@@ -60,7 +49,6 @@ class BatchPusher:
         transport: Transport,
         clock: Clock,
         log: Log,
-        deliveries: Deliveries,
         intake_format: str,
     ) -> None:
         self._url = intake_server.rstrip("/") + "/batch"
@@ -69,7 +57,6 @@ class BatchPusher:
         self._transport = transport
         self._clock = clock
         self._log = log
-        self._deliveries = deliveries
         self._intake_format = intake_format
         self._rejected = RejectedEvents()
         self._compressed = True
@@ -112,9 +99,8 @@ class BatchPusher:
             else:
                 refusals += 1
             if answered.accepted:
-                self._deliveries.accepted(len(answered.accepted), self._seconds)
-                self._seconds = 0.0
-                yield Delivery(answered.accepted, [])
+                seconds, self._seconds = self._seconds, 0.0
+                yield Delivery(answered.accepted, [], seconds)
             if refusals >= _REFUSALS and not any_accepted:
                 break
         if refused or refusals:
@@ -136,7 +122,6 @@ class BatchPusher:
         if not any_accepted:
             refused = events  # those that were refused before and could not be tried, too
         if refused:
-            self._deliveries.not_accepted(len(refused))
             yield Delivery([], refused)
 
     def _post(self, batch: list[Event]) -> Verdict:

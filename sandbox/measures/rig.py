@@ -180,12 +180,6 @@ class Rig:
         """Told by the collector."""
         self.figures.read += rows
 
-    def refused(self, kind: Kind, refused: bool) -> None:
-        """Told by the collector; nothing is refused here."""
-
-    def discarded(self, events: int) -> None:
-        """Told by the collector; no event is refused here."""
-
     def promised(self, bound: float) -> None:
         """Told by the collector."""
         self.figures.bound = bound

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from office365_message_trace.collect.monitor import Monitor
+from office365_message_trace.model import Delivery
+from office365_message_trace.wiring import run_collector
 from office365_message_trace.collect.checkpoint_store import StateStore
 from office365_message_trace.collect.collector import Collector
 from office365_message_trace.collect.coverage import Coverage, Kind
@@ -120,50 +123,18 @@ class World:
         budget = RequestBudget(own, clock, policy.frequency)
         source = self._source(budget, clock)
         now = learn_time(source, clock)
-        store, ledger = StateStore(storage, self._log), Ledger(storage)
-        coverage = opening_coverage(
-            store,
-            ledger,
-            shared if self.place is self.places[0] else None,
-            policy,
-            settings.first_start,
-            now,
-            self._log,
-        )
-        Collector(
+        run_collector(
             source,
             self._pusher(settings, owner, clock),
-            ledger,
-            store,
+            storage,
+            budget,
             policy,
+            now - settings.first_start,
             clock,
             self._log,
-            self,
-            lambda: budget.daily,
-        ).run(coverage)
-
-    def covered(self, coverage: Coverage, now: datetime) -> None:
-        """Told by the collector; the judge does not listen to it."""
-
-    def page(self, kind: Kind, rows: int, forwarded: list[Event], now: datetime) -> None:
-        """Told by the collector."""
-
-    def refused(self, kind: Kind, refused: bool) -> None:
-        """Told by the collector."""
-
-    def promised(self, bound: float) -> None:
-        """Told by the collector; the judge has bounds of its own."""
-
-    def accepted(self, events: int, seconds: float) -> None:
-        """Told by the pusher; the judge does not listen to it."""
-
-    def not_accepted(self, events: int) -> None:
-        """Told by the pusher."""
-        self.witness.faults["events refused"] += events
-
-    def discarded(self, events: int) -> None:
-        """Told when events are given up."""
-        self.witness.faults["events discarded"] += events
+            _Witnessed(self.witness),
+            shared if self.place is self.places[0] else None,
+        )
 
     def _place(self, name: str, mail: MailFlowOptions) -> Place:
         scenario = self.scenario
@@ -237,7 +208,6 @@ class World:
             transport,
             clock,
             self._log,
-            self,
             INTAKE_FORMATS["reporting"],
         )
 
@@ -249,3 +219,16 @@ class World:
         if "unexpected fault" in text:
             raise AssertionError(text)
         self.witness.note(self.clock.ms, level, len(text))
+
+
+class _Witnessed(Monitor):
+    """Counts refused events as faults. The judge listens to nothing else that the collector reports."""
+
+    def __init__(self, witness: Witness) -> None:
+        self._faults = witness.faults
+
+    def delivered(self, delivery: Delivery) -> None:
+        self._faults["events refused"] += len(delivery.refused)
+
+    def discarded(self, events: int) -> None:
+        self._faults["events discarded"] += events

@@ -15,6 +15,8 @@ from email.utils import format_datetime
 
 from pyrate_limiter import BucketFullException
 
+from office365_message_trace.collect.monitor import Monitor
+from office365_message_trace.wiring import run_collector
 from office365_message_trace.collect.checkpoint_store import StateStore
 from office365_message_trace.collect.collector import Collector
 from office365_message_trace.collect.coverage import Coverage, Gap, Kind, Policy
@@ -86,8 +88,7 @@ class Laboratory:
         self.storage = _MemoryStorage({})
         self.intake = Intake(lambda: self.clock.ms)
         self.logged: list[tuple[int, str, str]] = []
-        self.given_up_events = 0
-        """That the collector left out in the end."""
+        self.monitor = _GivenUp()
 
     def run(self, until: int) -> Laboratory:
         """The life of a process up to ``until``, in milliseconds since 1970."""
@@ -147,27 +148,15 @@ class Laboratory:
             for _, event in self.intake.accepted
         }
 
-    def covered(self, coverage: Coverage, now: datetime) -> None:
-        """Told by the collector."""
 
-    def page(self, kind: Kind, rows: int, forwarded: list[Event], now: datetime) -> None:
-        """Told by the collector."""
+class _GivenUp(Monitor):
+    """Counts the events that the collector leaves out in the end."""
 
-    def refused(self, kind: Kind, refused: bool) -> None:
-        """Told by the collector."""
-
-    def promised(self, bound: float) -> None:
-        """Told by the collector."""
+    def __init__(self) -> None:
+        self.events = 0
 
     def discarded(self, events: int) -> None:
-        """Told by the collector."""
-        self.given_up_events += events
-
-    def accepted(self, events: int, seconds: float) -> None:
-        """Told by the pusher."""
-
-    def not_accepted(self, events: int) -> None:
-        """Told by the pusher."""
+        self.events += events
 
 
 class _Process:
@@ -203,9 +192,6 @@ class _Process:
             Transport(http, "The service", clock, lab.log, None, _no_jitter), clock, lab.log
         )
         now = learn_time(source, clock)
-        store, ledger = StateStore(storage, lab.log), Ledger(storage)
-        start_time = timedelta(hours=lab.start_time)
-        coverage = opening_coverage(store, ledger, None, lab.settings, start_time, now, lab.log)
         intake = OwnedHttp(_IntakeHttp(lab), self._owner)
         pusher = BatchPusher(
             "https://intake.example",
@@ -214,20 +200,12 @@ class _Process:
             Transport(intake, "The intake", clock, lab.log, None, _no_jitter),
             clock,
             lab.log,
-            lab,
             INTAKE_FORMATS["reporting"],
         )
-        Collector(
-            source,
-            pusher,
-            ledger,
-            store,
-            lab.settings,
-            clock,
-            lab.log,
-            lab,
-            lambda: budget.daily,
-        ).run(coverage)
+        start = now - timedelta(hours=lab.start_time)
+        run_collector(
+            source, pusher, storage, budget, lab.settings, start, clock, lab.log, lab.monitor
+        )
 
 
 class _MachineClock(VirtualClock):
