@@ -185,11 +185,13 @@ class Ledger:
             )
 
     def refused(self, window: Window) -> list[int]:
-        """The receive times in ``window`` of the rows that are owed: the intake has refused an event of
-        them, and accepted none since. One for each row, in milliseconds.
+        """The receive times in ``window``, without its end, of the rows that are owed: the intake has refused
+        an event of them, and accepted none since. One for each row, in milliseconds.
+
+        A row of the millisecond at the end may be shown by the next window only: services know finer times.
         """
-        asked = range(milliseconds(window.start), milliseconds(window.end) + 1)
-        numbers = range(_number(asked[0]), _number(asked[-1]) + 1)
+        first, end = milliseconds(window.start), milliseconds(window.end)
+        asked, numbers = range(first, end), range(_number(first), _number(end) + 1)
         times: list[int] = []
         for number in sorted(filter(numbers.__contains__, self._parts)):
             bucket = self._bucket(number)

@@ -171,6 +171,30 @@ def test_a_refused_event_keeps_only_its_own_millisecond_declared() -> None:
     assert [gap.cause for gap in lab.gaps] == [Cause.REFUSED]
 
 
+def test_a_refused_event_is_not_declared_by_the_window_that_ends_with_its_millisecond() -> None:
+    """Services know finer times than they show: such a window does not show it, though it is the last read
+    for as long as the event's own millisecond cannot be read."""
+    service = Service("graph", _mail(600))
+    service.reporting_format = True
+    service.shown = lambda asked, rows: [row for row in rows if row.received < asked.end]
+    at = T0 + 100 * S
+
+    def unreadable(asked: Asked, rows: list[Mail]) -> Answer | None:
+        fails = asked.start <= at < asked.end and T0 + 16 * M < asked.now < T0 + 12 * H
+        return Answer(500, {}, b"") if fails else None
+
+    service.instead = unreadable
+    lab = Laboratory(service)
+    _refusing(lab, lambda name: name == "r100" and lab.clock.ms < T0 + 30 * M)
+    lab.run(T0 + 11 * H)
+    assert [row.id for row in lab.missing()] == ["r100"]
+    assert [gap.cause for gap in lab.gaps] == [Cause.UNREADABLE]
+    assert lab.given_up_events == 0
+    lab.run(T0 + 24 * H)
+    assert lab.missing() == []
+    assert lab.gaps == ()
+
+
 def test_an_event_that_is_taken_in_the_end_closes_its_gap() -> None:
     lab = Laboratory(Service("reporting", _mail(600)), policy(lookback=2))
     _refusing(lab, lambda name: name == "r100" and lab.clock.ms < T0 + 6 * H)

@@ -321,14 +321,21 @@ def test_a_row_that_is_refused_again_costs_no_other_record(tmp_path: Path) -> No
     assert ledger.refused(ALL) == [SOON]
 
 
-def test_what_is_owed_is_asked_for_by_a_closed_window(tmp_path: Path) -> None:
+def test_what_is_owed_at_the_bound_of_two_windows_is_owed_in_the_later_one(tmp_path: Path) -> None:
     times = [SOON, SOON + 1, SOON + 2, SOON + BUCKET, SOON + 2 * BUCKET]
     ledger = Ledger(FolderStorage(tmp_path))
     refuse(ledger, [row(at, **NAMED) for at in times])
     accept(ledger, [row(at + 7, Subject="accepted") for at in times])
     assert ledger.refused(ALL) == times
-    assert ledger.refused(Window(NOON + MILLISECOND, NOON + BUCKET_SPAN)) == times[1:4]
-    assert ledger.refused(Window(NOON - BUCKET_SPAN, NOON - MILLISECOND)) == []
+    bounds = NOON + MILLISECOND, NOON + BUCKET_SPAN, NOON + 2 * BUCKET_SPAN
+    parts = ALL.divided_at(*bounds)
+    assert [ledger.refused(part) for part in parts] == [
+        times[:1],
+        times[1:3],
+        times[3:4],
+        times[4:],
+    ]
+    assert ledger.refused(Window(NOON, NOON)) == []
 
 
 def test_a_refused_change_leaves_known_what_was_accepted_and_can_be_taken_back(
