@@ -5,22 +5,20 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import suppress
 from datetime import datetime, timedelta
+from math import inf
 from threading import Event
 
 from benchmarks.job import BATCH_EVENTS, LATEST_MAIL_AGE_MINUTES, Job
 from benchmarks.measure import Usage, measured
 from office365_message_trace.clock import SystemClock
-from office365_message_trace.collect.checkpoint_store import StateStore
-from office365_message_trace.collect.collector import Collector
-from office365_message_trace.collect.coverage import Coverage, Policy
-from office365_message_trace.collect.ledger import Ledger
+from office365_message_trace.collect.coverage import Policy
 from office365_message_trace.errors import Stopped
 from office365_message_trace.microsoft.auth import EntraAuth
 from office365_message_trace.microsoft.endpoints import Endpoints
 from office365_message_trace.microsoft.reporting import ReportingClient
-from office365_message_trace.microsoft.request_budget import MOST_REQUESTS
-from office365_message_trace.monitoring.metrics import Telemetry
+from office365_message_trace.monitoring.metrics import Metrics
 from office365_message_trace.sekoia.intake import BatchPusher
 from office365_message_trace.sekoia.intake_formats import INTAKE_FORMATS
 from office365_message_trace.storage.location import storage_at
@@ -29,6 +27,7 @@ from office365_message_trace.transport.client import RequestsHttp
 from office365_message_trace.transport.retry import Transport
 from office365_message_trace.transport.session import TimeoutSession
 from office365_message_trace.triggers import spare_the_garbage_collector
+from office365_message_trace.wiring import run_collector
 
 POLICY = Policy(
     delay=timedelta(minutes=LATEST_MAIL_AGE_MINUTES),
@@ -58,16 +57,13 @@ def collect(job: Job) -> Usage:
 
     def work() -> None:
         spare_the_garbage_collector()
-        collector = _collector(job)
-        try:
-            collector.run(Coverage.starting(job.start))
-        except Stopped:
-            return
+        with suppress(Stopped):
+            _collect(job)
 
     return measured(work)
 
 
-def _collector(job: Job) -> Collector:
+def _collect(job: Job) -> None:
     site = job.site
     clock = OnceThrough(job.end + POLICY.delay)
     auth = EntraAuth(
@@ -77,11 +73,9 @@ def _collector(job: Job) -> Collector:
         site.client_secret,
         Endpoints().reporting_scope,
     )
-    telemetry = Telemetry(site.intake_key, POLICY, clock)
     microsoft = Transport(RequestsHttp(TimeoutSession(), auth), "Microsoft", clock, _say, auth)
     sekoia = Transport(RequestsHttp(TimeoutSession()), "Sekoia.io", clock, _say)
-    storage = RetryingStorage(storage_at(job.folder), clock, _say)
-    return Collector(
+    run_collector(
         ReportingClient(site.reporting_url, microsoft, clock, _say),
         BatchPusher(
             site.intake_url,
@@ -90,16 +84,15 @@ def _collector(job: Job) -> Collector:
             sekoia,
             clock,
             _say,
-            telemetry,
             INTAKE_FORMATS["reporting"],
         ),
-        Ledger(storage),
-        StateStore(storage, _say),
+        RetryingStorage(storage_at(job.folder), clock, _say),
+        lambda: inf,
         POLICY,
+        job.start,
         clock,
         _say,
-        telemetry,
-        lambda: MOST_REQUESTS,
+        Metrics(site.intake_key, POLICY, clock),
     )
 
 

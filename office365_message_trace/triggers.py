@@ -15,12 +15,8 @@ from sekoia_automation.module import LogLevelStr
 from sekoia_automation.trigger import LivenessHandler, Trigger
 
 from office365_message_trace.clock import Clock, SystemClock
-from office365_message_trace.collect.checkpoint_store import StateStore
-from office365_message_trace.collect.collector import Collector
-from office365_message_trace.collect.ledger import Ledger
 from office365_message_trace.collect.monitor import Monitors
 from office365_message_trace.collect.ownership import OwnedStorage, Ownership
-from office365_message_trace.collect.resume import opening_coverage
 from office365_message_trace.errors import (
     MessageTraceError,
     Replaced,
@@ -31,7 +27,6 @@ from office365_message_trace.errors import (
 from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.microsoft.endpoints import Endpoints
 from office365_message_trace.microsoft.first_answer import learn_time
-from office365_message_trace.model import Log
 from office365_message_trace.monitoring.activity_log import ActivityLog
 from office365_message_trace.monitoring.error_reports import (
     disable_trace_propagation,
@@ -59,7 +54,9 @@ from office365_message_trace.untrusted_text import LONGEST_LINE, printable
 from office365_message_trace.wiring import Wiring, place_of, run_collector
 
 STOP_GRACE = 0.3  # seconds for a request under way to end; what it did not confirm is done again
-LOG_GRACE = 0.15  # seconds for the last log lines, the activity log and the reports of errors to leave
+LOG_GRACE = (
+    0.15  # seconds for the last log lines, the activity log and the reports of errors to leave
+)
 UNHURRIED_LOG_GRACE = 5.0  # seconds, of a process that ends without being asked to
 
 _ATTEMPTS_AT_SECRETS = 5  # for about half a minute; then the platform starts the process again
@@ -247,7 +244,7 @@ class MessageTraceTrigger(Trigger):
             source,
             parts.pusher(intake),
             parts.storage,
-            parts.budget,
+            lambda: parts.budget.daily,
             settings.policy,
             now - settings.first_start,
             clock,

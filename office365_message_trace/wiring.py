@@ -1,18 +1,19 @@
 """Puts a collector together, for triggers and the command line, and runs it, for everybody."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
-from office365_message_trace.collect.checkpoint_store import COPIES, StateStore
 from office365_message_trace.clock import Clock
+from office365_message_trace.collect.checkpoint_store import COPIES, StateStore
 from office365_message_trace.collect.collector import Collector, Pusher, Source
 from office365_message_trace.collect.coverage import Policy
 from office365_message_trace.collect.ledger import Ledger
 from office365_message_trace.collect.monitor import Monitor
-from office365_message_trace.collect.resume import opening_coverage
 from office365_message_trace.collect.ownership import OwnedHttp, OwnedStorage, Ownership
+from office365_message_trace.collect.resume import opening_coverage
 from office365_message_trace.collect.tenant_folders import Identity, Place, find_place
 from office365_message_trace.errors import StorageFailed
 from office365_message_trace.microsoft.auth import BasicAuth, EntraAuth, Signer
@@ -131,7 +132,9 @@ class Wiring:
 
     def pusher(self, intake_server: str) -> BatchPusher:
         """The way to the intake at ``intake_server``."""
-        http = CountingHttp(RequestsHttp(TimeoutSession(LONGEST_ANSWER)), "intake", self._monitor)
+        http: Http = CountingHttp(
+            RequestsHttp(TimeoutSession(LONGEST_ANSWER)), "intake", self._monitor
+        )
         if self._owner:
             http = OwnedHttp(http, self._owner)
         transport = Transport(http, INTAKE, self._clock, self._log)
@@ -194,7 +197,7 @@ def run_collector(  # noqa: PLR0913, PLR0917  # each is a part of its own
     source: Source,
     pusher: Pusher,
     storage: Storage,
-    budget: RequestBudget,
+    granted: Callable[[], float],
     policy: Policy,
     start: datetime,
     clock: Clock,
@@ -204,7 +207,7 @@ def run_collector(  # noqa: PLR0913, PLR0917  # each is a part of its own
 ) -> None:
     """Collect from where the state in ``storage``, which retries, says, until `Stopped`.
 
-    A first start begins at ``start``, or where the former module stopped, whose state lies in
+    ``granted`` tells how many requests a day Microsoft grants at present. A first start begins at ``start``, or where the former module stopped, whose state lies in
     ``predecessor``.
     """
     monitor = monitor or Monitor()
@@ -212,9 +215,7 @@ def run_collector(  # noqa: PLR0913, PLR0917  # each is a part of its own
     coverage = opening_coverage(
         store, ledger, predecessor, policy, start, clock.now(), log, monitor
     )
-    collector = Collector(
-        source, pusher, ledger, store, policy, clock, log, monitor, lambda: budget.daily
-    )
+    collector = Collector(source, pusher, ledger, store, policy, clock, log, monitor, granted)
     collector.run(coverage)
 
 

@@ -2,9 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 
+from office365_message_trace.collect.monitor import Monitor
 from office365_message_trace.errors import Stopped
 from office365_message_trace.microsoft.rows import REPORTING_ROWS
 from office365_message_trace.model import Row, Window
+from office365_message_trace.storage.base import Damage
 
 NOON = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
 
@@ -59,3 +61,13 @@ def row(received: int, **fields: object) -> Row:
 def minutes(start: float, end: float) -> Window:
     """The window between two numbers of minutes after `NOON`."""
     return Window(NOON + timedelta(minutes=start), NOON + timedelta(minutes=end))
+
+
+class Repairs(Monitor):
+    """Keeps the damage that was repaired."""
+
+    def __init__(self, repaired: list[Damage]) -> None:
+        self._repaired = repaired
+
+    def repaired(self, damage: Damage) -> None:
+        self._repaired.append(damage)

@@ -29,7 +29,7 @@ SUFFIXES = ("_bucket", "_sum", "_count", "_created")
 def registered() -> dict[str, tuple[str, set[str]]]:
     """Type and labels of each metric, as a scrape shows them, from a process of its own."""
     script = (
-        "from office365_message_trace.monitoring.metrics import Telemetry\n"
+        "from office365_message_trace.monitoring.metrics import Metrics\n"
         "from prometheus_client import REGISTRY\n"
         "import json\n"
         "from office365_message_trace.clock import SystemClock\n"
@@ -37,7 +37,7 @@ def registered() -> dict[str, tuple[str, set[str]]]:
         "from datetime import UTC, datetime, timedelta\n"
         "from threading import Event\n"
         "policy = Policy(*[timedelta(minutes=n) for n in (5, 1, 60)])\n"
-        "t = Telemetry('key', policy, SystemClock(Event(), lambda: None))\n"
+        "t = Metrics('key', policy, SystemClock(Event(), lambda: None))\n"
         "t.request('graph', 'ok')\n"
         "t.page(Kind.LIVE, 0, [], datetime.now(UTC))\n"
         "print(json.dumps([[f.name, f.type, sorted({l for s in f.samples for l in s.labels})]"

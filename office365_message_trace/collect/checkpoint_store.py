@@ -5,7 +5,6 @@ counts. Falling back to the older one costs a few reads: the ledger knows what w
 """
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any

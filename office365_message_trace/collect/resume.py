@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 
 from office365_message_trace.collect.checkpoint_store import StateStore, predecessor_edge
 from office365_message_trace.collect.coverage import Coverage, Policy
-from office365_message_trace.collect.monitor import Monitor
 from office365_message_trace.collect.ledger import Ledger
+from office365_message_trace.collect.monitor import Monitor
 from office365_message_trace.model import Log
 from office365_message_trace.storage.base import Damage, Storage
 

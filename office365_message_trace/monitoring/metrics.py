@@ -16,8 +16,8 @@ from sekoia_automation.connector.metrics import MetricsMixin
 
 from office365_message_trace.clock import Clock
 from office365_message_trace.collect.coverage import Coverage, Kind, Policy
-from office365_message_trace.collect.monitor import Monitor
 from office365_message_trace.collect.freshness import BANDS, waits
+from office365_message_trace.collect.monitor import Monitor
 from office365_message_trace.microsoft.request_budget import RequestBudget
 from office365_message_trace.model import Delivery, Event, milliseconds
 from office365_message_trace.monitoring.counting import OUTCOMES
@@ -203,7 +203,9 @@ class Metrics(Monitor):
         _REPAIRS.labels(damage.value).inc()
 
     def request(self, api: str, outcome: str) -> None:
-        for each in OUTCOMES:  # which show as zero from then on: a rate needs a sample before the first
+        for (
+            each
+        ) in OUTCOMES:  # which show as zero from then on: a rate needs a sample before the first
             _REQUESTS.labels(api, each)
         _REQUESTS.labels(api, outcome).inc()
 

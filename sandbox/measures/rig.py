@@ -8,16 +8,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
 
-from office365_message_trace.collect.checkpoint_store import StateStore
-from office365_message_trace.collect.collector import Collector
 from office365_message_trace.collect.coverage import Coverage, Kind, Policy
-from office365_message_trace.collect.ledger import Ledger
+from office365_message_trace.collect.monitor import Monitor
 from office365_message_trace.errors import Stopped
 from office365_message_trace.microsoft.request_budget import RequestBudget
 from office365_message_trace.model import Delivery, Event
 from office365_message_trace.transport.client import Request
 from office365_message_trace.transport.retry import Transport
 from office365_message_trace.transport.session import Answer
+from office365_message_trace.wiring import run_collector
 from sandbox.clock import MILLISECOND, to_ms
 from sandbox.forms import GraphForm
 from sandbox.graph import GraphOptions, GraphService
@@ -69,7 +68,7 @@ class Figures:
         return self.live + self.past
 
 
-class Rig:
+class Rig(Monitor):
     """One tenant, one service, one collector that begins `backlog` ago.
 
     `page_size` None: pages as the service really has them.
@@ -126,30 +125,31 @@ class Rig:
         )
         self._http = http
         transport = Transport(http, "Microsoft", self.clock, _unsaid, credentials)
-        self._coverage = Coverage.starting(START - backlog)
+        self._start = START - backlog
         self._counting_from_ms: int | None = None
         self.accepted: Callable[[Event, int], None] = lambda event, ms: None
         """Told of each event and when it was accepted, while it is counted."""
         self.watch: Callable[[], None] = lambda: None
         """Called when the collector holds the most: while it delivers."""
-        self._collector = Collector(
-            self._service.client(transport, self.clock, _unsaid),
-            self,
-            Ledger(self.storage),
-            StateStore(self.storage, _unsaid),
-            self._policy,
-            self.clock,
-            _unsaid,
-            self,
-            lambda: budget.daily,
-        )
+        self._source = self._service.client(transport, self.clock, _unsaid)
+        self._budget = budget
 
     def run(self, lasts: timedelta, after: timedelta = timedelta(0)) -> Figures:
         """Collect, once, and tell what it took for that long, beginning `after` the start."""
         self._counting_from_ms = self.clock.ms + after // MILLISECOND
         self.clock.stop_ms = self._counting_from_ms + lasts // MILLISECOND
         with suppress(Stopped):
-            self._collector.run(self._coverage)
+            run_collector(
+                self._source,
+                self,
+                self.storage,
+                lambda: self._budget.daily,
+                self._policy,
+                self._start,
+                self.clock,
+                _unsaid,
+                self,
+            )
         self.figures.refused = len(self._witness.over_quota) - self._refused_before
         return self.figures
 
@@ -166,7 +166,6 @@ class Rig:
             yield Delivery(batch, [])
 
     def covered(self, coverage: Coverage, now: datetime) -> None:
-        """Told by the collector before each step."""
         if self._counting_from_ms is None:
             late = now - coverage.live - self._policy.delay - self._policy.frequency
             self.figures.worst_lag = max(self.figures.worst_lag, late.total_seconds())
@@ -177,11 +176,9 @@ class Rig:
             self.storage.traffic = self.figures.traffic
 
     def page(self, kind: Kind, rows: int, forwarded: list[Event], now: datetime) -> None:
-        """Told by the collector."""
         self.figures.read += rows
 
     def promised(self, bound: float) -> None:
-        """Told by the collector."""
         self.figures.bound = bound
 
 

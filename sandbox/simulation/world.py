@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from office365_message_trace.collect.monitor import Monitor
-from office365_message_trace.model import Delivery
-from office365_message_trace.wiring import run_collector
-from office365_message_trace.collect.checkpoint_store import StateStore
-from office365_message_trace.collect.collector import Collector
-from office365_message_trace.collect.coverage import Coverage, Kind
-from office365_message_trace.collect.ledger import Ledger
 from office365_message_trace.collect.ownership import OwnedHttp, OwnedStorage, Ownership
-from office365_message_trace.collect.resume import opening_coverage
 from office365_message_trace.collect.tenant_folders import Identity, find_place
 from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.microsoft.first_answer import learn_time
 from office365_message_trace.microsoft.odata import ODataClient
 from office365_message_trace.microsoft.request_budget import RequestBudget
-from office365_message_trace.model import Event
+from office365_message_trace.model import Delivery
 from office365_message_trace.sekoia.intake import BatchPusher
 from office365_message_trace.sekoia.intake_formats import INTAKE_FORMATS
 from office365_message_trace.storage.wrappers import RetryingStorage
 from office365_message_trace.transport.retry import Transport
+from office365_message_trace.wiring import run_collector
 from sandbox.graph import GraphService
 from sandbox.intake import Intake, IntakeOptions
 from sandbox.mailflow import MailFlow, MailFlowOptions
@@ -127,7 +120,7 @@ class World:
             source,
             self._pusher(settings, owner, clock),
             storage,
-            budget,
+            lambda: budget.daily,
             policy,
             now - settings.first_start,
             clock,

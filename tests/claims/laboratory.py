@@ -15,27 +15,23 @@ from email.utils import format_datetime
 
 from pyrate_limiter import BucketFullException
 
-from office365_message_trace.collect.monitor import Monitor
-from office365_message_trace.wiring import run_collector
 from office365_message_trace.collect.checkpoint_store import StateStore
-from office365_message_trace.collect.collector import Collector
-from office365_message_trace.collect.coverage import Coverage, Gap, Kind, Policy
-from office365_message_trace.collect.ledger import Ledger
+from office365_message_trace.collect.coverage import Coverage, Gap, Policy
+from office365_message_trace.collect.monitor import Monitor
 from office365_message_trace.collect.ownership import OwnedHttp, OwnedStorage, Ownership
-from office365_message_trace.collect.resume import opening_coverage
 from office365_message_trace.collect.tenant_folders import Identity, find_place
 from office365_message_trace.errors import Replaced, Stopped, Unavailable
 from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.microsoft.first_answer import learn_time
 from office365_message_trace.microsoft.paced_http import USED_UP
 from office365_message_trace.microsoft.request_budget import BACKGROUND, LIVE, RequestBudget
-from office365_message_trace.model import Event
 from office365_message_trace.sekoia.intake import BatchPusher
 from office365_message_trace.sekoia.intake_formats import INTAKE_FORMATS
 from office365_message_trace.storage.wrappers import RetryingStorage
 from office365_message_trace.transport.client import PATIENCE, NotYet, Pending, Request
 from office365_message_trace.transport.retry import Transport
 from office365_message_trace.transport.session import Answer
+from office365_message_trace.wiring import run_collector
 from sandbox.clock import from_ms, to_ms
 from sandbox.simulation.clock import VirtualClock
 from sandbox.simulation.perils import Perils
@@ -204,7 +200,15 @@ class _Process:
         )
         start = now - timedelta(hours=lab.start_time)
         run_collector(
-            source, pusher, storage, budget, lab.settings, start, clock, lab.log, lab.monitor
+            source,
+            pusher,
+            storage,
+            lambda: budget.daily,
+            lab.settings,
+            start,
+            clock,
+            lab.log,
+            lab.monitor,
         )
 
 

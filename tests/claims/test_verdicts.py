@@ -57,7 +57,7 @@ def test_an_event_that_is_refused_for_a_while_is_not_lost(minutes: int, bad: set
     lab.run(T0 + 12 * H)
     assert lab.missing() == []
     assert lab.gaps == ()
-    assert lab.given_up_events == 0
+    assert lab.monitor.events == 0
 
 
 def test_an_event_that_is_always_refused_is_declared_when_its_time_is_final() -> None:
@@ -65,12 +65,12 @@ def test_an_event_that_is_always_refused_is_declared_when_its_time_is_final() ->
     lab = Laboratory(Service("reporting", [*_mail(600), *later]))
     _refusing(lab, lambda name: name == "r100")
     lab.run(T0 + 5 * H)
-    assert lab.given_up_events == 0
+    assert lab.monitor.events == 0
     lab.run(T0 + 12 * H)
     assert [row.id for row in lab.missing()] == ["r100"]
     (gap,) = lab.gaps
     assert gap.cause is Cause.REFUSED
-    assert lab.given_up_events == 1
+    assert lab.monitor.events == 1
     assert lab.said("error")
 
 
@@ -79,7 +79,7 @@ def test_after_a_restart_a_refused_event_is_declared_once_the_intake_accepts_ano
     lab = Laboratory(Service("reporting", [*_mail(600), Mail(T0 + 30 * H, "the next mail")]))
     _refusing(lab, lambda name: name == "r100")
     lab.run(T0 + 2 * H).run(T0 + 29 * H)
-    assert lab.given_up_events == 0
+    assert lab.monitor.events == 0
     assert lab.saved.oldest <= from_ms(T0 + 100 * S)
     assert any("accepts none of the events" in text for text in lab.said("error"))
     lab.run(T0 + 32 * H)
@@ -110,7 +110,7 @@ def test_a_refused_event_that_the_last_answer_leaves_out_is_declared_until_it_is
     assert left < lies
     assert [row.id for row in lab.missing()] == ["r100"]
     assert [gap.cause for gap in lab.gaps] == [Cause.REFUSED]
-    assert lab.given_up_events == 1
+    assert lab.monitor.events == 1
     assert any("does not accept one event" in text for text in lab.said("error"))
     lab.run(T0 + 20 * H)
     assert lab.missing() == []
@@ -133,7 +133,7 @@ def test_a_refused_change_that_is_taken_back_is_owed_no_longer_and_repeats_nothi
     assert any("but not all" in text for text in lab.said())
     assert _accepted(lab, "changing") == 1
     assert lab.gaps == ()
-    assert lab.given_up_events == (back > 6), "only final reads saw it go back"
+    assert lab.monitor.events == (back > 6), "only final reads saw it go back"
 
 
 def test_a_refused_change_is_declared_though_the_last_answer_shows_the_row_as_it_was() -> None:
@@ -189,7 +189,7 @@ def test_a_refused_event_is_not_declared_by_the_window_that_ends_with_its_millis
     lab.run(T0 + 11 * H)
     assert [row.id for row in lab.missing()] == ["r100"]
     assert [gap.cause for gap in lab.gaps] == [Cause.UNREADABLE]
-    assert lab.given_up_events == 0
+    assert lab.monitor.events == 0
     lab.run(T0 + 24 * H)
     assert lab.missing() == []
     assert lab.gaps == ()
@@ -256,7 +256,7 @@ def test_an_answer_without_any_id_is_not_believed() -> None:
     lab.intake.verdict = lambda events: ids([]) if lab.clock.ms < T0 + H else None
     lab.run(T0 + 5 * H)
     assert lab.missing() == []
-    assert lab.given_up_events == 0
+    assert lab.monitor.events == 0
 
 
 def test_an_answer_with_more_ids_than_events_accepts_them_once() -> None:

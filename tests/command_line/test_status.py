@@ -14,7 +14,7 @@ from office365_message_trace.collect.ledger import Ledger, stored_volume
 from office365_message_trace.collect.ownership import Ownership
 from office365_message_trace.collect.tenant_folders import Identity, find_place
 from office365_message_trace.model import Window, milliseconds
-from office365_message_trace.monitoring.activity_log import Journal
+from office365_message_trace.monitoring.activity_log import ActivityLog
 from office365_message_trace.storage.folder import FolderStorage
 from office365_message_trace.storage.wrappers import ReadOnlyStorage
 from sandbox.clock import wall_clock
@@ -39,9 +39,10 @@ def written_state(desk: Desk) -> FolderStorage:
     for days, cause in enumerate(Cause, start=30):
         lost = Window(now - timedelta(days=days, hours=1), now - timedelta(days=days))
         coverage = coverage.with_gap(Gap(lost, cause))
-    journal = Journal(storage, TurnedClock(now - timedelta(minutes=2)), POLICY)
-    StateStore(storage, Logbook(), journal.saved).save(coverage)
-    journal.note("The client secret has expired.", "critical")
+    activity = ActivityLog(storage, TurnedClock(now - timedelta(minutes=2)), POLICY, Logbook())
+    StateStore(storage, Logbook()).save(coverage)
+    activity.covered(coverage, now)
+    activity.note("The client secret has expired.", "critical")
     received = milliseconds(now)
     rows = [row(received, MessageTraceId=str(number)) for number in range(3)]
     ledger = Ledger(storage)
@@ -169,8 +170,9 @@ def test_fresh_mail_that_is_late_is_a_verdict(desk: Desk, minutes: int, late: bo
     """By `timedelta` and `frequency`, and what is an ordinary pause."""
     storage = FolderStorage(desk.data / "message_trace")
     then = wall_clock().replace(microsecond=0) - timedelta(minutes=minutes)
-    journal = Journal(storage, TurnedClock(then), POLICY)
-    StateStore(storage, Logbook(), journal.saved).save(Coverage.starting(then))
+    activity = ActivityLog(storage, TurnedClock(then), POLICY, Logbook())
+    StateStore(storage, Logbook()).save(Coverage.starting(then))
+    activity.covered(Coverage.starting(then), then)
     told, checked = desk.run("status"), desk.run("check")
     assert told.status == late
     assert desk.run("status", "--json").json["late"] is late
@@ -187,7 +189,7 @@ def test_how_soon_late_rows_are_found_is_told_and_warned_of_beyond_three_times_t
     desk: Desk, bound: float, said: str
 ) -> None:
     storage = written_state(desk)
-    Journal(storage, TurnedClock(wall_clock()), POLICY).promised(bound)
+    ActivityLog(storage, TurnedClock(wall_clock()), POLICY, Logbook()).promised(bound)
     told = desk.run("status")
     text = f"late rows: found within {said} times their lateness"
     assert text in told.out
@@ -201,8 +203,8 @@ def test_before_a_trigger_has_told_how_soon_late_rows_are_found_nothing_is_said(
     assert desk.run("status", "--json").json["late_rows_bound"] is None
 
 
-def test_without_a_journal_there_is_no_verdict(desk: Desk) -> None:
-    written_state(desk).delete("journal.json")
+def test_without_an_activity_log_there_is_no_verdict(desk: Desk) -> None:
+    written_state(desk).delete("activity.json")
     said = desk.run("status", "--json")
     assert (said.status, said.json["late"], said.json["usual_lag_seconds"]) == (0, False, None)
 

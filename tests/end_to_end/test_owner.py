@@ -100,8 +100,8 @@ def test_one_in_a_backlog_gives_way_at_its_next_push_and_logs_it(
         assert scene.world.playbook.messages("critical") == []
         completed(scene, second)
         assert REPLACED not in second.output
-    journal = json.loads((scene.process.data / "message_trace" / "journal.json").read_text())
-    assert journal["problems"] == []
+    activity = json.loads((scene.process.data / "message_trace" / "activity.json").read_text())
+    assert activity["problems"] == []
 
 
 def test_one_that_was_suspended_ends_the_push_that_was_under_way_and_begins_no_other(

@@ -8,24 +8,22 @@ from __future__ import annotations
 import sys
 import time
 from datetime import datetime, timedelta
+from math import inf
 from pathlib import Path
 from threading import Event
 
 from office365_message_trace.clock import SystemClock
-from office365_message_trace.collect.checkpoint_store import StateStore
-from office365_message_trace.collect.collector import Collector
-from office365_message_trace.collect.coverage import Coverage, Policy
-from office365_message_trace.collect.ledger import Ledger
+from office365_message_trace.collect.coverage import Policy
 from office365_message_trace.errors import Stopped
 from office365_message_trace.microsoft.graph import GraphClient
-from office365_message_trace.microsoft.request_budget import MOST_REQUESTS
-from office365_message_trace.monitoring.metrics import Telemetry
+from office365_message_trace.monitoring.metrics import Metrics
 from office365_message_trace.sekoia.intake import BatchPusher
 from office365_message_trace.storage.location import storage_at
 from office365_message_trace.transport.client import RequestsHttp
 from office365_message_trace.transport.retry import Transport
 from office365_message_trace.transport.session import TimeoutSession
 from office365_message_trace.triggers import spare_the_garbage_collector
+from office365_message_trace.wiring import run_collector
 
 POLICY = Policy(timedelta(minutes=5), timedelta(minutes=1), timedelta(minutes=10))
 
@@ -57,23 +55,20 @@ def collect(graph: str, intake: str, start: datetime, folder: Path) -> None:
     """Collect the mail of the minute from ``start``, with the re-reads of the next ones."""
     clock = Hurried(start + timedelta(minutes=6), timedelta(minutes=60))
     spare_the_garbage_collector()
-    telemetry = Telemetry("key", POLICY, clock)
     microsoft = Transport(RequestsHttp(TimeoutSession()), "Microsoft", clock, say)
     sekoia = Transport(RequestsHttp(TimeoutSession()), "Sekoia.io", clock, say)
-    storage = storage_at(folder)
-    collector = Collector(
-        GraphClient(graph, microsoft, clock, say),
-        BatchPusher(intake, "key", 1000, sekoia, clock, say, telemetry, "any"),
-        Ledger(storage),
-        StateStore(storage, say),
-        POLICY,
-        clock,
-        say,
-        telemetry,
-        lambda: MOST_REQUESTS,
-    )
     try:
-        collector.run(Coverage.starting(start))
+        run_collector(
+            GraphClient(graph, microsoft, clock, say),
+            BatchPusher(intake, "key", 1000, sekoia, clock, say, "any"),
+            storage_at(folder),
+            lambda: inf,
+            POLICY,
+            start,
+            clock,
+            say,
+            Metrics("key", POLICY, clock),
+        )
     except Stopped:
         print(peak_memory())
 

@@ -16,10 +16,9 @@ import pytest
 
 from office365_message_trace.collect import ledger as ledger_module
 from office365_message_trace.collect.checkpoint_store import COPIES, StateStore
-from office365_message_trace.collect.collector import Collector
 from office365_message_trace.collect.coverage import Cause, Coverage, Gap, Kind, Policy
 from office365_message_trace.collect.ledger import FINGERPRINT_BYTES, Ledger
-from office365_message_trace.collect.resume import opening_coverage
+from office365_message_trace.collect.monitor import Monitor, Monitors
 from office365_message_trace.errors import Stopped, StorageFailed
 from office365_message_trace.microsoft import reporting as reporting_module
 from office365_message_trace.microsoft.auth import EntraAuth
@@ -31,7 +30,8 @@ from office365_message_trace.microsoft.paging import Ask
 from office365_message_trace.microsoft.reporting import ReportingClient
 from office365_message_trace.microsoft.request_budget import MOST_REQUESTS, PERIOD, RequestBudget
 from office365_message_trace.microsoft.rows import Listing, ReportingRows
-from office365_message_trace.model import MILLISECOND, Event, Row, Window, instant
+from office365_message_trace.model import MILLISECOND, Delivery, Event, Row, Window, instant
+from office365_message_trace.monitoring.activity_log import ActivityLog
 from office365_message_trace.sekoia.intake import BatchPusher
 from office365_message_trace.sekoia.intake_formats import INTAKE_FORMATS
 from office365_message_trace.storage.base import Storage
@@ -41,6 +41,7 @@ from office365_message_trace.transport import retry as transport
 from office365_message_trace.transport.client import RequestsHttp
 from office365_message_trace.transport.retry import Transport
 from office365_message_trace.transport.session import TimeoutSession
+from office365_message_trace.wiring import run_collector
 from sandbox import (
     Answer,
     EntraError,
@@ -93,8 +94,8 @@ class Timeline(TurnedClock):
         return max((instant - self.now()).total_seconds(), 0.0)
 
 
-class Tally:
-    """`Deliveries` and `Progress` that are kept."""
+class Tally(Monitor):
+    """Keeps what is reported."""
 
     def __init__(self) -> None:
         self.events = self.not_taken = self.known = self.given_up = 0
@@ -102,11 +103,9 @@ class Tally:
         self.bounds: list[float] = []
         self.lags: list[timedelta] = []
 
-    def accepted(self, events: int, seconds: float) -> None:
-        self.events += events
-
-    def not_accepted(self, events: int) -> None:
-        self.not_taken += events
+    def delivered(self, delivery: Delivery) -> None:
+        self.events += len(delivery.accepted)
+        self.not_taken += len(delivery.refused)
 
     def discarded(self, events: int) -> None:
         self.given_up += events
@@ -138,7 +137,7 @@ class Site:
     root: Path
     policy: Policy = PLAIN
     chunk_size: int = 1000
-    granted: float = MOST_REQUESTS
+    granted: float = 25_920.0  # requests a day
     wrapped: Callable[[Storage], Storage] = lambda storage: storage
     client: type[ReportingClient] = ReportingClient
 
@@ -153,22 +152,20 @@ class Site:
 
     def _run(self, start: datetime) -> None:
         storage = RetryingStorage(self.wrapped(FolderStorage(self.root)), self.clock, self.log)
-        store, ledger = StateStore(storage, self.log), Ledger(storage)
-        now = self.clock.now()
-        back = now - start - SECOND  # a first start begins a second earlier than it is told
-        coverage = opening_coverage(store, ledger, None, self.policy, back, now, self.log)
-        collector = Collector(
+        activity = ActivityLog(
+            FolderStorage(self.root / "activity"), self.clock, self.policy, self.log
+        )
+        run_collector(
             self._source(storage),
             self._pusher(),
-            ledger,
-            store,
+            storage,
+            lambda: self.granted,
             self.policy,
+            start + SECOND,  # a first start begins a second earlier than it is told
             self.clock,
             self.log,
-            self.tally,
-            lambda: self.granted * 288.0,  # periods in a day
+            Monitors(self.tally, activity),
         )
-        collector.run(coverage)
 
     def _source(self, storage: Storage) -> ODataClient:
         who = self.world.identity
@@ -189,7 +186,6 @@ class Site:
             transport,
             self.clock,
             self.log,
-            self.tally,
             INTAKE_FORMATS["reporting"],
         )
 

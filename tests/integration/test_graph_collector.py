@@ -279,7 +279,7 @@ def test_how_soon_late_rows_are_found_is_said_once_whenever_it_changes(
     """As fewer requests are granted, time is read again more rarely, and more often when they are back."""
     site.policy = replace(site.policy, lookback=3 * HOUR)
     for minutes, granted in ((40, 30), (100, 5), (160, 90)):
-        site.clock.at(NOON + minutes * MINUTE, partial(setattr, site, "granted", granted))
+        site.clock.at(NOON + minutes * MINUTE, partial(setattr, site, "granted", granted * 288.0))
     site.collect(until=NOON + 4 * HOUR, start=NOON - 3 * HOUR)
     changes = [bound for bound, _ in groupby(site.tally.bounds)]
     assert max(changes) > 3

@@ -17,7 +17,6 @@ from office365_message_trace.sekoia.intake import BatchPusher
 from office365_message_trace.transport.client import RequestsHttp
 from office365_message_trace.transport.retry import Transport
 from office365_message_trace.transport.session import TimeoutSession
-from tests.integration.test_pusher import Tally
 from tests.support import Logbook, TurnedClock, minutes
 from tests.unit.test_session import resets, says, serving
 from tests.ways import Conduct
@@ -117,7 +116,7 @@ def test_a_batch_that_is_sent_again_is_not_left_to_the_garbage_collector(
     clock, log = TurnedClock(), Logbook()
     transport = Transport(RequestsHttp(TimeoutSession()), "The intake", clock, log)
     with serving(failure, accepted) as server:
-        pusher = BatchPusher(server.url, "key", 10, transport, clock, log, Tally(), "format")
+        pusher = BatchPusher(server.url, "key", 10, transport, clock, log, "format")
 
         def push() -> None:
             (delivery,) = pusher.push([Event(0, "id", b"digest", "{}")])

@@ -12,16 +12,12 @@ import pytest
 import requests
 
 from office365_message_trace.collect.checkpoint_store import StateStore
-from office365_message_trace.collect.collector import Collector
-from office365_message_trace.collect.coverage import Coverage, Kind
-from office365_message_trace.collect.ledger import Ledger
-from office365_message_trace.collect.resume import opening_coverage
 from office365_message_trace.errors import Refused, Stopped, Unavailable
 from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.microsoft.endpoints import Endpoints
 from office365_message_trace.model import Event, Window
 from office365_message_trace.settings import BasicSettings, GraphSettings, OAuthSettings, parse
-from office365_message_trace.wiring import Assembly
+from office365_message_trace.wiring import Wiring, run_collector
 from sandbox import REPORTING, Answer, GraphForm, MailFlowOptions, OtherDate, Rule, Sandbox
 from tests.support import NOON, Logbook, TurnedClock
 
@@ -63,24 +59,6 @@ class WrongClock:
         self.wait(max((instant - self.now()).total_seconds(), 0.0))
 
 
-class Unheard:
-    """Takes what is told, and does nothing with it."""
-
-    def covered(self, coverage: Coverage, now: datetime) -> None: ...
-
-    def page(self, kind: Kind, rows: int, forwarded: list[Event], now: datetime) -> None: ...
-
-    def refused(self, kind: Kind, refused: bool) -> None: ...
-
-    def accepted(self, events: int, seconds: float) -> None: ...
-
-    def not_accepted(self, events: int) -> None: ...
-
-    def discarded(self, events: int) -> None: ...
-
-    def promised(self, bound: float) -> None: ...
-
-
 class Host:
     """A machine with a trigger's parts on it."""
 
@@ -106,7 +84,7 @@ class Host:
         endpoints = Endpoints(
             login=world.url("entra"), reporting=world.url("reporting"), graph=world.url("graph")
         )
-        self.parts = Assembly(self.settings, endpoints, folder, self.clock, self.log)
+        self.parts = Wiring(self.settings, endpoints, folder, self.clock, self.log)
 
     def sign(self) -> None:
         """Get a token, which is the first that a trigger asks Microsoft for."""
@@ -118,25 +96,19 @@ class Host:
 
     def collect(self) -> StateStore:
         """Until the stop."""
-        parts, policy = self.parts, self.settings.policy
-        store, ledger = StateStore(parts.storage, self.log), Ledger(parts.storage)
-        start, now = self.settings.first_start, self.clock.now()
-        coverage = opening_coverage(store, ledger, None, policy, start, now, self.log)
-        pusher = parts.pusher(self.world.url("intake"), Unheard())
-        source = parts.source()
+        parts = self.parts
         with pytest.raises(Stopped):
-            Collector(
-                source,
-                pusher,
-                ledger,
-                store,
-                policy,
+            run_collector(
+                parts.source(),
+                parts.pusher(self.world.url("intake")),
+                parts.storage,
+                lambda: parts.budget.daily,
+                self.settings.policy,
+                self.clock.now() - self.settings.first_start,
                 self.clock,
                 self.log,
-                Unheard(),
-                lambda: parts.budget.daily,
-            ).run(coverage)
-        return store
+            )
+        return StateStore(parts.storage, self.log)
 
     @property
     def right(self) -> bool:
@@ -201,7 +173,7 @@ def test_the_intake_does_not_tell_the_time(
     world: Sandbox, clock: TurnedClock, tmp_path: Path
 ) -> None:
     host = Host(world, clock, 9 * HOUR, tmp_path, "oauth")
-    list(host.parts.pusher(world.url("intake"), Unheard()).push([Event(0, "1", b"x", "{}")]))
+    list(host.parts.pusher(world.url("intake")).push([Event(0, "1", b"x", "{}")]))
     assert world.journal.count("intake") > 0
     assert host.clock.now() == host.machine.now()
 

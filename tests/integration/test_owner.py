@@ -9,11 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from office365_message_trace.collect.checkpoint_store import COPIES, StateStore
-from office365_message_trace.collect.collector import Collector
-from office365_message_trace.collect.ledger import Ledger
+from office365_message_trace.collect.checkpoint_store import COPIES
 from office365_message_trace.collect.ownership import LOOK_EVERY, Ownership
-from office365_message_trace.collect.resume import opening_coverage
 from office365_message_trace.collect.tenant_folders import (
     INTAKE_CHANGED,
     TENANT_CHANGED,
@@ -24,7 +21,7 @@ from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.microsoft.endpoints import Endpoints
 from office365_message_trace.settings import OAuthSettings, parse
 from office365_message_trace.storage.location import storage_at
-from office365_message_trace.wiring import Assembly, known_folder, place_of
+from office365_message_trace.wiring import Wiring, known_folder, place_of, run_collector
 from sandbox import Answer, Rule, Sandbox, SandboxOptions
 from tests.integration.test_collector import HOUR, MINUTE, Tally, Timeline, punctual, stop
 from tests.s3 import s3_data_path
@@ -80,31 +77,21 @@ class Process:
         endpoints = Endpoints(
             login=self._world.url("entra"), reporting=self._world.url("reporting")
         )
-        parts = Assembly(
+        parts = Wiring(
             self.settings, endpoints, self._root, self._clock, self.log, owner=self.owner
         )
-        policy = self.settings.policy
-        store, ledger = StateStore(parts.storage, self.log), Ledger(parts.storage)
-        coverage = opening_coverage(
-            store,
-            ledger,
-            parts.predecessor(),
-            policy,
-            self.settings.first_start,
-            self._clock.now(),
-            self.log,
-        )
-        Collector(
+        run_collector(
             parts.source(),
-            parts.pusher(self._world.url("intake"), self.tally),
-            ledger,
-            store,
-            policy,
+            parts.pusher(self._world.url("intake")),
+            parts.storage,
+            lambda: parts.budget.daily,
+            self.settings.policy,
+            self._clock.now() - self.settings.first_start,
             self._clock,
             self.log,
             self.tally,
-            lambda: parts.budget.daily,
-        ).run(coverage)
+            parts.predecessor(),
+        )
 
     def live(self, until: datetime) -> None:
         """A whole life, from the start to a stop at ``until``."""
@@ -261,7 +248,7 @@ def test_the_command_line_looks_where_the_trigger_of_the_same_settings_does(
         process.claim()
         before = {name: storage.read(name) for name in storage.names(process.folder)}
         told = MicrosoftClock(clock, process.log)
-        parts = Assembly(process.settings, Endpoints(), root, told, process.log, spectator=True)
+        parts = Wiring(process.settings, Endpoints(), root, told, process.log, read_only=True)
         assert parts.folder == known_folder(storage, process.settings) == process.folder
         parts.storage.write("state-0.json", b"x")
         assert {name: storage.read(name) for name in storage.names(process.folder)} == before

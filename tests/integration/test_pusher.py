@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from office365_message_trace.transport import session as session_module
 from office365_message_trace.transport.client import Pending, Request, RequestsHttp
 from office365_message_trace.transport.retry import Transport
 from office365_message_trace.transport.session import TimeoutSession
-from office365_message_trace.wiring import Assembly
+from office365_message_trace.wiring import Wiring
 from sandbox import Answer, Drop, Fault, Hang, LoseAnswer, Rule, Sandbox, Truncate, html_page
 from sandbox.intake import PoisonAnswer
 from tests.support import Logbook, TurnedClock
@@ -35,22 +35,18 @@ from tests.support import Logbook, TurnedClock
 POISON = "poison"
 
 
-class Tally:
-    """`Deliveries` that are added up."""
+class Tally(BatchPusher):
+    """Adds up what is delivered, however it ends."""
 
-    def __init__(self) -> None:
-        self.events = 0
-        self.refused = 0
+    events = 0
+    refused = 0
 
-    def accepted(self, events: int, seconds: float) -> None:
-        assert seconds >= 0
-        self.events += events
-
-    def not_accepted(self, events: int) -> None:
-        self.refused += events
-
-    def discarded(self, events: int) -> None:
-        raise AssertionError("the pusher gives up no event")
+    def push(self, events: Iterable[Event]) -> Iterator[Delivery]:
+        for each in super().push(events):
+            assert each.seconds >= 0
+            self.events += len(each.accepted)
+            self.refused += len(each.refused)
+            yield each
 
 
 class Recorder:
@@ -74,20 +70,20 @@ class Desk:
 
     def __init__(self, world: Sandbox, clock: TurnedClock, log: Logbook) -> None:
         self.world, self.clock, self.log = world, clock, log
-        self.http, self.tally = Recorder(), Tally()
+        self.http = Recorder()
         self.transport = Transport(self.http, "The intake", clock, log, jitter=lambda: 1.0)
 
     def pusher(self, chunk_size: int = 10, key: str | None = None) -> BatchPusher:
-        return BatchPusher(
+        self.tally = Tally(
             self.world.url("intake"),
             key or self.world.identity.intake_key,
             chunk_size,
             self.transport,
             self.clock,
             self.log,
-            self.tally,
             INTAKE_FORMATS["reporting"],
         )
+        return self.tally
 
     @property
     def arrived(self) -> list[str]:
@@ -260,7 +256,6 @@ def test_a_slash_at_the_end_of_the_address_makes_no_difference(
             delivery.transport,
             clock,
             log,
-            delivery.tally,
             INTAKE_FORMATS["reporting"],
         ),
         some(1),
@@ -532,8 +527,8 @@ def test_what_is_accepted_is_yielded_before_the_next_request(delivery: Desk) -> 
     options = delivery.world.intake.options
     options.poison = POISON
     seen: list[Event] = []
-    for accepted, _ in delivery.pusher(chunk_size=100).push(some(100, bad=[50])):
-        seen += accepted
+    for each in delivery.pusher(chunk_size=100).push(some(100, bad=[50])):
+        seen += each.accepted
         assert delivery.arrived == texts(seen)
 
 
@@ -559,10 +554,10 @@ def test_an_answer_over_the_limit_of_the_intake_is_no_verdict(
         "client_secret": who.client_secret,
     }
     settings = parse(OAuthSettings, {**application, "intake_key": who.intake_key})
-    parts = Assembly(settings, Endpoints(), tmp_path, MicrosoftClock(clock, log), log)
+    parts = Wiring(settings, Endpoints(), tmp_path, MicrosoftClock(clock, log), log)
     heavy = json.dumps({"event_ids": ["an id"], "more": "x" * LONGEST_ANSWER})
     world.faults.add(Rule(Answer(200, heavy.encode()), "intake"))
-    assert done(parts.pusher(world.url("intake"), Tally()), some(1)) == some(1)
+    assert done(parts.pusher(world.url("intake")), some(1)) == some(1)
     assert world.intake.events == texts(some(1))
     assert "an answer over the limit" in str(log.lines)
 

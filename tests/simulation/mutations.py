@@ -307,8 +307,8 @@ def refused_events_recorded(patch: pytest.MonkeyPatch) -> None:
     original = BatchPusher.push
 
     def push(self: BatchPusher, events: Iterable[Event]) -> Iterator[Delivery]:
-        for accepted, refused in original(self, events):
-            yield Delivery([*accepted, *refused], [])
+        for each in original(self, events):
+            yield Delivery([*each.accepted, *each.refused], [])
 
     patch.setattr(BatchPusher, "push", push)
 

@@ -19,7 +19,7 @@ from office365_message_trace.collect.ledger import (
 from office365_message_trace.model import MILLISECOND, Row, Window, milliseconds
 from office365_message_trace.storage.base import Damage
 from office365_message_trace.storage.folder import FolderStorage
-from tests.support import NOON, row
+from tests.support import NOON, Repairs, row
 
 SOON = milliseconds(NOON)
 NAMED = {"MessageTraceId": "one", "RecipientAddress": "r@x.example"}
@@ -147,10 +147,10 @@ def test_a_torn_part_costs_a_repeat_of_its_rows_only(
     parts[0].unlink()
     parts[2].write_bytes(parts[2].read_bytes()[: FINGERPRINT_BYTES + 3])
     told: list[Damage] = []
-    ledger = Ledger(FolderStorage(tmp_path), told.append)
+    ledger = Ledger(FolderStorage(tmp_path), Repairs(told))
     assert accept(ledger, rows) == rows[:5] + rows[11:]
     assert told == [Damage.RECORD]
-    assert accept(Ledger(FolderStorage(tmp_path), told.append), rows) == []
+    assert accept(Ledger(FolderStorage(tmp_path), Repairs(told)), rows) == []
     assert told == [Damage.RECORD], "it was made whole"
 
 

@@ -11,7 +11,7 @@ from office365_message_trace.collect.checkpoint_store import predecessor_edge
 from office365_message_trace.collect.ownership import read_mark
 from office365_message_trace.collect.tenant_folders import Identity, current_folder, find_place
 from office365_message_trace.microsoft.request_budget import RequestBudget
-from office365_message_trace.monitoring.activity_log import read_diary
+from office365_message_trace.monitoring.activity_log import read_activity
 from tests.support import NOON, Logbook, TurnedClock
 
 
@@ -69,7 +69,7 @@ BUDGETS = st.fixed_dictionaries(
 
 @given((JSON | IDENTITIES | BUDGETS).map(lambda value: json.dumps(value).encode()))
 def test_whatever_lies_in_a_file_of_the_state_is_used_or_ignored(data: bytes) -> None:
-    names = ("quota.json", "owner.json", "identity.json", "journal.json", "context.json")
+    names = ("quota.json", "owner.json", "identity.json", "activity.json", "context.json")
     storage = Blobs(**dict.fromkeys(names, data))
     clock = TurnedClock()
     place = find_place(storage, "message_trace", Identity("contoso.example", "key"))
@@ -84,7 +84,7 @@ def test_whatever_lies_in_a_file_of_the_state_is_used_or_ignored(data: bytes) ->
     assert edge is None or edge.year >= 1970
     mark = read_mark(storage, "message_trace")
     assert mark is None or mark.since.tzinfo is not None
-    assert read_diary(storage) is not None
+    assert read_activity(storage) is not None
 
 
 @pytest.mark.parametrize("data", [b"[" * 100_000, b"9" * 100_000, b"\xff", b""], ids=range(4))

@@ -19,7 +19,7 @@ from office365_message_trace.collect.ownership import (
     read_mark,
 )
 from office365_message_trace.errors import Replaced, Stopped, StorageFailed
-from office365_message_trace.monitoring.activity_log import Journal, read_diary
+from office365_message_trace.monitoring.activity_log import ActivityLog, read_activity
 from office365_message_trace.storage.base import Storage
 from office365_message_trace.storage.folder import FolderStorage
 from office365_message_trace.storage.location import storage_at
@@ -205,18 +205,17 @@ def test_a_process_that_was_replaced_changes_nothing_of_what_is_stored(
     assert storage.read("state") == first.read("state") == b"new"
 
 
-def test_the_new_owner_s_journal_is_left_alone_by_one_that_was_replaced(
+def test_the_new_owner_s_activity_log_is_left_alone_by_one_that_was_replaced(
     clock: TurnedClock, tmp_path: Path
 ) -> None:
     storage = FolderStorage(tmp_path)
-    journal = Journal(
-        OwnedStorage(storage, process(storage, clock)), clock, Policy(SPAN, SPAN, SPAN)
-    )
-    journal.note("before", "error")
+    owned = OwnedStorage(storage, process(storage, clock))
+    activity = ActivityLog(owned, clock, Policy(SPAN, SPAN, SPAN), Logbook())
+    activity.note("before", "error")
     process(storage, clock)
     clock.wait(LOOK_EVERY)
-    journal.note("after", "error")
-    assert [each.text for each in read_diary(storage).problems] == ["before"]
+    activity.note("after", "error")
+    assert [each.text for each in read_activity(storage).problems] == ["before"]
 
 
 class Recorder:

@@ -28,7 +28,7 @@ from office365_message_trace.errors import Refused
 from office365_message_trace.model import EPOCH, Window, instant
 from office365_message_trace.storage.base import Damage
 from office365_message_trace.storage.folder import FolderStorage
-from tests.support import NOON, Logbook, minutes, row
+from tests.support import NOON, Logbook, Repairs, minutes, row
 
 POLICY = Policy(timedelta(minutes=5), timedelta(seconds=60), timedelta(hours=24))
 HOUR = timedelta(hours=1)
@@ -135,10 +135,10 @@ def test_a_newer_schema_is_refused_with_what_to_do(tmp_path: Path) -> None:
 
 def opened(root: Path, repaired: list[Damage] | None = None) -> tuple[Coverage, Logbook]:
     log = Logbook()
-    told = [] if repaired is None else repaired
     storage = FolderStorage(root)
     store, ledger = StateStore(storage, log), Ledger(storage)
-    return opening_coverage(store, ledger, storage, POLICY, HOUR, NOON, log, told.append), log
+    monitor = Repairs([] if repaired is None else repaired)
+    return opening_coverage(store, ledger, storage, POLICY, NOON - HOUR, NOON, log, monitor), log
 
 
 def test_the_first_start_goes_back_as_far_as_the_setting_says(tmp_path: Path) -> None:

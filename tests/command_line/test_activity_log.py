@@ -1,4 +1,4 @@
-"""The journal that a trigger keeps for ``status``."""
+"""The activity log that a trigger keeps for ``status``."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from office365_message_trace.cli.console import as_json
 from office365_message_trace.cli.status import Status
 from office365_message_trace.collect.coverage import Coverage, Policy
 from office365_message_trace.errors import StorageFailed
+from office365_message_trace.model import Delivery, Event
 from office365_message_trace.monitoring.activity_log import (
     MOST_PROBLEMS,
-    Diary,
-    Journal,
-    read_diary,
+    Activity,
+    ActivityLog,
+    read_activity,
 )
 from office365_message_trace.storage.folder import FolderStorage
 from office365_message_trace.untrusted_text import LONGEST_LINE
-from tests.support import NOON, TurnedClock
+from tests.support import NOON, Logbook, TurnedClock
 
 POLICY = Policy(timedelta(minutes=5), timedelta(minutes=1), timedelta(hours=24))
 
@@ -53,6 +54,10 @@ def clock() -> TurnedClock:
     return TurnedClock()
 
 
+def accepted(events: int) -> Delivery:
+    return Delivery([Event(0, "", b"", "")] * events, [])
+
+
 def behind(hours: float) -> Coverage:
     """A coverage with so many hours of backlog."""
     start = NOON - timedelta(hours=hours)
@@ -60,8 +65,8 @@ def behind(hours: float) -> Coverage:
 
 
 def test_a_new_problem_is_written_at_once(storage: CountedStorage, clock: TurnedClock) -> None:
-    Journal(storage, clock, POLICY).note("It is broken.", "error")
-    (problem,) = read_diary(storage).problems
+    ActivityLog(storage, clock, POLICY, Logbook()).note("It is broken.", "error")
+    (problem,) = read_activity(storage).problems
     assert (problem.at, problem.level, problem.text, problem.times) == (
         NOON,
         "error",
@@ -73,42 +78,42 @@ def test_a_new_problem_is_written_at_once(storage: CountedStorage, clock: Turned
 def test_what_is_said_again_is_counted_and_written_once_a_minute(
     storage: CountedStorage, clock: TurnedClock
 ) -> None:
-    journal = Journal(storage, clock, POLICY)
+    activity = ActivityLog(storage, clock, POLICY, Logbook())
     for _ in range(120):
-        journal.note("It is broken.", "warning")
+        activity.note("It is broken.", "warning")
         clock.wait(1)
     assert storage.writes == 2
-    (problem,) = read_diary(storage).problems
+    (problem,) = read_activity(storage).problems
     assert problem.times == 61
 
 
 def test_what_is_no_problem_is_not_kept(storage: CountedStorage, clock: TurnedClock) -> None:
-    journal = Journal(storage, clock, POLICY)
-    journal.note("All is well.", "info")
-    journal.note("Very well.", "debug")
+    activity = ActivityLog(storage, clock, POLICY, Logbook())
+    activity.note("All is well.", "info")
+    activity.note("Very well.", "debug")
     assert storage.writes == 0
-    assert read_diary(storage) == Diary()
+    assert read_activity(storage) == Activity()
 
 
 def test_the_latest_problems_are_kept_over_restarts_the_latest_last(
     storage: CountedStorage, clock: TurnedClock
 ) -> None:
     for number in range(MOST_PROBLEMS + 5):
-        Journal(storage, clock, POLICY).note(f"problem {number}", "error")
-    kept = [each.text for each in read_diary(storage).problems]
+        ActivityLog(storage, clock, POLICY, Logbook()).note(f"problem {number}", "error")
+    kept = [each.text for each in read_activity(storage).problems]
     assert kept == [f"problem {number}" for number in range(5, MOST_PROBLEMS + 5)]
 
 
 def test_progress_is_written_once_a_minute_at_most(
     storage: CountedStorage, clock: TurnedClock
 ) -> None:
-    journal = Journal(storage, clock, POLICY)
+    activity = ActivityLog(storage, clock, POLICY, Logbook())
     for _ in range(180):
-        journal.accepted(10)
-        journal.saved(behind(2))
+        activity.delivered(accepted(10))
+        activity.covered(behind(2), clock.now())
         clock.wait(1)
     assert storage.writes == 3
-    progress = read_diary(storage).progress
+    progress = read_activity(storage).progress
     assert progress is not None
     assert progress.started == NOON
     assert progress.forwarded == 1210
@@ -118,11 +123,11 @@ def test_progress_is_written_once_a_minute_at_most(
 def test_the_longest_backlog_is_remembered_until_there_is_none(
     storage: CountedStorage, clock: TurnedClock
 ) -> None:
-    journal = Journal(storage, clock, POLICY)
+    activity = ActivityLog(storage, clock, POLICY, Logbook())
     seen = []
     for hours in (4, 10, 6, 3, 0, 2):
-        journal.saved(behind(hours))
-        progress = read_diary(storage).progress
+        activity.covered(behind(hours), clock.now())
+        progress = read_activity(storage).progress
         assert progress is not None
         seen.append(
             (round(progress.catch_up.backlog / 3600), round(progress.catch_up.longest / 3600))
@@ -134,26 +139,26 @@ def test_the_longest_backlog_is_remembered_until_there_is_none(
 def test_a_storage_that_fails_hinders_nobody_and_the_next_write_holds_everything(
     storage: CountedStorage, clock: TurnedClock
 ) -> None:
-    journal = Journal(storage, clock, POLICY)
+    activity = ActivityLog(storage, clock, POLICY, Logbook())
     storage.full = True
-    journal.note("first", "error")
-    assert read_diary(storage) == Diary()
+    activity.note("first", "error")
+    assert read_activity(storage) == Activity()
     storage.full = False
-    journal.note("second", "error")
-    assert [each.text for each in read_diary(storage).problems] == ["first", "second"]
+    activity.note("second", "error")
+    assert [each.text for each in read_activity(storage).problems] == ["first", "second"]
 
 
 @pytest.mark.parametrize(
     "content",
     [b"{", b"[]", b"7", b'{"problems": 7}', b'{"problems": [{}]}', b'{"progress": {"at": "x"}}'],
 )
-def test_a_damaged_journal_is_ignored_and_written_anew(
+def test_a_damaged_activity_log_is_ignored_and_written_anew(
     storage: CountedStorage, clock: TurnedClock, content: bytes
 ) -> None:
-    storage.write("journal.json", content)
-    assert read_diary(storage) == Diary()
-    Journal(storage, clock, POLICY).note("anew", "error")
-    assert [each.text for each in read_diary(storage).problems] == ["anew"]
+    storage.write("activity.json", content)
+    assert read_activity(storage) == Activity()
+    ActivityLog(storage, clock, POLICY, Logbook()).note("anew", "error")
+    assert [each.text for each in read_activity(storage).problems] == ["anew"]
 
 
 class Broken(FolderStorage):
@@ -163,20 +168,20 @@ class Broken(FolderStorage):
         raise RuntimeError("a defect")
 
 
-def test_the_journal_never_raises(tmp_path: Path, clock: TurnedClock) -> None:
-    journal = Journal(Broken(tmp_path), clock, POLICY)
-    journal.note("It is broken.", "error")
-    journal.accepted(7)
-    journal.saved(behind(2))
-    journal.close()
+def test_the_activity_log_never_raises(tmp_path: Path, clock: TurnedClock) -> None:
+    activity = ActivityLog(Broken(tmp_path), clock, POLICY, Logbook())
+    activity.note("It is broken.", "error")
+    activity.delivered(accepted(7))
+    activity.covered(behind(2), clock.now())
+    activity.close()
 
 
 @pytest.mark.parametrize("text", ["half \ud800", "\x1b[2J\nforged", "x" * 10**6], ids=range(3))
 def test_whatever_is_logged_can_be_noted(
     storage: CountedStorage, clock: TurnedClock, text: str
 ) -> None:
-    Journal(storage, clock, POLICY).note(text, "error")
-    (problem,) = read_diary(storage).problems
+    ActivityLog(storage, clock, POLICY, Logbook()).note(text, "error")
+    (problem,) = read_activity(storage).problems
     assert problem.text.isprintable()
     assert len(problem.text) <= LONGEST_LINE
 
@@ -184,12 +189,12 @@ def test_whatever_is_logged_can_be_noted(
 def test_what_was_accepted_is_written_at_the_end(
     storage: CountedStorage, clock: TurnedClock
 ) -> None:
-    journal = Journal(storage, clock, POLICY)
-    journal.saved(behind(2))
+    activity = ActivityLog(storage, clock, POLICY, Logbook())
+    activity.covered(behind(2), clock.now())
     for _ in range(69_937):
-        journal.accepted(1)
-    journal.close()
-    progress = read_diary(storage).progress
+        activity.delivered(accepted(1))
+    activity.close()
+    progress = read_activity(storage).progress
     assert progress is not None
     assert (progress.forwarded, progress.usual_lag) == (69_937, timedelta(minutes=10))
 
@@ -222,14 +227,14 @@ ENTRIES = st.fixed_dictionaries(
         lambda value: json.dumps(value).encode()
     )
 )
-def test_whatever_lies_there_a_journal_can_be_read_shown_and_continued(data: bytes) -> None:
+def test_whatever_lies_there_an_activity_log_can_be_read_shown_and_continued(data: bytes) -> None:
     with TemporaryDirectory() as folder:
         storage = FolderStorage(Path(folder))
-        storage.write("journal.json", data)
-        diary = read_diary(storage)
+        storage.write("activity.json", data)
+        diary = read_activity(storage)
         assert all(each.text.isprintable() for each in diary.problems)
         status = Status(NOON, behind(2), (), diary, None, 0, 0, 0, 90)
         assert list(status.lines())
         assert as_json(status.as_dict())
-        Journal(storage, TurnedClock(), POLICY).note("anew", "error")
-        assert read_diary(storage).problems[-1].text == "anew"
+        ActivityLog(storage, TurnedClock(), POLICY, Logbook()).note("anew", "error")
+        assert read_activity(storage).problems[-1].text == "anew"
