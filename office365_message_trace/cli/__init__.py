@@ -1,1 +1,1 @@
-"""The command line: finding out what is wrong, how far the trigger is, and what Microsoft has."""
+"""The command line: finds faults, shows how far a trigger has come and what Microsoft has, and sends it again."""

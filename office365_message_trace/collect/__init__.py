@@ -1,1 +1,1 @@
-"""Decides what to read next, and remembers what was read and forwarded."""
+"""The collector: decides what to read next, and remembers what was read and forwarded."""

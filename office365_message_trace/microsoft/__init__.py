@@ -1,1 +1,1 @@
-"""Speaks with Microsoft: Entra ID, Microsoft Graph and the Reporting Web Service."""
+"""Microsoft's side: Entra ID, Microsoft Graph and the Reporting Web Service, and the tenant's request quota."""

@@ -1,1 +1,1 @@
-"""What a trigger shows of itself."""
+"""Metrics, the activity log, the probe ports, and what reaches the error tracker."""

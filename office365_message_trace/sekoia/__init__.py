@@ -1,1 +1,1 @@
-"""Sekoia.io's side: the intake that takes the events."""
+"""Sekoia.io's side: the intake that takes the events, and what the platform hands over."""

@@ -1,0 +1,1 @@
+"""HTTP within limits, with one retry loop; knows neither Microsoft nor Sekoia.io."""

@@ -280,7 +280,7 @@ class _IntakeHttp:
 
 
 class _MemoryStorage:
-    """Implements `office365_message_trace.storage.blobs.Storage` in memory."""
+    """Implements `office365_message_trace.storage.base.Storage` in memory."""
 
     def __init__(self, blobs: dict[str, bytes], root: str = "") -> None:
         self._blobs, self._root = blobs, root

@@ -218,14 +218,12 @@ def test_the_ledger_is_measured_without_reading_it(tmp_path: Path) -> None:
     assert stored_volume(storage) == (5, 5)
 
 
-def test_a_spectator_sees_what_it_wrote_and_the_storage_does_not(tmp_path: Path) -> None:
+def test_a_read_only_storage_shows_what_is_there_and_changes_nothing(tmp_path: Path) -> None:
     storage = FolderStorage(tmp_path)
     storage.write("a", b"1")
-    spectator = ReadOnlyStorage(storage)
-    spectator.write("a", b"2")
-    spectator.extend("b", b"x", b"y")
-    assert (spectator.read("a"), spectator.read("b")) == (b"2", b"xy")
-    spectator.delete("a")
-    assert spectator.read("a") is None
-    assert storage.read("a") == b"1"
-    assert storage.names("") == spectator.names("") == ["a"]
+    read_only = ReadOnlyStorage(storage)
+    read_only.write("a", b"2")
+    read_only.extend("b", b"x", b"y")
+    read_only.delete("a")
+    assert (read_only.read("a"), read_only.read("b")) == (b"1", None)
+    assert storage.names("") == read_only.names("") == ["a"]

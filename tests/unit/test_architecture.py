@@ -10,92 +10,31 @@ MODULES = sorted(
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts) for path in PACKAGE.rglob("*.py")
 )
 
-# What each module may import of the package; who is not listed here fails the test.
-LAYERS = [
-    {"commands.times", "foreign", "model"},
-    {
-        "catchup",
-        "collect.large_messages",
-        "commands.findings",
-        "commands.words",
-        "errors",
-        "files",
-        "microsoft.dates",
-        "monitoring.error_reports",
-        "monitoring.server",
-        "pace",
-    },
-    {
-        "clock",
-        "codec",
-        "commands.interrupts",
-        "coverage",
-        "credentials",
-        "diagnosis",
-        "sekoia.intake_formats",
-        "stopping",
-        "storage",
-    },
-    {
-        "collect.failed_windows",
-        "collect.freshness",
-        "collect.gaps",
-        "collect.schedule",
-        "collect.tenants",
-        "collect.timetable",
-        "endpoints",
-        "entra",
-        "ledger",
-        "microsoft.clock",
-        "microsoft.failures",
-        "microsoft.paging",
-        "microsoft.rows",
-        "quota",
-        "session",
-        "state",
-        "transport",
-    },
-    {"sekoia.intake_verdict", "sekoia.playbook", "sekoia.rejected_events"},
-    {"sekoia.division"},
-    {"collect.flicker", "collect.ownership", "journal", "metering"},
-    {
-        "auth",
-        "pusher",
-        "odata",
-        "graph",
-        "reporting",
-        "resume",
-        "settings",
-        "telemetry",
-        "collector",
-    },
-    {"assembly", "provided"},
-    {"triggers", "commands.screen", "commands.token"},
-    {
-        "commands.access",
-        "commands.intake",
-        "commands.keeping",
-        "commands.network",
-        "commands.reading",
-        "commands.setup",
-        "commands.status",
-    },
-    {"commands.check", "commands.peek", "commands.replay"},
-    {"commands.line"},
+FLOORS = [
     {"__main__"},
+    {"cli", "triggers"},
+    {"wiring"},
+    {"monitoring", "settings"},
+    {"collect", "microsoft", "sekoia"},
+    {"storage", "transport"},
+    {"clock", "codec", "stopping"},
+    {"errors"},
+    {"files", "model", "untrusted_text"},
 ]
-SDK = {"triggers", "telemetry", "provided", "commands.setup"}
+"""Packages and single modules, from the top: each imports only from floors below its own."""
+
+SDK = {"triggers", "monitoring.metrics", "sekoia.platform", "cli.configuration"}
 PURE = {
     "errors",
-    "foreign",
+    "untrusted_text",
     "model",
-    "coverage",
-    "pace",
-    "catchup",
+    "collect.coverage",
+    "collect.window_size",
+    "collect.progress",
     "codec",
-    "diagnosis",
+    "transport.diagnosis",
     "collect.failed_windows",
-    "collect.flicker",
+    "collect.volatile_fields",
     "collect.freshness",
     "collect.gaps",
     "collect.large_messages",
@@ -107,10 +46,10 @@ PURE = {
     "sekoia.division",
     "sekoia.intake_verdict",
     "sekoia.rejected_events",
-    "commands.findings",
-    "commands.times",
-    "commands.token",
-    "commands.words",
+    "cli.checks.findings",
+    "cli.time_arguments",
+    "cli.checks.token",
+    "cli.formatting",
     "microsoft.dates",
 }
 IO_LIBRARIES = {"requests", "msal", "botocore", "s3path", "sekoia_automation", "os", "threading"}
@@ -138,14 +77,23 @@ def own(module: str) -> set[str]:
     return found & set(MODULES)
 
 
-def layer_of(module: str) -> int:
-    (number,) = (n for n, layer in enumerate(LAYERS) if module in layer)
+def floor_of(module: str) -> int:
+    (number,) = (n for n, floor in enumerate(FLOORS) if module.split(".", maxsplit=1)[0] in floor)
     return number
 
 
-@pytest.mark.parametrize("module", [m for m in MODULES if "__init__" not in m])
+@pytest.mark.parametrize("module", [m for m in MODULES if m != "__init__"])
 def test_imports_point_down(module: str) -> None:
-    assert all(layer_of(other) <= layer_of(module) for other in own(module))
+    package = module.split(".", maxsplit=1)[0]
+    others = [name for name in own(module) if name.split(".")[0] != package]
+    assert [name for name in others if floor_of(name) <= floor_of(module)] == []
+
+
+@pytest.mark.parametrize("package", [m for m in MODULES if m.endswith("__init__")])
+def test_a_package_says_in_a_line_what_it_is_for(package: str) -> None:
+    document = ast.get_docstring(ast.parse(source(package)))
+    assert document
+    assert "\n" not in document
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
@@ -168,30 +116,9 @@ def test_the_core_does_no_io(module: str) -> None:
     assert not {name.split(".")[0] for name in imports(module)} & IO_LIBRARIES
 
 
-def test_the_collector_knows_no_http_and_no_sdk() -> None:
-    assert own("collector") <= {
-        "clock",
-        "collect.flicker",
-        "coverage",
-        "errors",
-        "ledger",
-        "model",
-        "catchup",
-        "collect.failed_windows",
-        "collect.gaps",
-        "collect.large_messages",
-        "collect.schedule",
-        "collect.timetable",
-        "foreign",
-        "pace",
-        "quota",
-        "state",
-    }
-
-
-@pytest.mark.parametrize("module", [m for m in MODULES if not m.startswith("commands.")])
-def test_nothing_of_the_collector_needs_the_command_line(module: str) -> None:
-    assert module == "__main__" or not any(name.startswith("commands.") for name in own(module))
+def test_the_transport_knows_neither_microsoft_nor_sekoia() -> None:
+    texts = [source(module).lower() for module in MODULES if module.startswith("transport.")]
+    assert not [text for text in texts if "office365_message_trace.microsoft" in text]
 
 
 def test_time_passes_and_is_asked_for_in_the_clock_only() -> None:

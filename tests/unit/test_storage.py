@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
-from office365_message_trace.storage.blobs import _guarded
 from s3path import S3Path
 
 from office365_message_trace.errors import Stopped, StorageFailed
-from office365_message_trace.storage.base import DAMAGED, LARGEST_BLOB
+from office365_message_trace.storage.base import DAMAGED, LARGEST_BLOB, guarded
 from office365_message_trace.storage.folder import FolderStorage
 from office365_message_trace.storage.location import storage_at
 from office365_message_trace.storage.s3 import S3Storage
@@ -252,7 +251,7 @@ def test_an_error_code_of_an_s3_server_is_foreign_text() -> None:
         raise ClientError({"Error": {"Code": "x\n\x1b[2J", "Message": "secret"}}, "GetObject")
 
     with pytest.raises(StorageFailed) as caught:
-        _guarded("read", "blob", fail)
+        guarded("read", "blob", fail)
     assert caught.value.detail == "blob: ClientError"
 
 
