@@ -18,7 +18,7 @@ from sandbox.faults import FaultPlan
 from sandbox.handler import Service
 from sandbox.identity import Identity
 from sandbox.intake import Intake, IntakeOptions
-from sandbox.journal import Journal
+from sandbox.request_log import Journal
 from sandbox.server import TlsServer
 from sandbox.tls import make_context
 

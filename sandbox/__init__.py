@@ -1,10 +1,11 @@
 """A local Microsoft 365 and a local Sekoia to run the module against. Not part of the image."""
 
 from sandbox.certificates import KeyPair
-from sandbox.checker import Report, check, delays
 from sandbox.clock import Clock, ManualClock, wall_clock
+from sandbox.comparison import Report, check, delays
 from sandbox.entra import App, Entra
 from sandbox.entra_errors import EntraError
+from sandbox.event_formats import REPORTING, ConvertedForm, Form, GraphForm
 from sandbox.faults import (
     Answer,
     Delay,
@@ -19,14 +20,13 @@ from sandbox.faults import (
     Truncate,
     html_page,
 )
-from sandbox.forms import REPORTING, ConvertedForm, Form, GraphForm
 from sandbox.graph import GraphOptions, GraphService
 from sandbox.identity import Identity
 from sandbox.intake import Accepted, Intake, IntakeOptions
-from sandbox.journal import Entry, Journal
 from sandbox.mailflow import Burst, MailFlow, MailFlowOptions
 from sandbox.playbook import Playbook
 from sandbox.reporting import ReportingOptions, ReportingService
+from sandbox.request_log import Entry, Journal
 from sandbox.rows import Content, Row, Version, make_row
 from sandbox.tenant import Tenant
 from sandbox.workload import Federated, Issuer, project

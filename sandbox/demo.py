@@ -13,9 +13,9 @@ from pathlib import Path
 
 from office365_message_trace.collect.freshness import BANDS
 from office365_message_trace.model import span
-from sandbox.checker import Report
+from sandbox.comparison import Report
+from sandbox.event_formats import REPORTING, Form, GraphForm
 from sandbox.faults import Answer, Drop, FaultPlan, Rule, html_page
-from sandbox.forms import REPORTING, Form, GraphForm
 from sandbox.graph import GraphOptions
 from sandbox.mailflow import MailFlowOptions
 from sandbox.measures.freshness import measured

@@ -13,7 +13,7 @@ from typing import Any, Protocol, cast
 
 from sandbox import faults
 from sandbox.clock import Clock
-from sandbox.journal import Entry, Journal
+from sandbox.request_log import Entry, Journal
 from sandbox.wire import HTML, Request, Response
 
 IDLE_SECONDS = 120.0

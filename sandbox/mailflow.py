@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Protocol
 
-from sandbox import mailwords
+from sandbox import mail_vocabulary as mailwords
 from sandbox.clock import MILLISECOND, MINUTE_MS, to_ms, to_ms_up
 from sandbox.rows import Content, Row
 

@@ -16,7 +16,7 @@ from typing import Any
 from sandbox.clock import Clock
 from sandbox.faults import FaultPlan
 from sandbox.handler import Handler, Service, cut
-from sandbox.journal import Journal
+from sandbox.request_log import Journal
 
 POLL_SECONDS = 0.01
 """How often a server looks whether it is to stop."""

@@ -12,19 +12,19 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from sandbox.certificates import KeyPair
-from sandbox.checker import Report, check
 from sandbox.clock import Clock, wall_clock
+from sandbox.comparison import Report, check
 from sandbox.entra import App, Entra
+from sandbox.event_formats import REPORTING, Form
 from sandbox.faults import FaultPlan
-from sandbox.forms import REPORTING, Form
 from sandbox.graph import GraphOptions, GraphService
 from sandbox.handler import Service
 from sandbox.identity import Identity
 from sandbox.intake import Intake, IntakeOptions
-from sandbox.journal import Journal
 from sandbox.mailflow import MailFlow, MailFlowOptions
 from sandbox.playbook import Playbook
 from sandbox.reporting import ReportingOptions, ReportingService
+from sandbox.request_log import Journal
 from sandbox.server import TlsServer, free_ports
 from sandbox.tenant import Tenant
 from sandbox.tls import make_context

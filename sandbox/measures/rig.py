@@ -18,21 +18,21 @@ from office365_message_trace.transport.retry import Transport
 from office365_message_trace.transport.session import Answer
 from office365_message_trace.wiring import run_collector
 from sandbox.clock import MILLISECOND, to_ms
-from sandbox.forms import GraphForm
+from sandbox.event_formats import GraphForm
 from sandbox.graph import GraphOptions, GraphService
 from sandbox.measures.mail import SteadyMail
 from sandbox.measures.storage import CountingStorage, Traffic
 from sandbox.reporting import ReportingOptions, ReportingService
 from sandbox.simulation.clock import VirtualClock
+from sandbox.simulation.crashes import Perils
 from sandbox.simulation.credentials import SimulatedCredentials, directory
-from sandbox.simulation.events import Events
+from sandbox.simulation.disturbances import Troubles
+from sandbox.simulation.event_identity import Events
 from sandbox.simulation.graph import OtherClient, SimulatedGraph
 from sandbox.simulation.microsoft import MicrosoftHttp
-from sandbox.simulation.perils import Perils
+from sandbox.simulation.observation import Life, Witness
 from sandbox.simulation.reporting import SimulatedReporting
 from sandbox.simulation.service import Service
-from sandbox.simulation.troubles import Troubles
-from sandbox.simulation.witness import Life, Witness
 from sandbox.tenant import Tenant
 
 PAGE_SECONDS = 3.0

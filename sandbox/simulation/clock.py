@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from office365_message_trace.errors import Stopped
 from sandbox.clock import from_ms, to_ms_up
-from sandbox.simulation.perils import Killed, Perils
+from sandbox.simulation.crashes import Killed, Perils
 
 _MOST_IDLE_LOOKS = 20_000
 _MOST_LOOKS_A_MINUTE = 10_000

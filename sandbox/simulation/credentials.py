@@ -7,10 +7,10 @@ from datetime import timedelta
 from office365_message_trace.errors import Misconfigured, Refused, Unavailable
 from sandbox.entra import App, Entra
 from sandbox.simulation.clock import VirtualClock
-from sandbox.simulation.faulty import Heard, date_of, unheard
-from sandbox.simulation.quirks import Date
-from sandbox.simulation.troubles import Troubles
-from sandbox.simulation.witness import Witness
+from sandbox.simulation.disturbances import Troubles
+from sandbox.simulation.malformed_answers import Heard, date_of, unheard
+from sandbox.simulation.observation import Witness
+from sandbox.simulation.service_variants import Date
 
 TENANT = "9c4ab6f2-62a0-4e1c-9a3d-5d1c1f0c7a11"
 OTHER_TENANT = "2f0b1d8e-7c55-4d0a-9a1b-6c2d3e4f5a6b"

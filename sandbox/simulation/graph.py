@@ -15,8 +15,8 @@ from sandbox.clock import from_ms
 from sandbox.entra import GRAPH
 from sandbox.graph import GraphService, errors
 from sandbox.simulation.clock import VirtualClock
+from sandbox.simulation.observation import Witness
 from sandbox.simulation.service import TOKEN, Service, as_answer, parsed, scaled
-from sandbox.simulation.witness import Witness
 
 _REAL_PAGE = 5000  # documented
 _UNSOUND = (b"'StartDate'", b"starting recipient")  # what the service says of links of its own

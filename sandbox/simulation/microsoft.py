@@ -12,10 +12,12 @@ from office365_message_trace.microsoft.paced_http import USED_UP
 from office365_message_trace.microsoft.request_budget import BACKGROUND, LIVE, RequestBudget
 from office365_message_trace.transport.client import PATIENCE, NotYet, Pending, Request
 from office365_message_trace.transport.session import Answer
+from sandbox.simulation.allowances import NOTICING_MS
 from sandbox.simulation.clock import VirtualClock
+from sandbox.simulation.crashes import Killed, Perils
 from sandbox.simulation.credentials import SimulatedCredentials
-from sandbox.simulation.exceptions import NOTICING_MS
-from sandbox.simulation.faulty import (
+from sandbox.simulation.disturbances import Troubles
+from sandbox.simulation.malformed_answers import (
     bare_status,
     date_of,
     dated,
@@ -23,11 +25,9 @@ from sandbox.simulation.faulty import (
     not_json,
     slow_down,
 )
-from sandbox.simulation.perils import Killed, Perils
-from sandbox.simulation.quirks import Date
+from sandbox.simulation.observation import Witness
 from sandbox.simulation.service import TOKEN, Service
-from sandbox.simulation.troubles import Troubles
-from sandbox.simulation.witness import Witness
+from sandbox.simulation.service_variants import Date
 
 _LINK_REFUSED = "next link refused"
 _SPELLS = ("outage", "throttled", "not json", "forbidden", "unauthorized", _LINK_REFUSED)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import traceback
 
 from office365_message_trace.errors import Stopped
+from sandbox.simulation.allowances import RECORD_KEPT_MS, RECOVERY_MINUTES
 from sandbox.simulation.clock import Livelock
-from sandbox.simulation.exceptions import RECORD_KEPT_MS, RECOVERY_MINUTES
-from sandbox.simulation.judge import judge
-from sandbox.simulation.mishaps import Mishaps
+from sandbox.simulation.crashes import Killed, Takeover
 from sandbox.simulation.outcome import Outcome
-from sandbox.simulation.perils import Killed, Takeover
 from sandbox.simulation.scenario import Scenario, draw
 from sandbox.simulation.settings import HOUR_MS, MINUTE_MS, Settings, changed
 from sandbox.simulation.storage import cursor_file
+from sandbox.simulation.storage_damage import Mishaps
+from sandbox.simulation.verdict import judge
 from sandbox.simulation.world import World
 
 _RECOVERY_MS = RECOVERY_MINUTES * MINUTE_MS

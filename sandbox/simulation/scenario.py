@@ -12,8 +12,9 @@ from sandbox.graph import GraphOptions
 from sandbox.intake import PoisonAnswer
 from sandbox.mailflow import Burst, LargeMessage, MailFlowOptions
 from sandbox.reporting import ReportingOptions
-from sandbox.simulation.perils import Kill, Takeover, draw_kills, draw_takeovers
-from sandbox.simulation.quirks import (
+from sandbox.simulation.crashes import Kill, Takeover, draw_kills, draw_takeovers
+from sandbox.simulation.disturbances import Spell, draw_odds, draw_spells
+from sandbox.simulation.service_variants import (
     Date,
     draw_dates,
     draw_graph,
@@ -28,7 +29,6 @@ from sandbox.simulation.settings import (
     draw_range,
     draw_settings,
 )
-from sandbox.simulation.troubles import Spell, draw_odds, draw_spells
 
 GROUPS = (
     "microsoft",

@@ -9,10 +9,10 @@ import orjson
 from office365_message_trace.errors import StorageFailed
 from sandbox.clock import from_ms
 from sandbox.simulation.clock import VirtualClock
+from sandbox.simulation.crashes import Killed, Perils
+from sandbox.simulation.disturbances import Troubles
 from sandbox.simulation.gaps import declared_gaps
-from sandbox.simulation.perils import Killed, Perils
-from sandbox.simulation.troubles import Troubles
-from sandbox.simulation.witness import Witness
+from sandbox.simulation.observation import Witness
 
 RECORD_BYTES = 16
 """Documented in the architecture: the length of one record of acceptance."""

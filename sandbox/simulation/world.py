@@ -22,26 +22,26 @@ from sandbox.intake import Intake, IntakeOptions
 from sandbox.mailflow import MailFlow, MailFlowOptions
 from sandbox.reporting import ReportingService
 from sandbox.simulation.clock import VirtualClock
+from sandbox.simulation.crashes import Perils
 from sandbox.simulation.credentials import (
     OTHER_TENANT,
     TENANT,
     SimulatedCredentials,
     directory,
 )
-from sandbox.simulation.events import events_of
+from sandbox.simulation.disturbances import Troubles
+from sandbox.simulation.event_identity import events_of
+from sandbox.simulation.false_answers import Distortions
 from sandbox.simulation.graph import OtherClient, SimulatedGraph
-from sandbox.simulation.lies import Distortions
+from sandbox.simulation.intake import KEY, URL, IntakeHttp
 from sandbox.simulation.microsoft import MicrosoftHttp
-from sandbox.simulation.perils import Perils
-from sandbox.simulation.receiver import KEY, URL, IntakeHttp
+from sandbox.simulation.observation import Collected, Life, Witness
 from sandbox.simulation.reporting import SimulatedReporting
 from sandbox.simulation.scenario import Scenario
 from sandbox.simulation.service import Service
 from sandbox.simulation.settings import Settings
 from sandbox.simulation.storage import FOLDER, Below, MemoryStorage
 from sandbox.simulation.tenant import SimulatedMail, WatchedTenant
-from sandbox.simulation.troubles import Troubles
-from sandbox.simulation.witness import Collected, Life, Witness
 
 
 @dataclass

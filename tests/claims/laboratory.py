@@ -34,7 +34,7 @@ from office365_message_trace.transport.session import Answer
 from office365_message_trace.wiring import run_collector
 from sandbox.clock import from_ms, to_ms
 from sandbox.simulation.clock import VirtualClock
-from sandbox.simulation.perils import Perils
+from sandbox.simulation.crashes import Perils
 from tests.claims.intake import Intake
 from tests.claims.service import Fields, Mail, Service
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sandbox import Sandbox, SandboxOptions
-from sandbox.forms import ConvertedForm, GraphForm
+from sandbox.event_formats import ConvertedForm, GraphForm
 from sandbox.process import ROOT, TriggerProcess
 from tests.end_to_end.scene import settled_mail
 

@@ -27,7 +27,7 @@ from office365_message_trace.storage.base import Storage
 from office365_message_trace.transport.retry import Transport
 from sandbox import Answer, MailFlowOptions, Report, Rule, Sandbox, make_row
 from sandbox.bad_records import SUBJECT
-from sandbox.forms import GraphForm
+from sandbox.event_formats import GraphForm
 from sandbox.rows import Row
 from tests.integration.test_collector import BadRecord, Site, Tally, Timeline, punctual
 from tests.support import NOON, Logbook

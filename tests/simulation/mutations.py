@@ -33,9 +33,9 @@ from office365_message_trace.sekoia.intake import BatchPusher
 from office365_message_trace.sekoia.intake_verdict import Verdict
 from office365_message_trace.transport.session import Answer
 from sandbox.simulation import Scenario, world
-from sandbox.simulation.perils import Kill
+from sandbox.simulation.crashes import Kill
+from sandbox.simulation.disturbances import Spell
 from sandbox.simulation.settings import HOUR_MS, MINUTE_MS
-from sandbox.simulation.troubles import Spell
 
 Pages = Iterator[Page | Pause]
 

@@ -10,14 +10,14 @@ import pytest
 from sandbox.clock import from_ms
 from sandbox.mailflow import MailFlow, MailFlowOptions
 from sandbox.simulation import Outcome, Scenario, draw
-from sandbox.simulation.events import Identity
-from sandbox.simulation.exceptions import RECOVERY_MINUTES
+from sandbox.simulation.allowances import RECOVERY_MINUTES
+from sandbox.simulation.event_identity import Identity
+from sandbox.simulation.expectations import Arrival, Promises, Shown
 from sandbox.simulation.gaps import Gap, declared_gaps
-from sandbox.simulation.limits import judge_gaps
-from sandbox.simulation.promises import Arrival, Promises, Shown
+from sandbox.simulation.observation import Collected, Witness
+from sandbox.simulation.request_bounds import judge_gaps
 from sandbox.simulation.settings import HOUR_MS, MINUTE_MS, Settings
 from sandbox.simulation.tenant import SimulatedMail, WatchedTenant
-from sandbox.simulation.witness import Collected, Witness
 from sandbox.simulation.world import World
 
 ROW = ("id", "ada@contoso.example")

@@ -15,13 +15,13 @@ from sandbox.clock import from_ms
 from sandbox.mailflow import MailFlow, MailFlowOptions
 from sandbox.simulation import Run, draw
 from sandbox.simulation.clock import Livelock, VirtualClock
-from sandbox.simulation.events import Events, VerboseForm
-from sandbox.simulation.perils import Kill, Killed, Perils, Takeover
-from sandbox.simulation.promises import shown_versions
+from sandbox.simulation.crashes import Kill, Killed, Perils, Takeover
+from sandbox.simulation.disturbances import Spell, Troubles
+from sandbox.simulation.event_identity import Events, VerboseForm
+from sandbox.simulation.expectations import shown_versions
+from sandbox.simulation.observation import Life, Witness
 from sandbox.simulation.storage import MemoryStorage
 from sandbox.simulation.tenant import SimulatedMail, WatchedTenant
-from sandbox.simulation.troubles import Spell, Troubles
-from sandbox.simulation.witness import Life, Witness
 
 START = 1_772_000_000_000
 HOUR = 3_600_000

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from sandbox.clock import to_ms
-from sandbox.forms import ConvertedForm, Form, GraphForm, ReportingForm
+from sandbox.event_formats import ConvertedForm, Form, GraphForm, ReportingForm
 from sandbox.rows import Content
 from sandbox.simulation.scenario import Scenario
 

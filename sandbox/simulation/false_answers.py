@@ -18,9 +18,9 @@ from sandbox.bad_records import is_spoilt
 from sandbox.clock import from_ms, to_ms
 from sandbox.reporting.render import dumps
 from sandbox.simulation.clock import VirtualClock
+from sandbox.simulation.disturbances import Troubles
+from sandbox.simulation.observation import Witness
 from sandbox.simulation.tenant import WatchedTenant
-from sandbox.simulation.troubles import Troubles
-from sandbox.simulation.witness import Witness
 
 _BOUNDS = (
     re.compile(r"StartDate eq datetime'([^']+)' and EndDate eq datetime'([^']+)'", re.IGNORECASE),

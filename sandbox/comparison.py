@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sandbox.clock import from_ms, to_ms
-from sandbox.forms import REPORTING, Form
+from sandbox.event_formats import REPORTING, Form
 from sandbox.rows import Version
 
 

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from sandbox.clock import from_ms, to_ms
 from sandbox.mailflow import LARGE
 from sandbox.rows import Version
-from sandbox.simulation.events import REFUSED_ID, Events, Identity, RowKey
-from sandbox.simulation.exceptions import (
+from sandbox.simulation.allowances import (
     BEFORE_BAD_MS,
     CROWDED_MS,
     FEW_BOUND,
@@ -24,11 +23,12 @@ from sandbox.simulation.exceptions import (
     PAGE_MS,
     SLACK_MS,
 )
+from sandbox.simulation.event_identity import REFUSED_ID, Events, Identity, RowKey
 from sandbox.simulation.gaps import Gap
+from sandbox.simulation.observation import Collected, Interval, Witness
 from sandbox.simulation.outcome import Outcome
 from sandbox.simulation.scenario import Scenario
 from sandbox.simulation.settings import MINUTE_MS, Settings
-from sandbox.simulation.witness import Collected, Interval, Witness
 
 _NEVER = 1 << 60
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from random import Random
 
-from sandbox.simulation.exceptions import RECORD_KEPT_MS
+from sandbox.simulation.allowances import RECORD_KEPT_MS
 from sandbox.simulation.storage import RECORD_BYTES, STATE
 from sandbox.simulation.world import World
 

@@ -13,7 +13,7 @@ from office365_message_trace.transport.session import Answer
 from sandbox.clock import from_ms
 from sandbox.faults import html_page
 from sandbox.simulation.clock import VirtualClock
-from sandbox.simulation.quirks import Date
+from sandbox.simulation.service_variants import Date
 
 Heard = Callable[[str, str, float], None]
 """Takes the service, the ``Date`` and the monotonic time of an answer."""

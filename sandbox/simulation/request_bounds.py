@@ -7,13 +7,13 @@ from collections import Counter
 from itertools import pairwise
 
 from sandbox.clock import from_ms
-from sandbox.simulation.events import REFUSED_ID
-from sandbox.simulation.exceptions import HIDDEN_MS, NEXT_MS
+from sandbox.simulation.allowances import HIDDEN_MS, NEXT_MS
+from sandbox.simulation.event_identity import REFUSED_ID
 from sandbox.simulation.gaps import Gap
+from sandbox.simulation.observation import Collected, Witness
 from sandbox.simulation.outcome import Outcome
 from sandbox.simulation.scenario import DAY_MS, Scenario
 from sandbox.simulation.settings import HOUR_MS, MINUTE_MS
-from sandbox.simulation.witness import Collected, Witness
 from sandbox.simulation.world import World
 
 BUDGET, BUDGET_MS = 90, 300_000

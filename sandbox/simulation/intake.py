@@ -14,11 +14,11 @@ from office365_message_trace.transport.session import Answer
 from sandbox import wire
 from sandbox.intake import Intake
 from sandbox.simulation.clock import VirtualClock
-from sandbox.simulation.events import POISON_ID, REFUSED_ID
-from sandbox.simulation.faulty import bare_status, no_answer, slow_down
-from sandbox.simulation.perils import Killed, Perils
-from sandbox.simulation.troubles import Troubles
-from sandbox.simulation.witness import Witness
+from sandbox.simulation.crashes import Killed, Perils
+from sandbox.simulation.disturbances import Troubles
+from sandbox.simulation.event_identity import POISON_ID, REFUSED_ID
+from sandbox.simulation.malformed_answers import bare_status, no_answer, slow_down
+from sandbox.simulation.observation import Witness
 
 URL = "https://intake.example"
 KEY = "an intake key of the simulation"

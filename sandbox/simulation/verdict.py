@@ -11,12 +11,12 @@ from collections.abc import Collection
 from itertools import islice
 
 from sandbox.clock import from_ms
-from sandbox.simulation import limits
-from sandbox.simulation.events import Identity, RowKey
+from sandbox.simulation import request_bounds as limits
+from sandbox.simulation.event_identity import Identity, RowKey
+from sandbox.simulation.expectations import Arrival, Promises, Shown, shown_versions
+from sandbox.simulation.observation import Collected, Witness
 from sandbox.simulation.outcome import Outcome
-from sandbox.simulation.promises import Arrival, Promises, Shown, shown_versions
 from sandbox.simulation.settings import HOUR_MS
-from sandbox.simulation.witness import Collected, Witness
 from sandbox.simulation.world import World
 
 _BEFORE_MS = 36 * HOUR_MS  # a clock that is behind may have more read than was asked for

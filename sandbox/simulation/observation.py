@@ -6,8 +6,8 @@ import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
 
-from sandbox.simulation.events import Events, Identity
-from sandbox.simulation.exceptions import BAD_RECORD_MS, CATCHING_UP_MS, RECOVERY_MINUTES
+from sandbox.simulation.allowances import BAD_RECORD_MS, CATCHING_UP_MS, RECOVERY_MINUTES
+from sandbox.simulation.event_identity import Events, Identity
 from sandbox.simulation.gaps import Gap
 from sandbox.simulation.settings import MINUTE_MS, Settings
 from sandbox.simulation.tenant import WatchedTenant
