@@ -18,7 +18,7 @@ from sandbox.faults import FaultPlan
 from sandbox.handler import Service
 from sandbox.identity import Identity
 from sandbox.intake import Intake, IntakeOptions
-from sandbox.request_log import Journal
+from sandbox.request_log import RequestLog
 from sandbox.server import TlsServer
 from sandbox.tls import make_context
 
@@ -117,7 +117,7 @@ def _serve_sekoia(ca_file: Path, connection: Connection) -> None:
 
 
 def _started(service: Service, context: SSLContext) -> TlsServer:
-    server = TlsServer(service, context, FaultPlan(wall_clock), Journal(kept=0), wall_clock)
+    server = TlsServer(service, context, FaultPlan(wall_clock), RequestLog(kept=0), wall_clock)
     server.start()
     return server
 

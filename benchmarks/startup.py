@@ -50,7 +50,7 @@ def _cpu_at(world: Sandbox, service: str, child: subprocess.Popen[bytes]) -> flo
     """CPU seconds of `child` when it first asks `service`."""
     process = psutil.Process(child.pid)
     deadline = time.monotonic() + _PATIENCE
-    while not world.journal.count(service):
+    while not world.request_log.count(service):
         if child.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError(f"main.py asked nothing of {service}")
         time.sleep(_POLL)

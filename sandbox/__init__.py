@@ -26,7 +26,7 @@ from sandbox.intake import Accepted, Intake, IntakeOptions
 from sandbox.mailflow import Burst, MailFlow, MailFlowOptions
 from sandbox.playbook import Playbook
 from sandbox.reporting import ReportingOptions, ReportingService
-from sandbox.request_log import Entry, Journal
+from sandbox.request_log import Entry, RequestLog
 from sandbox.rows import Content, Row, Version, make_row
 from sandbox.tenant import Tenant
 from sandbox.workload import Federated, Issuer, project
@@ -59,7 +59,6 @@ __all__ = [
     "Intake",
     "IntakeOptions",
     "Issuer",
-    "Journal",
     "KeyPair",
     "LoseAnswer",
     "MailFlow",
@@ -70,6 +69,7 @@ __all__ = [
     "Report",
     "ReportingOptions",
     "ReportingService",
+    "RequestLog",
     "Row",
     "Rule",
     "Sandbox",

@@ -104,10 +104,10 @@ def schedule_faults(plan: FaultPlan, service: str = "reporting") -> list[str]:
 
 def account(world: Sandbox, outcome: Outcome, service: str = "reporting") -> list[str]:
     """The lines that end the demo: what happened in numbers, samples, the verdict."""
-    report, counts, journal = outcome.report, world.intake.counts, world.journal
-    answered = [e for e in journal.entries(service) if e.status == 200 and e.fault is None]
-    asked = {"Entra ID": journal.count("entra"), _NAMES[service]: journal.count(service)}
-    struck = sum(entry.fault is not None for entry in journal.entries())
+    report, counts, request_log = outcome.report, world.intake.counts, world.request_log
+    answered = [e for e in request_log.entries(service) if e.status == 200 and e.fault is None]
+    asked = {"Entra ID": request_log.count("entra"), _NAMES[service]: request_log.count(service)}
+    struck = sum(entry.fault is not None for entry in request_log.entries())
     table = {
         "Rows the API had": f"{report.rows:,}",
         "Events accepted": f"{report.events:,} in {counts.batches} batches",

@@ -28,7 +28,7 @@ class Fault:
 
     @property
     def name(self) -> str:
-        """How the journal calls it."""
+        """How the request log calls it."""
         return type(self).__name__
 
 

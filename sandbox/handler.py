@@ -13,7 +13,7 @@ from typing import Any, Protocol, cast
 
 from sandbox import faults
 from sandbox.clock import Clock
-from sandbox.request_log import Entry, Journal
+from sandbox.request_log import Entry, RequestLog
 from sandbox.wire import HTML, Request, Response
 
 IDLE_SECONDS = 120.0
@@ -25,7 +25,7 @@ class Service(Protocol):
 
     @property
     def name(self) -> str:
-        """What rules and the journal call it."""
+        """What rules and the request log call it."""
         ...
 
     def handle(self, request: Request) -> Response:
@@ -38,7 +38,7 @@ class Host(Protocol):
 
     service: Service
     plan: faults.FaultPlan
-    journal: Journal
+    request_log: RequestLog
     now: Clock
     closing: threading.Event
 
@@ -60,7 +60,7 @@ class Handler(BaseHTTPRequestHandler):
         return cast(Host, self.server)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """The journal keeps what is needed; the console stays quiet."""
+        """The request log keeps what is needed; the console stays quiet."""
 
     def do_GET(self) -> None:
         """Serve one request of any method."""
@@ -108,7 +108,7 @@ class Handler(BaseHTTPRequestHandler):
         name = fault.name if fault else None
         service, now = self.host.service.name, self.host.now()
         headers = frozenset(request.headers)
-        self.host.journal.record(
+        self.host.request_log.record(
             Entry(service, request.method, request.target, status, now, name, headers)
         )
 

@@ -148,7 +148,7 @@ class TriggerProcess:
 
         def quiet() -> bool:
             nonlocal seen, since
-            requests = sum(map(self._world.journal.count, COLLECTING))
+            requests = sum(map(self._world.request_log.count, COLLECTING))
             if requests != seen:
                 seen, since = requests, time.monotonic()
             return time.monotonic() - since >= seconds

@@ -28,7 +28,7 @@ class Entry:
         return self.target.partition("?")[0]
 
 
-class Journal:
+class RequestLog:
     """The latest `kept` requests, and exact counts of all. Safe from any thread.
 
     A request is recorded before its answer is sent: whoever has an answer finds its entry.

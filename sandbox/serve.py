@@ -54,7 +54,7 @@ def quoted(value: str) -> str:
 
 def status_line(world: Sandbox) -> str:
     """What has happened so far, in one line of numbers."""
-    count, counts = world.journal.count, world.intake.counts
+    count, counts = world.request_log.count, world.intake.counts
     refused = sum(count("reporting", status) for status in (400, 401, 403, 404, 500))
     return (
         f"{world.now():%H:%M:%S} tokens {world.entra.issued}, pages {count('reporting', 200)}, "

@@ -1,4 +1,4 @@
-"""One HTTPS port for one service: HTTP/1.1, kept-alive connections, faults, journal.
+"""One HTTPS port for one service: HTTP/1.1, kept-alive connections, faults, request log.
 
 Everything that waits in here ends when the server is closed.
 """
@@ -16,7 +16,7 @@ from typing import Any
 from sandbox.clock import Clock
 from sandbox.faults import FaultPlan
 from sandbox.handler import Handler, Service, cut
-from sandbox.request_log import Journal
+from sandbox.request_log import RequestLog
 
 POLL_SECONDS = 0.01
 """How often a server looks whether it is to stop."""
@@ -34,11 +34,11 @@ class TlsServer(ThreadingHTTPServer):
         service: Service,
         context: ssl.SSLContext,
         plan: FaultPlan,
-        journal: Journal,
+        request_log: RequestLog,
         now: Clock,
     ) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.service, self.plan, self.journal, self.now = service, plan, journal, now
+        self.service, self.plan, self.request_log, self.now = service, plan, request_log, now
         self.closing = threading.Event()
         self.failures: list[BaseException] = []
         """Errors of the sandbox itself; a sound run has none."""

@@ -24,7 +24,7 @@ from sandbox.intake import Intake, IntakeOptions
 from sandbox.mailflow import MailFlow, MailFlowOptions
 from sandbox.playbook import Playbook
 from sandbox.reporting import ReportingOptions, ReportingService
-from sandbox.request_log import Journal
+from sandbox.request_log import RequestLog
 from sandbox.server import TlsServer, free_ports
 from sandbox.tenant import Tenant
 from sandbox.tls import make_context
@@ -66,7 +66,7 @@ class Sandbox:
         self.identity = who = self.options.identity or Identity.of(seed, mail.domain)
         self.tenant = Tenant(MailFlow(mail))
         self.faults = FaultPlan(now)
-        self.journal = Journal()
+        self.request_log = RequestLog()
         self.app = App(who.client_id, {})
         self.key_pair: KeyPair | None = None
         self.issuer: Issuer | None = None
@@ -93,7 +93,7 @@ class Sandbox:
         self._register()
         microsoft: tuple[Service, ...] = (self.entra, self.reporting, self.graph)
         for service in (*microsoft, self.intake, self.playbook):
-            server = TlsServer(service, context, self.faults, self.journal, self.now)
+            server = TlsServer(service, context, self.faults, self.request_log, self.now)
             self._servers[service.name] = server
             server.start()
         self.entra.base_url = self.url("entra")

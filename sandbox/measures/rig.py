@@ -24,13 +24,13 @@ from sandbox.measures.mail import SteadyMail
 from sandbox.measures.storage import CountingStorage, Traffic
 from sandbox.reporting import ReportingOptions, ReportingService
 from sandbox.simulation.clock import VirtualClock
-from sandbox.simulation.crashes import Perils
+from sandbox.simulation.crashes import Crashes
 from sandbox.simulation.credentials import SimulatedCredentials, directory
-from sandbox.simulation.disturbances import Troubles
+from sandbox.simulation.disturbances import Disturbances
 from sandbox.simulation.event_identity import Events
 from sandbox.simulation.graph import OtherClient, SimulatedGraph
 from sandbox.simulation.microsoft import MicrosoftHttp
-from sandbox.simulation.observation import Life, Witness
+from sandbox.simulation.observation import Life, Observation
 from sandbox.simulation.reporting import SimulatedReporting
 from sandbox.simulation.service import Service
 from sandbox.tenant import Tenant
@@ -87,18 +87,18 @@ class Rig(Monitor):
     ) -> None:
         self.figures = Figures()
         self._refused_before = 0
-        self.clock = VirtualClock(to_ms(START), Perils(()))
+        self.clock = VirtualClock(to_ms(START), Crashes(()))
         self.storage = CountingStorage()
-        witness = Witness(Events(GraphForm()), lives=[Life(self.clock.ms)])
-        troubles = Troubles((), {}, 0, lambda: self.clock.ms, Random(1))
+        observation = Observation(Events(GraphForm()), lives=[Life(self.clock.ms)])
+        disturbances = Disturbances((), {}, 0, lambda: self.clock.ms, Random(1))
         entra = directory(self.clock, 1)
         tenant, now = Tenant(mail), self.clock.true
-        self._witness = witness
+        self._observation = observation
         self._service: Service
         if service == "graph":
             graph = GraphService(tenant, entra, now, GraphOptions(page_size=page_size))
             self._service = SimulatedGraph(
-                graph, other, self.clock, witness, 0, reporting_format=False
+                graph, other, self.clock, observation, 0, reporting_format=False
             )
         else:
             options = ReportingOptions(page_size=page_size or 2000, history_days=None)
@@ -111,15 +111,15 @@ class Rig(Monitor):
             history=self._service.history,
         )
         resource = self._service.resource
-        credentials = SimulatedCredentials(entra, resource, self.clock, troubles, witness)
+        credentials = SimulatedCredentials(entra, resource, self.clock, disturbances, observation)
         budget = RequestBudget(self.storage, self.clock, self._policy.frequency)
         http = _Http(
             self._service,
             credentials,
             self.clock,
-            Perils(()),
-            troubles,
-            witness,
+            Crashes(()),
+            disturbances,
+            observation,
             Random(1),
             budget,
         )
@@ -150,7 +150,7 @@ class Rig(Monitor):
                 _unsaid,
                 self,
             )
-        self.figures.refused = len(self._witness.over_quota) - self._refused_before
+        self.figures.refused = len(self._observation.over_quota) - self._refused_before
         return self.figures
 
     def push(self, events: list[Event]) -> Iterator[Delivery]:
@@ -171,7 +171,7 @@ class Rig(Monitor):
             self.figures.worst_lag = max(self.figures.worst_lag, late.total_seconds())
         elif self.clock.ms >= self._counting_from_ms:
             self._counting_from_ms = None
-            self._refused_before = len(self._witness.over_quota)
+            self._refused_before = len(self._observation.over_quota)
             self.figures = self._http.figures = Figures(bound=self.figures.bound)
             self.storage.traffic = self.figures.traffic
 

@@ -14,15 +14,15 @@ Nothing lost, and the last state last
  * Hidden history is declared if it is longer than `HIDDEN_MS`: less cannot be told from quiet.
  * A delivery whose record is lost (a kill or a lost answer before it was made, a part of the record or
    all of the storage destroyed afterwards) is unknown. If the row then goes back to the state that is
-   still on record, that is not sent again (`Witness.doubtful`, `Witness.lost_records`).
+   still on record, that is not sent again (`Observation.doubtful`, `Observation.lost_records`).
 
 Nothing repeated
  * What was accepted, but not acknowledged or not recorded before the process ended or lost the storage to
-   another one, may come again once for each time (`Witness.excused`).
- * As many events may come again as records were destroyed (`Witness.lost_records`).
+   another one, may come again once for each time (`Observation.excused`).
+ * As many events may come again as records were destroyed (`Observation.lost_records`).
  * Where the state alone is lost or old, what is off the record may come again once: the record is kept
-   for `RECORD_KEPT_MS` (`Witness.excused_before`, `Witness.recorded_quarters`). So may rows as old that
-   the service gives without being asked (`Witness.strays`).
+   for `RECORD_KEPT_MS` (`Observation.excused_before`, `Observation.recorded_quarters`). So may rows as old that
+   the service gives without being asked (`Observation.strays`).
 
 Fresh
  * Bounds hold again `RECOVERY_MINUTES` after whatever disturbed them is over (faults of the services, of
@@ -39,7 +39,7 @@ Fresh
 
 Bounded
  * Two processes together may exceed the request budget while one replaces the other. So may two lives if
-   the storage lost, or could not take, the record of what the first one spent (`Witness.budget_lost`).
+   the storage lost, or could not take, the record of what the first one spent (`Observation.budget_lost`).
  * A process is replaced by the mark that a later one leaves. It goes on for `NOTICING_MS` at most, and without a
    post to the intake.
 """

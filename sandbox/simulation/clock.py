@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from office365_message_trace.errors import Stopped
 from sandbox.clock import from_ms, to_ms_up
-from sandbox.simulation.crashes import Killed, Perils
+from sandbox.simulation.crashes import Crashes, Killed
 
 _MOST_IDLE_LOOKS = 20_000
 _MOST_LOOKS_A_MINUTE = 10_000
@@ -30,18 +30,18 @@ class VirtualClock:
     """The collector's clock. `ms` is the true time, `offset_ms` how much the collector's is ahead.
 
     Times are milliseconds since 1970. `steps` are instants (true time) with the offset that holds
-    from then on. A stop comes at `stop_ms`; a kill when `perils` say.
+    from then on. A stop comes at `stop_ms`; a kill when `crashes` say.
     """
 
     def __init__(
-        self, start_ms: int, perils: Perils, steps: Iterable[tuple[int, int]] = ()
+        self, start_ms: int, crashes: Crashes, steps: Iterable[tuple[int, int]] = ()
     ) -> None:
         self.ms = start_ms
         self.offset_ms = 0
         self.stop_ms: int | None = None
         self.alive: Callable[[], None] = lambda: None
         """Called at each wait, and whenever one ends."""
-        self._perils = perils
+        self._crashes = crashes
         self._steps = deque(sorted(steps))
         self._idle_looks = self._looks = self._looks_since_ms = 0
         self._deferred: int | None = None
@@ -123,10 +123,10 @@ class VirtualClock:
         if deadline <= self.ms:
             return
         stop = self.stop_ms if self.stop_ms is not None else deadline + 1
-        killed = self._perils.in_wait(self.ms, min(deadline, stop))
+        killed = self._crashes.in_wait(self.ms, min(deadline, stop))
         if killed is not None:
             self.skip_to(killed)
-            if self._perils.strike("waiting", self.ms):
+            if self._crashes.strike("waiting", self.ms):
                 raise Killed
         self.skip_to(min(deadline, stop))
         if self.stopping:
@@ -140,7 +140,7 @@ class VirtualClock:
             self._looks, self._looks_since_ms = 0, self.ms
         if self._idle_looks > _MOST_IDLE_LOOKS or self._looks > _MOST_LOOKS_A_MINUTE:
             raise Livelock("no time passes any more, or next to none")
-        if self._perils.strike("waiting", self.ms):
+        if self._crashes.strike("waiting", self.ms):
             raise Killed
         if self.stopping:
             raise Stopped

@@ -56,7 +56,7 @@ class Takeover:
     lasts_ms: int
 
 
-class Perils:
+class Crashes:
     """The kills and takeovers of a run, in the order of their times."""
 
     def __init__(self, kills: Iterable[Kill], takeovers: Iterable[Takeover] = ()) -> None:

@@ -7,9 +7,9 @@ from datetime import timedelta
 from office365_message_trace.errors import Misconfigured, Refused, Unavailable
 from sandbox.entra import App, Entra
 from sandbox.simulation.clock import VirtualClock
-from sandbox.simulation.disturbances import Troubles
+from sandbox.simulation.disturbances import Disturbances
 from sandbox.simulation.malformed_answers import Heard, date_of, unheard
-from sandbox.simulation.observation import Witness
+from sandbox.simulation.observation import Observation
 from sandbox.simulation.service_variants import Date
 
 TENANT = "9c4ab6f2-62a0-4e1c-9a3d-5d1c1f0c7a11"
@@ -32,13 +32,13 @@ class SimulatedCredentials:
         entra: Entra,
         resource: str,
         clock: VirtualClock,
-        troubles: Troubles,
-        witness: Witness,
+        disturbances: Disturbances,
+        observation: Observation,
         heard: Heard = unheard,
     ) -> None:
         self._form = {**_FORM, "scope": f"{resource}/.default"}
         self._entra, self._clock = entra, clock
-        self._troubles, self._witness = troubles, witness
+        self._disturbances, self._observation = disturbances, observation
         self.heard = heard
         """Takes the time that answers tell, those of the service too."""
         self.date: Date = "right"
@@ -50,8 +50,8 @@ class SimulatedCredentials:
     def authorization(self) -> str:
         """The header's value. Raises `Misconfigured`, `Refused` or `Unavailable` in a spell."""
         now = self._clock.ms
-        if self._troubles.chance("revoked"):
-            self._witness.fault(now, "token revoked")
+        if self._disturbances.chance("revoked"):
+            self._observation.fault(now, "token revoked")
             self._entra.revoke_all()
         if now >= self._until_ms:
             self._token = self._new_token(now)
@@ -70,13 +70,13 @@ class SimulatedCredentials:
         self._renewed = False
 
     def _new_token(self, now: int) -> str:
-        if self._troubles.active("token refused"):
-            self._witness.fault(now, "token refused")
-            self._witness.life.refused.append(now)
+        if self._disturbances.active("token refused"):
+            self._observation.fault(now, "token refused")
+            self._observation.life.refused.append(now)
             kind = Misconfigured if now % 2 else Refused
             raise kind("Entra ID gives no token", "AADSTS7000222")
-        if self._troubles.active("no token"):
-            self._witness.fault(now, "no token")
+        if self._disturbances.active("no token"):
+            self._observation.fault(now, "no token")
             raise Unavailable("Entra ID gives no token at the moment", "status 503")
         self.heard("Entra ID", date_of(now, self.date), now / 1000)
         self._clock.elapse(0.3)

@@ -53,7 +53,7 @@ class Spell:
     to_ms: int
 
 
-class Troubles:
+class Disturbances:
     """Answers whether something is wrong now. `odds` are probabilities by what strikes."""
 
     def __init__(

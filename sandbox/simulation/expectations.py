@@ -25,7 +25,7 @@ from sandbox.simulation.allowances import (
 )
 from sandbox.simulation.event_identity import REFUSED_ID, Events, Identity, RowKey
 from sandbox.simulation.gaps import Gap
-from sandbox.simulation.observation import Collected, Interval, Witness
+from sandbox.simulation.observation import Collected, Interval, Observation
 from sandbox.simulation.outcome import Outcome
 from sandbox.simulation.scenario import Scenario
 from sandbox.simulation.settings import MINUTE_MS, Settings
@@ -111,19 +111,19 @@ class Promises:
     """Judges the rows of a tenant by the settings that were in force and the faults that there were."""
 
     def __init__(
-        self, scenario: Scenario, witness: Witness, collected: Collected, end_ms: int
+        self, scenario: Scenario, observation: Observation, collected: Collected, end_ms: int
     ) -> None:
-        self._scenario, self._witness, self._collected = scenario, witness, collected
+        self._scenario, self._observation, self._collected = scenario, observation, collected
         self._history = collected.history
         self._starts = [since for since, _ in self._history]
-        self._disturbances = _merged([*witness.disturbances, *collected.absent])
-        self._hindered = _merged([*self._disturbances, *witness.busy])
-        self._stale = _merged(witness.stale)
+        self._disturbances = _merged([*observation.disturbances, *collected.absent])
+        self._hindered = _merged([*self._disturbances, *observation.busy])
+        self._stale = _merged(observation.stale)
         self._gaps = [gap for _, gap in collected.gaps]
         self._end_ms = end_ms
         self._fresh_from_ms = max(collected.owed_from_ms, collected.first_start_ms)
         self._bad_ms = set(collected.tenant.mail.bad_ms)
-        self._misled = _merged(witness.misled)
+        self._misled = _merged(observation.misled)
         self._wrong = 0
 
     def judge_row(self, versions: list[Shown], arrivals: list[Arrival], outcome: Outcome) -> None:
@@ -155,10 +155,10 @@ class Promises:
             self._violated("lost", versions[owed[-1]], outcome)
             return
         last = arrivals[-1].identity
-        if last in fitting or last in self._witness.doubtful:
+        if last in fitting or last in self._observation.doubtful:
             return
         self._wrong += 1
-        if self._wrong > self._witness.lost_records:
+        if self._wrong > self._observation.lost_records:
             outcome.wrong += 1
             outcome.violations.append(f"an old state is the last one forwarded: {versions[number]}")
 
@@ -291,7 +291,7 @@ class Promises:
         deadline_ms: int,
         outcome: Outcome,
     ) -> None:
-        if before and before[-1].identity in self._witness.doubtful:
+        if before and before[-1].identity in self._observation.doubtful:
             return
         coming = (each.at_ms for each in arrivals if each.at_ms > deadline_ms)
         arrival_ms = next(coming, None)

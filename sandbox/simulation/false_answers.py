@@ -18,8 +18,8 @@ from sandbox.bad_records import is_spoilt
 from sandbox.clock import from_ms, to_ms
 from sandbox.reporting.render import dumps
 from sandbox.simulation.clock import VirtualClock
-from sandbox.simulation.disturbances import Troubles
-from sandbox.simulation.observation import Witness
+from sandbox.simulation.disturbances import Disturbances
+from sandbox.simulation.observation import Observation
 from sandbox.simulation.tenant import WatchedTenant
 
 _BOUNDS = (
@@ -46,44 +46,44 @@ class Distortions:
         self,
         tenant: WatchedTenant,
         clock: VirtualClock,
-        troubles: Troubles,
-        witness: Witness,
+        disturbances: Disturbances,
+        observation: Observation,
         rng: Random,
         *,
         reach_ms: int,
         behind_ms: int,
     ) -> None:
         self._tenant, self._clock = tenant, clock
-        self._troubles, self._witness, self._rng = troubles, witness, rng
+        self._disturbances, self._observation, self._rng = disturbances, observation, rng
         self._reach_ms, self._behind_ms = reach_ms, behind_ms
         self._told: list[tuple[int, int]] = []
 
     def answer(self, request: Request, ask: Callable[[], Answer]) -> Answer:
         """The answer that `ask` gets, or one of a replica, one that lies, or one about something else."""
         now = self._clock.ms
-        if self._troubles.active("stale") and self._rng.random() < 0.5:
-            self._witness.fault(now, "stale")
-            self._witness.stale.append((now, now))
+        if self._disturbances.active("stale") and self._rng.random() < 0.5:
+            self._observation.fault(now, "stale")
+            self._observation.stale.append((now, now))
             if window := asked_for(request.url):
-                self._witness.misled.append(window)
+                self._observation.misled.append(window)
             with self._tenant.behind(self._behind_ms):
                 return ask()
         answer = ask()
         if is_spoilt(answer.body):
             first, last = asked_for(request.url) or (0, 0)
             bad = [at for at in self._tenant.mail.bad_ms if first <= at <= last]
-            self._witness.met_bad_records(now, bad)
+            self._observation.met_bad_records(now, bad)
             return answer
         if answer.status != 200:
             return answer
-        if self._troubles.chance("lie") and self._may_be_told(request.url, now):
-            self._witness.fault(now, "lie")
+        if self._disturbances.chance("lie") and self._may_be_told(request.url, now):
+            self._observation.fault(now, "lie")
             return lie(self._rng, answer)
-        return self._odd(answer) if self._troubles.chance("odd answer") else answer
+        return self._odd(answer) if self._disturbances.chance("odd answer") else answer
 
     def _odd(self, answer: Answer) -> Answer:
         kind = self._rng.choice(("beside", "end", "mark", "else", "else"))
-        self._witness.fault(self._clock.ms, f"odd answer: {kind}")
+        self._observation.fault(self._clock.ms, f"odd answer: {kind}")
         match kind:
             case "beside":
                 return with_error_beside(answer)
@@ -108,7 +108,7 @@ class Distortions:
             if age_ms > self._reach_ms // _SOON_SHARE and shown_ms > age_ms * _SETTLED_SHARE:
                 return False
         self._told.append((first, last))
-        self._witness.misled.append((first, last))
+        self._observation.misled.append((first, last))
         return True
 
 

@@ -15,7 +15,7 @@ from sandbox.clock import from_ms
 from sandbox.entra import GRAPH
 from sandbox.graph import GraphService, errors
 from sandbox.simulation.clock import VirtualClock
-from sandbox.simulation.observation import Witness
+from sandbox.simulation.observation import Observation
 from sandbox.simulation.service import TOKEN, Service, as_answer, parsed, scaled
 
 _REAL_PAGE = 5000  # documented
@@ -39,7 +39,7 @@ class OtherClient:
 
 
 class SimulatedGraph(Service):
-    """Serves as `graph` does, and tells the witness what the collector did to deserve a refusal."""
+    """Serves as `graph` does, and tells the observation what the collector did to deserve a refusal."""
 
     name = "graph"
     resource = GRAPH
@@ -51,14 +51,14 @@ class SimulatedGraph(Service):
         graph: GraphService,
         other: OtherClient | None,
         clock: VirtualClock,
-        witness: Witness,
+        observation: Observation,
         latency: float,
         *,
         reporting_format: bool,
     ) -> None:
         super().__init__(latency)
         self._graph, self._other = graph, other
-        self._clock, self._witness = clock, witness
+        self._clock, self._observation = clock, observation
         self._reporting_format = reporting_format
 
     def client(self, transport: Transport, clock: Clock, log: Log) -> GraphClient:
@@ -105,20 +105,20 @@ class SimulatedGraph(Service):
         return body.replace(link + b"graph.", link + b"evil.")
 
     def _observe(self, request: Request, answer: Answer) -> None:
-        witness, now = self._witness, self._clock.ms
+        observation, now = self._observation, self._clock.ms
         if answer.status == 429:
-            witness.over_quota.append(now)
+            observation.over_quota.append(now)
             if self._other is None:
-                witness.fault(now, "over the quota")
+                observation.fault(now, "over the quota")
             else:
-                witness.faults["over the shared quota"] += 1
+                observation.faults["over the shared quota"] += 1
         elif errors.PRINCIPAL.encode() in answer.body:
-            witness.fault(now, "no service principal")
-            witness.life.refused.append(now)
+            observation.fault(now, "no service principal")
+            observation.life.refused.append(now)
         elif TOKEN in request.url and answer.status == 400:
             if b"expired" in answer.body:
-                witness.fault(now, "next link expired")
+                observation.fault(now, "next link expired")
             elif any(text in answer.body for text in _UNSOUND):
-                witness.fault(now, "next link refused for good")
+                observation.fault(now, "next link refused for good")
             else:
-                witness.violations.append("a next link was not followed as it was written")
+                observation.violations.append("a next link was not followed as it was written")

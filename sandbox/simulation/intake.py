@@ -14,11 +14,11 @@ from office365_message_trace.transport.session import Answer
 from sandbox import wire
 from sandbox.intake import Intake
 from sandbox.simulation.clock import VirtualClock
-from sandbox.simulation.crashes import Killed, Perils
-from sandbox.simulation.disturbances import Troubles
+from sandbox.simulation.crashes import Crashes, Killed
+from sandbox.simulation.disturbances import Disturbances
 from sandbox.simulation.event_identity import POISON_ID, REFUSED_ID
 from sandbox.simulation.malformed_answers import bare_status, no_answer, slow_down
-from sandbox.simulation.observation import Witness
+from sandbox.simulation.observation import Observation
 
 URL = "https://intake.example"
 KEY = "an intake key of the simulation"
@@ -31,65 +31,65 @@ class IntakeHttp:
         self,
         intake: Intake,
         clock: VirtualClock,
-        perils: Perils,
-        troubles: Troubles,
-        witness: Witness,
+        crashes: Crashes,
+        disturbances: Disturbances,
+        observation: Observation,
         rng: Random,
         latency: float,
     ) -> None:
-        self._intake, self._clock, self._perils = intake, clock, perils
-        self._troubles, self._witness, self._rng = troubles, witness, rng
+        self._intake, self._clock, self._crashes = intake, clock, crashes
+        self._disturbances, self._observation, self._rng = disturbances, observation, rng
         self._latency = latency
         self.poison_stays = False
         """Whether some events are never taken."""
-        self._life = witness.life
+        self._life = observation.life
 
     def begin(self, request: Request) -> Pending:
         """One batch, with whatever goes wrong with it; nobody has two under way."""
         return lambda: self._send(request)
 
     def _send(self, request: Request) -> Answer:
-        self._witness.sending()
-        if self._life is not self._witness.owner:
-            self._witness.violations.append(
+        self._observation.sending()
+        if self._life is not self._observation.owner:
+            self._observation.violations.append(
                 "a process that does not own the state posted to the intake"
             )
         if self._clock.stopping:
-            self._witness.violations.append("a request to the intake after a stop")
-        if self._perils.strike("before posting", self._clock.ms):
+            self._observation.violations.append("a request to the intake after a stop")
+        if self._crashes.strike("before posting", self._clock.ms):
             raise Killed
         began = self._clock.ms
         self._clock.elapse(self._latency * (0.1 + 0.9 * self._rng.random()))
         answer = self._befallen(request)
-        self._witness.note(began, "intake", answer.status)
-        if self._perils.strike("after posting", self._clock.ms):
+        self._observation.note(began, "intake", answer.status)
+        if self._crashes.strike("after posting", self._clock.ms):
             raise Killed
         return answer
 
     def _befallen(self, request: Request) -> Answer:
         now = self._clock.ms
-        if self._troubles.active("intake down"):
-            self._witness.fault(now, "intake down")
+        if self._disturbances.active("intake down"):
+            self._observation.fault(now, "intake down")
             if self._rng.random() < 0.1:
                 return self._accepted_unheard(request)
             if self._rng.random() < 0.4:
                 return no_answer(self._rng, self._clock)
             return bare_status(self._rng)
-        if self._troubles.active("key refused"):
-            self._witness.fault(now, "key refused")
-            self._witness.life.refused.append(now)
-            self._witness.held()
+        if self._disturbances.active("key refused"):
+            self._observation.fault(now, "key refused")
+            self._observation.life.refused.append(now)
+            self._observation.held()
             return Answer(self._rng.choice((401, 403, 404)), {}, b'{"error":"unknown key"}')
-        if self._troubles.active("intake throttled"):
-            self._witness.fault(now, "intake throttled")
+        if self._disturbances.active("intake throttled"):
+            self._observation.fault(now, "intake throttled")
             return slow_down(self._rng, self._clock.true())
-        if self._troubles.chance("post"):
+        if self._disturbances.chance("post"):
             return self._post_fault(request)
         return self._accepted(request, acknowledged=True)
 
     def _post_fault(self, request: Request) -> Answer:
         kind = self._rng.choice(("lost", "lost", "nothing", "status", "page", "partial"))
-        self._witness.fault(self._clock.ms, f"post: {kind}")
+        self._observation.fault(self._clock.ms, f"post: {kind}")
         match kind:
             case "lost":
                 return self._accepted_unheard(request)
@@ -119,8 +119,8 @@ class IntakeHttp:
         return Answer(200, {}, orjson.dumps({"event_ids": given}))
 
     def _accepted(self, request: Request, *, acknowledged: bool) -> Answer:
-        options, events = self._intake.options, self._witness.events
-        if self._troubles.active("events refused") and not self._troubles.over:
+        options, events = self._intake.options, self._observation.events
+        if self._disturbances.active("events refused") and not self._disturbances.over:
             options.poison = events.beginning(REFUSED_ID)
         else:
             options.poison = events.beginning(POISON_ID) if self.poison_stays else None
@@ -132,14 +132,14 @@ class IntakeHttp:
         )
         if response.status == 200:
             if refused := self._intake.counts.rejected_events - refused:
-                self._witness.faults["events refused"] += refused
+                self._observation.faults["events refused"] += refused
                 acknowledged = acknowledged and options.poison_answer != "short"
-            self._witness.took(self._clock.ms, self._intake.events, acknowledged=acknowledged)
+            self._observation.took(self._clock.ms, self._intake.events, acknowledged=acknowledged)
             self._intake.forget()
         elif options.poison is None or len(batch_of(request)) > 1:
-            self._witness.fault(self._clock.ms, f"intake refuses a batch ({response.status})")
+            self._observation.fault(self._clock.ms, f"intake refuses a batch ({response.status})")
         else:
-            self._witness.faults["an event refused alone"] += 1
+            self._observation.faults["an event refused alone"] += 1
         return Answer(response.status, {}, response.body)
 
 

@@ -14,9 +14,9 @@ from office365_message_trace.transport.client import PATIENCE, NotYet, Pending, 
 from office365_message_trace.transport.session import Answer
 from sandbox.simulation.allowances import NOTICING_MS
 from sandbox.simulation.clock import VirtualClock
-from sandbox.simulation.crashes import Killed, Perils
+from sandbox.simulation.crashes import Crashes, Killed
 from sandbox.simulation.credentials import SimulatedCredentials
-from sandbox.simulation.disturbances import Troubles
+from sandbox.simulation.disturbances import Disturbances
 from sandbox.simulation.malformed_answers import (
     bare_status,
     date_of,
@@ -25,7 +25,7 @@ from sandbox.simulation.malformed_answers import (
     not_json,
     slow_down,
 )
-from sandbox.simulation.observation import Witness
+from sandbox.simulation.observation import Observation
 from sandbox.simulation.service import TOKEN, Service
 from sandbox.simulation.service_variants import Date
 
@@ -45,20 +45,20 @@ class MicrosoftHttp:
         service: Service,
         credentials: SimulatedCredentials,
         clock: VirtualClock,
-        perils: Perils,
-        troubles: Troubles,
-        witness: Witness,
+        crashes: Crashes,
+        disturbances: Disturbances,
+        observation: Observation,
         rng: Random,
         budget: RequestBudget,
     ) -> None:
         self._service, self._credentials = service, credentials
-        self._clock, self._perils = clock, perils
-        self._troubles, self._witness, self._rng = troubles, witness, rng
+        self._clock, self._crashes = clock, crashes
+        self._disturbances, self._observation, self._rng = disturbances, observation, rng
         self._budget = budget
         self.distort: Distort = lambda request, ask: ask()
         self.date: Date = "right"
         """What time its answers say."""
-        self._life = witness.life
+        self._life = observation.life
 
     def begin(self, request: Request) -> Pending:
         """One request under way, with whatever goes wrong with it."""
@@ -85,56 +85,56 @@ class MicrosoftHttp:
             return failure
 
     def _answer(self, request: Request) -> Answer:
-        self._witness.sending()
+        self._observation.sending()
         if self._clock.stopping:
-            self._witness.violations.append("a request to Microsoft after a stop")
+            self._observation.violations.append("a request to Microsoft after a stop")
         if not request.url.startswith(f"{self._service.base_url}/"):
-            self._witness.violations.append("a token was sent to another host")
+            self._observation.violations.append("a token was sent to another host")
         try:
             authorization = self._credentials.authorization()
             self._budget.try_acquire(BACKGROUND if request.background else LIVE)
         except BucketFullException as full:
-            self._witness.paced(self._clock.ms, background=request.background)
+            self._observation.paced(self._clock.ms, background=request.background)
             raise NotYet(float(full.meta_info["remaining_time"]), USED_UP) from full
         self._strike("before asking Microsoft")
         began = self._clock.ms
         self._notice_replaced(began)
-        self._witness.life.microsoft.append(began)
+        self._observation.life.microsoft.append(began)
         self._clock.elapse(self._service.latency * (0.1 + 0.9 * self._rng.random()))
         answer = self._befallen(request, authorization)
         if answer.status == 429:
             self._budget.throttled()
-        self._witness.note(began, request.url, answer.status, len(answer.body))
+        self._observation.note(began, request.url, answer.status, len(answer.body))
         return answer
 
     def _notice_replaced(self, now: int) -> None:
         since = self._life.replaced
         if since is not None and now > since + NOTICING_MS:
-            self._witness.violations.append("a replaced process went on asking Microsoft")
+            self._observation.violations.append("a replaced process went on asking Microsoft")
 
     def _befallen(self, request: Request, authorization: str) -> Answer:
         """The answer, or what comes instead; raises `Unavailable` if nothing does."""
         now = self._clock.ms
         for kind in _SPELLS:
-            if self._troubles.active(kind) and (kind != _LINK_REFUSED or TOKEN in request.url):
-                self._witness.fault(now, kind)
+            if self._disturbances.active(kind) and (kind != _LINK_REFUSED or TOKEN in request.url):
+                self._observation.fault(now, kind)
                 return self._instead(kind)
-        if self._troubles.chance("throttle"):
-            self._witness.fault(now, "throttled once")
+        if self._disturbances.chance("throttle"):
+            self._observation.fault(now, "throttled once")
             return slow_down(self._rng, self._clock.true())
-        if TOKEN in request.url and self._troubles.chance("next link"):
-            self._witness.fault(now, "next link refused once")
+        if TOKEN in request.url and self._disturbances.chance("next link"):
+            self._observation.fault(now, "next link refused once")
             return self._service.refused_link()
-        if self._troubles.chance("page"):
+        if self._disturbances.chance("page"):
             return self._page_fault(request, authorization)
-        if self._troubles.active("truncated"):
-            self._witness.faults["answers without links"] += 1
+        if self._disturbances.active("truncated"):
+            self._observation.faults["answers without links"] += 1
             return self._service.truncated(request, authorization)
         return self.distort(request, lambda: self._service.answer(request, authorization))
 
     def _page_fault(self, request: Request, authorization: str) -> Answer:
         kind = self._rng.choice(("timeout", "status", "cut", "no answer", "html", "elsewhere"))
-        self._witness.fault(self._clock.ms, f"page: {kind}")
+        self._observation.fault(self._clock.ms, f"page: {kind}")
         answer = self._service.answer(request, authorization)
         match kind:
             case "timeout":
@@ -152,7 +152,7 @@ class MicrosoftHttp:
                 return not_json(self._rng)
 
     def _strike(self, place: str) -> None:
-        if self._perils.strike(place, self._clock.ms):
+        if self._crashes.strike(place, self._clock.ms):
             raise Killed
 
     def _instead(self, kind: str) -> Answer:
@@ -168,5 +168,5 @@ class MicrosoftHttp:
                 return not_json(self._rng)
             case "next link refused":
                 return bare_status(self._rng, (400, 404))
-        self._witness.life.refused.append(self._clock.ms)
+        self._observation.life.refused.append(self._clock.ms)
         return self._service.refusal(kind)

@@ -57,7 +57,7 @@ class Collected:
 
 
 @dataclass
-class Witness:
+class Observation:
     """Collects. Nothing here comes from the collector itself."""
 
     events: Events

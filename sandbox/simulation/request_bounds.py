@@ -10,7 +10,7 @@ from sandbox.clock import from_ms
 from sandbox.simulation.allowances import HIDDEN_MS, NEXT_MS
 from sandbox.simulation.event_identity import REFUSED_ID
 from sandbox.simulation.gaps import Gap
-from sandbox.simulation.observation import Collected, Witness
+from sandbox.simulation.observation import Collected, Observation
 from sandbox.simulation.outcome import Outcome
 from sandbox.simulation.scenario import DAY_MS, Scenario
 from sandbox.simulation.settings import HOUR_MS, MINUTE_MS
@@ -24,25 +24,25 @@ MOST_READS = 90
 _SHORT_MS = 10  # neighbouring bad milliseconds are one gap
 
 
-def judge_requests(scenario: Scenario, witness: Witness, outcome: Outcome) -> None:
+def judge_requests(scenario: Scenario, observation: Observation, outcome: Outcome) -> None:
     """The budget of a tenant holds for all processes together, unless the storage lost it or one process replaced
     another; and no process may exceed it, or insist where it is refused."""
-    for life in witness.lives:
+    for life in observation.lives:
         _judge_budget(life.microsoft, outcome)
         if (most := _most_within(life.refused, REFUSALS_MS)) > REFUSALS:
             outcome.violations.append(f"{most} refused requests in ten minutes")
-    lost = sorted(witness.budget_lost)
-    for tenant in {life.tenant: None for life in witness.lives}:
-        lives = [life for life in witness.lives if life.tenant == tenant]
+    lost = sorted(observation.budget_lost)
+    for tenant in {life.tenant: None for life in observation.lives}:
+        lives = [life for life in observation.lives if life.tenant == tenant]
         together = sorted(instant for life in lives for instant in life.microsoft)
         ends = [bisect_right(together, instant) for instant in lost]
         for first, last in pairwise([0, *ends, len(together)]):
             _judge_budget(together[first:last], outcome)
     if scenario.crowded:
-        if (most := _most_within(witness.over_quota, OVER_QUOTA_MS)) > OVER_QUOTA:
+        if (most := _most_within(observation.over_quota, OVER_QUOTA_MS)) > OVER_QUOTA:
             outcome.violations.append(f"{most} requests over the shared quota in an hour")
     else:
-        for instant in witness.over_quota:
+        for instant in observation.over_quota:
             number = bisect_right(lost, instant)
             if not number or lost[number - 1] < instant - 2 * BUDGET_MS:
                 outcome.violations.append(f"over the quota, alone, at {from_ms(instant):%d. %H:%M}")

@@ -34,7 +34,7 @@ class Run:
         self._mishaps = Mishaps(self.world, scenario.random("mishaps"))
         self._rng = scenario.random("restarts")
         self._settings = scenario.settings
-        self.world.perils.take_over = self._taken_over
+        self.world.crashes.take_over = self._taken_over
         if scenario.predecessor_hours is not None:
             self._leave_cursor(scenario.predecessor_hours)
 
@@ -44,9 +44,9 @@ class Run:
             self._interlude()
         if self.scenario.strays:
             reach = min(each.reach_ms for life in self._history() for each in [life[1]])
-            self.world.witness.strays = max(reach, RECORD_KEPT_MS)
+            self.world.observation.strays = max(reach, RECORD_KEPT_MS)
         for _ in self.scenario.clock_steps:
-            self.world.witness.faults["clock steps"] += 1
+            self.world.observation.faults["clock steps"] += 1
         self._explain_visit()
         return judge(self.world)
 
@@ -66,17 +66,17 @@ class Run:
         collected.history.append((begins_ms, settings))
         if collected.saved_first is None:
             collected.owed_from_ms = self._first_owed(settings)
-        world.witness.note(begins_ms, settings)
+        world.observation.note(begins_ms, settings)
         try:
             world.live(settings)
         except Killed:
-            world.witness.kills += 1
-            world.witness.ended(killed=True)
+            world.observation.kills += 1
+            world.observation.ended(killed=True)
         except Stopped:
-            world.witness.stops += 1
-            world.witness.ended(killed=False)
+            world.observation.stops += 1
+            world.observation.ended(killed=False)
         except (Exception, Livelock):  # whatever it is, the module would have ended with it
-            world.witness.violations.append(
+            world.observation.violations.append(
                 f"the collector ended: {traceback.format_exc(limit=-3)}"
             )
             return False
@@ -87,19 +87,19 @@ class Run:
 
         What the first one had not recorded may come again, and for a while both spend of the budget.
         """
-        world, witness = self.world, self.world.witness
-        first, began_ms = witness.life, world.clock.ms
-        witness.takeovers += 1
-        witness.faults["takeovers"] += 1
-        witness.ended(killed=True)
+        world, observation = self.world, self.world.observation
+        first, began_ms = observation.life, world.clock.ms
+        observation.takeovers += 1
+        observation.faults["takeovers"] += 1
+        observation.ended(killed=True)
         with world.clock.another_process(min(began_ms + takeover.lasts_ms, self.scenario.end_ms)):
             self._live()
         now_ms = world.clock.ms
-        if witness.owner is not first:  # the other one may have died before it left its mark
+        if observation.owner is not first:  # the other one may have died before it left its mark
             first.replaced = now_ms
-        witness.life = first
-        witness.budget_lost += [began_ms, now_ms]
-        witness.disturbed(began_ms, now_ms + _RECOVERY_MS)
+        observation.life = first
+        observation.budget_lost += [began_ms, now_ms]
+        observation.disturbed(began_ms, now_ms + _RECOVERY_MS)
 
     def _interlude(self) -> None:
         """The time between two lives, in which settings may change."""
@@ -107,8 +107,8 @@ class Run:
         ended_ms = world.clock.ms
         down_ms = int(1000 * (6 * 3600) ** self._rng.random())
         world.clock.skip_to(max(ended_ms + 500, min(ended_ms + down_ms, scenario.faults_until_ms)))
-        world.perils.pass_until(world.clock.ms)
-        world.witness.disturbed(ended_ms, world.clock.ms + _RECOVERY_MS)
+        world.crashes.pass_until(world.clock.ms)
+        world.observation.disturbed(ended_ms, world.clock.ms + _RECOVERY_MS)
         if "storage" in scenario.groups:
             self._mishaps.befall()
         self._mishaps.back_up()
@@ -120,13 +120,13 @@ class Run:
         if self.scenario.visit is None:
             return
         begins, ends = self.scenario.visit
-        usual, *visited = self.world.witness.collected
+        usual, *visited = self.world.observation.collected
         usual.absent.append((begins, ends + _RECOVERY_MS))
         for each in visited:
             each.absent.append((ends, _FOREVER_MS))
 
     def _history(self) -> list[tuple[int, Settings]]:
-        return [life for each in self.world.witness.collected for life in each.history]
+        return [life for each in self.world.observation.collected for life in each.history]
 
     def _first_owed(self, settings: Settings) -> int:
         """From when on rows are owed, if the life that begins now is the first to leave a trace."""

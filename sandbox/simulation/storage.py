@@ -9,10 +9,10 @@ import orjson
 from office365_message_trace.errors import StorageFailed
 from sandbox.clock import from_ms
 from sandbox.simulation.clock import VirtualClock
-from sandbox.simulation.crashes import Killed, Perils
-from sandbox.simulation.disturbances import Troubles
+from sandbox.simulation.crashes import Crashes, Killed
+from sandbox.simulation.disturbances import Disturbances
 from sandbox.simulation.gaps import declared_gaps
-from sandbox.simulation.observation import Witness
+from sandbox.simulation.observation import Observation
 
 RECORD_BYTES = 16
 """Documented in the architecture: the length of one record of acceptance."""
@@ -33,12 +33,17 @@ class MemoryStorage:
     """
 
     def __init__(
-        self, clock: VirtualClock, perils: Perils, troubles: Troubles, witness: Witness, rng: Random
+        self,
+        clock: VirtualClock,
+        crashes: Crashes,
+        disturbances: Disturbances,
+        observation: Observation,
+        rng: Random,
     ) -> None:
         self.blobs: dict[str, bytes] = {}
         self.objects = rng.random() < 0.4
-        self._clock, self._perils = clock, perils
-        self._troubles, self._witness, self._rng = troubles, witness, rng
+        self._clock, self._crashes = clock, crashes
+        self._disturbances, self._observation, self._rng = disturbances, observation, rng
 
     def read(self, name: str) -> bytes | None:
         """The blob, or None."""
@@ -52,7 +57,7 @@ class MemoryStorage:
             self._may_fail("write")
         except StorageFailed:
             if name.endswith(BUDGET):
-                self._witness.budget_lost.append(self._clock.ms)
+                self._observation.budget_lost.append(self._clock.ms)
             raise
         if self._struck("inside a write"):
             if self._rng.random() < 0.5:
@@ -65,10 +70,10 @@ class MemoryStorage:
         """Append; a kill or a full disk inside leaves any part of `added`."""
         self._before()
         if not self.blobs.get(name, b"").startswith(known):
-            self._witness.violations.append(f"an append forgets what {name} holds")
+            self._observation.violations.append(f"an append forgets what {name} holds")
         part = known + added[: self._rng.randrange(len(added) + 1)] if added else known
         whole = self.objects
-        if self._troubles.active("disk full") and not whole:
+        if self._disturbances.active("disk full") and not whole:
             self.blobs[name] = part
         self._may_fail("write")
         if self._struck("inside an append"):
@@ -78,7 +83,7 @@ class MemoryStorage:
                 self.blobs[name] = known + added
             raise Killed
         self.blobs[name] = known + added
-        self._witness.recorded()
+        self._observation.recorded()
         self._after()
 
     def delete(self, name: str) -> None:
@@ -98,9 +103,11 @@ class MemoryStorage:
     def _keep(self, name: str, data: bytes) -> None:
         self.blobs[name] = data
         if name.rpartition("/")[2] == MARK:
-            self._witness.marked()
+            self._observation.marked()
         if name.rpartition("/")[2] in STATE:
-            self._witness.saved(self._clock.ms, declared_gaps(data) if _NO_GAP not in data else [])
+            self._observation.saved(
+                self._clock.ms, declared_gaps(data) if _NO_GAP not in data else []
+            )
 
     def _before(self) -> None:
         if self._struck("before a write"):
@@ -111,13 +118,17 @@ class MemoryStorage:
             raise Killed
 
     def _struck(self, place: str) -> bool:
-        return self._perils.strike(place, self._clock.ms)
+        return self._crashes.strike(place, self._clock.ms)
 
     def _may_fail(self, verb: str) -> None:
         now = self._clock.ms
-        full = verb == "write" and self._troubles.active("disk full")
-        if full or self._troubles.active("storage down") or self._troubles.chance("storage"):
-            self._witness.fault(now, "storage fails")
+        full = verb == "write" and self._disturbances.active("disk full")
+        if (
+            full
+            or self._disturbances.active("storage down")
+            or self._disturbances.chance("storage")
+        ):
+            self._observation.fault(now, "storage fails")
             raise StorageFailed("The storage does not work", verb)
 
 

@@ -12,7 +12,7 @@ from sandbox.simulation.world import World
 
 @dataclass
 class Mishaps:
-    """Damages the storage between two lives, and tells the witness what that explains."""
+    """Damages the storage between two lives, and tells the observation what that explains."""
 
     world: World
     rng: Random
@@ -36,7 +36,7 @@ class Mishaps:
     def back_up(self) -> None:
         """Keep a copy of the whole storage, as it is when a life begins."""
         self._backup = dict(self.world.storage.blobs)
-        self._accepted_then = len(self.world.witness.accepted)
+        self._accepted_then = len(self.world.observation.accepted)
 
     def _state_copy(self) -> None:
         """One of the copies, mostly the newer one, is lost or damaged."""
@@ -57,7 +57,7 @@ class Mishaps:
         self._say("the state lost")
         numbers = (name.rpartition("/")[2] for name in records)
         quarters = frozenset(int(number) for number in numbers if number.isdecimal())
-        self.world.witness.recorded_quarters.append((self.world.clock.ms, quarters))
+        self.world.observation.recorded_quarters.append((self.world.clock.ms, quarters))
         for name in self._states:
             self._replace(name, None)
 
@@ -76,10 +76,10 @@ class Mishaps:
         if not any(name in self._backup for name in self._states):
             return
         self._say("a backup restored")
-        witness = self.world.witness
-        witness.budget_lost.append(self.world.clock.ms)
+        observation = self.world.observation
+        observation.budget_lost.append(self.world.clock.ms)
         self.world.storage.blobs = dict(self._backup)
-        witness.excuse([text for text, _ in witness.accepted[self._accepted_then :]])
+        observation.excuse([text for text, _ in observation.accepted[self._accepted_then :]])
 
     def _ledger(self) -> None:
         """One blob of the record is lost, or cut."""
@@ -90,13 +90,13 @@ class Mishaps:
         name = self.rng.choice(records)
         blob = self.world.storage.blobs[name]
         cut = self.rng.choice((0, self.rng.randrange(len(blob) + 1)))
-        self.world.witness.lost_records += -(-(len(blob) - cut) // RECORD_BYTES)
+        self.world.observation.lost_records += -(-(len(blob) - cut) // RECORD_BYTES)
         self._replace(name, blob[:cut] if cut else None)
 
     def _excuse_forgotten(self) -> None:
         """What is older than the record is kept may come again once."""
         now = self.world.clock.ms
-        self.world.witness.excused_before.append((now, now - RECORD_KEPT_MS))
+        self.world.observation.excused_before.append((now, now - RECORD_KEPT_MS))
 
     @property
     def _states(self) -> list[str]:
@@ -116,4 +116,4 @@ class Mishaps:
             self.world.storage.blobs[name] = blob
 
     def _say(self, name: str) -> None:
-        self.world.witness.fault(self.world.clock.ms, name)
+        self.world.observation.fault(self.world.clock.ms, name)

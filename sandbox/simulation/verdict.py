@@ -14,7 +14,7 @@ from sandbox.clock import from_ms
 from sandbox.simulation import request_bounds as limits
 from sandbox.simulation.event_identity import Identity, RowKey
 from sandbox.simulation.expectations import Arrival, Promises, Shown, shown_versions
-from sandbox.simulation.observation import Collected, Witness
+from sandbox.simulation.observation import Collected, Observation
 from sandbox.simulation.outcome import Outcome
 from sandbox.simulation.settings import HOUR_MS
 from sandbox.simulation.world import World
@@ -26,34 +26,34 @@ _TOLD = 5  # violations of one sort that are told one by one
 
 def judge(world: World) -> Outcome:
     """Judge a run that has ended."""
-    scenario, witness = world.scenario, world.witness
+    scenario, observation = world.scenario, world.observation
     outcome = Outcome(
         seeds=1,
         days=scenario.days,
         hours=(world.clock.ms - scenario.start_ms) / 3_600_000,
-        events=len(witness.accepted),
-        requests=sum(len(life.microsoft) for life in witness.lives),
-        kills=witness.kills,
-        stops=witness.stops - 1,
-        faults=Counter(witness.faults),
-        violations=list(witness.violations),
-        trace=witness.trace,
+        events=len(observation.accepted),
+        requests=sum(len(life.microsoft) for life in observation.lives),
+        kills=observation.kills,
+        stops=observation.stops - 1,
+        faults=Counter(observation.faults),
+        violations=list(observation.violations),
+        trace=observation.trace,
     )
     if world.clock.ms < scenario.end_ms:
         return outcome
-    events = [(witness.events.of(text), at_ms) for text, at_ms in witness.accepted]
+    events = [(observation.events.of(text), at_ms) for text, at_ms in observation.accepted]
     arrivals: dict[RowKey | None, list[Arrival]] = {}
     for identity, at_ms in events:
-        arrivals.setdefault(witness.events.row(identity), []).append(Arrival(at_ms, identity))
+        arrivals.setdefault(observation.events.row(identity), []).append(Arrival(at_ms, identity))
     unknown = {identity for identity, _ in events}
-    for collected in witness.collected:
+    for collected in observation.collected:
         if collected.history:
             unknown -= _judge_tenant(world, collected, arrivals, outcome)
     outcome.pages_needed = -(-outcome.rows // scenario.page_size)
     if unknown:
         _violated(outcome, "events that no row explains", unknown)
-    _judge_repeats(witness, arrivals, outcome)
-    limits.judge_requests(scenario, witness, outcome)
+    _judge_repeats(observation, arrivals, outcome)
+    limits.judge_requests(scenario, observation, outcome)
     if not scenario.groups:
         limits.judge_reads(world, outcome)
     return outcome
@@ -74,10 +74,10 @@ def _judge_tenant(
     )
     by_row: dict[RowKey, list[Shown]] = {}
     explained = set[Identity]()
-    for shown in shown_versions(everything, world.witness.events, scenario):
+    for shown in shown_versions(everything, world.observation.events, scenario):
         explained.add(shown.identity)
         by_row.setdefault(shown.row, []).append(shown)
-    promises = Promises(scenario, world.witness, collected, world.clock.ms)
+    promises = Promises(scenario, world.observation, collected, world.clock.ms)
     bad_ms = set(collected.tenant.mail.bad_ms)
     for row, versions in by_row.items():
         received_ms, events = versions[0].received_ms, arrivals.get(row, [])
@@ -93,11 +93,11 @@ def _judge_tenant(
 
 
 def _judge_repeats(
-    witness: Witness, arrivals: dict[RowKey | None, list[Arrival]], outcome: Outcome
+    observation: Observation, arrivals: dict[RowKey | None, list[Arrival]], outcome: Outcome
 ) -> None:
     """A row comes again when it differs from what came last. Else it wants an explanation: a crash, a
     lost answer, a lost record, a stray from before the look-back."""
-    spare = Counter(witness.excused)
+    spare = Counter(observation.excused)
     unexplained: list[Identity] = []
     forgotten = set[tuple[Identity, int]]()
     for row, events in arrivals.items():
@@ -109,23 +109,27 @@ def _judge_repeats(
             outcome.repeats += 1
             if spare[event.identity] > 0:
                 spare[event.identity] -= 1
-            elif not _may_be_forgotten(witness, event, forgotten):
+            elif not _may_be_forgotten(observation, event, forgotten):
                 unexplained.append(event.identity)
-    surplus = unexplained[witness.lost_records :]
+    surplus = unexplained[observation.lost_records :]
     outcome.repeats -= len(surplus)
     outcome.unexplained += len(surplus)
     if surplus:
         _violated(outcome, "repeated without reason", surplus)
 
 
-def _may_be_forgotten(witness: Witness, event: Arrival, used: set[tuple[Identity, int]]) -> bool:
-    received = witness.events.received_ms(event.identity)
-    if witness.strays and received <= event.at_ms - witness.strays:
+def _may_be_forgotten(
+    observation: Observation, event: Arrival, used: set[tuple[Identity, int]]
+) -> bool:
+    received = observation.events.received_ms(event.identity)
+    if observation.strays and received <= event.at_ms - observation.strays:
         return True
-    explained = [since <= event.at_ms and received <= to for since, to in witness.excused_before]
+    explained = [
+        since <= event.at_ms and received <= to for since, to in observation.excused_before
+    ]
     explained += [
         since <= event.at_ms and received // _QUARTER_MS not in quarters
-        for since, quarters in witness.recorded_quarters
+        for since, quarters in observation.recorded_quarters
     ]
     for number, explains in enumerate(explained):
         if explains and (event.identity, number) not in used:

@@ -22,20 +22,20 @@ from sandbox.intake import Intake, IntakeOptions
 from sandbox.mailflow import MailFlow, MailFlowOptions
 from sandbox.reporting import ReportingService
 from sandbox.simulation.clock import VirtualClock
-from sandbox.simulation.crashes import Perils
+from sandbox.simulation.crashes import Crashes
 from sandbox.simulation.credentials import (
     OTHER_TENANT,
     TENANT,
     SimulatedCredentials,
     directory,
 )
-from sandbox.simulation.disturbances import Troubles
+from sandbox.simulation.disturbances import Disturbances
 from sandbox.simulation.event_identity import events_of
 from sandbox.simulation.false_answers import Distortions
 from sandbox.simulation.graph import OtherClient, SimulatedGraph
 from sandbox.simulation.intake import KEY, URL, IntakeHttp
 from sandbox.simulation.microsoft import MicrosoftHttp
-from sandbox.simulation.observation import Collected, Life, Witness
+from sandbox.simulation.observation import Collected, Life, Observation
 from sandbox.simulation.reporting import SimulatedReporting
 from sandbox.simulation.scenario import Scenario
 from sandbox.simulation.service import Service
@@ -55,23 +55,23 @@ class Place:
 
 
 class World:
-    """What a restart of the collector does not touch: time, tenants, services, storage, witness."""
+    """What a restart of the collector does not touch: time, tenants, services, storage, observation."""
 
     def __init__(self, scenario: Scenario) -> None:
         chance = scenario.random
         self.scenario = scenario
-        self.witness = Witness(events_of(scenario))
-        self.perils = Perils(scenario.kills, scenario.takeovers)
-        self.clock = VirtualClock(scenario.start_ms, self.perils, scenario.clock_steps)
-        self.troubles = Troubles(
+        self.observation = Observation(events_of(scenario))
+        self.crashes = Crashes(scenario.kills, scenario.takeovers)
+        self.clock = VirtualClock(scenario.start_ms, self.crashes, scenario.clock_steps)
+        self.disturbances = Disturbances(
             scenario.spells,
             scenario.odds,
             scenario.faults_until_ms,
             lambda: self.clock.ms,
-            chance("troubles"),
+            chance("disturbances"),
         )
         self.storage = MemoryStorage(
-            self.clock, self.perils, self.troubles, self.witness, chance("storage")
+            self.clock, self.crashes, self.disturbances, self.observation, chance("storage")
         )
         self._entra = directory(self.clock, scenario.seed)
         self._distortion_chance = chance("distortions")
@@ -82,7 +82,7 @@ class World:
             self.places.append(self._place(OTHER_TENANT, visited))
         self.place = self.places[0]
         """The one that is collected now."""
-        self.witness.collected = [place.collected for place in self.places]
+        self.observation.collected = [place.collected for place in self.places]
         options = IntakeOptions(poison_answer=scenario.poison_answer)
         self._intake = Intake({KEY}, self.clock.true, options)
         self._microsoft_chance = chance("microsoft answers")
@@ -100,8 +100,8 @@ class World:
         Ends by `Killed`, by `Stopped`, or by an error that the module would end with.
         """
         clock = MicrosoftClock(self.clock, self._log)
-        self.witness.begins(Life(self.clock.ms, self.place.name))
-        self.witness.current = self.place.collected
+        self.observation.begins(Life(self.clock.ms, self.place.name))
+        self.observation.current = self.place.collected
         shared = RetryingStorage(self.storage, clock, self._log)
         where = find_place(shared, FOLDER, Identity(self.place.name, KEY))
         owner = Ownership(self.storage, where.folder, clock, self._log)
@@ -125,7 +125,7 @@ class World:
             now - settings.first_start,
             clock,
             self._log,
-            _Witnessed(self.witness),
+            _Observed(self.observation),
             shared if self.place is self.places[0] else None,
         )
 
@@ -137,8 +137,8 @@ class World:
         distortions = Distortions(
             tenant,
             self.clock,
-            self.troubles,
-            self.witness,
+            self.disturbances,
+            self.observation,
             self._distortion_chance,
             reach_ms=scenario.settings.reach_ms,
             behind_ms=scenario.behind_ms,
@@ -156,7 +156,7 @@ class World:
             graph,
             other,
             self.clock,
-            self.witness,
+            self.observation,
             scenario.latency,
             reporting_format=scenario.reporting_format,
         )
@@ -164,15 +164,20 @@ class World:
     def _source(self, budget: RequestBudget, clock: MicrosoftClock) -> ODataClient:
         service = self.place.service
         credentials = SimulatedCredentials(
-            self._entra, service.resource, self.clock, self.troubles, self.witness, clock.heard
+            self._entra,
+            service.resource,
+            self.clock,
+            self.disturbances,
+            self.observation,
+            clock.heard,
         )
         http = MicrosoftHttp(
             service,
             credentials,
             self.clock,
-            self.perils,
-            self.troubles,
-            self.witness,
+            self.crashes,
+            self.disturbances,
+            self.observation,
             self._microsoft_chance,
             budget,
         )
@@ -185,9 +190,9 @@ class World:
         http = IntakeHttp(
             self._intake,
             self.clock,
-            self.perils,
-            self.troubles,
-            self.witness,
+            self.crashes,
+            self.disturbances,
+            self.observation,
             self._intake_chance,
             self.scenario.latency,
         )
@@ -211,14 +216,14 @@ class World:
         """
         if "unexpected fault" in text:
             raise AssertionError(text)
-        self.witness.note(self.clock.ms, level, len(text))
+        self.observation.note(self.clock.ms, level, len(text))
 
 
-class _Witnessed(Monitor):
+class _Observed(Monitor):
     """Counts refused events as faults. The judge listens to nothing else that the collector reports."""
 
-    def __init__(self, witness: Witness) -> None:
-        self._faults = witness.faults
+    def __init__(self, observation: Observation) -> None:
+        self._faults = observation.faults
 
     def delivered(self, delivery: Delivery) -> None:
         self._faults["events refused"] += len(delivery.refused)

@@ -34,7 +34,7 @@ from office365_message_trace.transport.session import Answer
 from office365_message_trace.wiring import run_collector
 from sandbox.clock import from_ms, to_ms
 from sandbox.simulation.clock import VirtualClock
-from sandbox.simulation.crashes import Perils
+from sandbox.simulation.crashes import Crashes
 from tests.claims.intake import Intake
 from tests.claims.service import Fields, Mail, Service
 
@@ -74,7 +74,7 @@ class Laboratory:
         start_time: float = 1,
         steps: Iterable[tuple[int, int]] = (),
     ) -> None:
-        self.clock = _MachineClock(T0, Perils(()), steps)
+        self.clock = _MachineClock(T0, Crashes(()), steps)
         self.service = service
         self.settings = settings or policy()
         self.start_time = start_time
@@ -215,8 +215,8 @@ class _Process:
 class _MachineClock(VirtualClock):
     """A virtual clock on which things happen while the process waits."""
 
-    def __init__(self, start: int, perils: Perils, steps: Iterable[tuple[int, int]]) -> None:
-        super().__init__(start, perils, steps)
+    def __init__(self, start: int, crashes: Crashes, steps: Iterable[tuple[int, int]]) -> None:
+        super().__init__(start, crashes, steps)
         self.agenda: list[tuple[int, Callable[[], object]]] = []
 
     def wait(self, seconds: float) -> None:

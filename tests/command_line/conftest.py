@@ -83,7 +83,7 @@ class Desk:
     @property
     def requests(self) -> int:
         """Made of anybody since the world began."""
-        return self.world.journal.count()
+        return self.world.request_log.count()
 
 
 @pytest.fixture

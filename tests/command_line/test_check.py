@@ -317,7 +317,7 @@ def test_settings_come_from_a_file_as_well(desk: Desk, tmp_path: Path) -> None:
         desk.patch.setenv(name, environment[name])
     said = desk.type("check", "--config", str(file), "--trigger", "oauth")
     assert said.status == 0
-    assert desk.world.journal.count("playbook") == 0
+    assert desk.world.request_log.count("playbook") == 0
 
 
 @pytest.mark.parametrize(
@@ -446,7 +446,7 @@ def test_a_running_triggers_budget_is_respected_and_left_as_it_is(desk: Desk) ->
     assert said.status == 1
     (line,) = said.lines("warning")
     assert "The tenant's requests are spent" in line
-    assert desk.world.journal.count("reporting") == 1  # without credentials, for the network
+    assert desk.world.request_log.count("reporting") == 1  # without credentials, for the network
     assert storage.read("quota.json") == record
 
 

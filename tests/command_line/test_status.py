@@ -147,7 +147,7 @@ def test_status_of_a_trigger_that_really_runs(desk: Desk, tmp_path: Path) -> Non
         told = desk.run("status", "--json").json
         process.stop()
     assert told["ledger"]["rows"] == desk.world.intake.counts.events
-    assert told["requests"]["spent"] == desk.world.journal.count("reporting")
+    assert told["requests"]["spent"] == desk.world.request_log.count("reporting")
     assert told["started"] is not None
     assert told["problems"] == []
 

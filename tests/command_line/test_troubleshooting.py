@@ -311,7 +311,7 @@ def test_every_refusal_of_entra_that_is_known_is_told_with_its_sentence(
     assert line.startswith(f"sign-in: {REFUSALS[number][1]}")
     assert f"AADSTS{number}]" in line
     assert said.status == 2
-    assert desk.world.journal.count("reporting") == 1, "nothing is asked of the service in vain"
+    assert desk.world.request_log.count("reporting") == 1, "nothing is asked of the service in vain"
 
 
 @pytest.mark.parametrize("number", [n for n, (status, _, _) in TABLE.items() if status >= 429])
@@ -411,7 +411,7 @@ def test_what_is_no_intake_is_told_apart_from_a_refused_key(
     assert line.startswith("intake: No Sekoia.io intake answers at intake_server")
     assert line.endswith(f"[status {fault.status}]")
     assert desk.world.intake.events == []
-    assert desk.world.journal.count("intake") == 2, "for the network, and with the key"
+    assert desk.world.request_log.count("intake") == 2, "for the network, and with the key"
 
 
 def test_a_path_that_the_trigger_adds_itself_is_told_apart_from_a_refused_key(desk: Desk) -> None:

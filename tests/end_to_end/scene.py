@@ -95,25 +95,25 @@ class Scene:
     @property
     def requests_to_microsoft(self) -> int:
         """To Entra ID and the Reporting Web Service, since the latest `start`."""
-        return sum(map(self.world.journal.count, ("entra", "reporting")))
+        return sum(map(self.world.request_log.count, ("entra", "reporting")))
 
     def struck(self, service: str) -> bool:
         """Whether a fault met a request to `service` since the latest `start`."""
-        return any(entry.fault for entry in self.world.journal.entries(service))
+        return any(entry.fault for entry in self.world.request_log.entries(service))
 
     def said(self, text: str) -> bool:
         """Whether the process printed `text` since the latest `start`."""
         return text in self.process.output[self._said_before :]
 
     def start(self) -> None:
-        """Start the process, again if it ended; the journal and `said` begin anew."""
-        self.world.journal.clear()
+        """Start the process, again if it ended; the request log and `said` begin anew."""
+        self.world.request_log.clear()
         self._said_before = len(self.process.output)
         self.process.start()
 
     def wait_until_started(self) -> None:
         """Return when the process has made its first request since the latest `start`."""
-        self.process.wait_until(self.world.journal.count)
+        self.process.wait_until(self.world.request_log.count)
 
     def wait_until_struck(self, *services: str) -> None:
         """Return when a fault has met a request to each of `services`."""

@@ -180,7 +180,7 @@ def until_log_is_refused(scene: Scene) -> None:
 
 
 CASES: dict[str, tuple[Literal["oauth", "basic"], Reach, Reach]] = {
-    "troubles that pass": ("oauth", troubles_that_pass, until_all_but_one_is_delivered),
+    "disturbances that pass": ("oauth", troubles_that_pass, until_all_but_one_is_delivered),
     "a token that is refused": ("oauth", always_401, until_error),
     "a role that is missing": ("oauth", always_403, until_error),
     "a request that is refused": ("basic", always_400, until_error),
@@ -275,17 +275,17 @@ def test_no_request_carries_headers_of_the_error_tracker(
     scenes: dict[str, Scene], service: str
 ) -> None:
     """Its client would add some: an id of this process, the tracker's key and environment."""
-    scene = scenes["troubles that pass"]
+    scene = scenes["disturbances that pass"]
     if scene.process.running:
         until_all_but_one_is_delivered(scene)
-    entries = scene.world.journal.entries(service)
+    entries = scene.world.request_log.entries(service)
     assert entries
     traces = {"sentry-trace", "baggage", "traceparent"}
     assert [each for each in entries if each.headers & traces] == []
 
 
 def test_the_search_finds_what_is_there(scenes: dict[str, Scene]) -> None:
-    scene = scenes["troubles that pass"]
+    scene = scenes["disturbances that pass"]
     if scene.process.running:
         until_all_but_one_is_delivered(scene)
     events = "".join(scene.world.intake.events).encode()

@@ -51,7 +51,7 @@ def test_every_row_of_the_first_start_arrives_exactly_once_over_several_pages(
     scenes: dict[str, Scene], trigger: str
 ) -> None:
     assert_exactly_once(scenes[trigger])
-    pages = scenes[trigger].world.journal.count("reporting", 200)
+    pages = scenes[trigger].world.request_log.count("reporting", 200)
     assert scenes[trigger].rows / 200 <= pages <= scenes[trigger].rows / 200 + 3
 
 

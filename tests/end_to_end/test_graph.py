@@ -34,7 +34,7 @@ def test_every_row_arrives_once_over_several_pages(tmp_path: Path, event_format:
         chosen = GraphForm if event_format == "graph" else ConvertedForm
         report = world.check(start, end, world.now(), form=chosen(world.graph.options))
         assert report.ok, report
-        assert world.journal.count("graph") > expected / 200
+        assert world.request_log.count("graph") > expected / 200
     assert world.failures == []
 
 

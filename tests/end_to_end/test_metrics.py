@@ -49,16 +49,16 @@ def samples(scene: Scene) -> Samples:
 
 
 def test_every_request_is_counted_by_what_came_of_it(scene: Scene, samples: Samples) -> None:
-    journal = scene.world.journal
+    request_log = scene.world.request_log
     name = "message_trace_requests_total"
-    assert samples[name, "reporting,ok"] == journal.count("reporting", 200)
-    assert samples[name, "reporting,failed"] == journal.count("reporting", 503) == 1
-    assert samples[name, "reporting,throttled"] == journal.count("reporting", 429) == 1
+    assert samples[name, "reporting,ok"] == request_log.count("reporting", 200)
+    assert samples[name, "reporting,failed"] == request_log.count("reporting", 503) == 1
+    assert samples[name, "reporting,throttled"] == request_log.count("reporting", 429) == 1
     assert samples[name, "intake,no_answer"] == 1
-    assert samples[name, "intake,ok"] == journal.count("intake", 200)
+    assert samples[name, "intake,ok"] == request_log.count("intake", 200)
     assert samples[name, "intake,throttled"] == 0, "each outcome is there before it happens"
-    assert samples[name, "entra,ok"] == journal.count("entra", 200)
-    assert total(samples, name) == sum(map(journal.count, ("entra", "reporting", "intake")))
+    assert samples[name, "entra,ok"] == request_log.count("entra", 200)
+    assert total(samples, name) == sum(map(request_log.count, ("entra", "reporting", "intake")))
 
 
 def test_rows_are_known_or_forwarded_and_forwarded_is_what_the_intake_has(
@@ -153,7 +153,7 @@ def test_a_refusal_shows_and_so_does_the_time_that_passes(open_scene: OpenScene)
     scene.process.wait_until(lambda: scraped(scene)[behind, ""] > before[behind, ""] + 1)
     after = scraped(scene)
     denied = ("message_trace_requests_total", "reporting,refused")
-    assert after[denied] == before[denied] == scene.world.journal.count("reporting", 403)
+    assert after[denied] == before[denied] == scene.world.request_log.count("reporting", 403)
     assert after["message_trace_last_read_timestamp_seconds", ""] == 0, "nothing was ever read"
 
 

@@ -77,7 +77,7 @@ def move(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Move]:
             event_format="reporting",
         ) as graph:
             graph.start()
-            graph.wait_until(lambda: world.journal.count("graph"))
+            graph.wait_until(lambda: world.request_log.count("graph"))
             begin = world.now() - timedelta(hours=OVERLAP_HOURS)  # after the trigger's own
             due = world.tenant.count(begin, end, started)
             graph.wait_until(lambda: world.intake.counts.events >= len(reported) + due)

@@ -76,8 +76,8 @@ def test_all_mistakes_of_a_configuration_are_told_in_one_critical_log_without_va
 def test_with_mistakes_in_its_configuration_the_trigger_calls_nobody(
     scenes: dict[str, Scene],
 ) -> None:
-    journal = scenes["mistakes"].world.journal
-    assert [journal.count(service) for service in ("entra", "reporting", "intake")] == [0, 0, 0]
+    request_log = scenes["mistakes"].world.request_log
+    assert [request_log.count(service) for service in ("entra", "reporting", "intake")] == [0, 0, 0]
 
 
 def test_fields_that_are_not_known_are_warned_of_by_name_and_hinder_nothing(

@@ -25,7 +25,9 @@ def scene(open_scene: OpenScene) -> Scene:
 def test_odd_answers_for_the_secrets_delay_the_start_only(scene: Scene) -> None:
     scene.wait_until_delivered()
     asked = [
-        each.status for each in scene.world.journal.entries("playbook") if "secrets" in each.path
+        each.status
+        for each in scene.world.request_log.entries("playbook")
+        if "secrets" in each.path
     ]
     assert asked == [200, 200, 200, 200]
     assert scene.report().ok

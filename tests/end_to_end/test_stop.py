@@ -183,7 +183,7 @@ def stories(open_scene: OpenScene) -> dict[str, Story]:
 
 @pytest.fixture(scope="module")
 def resumed(stories: dict[str, Story]) -> dict[str, Scene]:
-    """The processes started again, their troubles ended, after all of them were stopped."""
+    """The processes started again, their disturbances ended, after all of them were stopped."""
     for story in stories.values():
         try:
             story.stopped()

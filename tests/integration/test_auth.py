@@ -70,7 +70,7 @@ def closed_port() -> int:
 def test_one_token_serves_many_requests(world: Sandbox, auth: EntraAuth) -> None:
     assert len({signed(auth) for _ in range(5)}) == 1
     assert world.entra.issued == 1
-    assert world.journal.count("entra") == 1, "the token, and no look-up before"
+    assert world.request_log.count("entra") == 1, "the token, and no look-up before"
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_no_redirect_leads_the_secret_elsewhere(
     with pytest.raises(Unavailable, match="redirected the token request") as caught:
         signed(auth)
     assert caught.value.detail == f"status {status}"
-    assert world.journal.count() == 1
+    assert world.request_log.count() == 1
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_a_token_is_renewed_five_minutes_before_it_expires(
 
 
 def test_nothing_is_asked_before_the_first_request(world: Sandbox, auth: EntraAuth) -> None:
-    assert world.journal.count() == 0
+    assert world.request_log.count() == 0
 
 
 def test_a_verified_domain_names_the_tenant_as_well_as_its_guid(world: Sandbox) -> None:
@@ -173,7 +173,7 @@ def test_a_revoked_token_costs_one_renewal_and_no_page(
         assert len(list(reporting.pages(minutes(-60, -5)))) == 1
         world.entra.revoke_all()
     assert world.entra.issued == 3
-    assert world.journal.count("reporting", 401) == 2
+    assert world.request_log.count("reporting", 401) == 2
     assert log.lines == []
     assert clock.waits == []
 
@@ -292,7 +292,7 @@ def test_a_mistake_in_the_settings_is_recognised(world: Sandbox, mistake: Any, c
     with pytest.raises(Misconfigured) as caught:
         signed(mistake(world))
     assert caught.value.sentence == REFUSALS[code][1]
-    assert world.journal.count("entra") == 1
+    assert world.request_log.count("entra") == 1
 
 
 def test_after_a_refusal_entra_is_asked_again_at_once(world: Sandbox, auth: EntraAuth) -> None:
@@ -361,7 +361,7 @@ def test_a_token_request_that_never_ends_blocks_no_other_one_and_ends_at_the_dea
     began = monotonic()
     first = Thread(target=hang)
     first.start()
-    while world.journal.count("entra") == 0 and first.is_alive():
+    while world.request_log.count("entra") == 0 and first.is_alive():
         sleep(0.01)
     assert signed(auth).startswith("Bearer ")
     assert first.is_alive(), "while the first one still hangs"
@@ -381,7 +381,7 @@ def test_entra_that_is_not_trusted_gets_no_secret(
     monkeypatch.delenv("REQUESTS_CA_BUNDLE")
     with pytest.raises(Unavailable, match="SSLError"):
         signed(auth)
-    assert world.journal.count() == 0
+    assert world.request_log.count() == 0
 
 
 def test_an_entra_fault_is_waited_out_like_one_of_the_service(
@@ -446,7 +446,7 @@ def test_an_account_with_a_password_beyond_ascii_is_accepted(
     assert not who.account_password.isascii()
     account = BasicAuth(who.account_name, who.account_password)
     assert len(list(client(world, account, clock, log, basic=True).pages(minutes(-60, -5)))) == 1
-    assert world.journal.count("entra") == 0
+    assert world.request_log.count("entra") == 0
 
 
 @pytest.mark.parametrize(
@@ -462,7 +462,7 @@ def test_a_refused_password_is_a_mistake_in_the_settings(
         list(client(world, account, clock, log, basic=True).pages(minutes(-60, -5)))
     assert "OAuth" in caught.value.sentence
     assert who.account_password not in repr(caught.value)
-    assert world.journal.count("reporting") == 1, "the same password is not tried twice"
+    assert world.request_log.count("reporting") == 1, "the same password is not tried twice"
 
 
 def test_an_account_without_a_role_is_told_which_to_assign(

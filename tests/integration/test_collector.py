@@ -206,7 +206,7 @@ class Site:
 
     def requests(self, service: str) -> list[timedelta]:
         """When ``service`` was asked, from `NOON` on."""
-        return [entry.at - NOON for entry in self.world.journal.entries(service)]
+        return [entry.at - NOON for entry in self.world.request_log.entries(service)]
 
 
 def stop() -> None:
@@ -430,13 +430,13 @@ TROUBLES = {
         "intake",
     ),
 }
-troubles = pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES)
+disturbances = pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES)
 
 
 @pytest.mark.parametrize(
     "mail", [punctual(2, NOON - HOUR, NOON + HOUR / 2)], ids=["as long as it is refused"]
 )
-@troubles
+@disturbances
 def test_a_refusal_is_said_held_probed_slowly_and_over_by_itself(
     site: Site, mail: MailFlowOptions, trouble: Trouble
 ) -> None:
@@ -446,7 +446,7 @@ def test_a_refusal_is_said_held_probed_slowly_and_over_by_itself(
     site.collect(until=NOON + 35 * MINUTE - SECOND)
     probes = [round(at / MINUTE) for at in site.requests(trouble.asked)]
     assert sorted(set(probes)) == [0, 1, 4, 13, 23, 33]
-    all_of_them = [entry.at - NOON for entry in site.world.journal.entries()]
+    all_of_them = [entry.at - NOON for entry in site.world.request_log.entries()]
     assert busiest(all_of_them, 10 * MINUTE) <= 10
     assert site.events == []
     said = [(level, text) for level, text in site.log.lines if level in ("error", "critical")]
@@ -520,7 +520,7 @@ def test_reading_nothing_does_not_end_a_refusal_of_the_intake(site: Site) -> Non
 
 
 @steady
-@troubles
+@disturbances
 def test_a_mended_refusal_ends_at_the_next_probe(
     site: Site, mail: MailFlowOptions, trouble: Trouble
 ) -> None:
@@ -917,7 +917,7 @@ def test_a_storage_that_stays_broken_moves_nothing_and_ends_with_a_stop(site: Si
     site.world.tenant.add(make_row(NOON - 30 * MINUTE))
     site.wrapped = lambda storage: Flaky(storage, times=10**6)
     site.collect(until=NOON + 6 * HOUR)
-    assert site.world.journal.count() == 0
+    assert site.world.request_log.count() == 0
     assert len(site.log.texts("error")) <= 6 * 60 + 10
 
 
@@ -1091,11 +1091,11 @@ def test_an_outage_of_the_process_is_caught_up_after_the_fresh_mail(
 ) -> None:
     site.collect(until=NOON + MINUTE)
     site.clock.wait(25 * 60)
-    site.world.journal.clear()
+    site.world.request_log.clear()
     site.collect(until=NOON + HOUR)
     report = site.report(NOON - HOUR, NOON + HOUR)
     assert report.ok, str(report)
-    first = unquote(site.world.journal.entries("reporting")[0].target)
+    first = unquote(site.world.request_log.entries("reporting")[0].target)
     assert "StartDate eq datetime'2026-06-15T12:19:00Z'" in first
 
 

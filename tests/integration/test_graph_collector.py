@@ -257,10 +257,10 @@ def test_a_kill_in_a_deep_sweep_costs_one_page_of_it(
     now = site.clock.now()
     just_read = [span for span in site.saved.spans if span.read_at == now]
     assert sum(span.rows for span in just_read) >= (nth - 2) * (PAGE - 4)
-    site.world.journal.clear()
+    site.world.request_log.clear()
     site.tally = Tally()
     site.collect(until=now + MINUTE)
-    asked = [unquote(entry.target) for entry in site.world.journal.entries("graph")]
+    asked = [unquote(entry.target) for entry in site.world.request_log.entries("graph")]
     ends = [
         datetime.fromisoformat(end + "Z")
         for target in asked

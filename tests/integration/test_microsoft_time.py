@@ -140,7 +140,7 @@ def test_mail_is_planned_by_microsofts_time_however_wrong_the_machine_is(
     report = world.check(NOON - HOUR, NOON + 30 * MINUTE, clock.now(), form=form)
     assert report.ok, str(report)
     service = "graph" if which == "graph" else "reporting"
-    for entry in world.journal.entries(service):
+    for entry in world.request_log.entries(service):
         end = END.search(unquote(entry.target))
         assert end is not None
         assert datetime.fromisoformat(end[1]) <= entry.at
@@ -174,7 +174,7 @@ def test_the_intake_does_not_tell_the_time(
 ) -> None:
     host = Host(world, clock, 9 * HOUR, tmp_path, "oauth")
     list(host.parts.pusher(world.url("intake")).push([Event(0, "1", b"x", "{}")]))
-    assert world.journal.count("intake") > 0
+    assert world.request_log.count("intake") > 0
     assert host.clock.now() == host.machine.now()
 
 

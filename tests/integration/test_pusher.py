@@ -327,7 +327,7 @@ def test_a_fault_is_waited_out_without_end_until_a_stop(world: Sandbox, log: Log
     world.faults.add(Rule(Answer(503), "intake", times=None))
     with pytest.raises(Stopped):
         done(delivery.pusher(), some(3))
-    assert world.journal.count("intake") > 2 * 60
+    assert world.request_log.count("intake") > 2 * 60
     assert delivery.tally.events == 0
 
 

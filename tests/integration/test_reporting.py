@@ -104,7 +104,7 @@ def configured(world: Sandbox, **options: Any) -> ReportingOptions:
 
 def asked(world: Sandbox) -> list[str]:
     """The queries that reached the service."""
-    return [urlsplit(entry.target).query for entry in world.journal.entries("reporting")]
+    return [urlsplit(entry.target).query for entry in world.request_log.entries("reporting")]
 
 
 def page_with(*rows: dict[str, Any], following: Any = None) -> Answer:
@@ -151,7 +151,7 @@ def test_every_row_of_a_window_arrives(
     rows = rows_of(client)
     assert len(expected) > 100
     assert told(rows) == expected
-    assert world.journal.count("reporting", 200) == world.journal.count("reporting")
+    assert world.request_log.count("reporting", 200) == world.request_log.count("reporting")
     if options.get("token_rule") != "offset":
         assert len(rows) == len(expected)
 
@@ -193,7 +193,7 @@ def test_pages_come_one_by_one(
         page = next(pages)
         assert isinstance(page, Page)
         assert len(page.rows) == 10
-        assert world.journal.count("reporting") <= number + 1, "one page ahead, and no more"
+        assert world.request_log.count("reporting") <= number + 1, "one page ahead, and no more"
 
 
 @busy
@@ -204,9 +204,9 @@ def test_the_next_page_is_under_way_while_one_is_in_use(
     pages = client.pages(HOUR)
     next(pages)
     deadline = time.monotonic() + 10
-    while world.journal.count("reporting") < 2 and time.monotonic() < deadline:
+    while world.request_log.count("reporting") < 2 and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert world.journal.count("reporting") == 2
+    assert world.request_log.count("reporting") == 2
 
 
 @busy
@@ -218,12 +218,12 @@ def test_of_a_window_with_too_many_pages_only_so_many_are_asked_for(
     assert [len(page.rows) for page in islice(pages, 3) if isinstance(page, Page)] == [10] * 3
     with pytest.raises(WindowTooLarge):
         next(pages)
-    assert world.journal.count("reporting") == 3
+    assert world.request_log.count("reporting") == 3
 
 
 def test_a_window_without_rows_is_one_request(world: Sandbox, client: ReportingClient) -> None:
     assert rows_of(client) == []
-    assert world.journal.count("reporting") == 1
+    assert world.request_log.count("reporting") == 1
 
 
 ODD_SUBJECTS = [
@@ -361,7 +361,7 @@ def test_the_token_wall_ends_a_window_without_being_asked_again(
     rows, error = failing(client)
     assert isinstance(error, WindowTooLarge)
     assert len(rows) == 60
-    assert world.journal.count("reporting") == 4
+    assert world.request_log.count("reporting") == 4
 
 
 def test_a_window_that_is_to_be_read_as_a_whole_is_believed_from_one_page_only(
@@ -419,7 +419,7 @@ def test_a_window_that_the_service_calls_too_large_is_too_large(
     rows, error = failing(client)
     assert isinstance(error, WindowTooLarge)
     assert rows == []
-    assert world.journal.count("reporting") == 1
+    assert world.request_log.count("reporting") == 1
 
 
 # Too old
@@ -437,7 +437,7 @@ def test_a_service_that_keeps_less_says_how_much(
     assert isinstance(error, HistoryExceeded)
     assert error.days == days
     assert rows == []
-    assert world.journal.count("reporting") == 1
+    assert world.request_log.count("reporting") == 1
 
 
 TOO_OLD = "Invalid StartDate value. The StartDate can't be older than {} days from today."
@@ -500,7 +500,7 @@ def test_without_a_directory_role_the_report_is_refused(
     assert type(error) is Refused
     assert "Roles and administrators" in error.sentence
     assert rows == []
-    assert world.journal.count("reporting") == 1
+    assert world.request_log.count("reporting") == 1
 
 
 def test_a_role_is_noticed_by_the_first_request_after_it_was_assigned(
@@ -521,9 +521,9 @@ def test_a_token_that_is_never_accepted_lacks_the_permission(
     _, error = failing(client)
     assert type(error) is Refused
     assert "ReportingWebService.Read.All" in error.sentence
-    assert world.journal.count("reporting") == 2, "once more with a fresh token, then no more"
+    assert world.request_log.count("reporting") == 2, "once more with a fresh token, then no more"
     failing(client)
-    assert world.journal.count("reporting") == 3
+    assert world.request_log.count("reporting") == 3
 
 
 @pytest.mark.parametrize(
@@ -570,7 +570,7 @@ def test_a_link_is_followed_as_it_was_given(
     configured(world, page_size=2000)
     rows = rows_of(client)
     odd = "MessageTrace?$skiptoken=a%2Bb%253D%20c&x='1'"
-    world.journal.clear()
+    world.request_log.clear()
     world.faults.add(Rule(page_with(following=odd), "reporting"))
     rest = json.dumps({"d": {"results": [row.fields for row in rows]}})
     world.faults.add(Rule(Answer(200, rest.encode()), "reporting"))
@@ -610,7 +610,7 @@ def test_a_link_to_another_host_is_not_followed(
     assert len(rows) == len(FULL), "the page itself is good"
     assert isinstance(error, WindowTooLarge)
     assert "another host" in error.sentence
-    assert world.journal.count("intake") == 0
+    assert world.request_log.count("intake") == 0
     assert all("skiptoken" not in query for query in asked(world))
 
 
@@ -623,14 +623,14 @@ def test_links_that_lead_in_a_circle_end(
     back = page_with(*rows, following="MessageTrace?$skiptoken=1")
     world.faults.add(Rule(back, "reporting", times=None))
     if rows != FULL:
-        assert len(rows_of(client)) == world.journal.count("reporting") == 2
+        assert len(rows_of(client)) == world.request_log.count("reporting") == 2
         assert any("lead back" in text for text in log.texts("warning"))
         return
     found, error = failing(client)
     assert isinstance(error, WindowTooLarge)
     assert "circle" in error.sentence
     assert len(found) == 2 * LEAST_PAGE
-    assert world.journal.count("reporting") == 2
+    assert world.request_log.count("reporting") == 2
 
 
 @pytest.mark.parametrize("status", [400, 404, 410])
@@ -647,7 +647,7 @@ def test_a_refused_link_ends_the_window(
         found, error = failing(client)
         assert isinstance(error, WindowTooLarge), "what is left is read in other windows"
         assert len(found) == LEAST_PAGE
-    assert world.journal.count("reporting") == 3, "the link is asked for once more, and no more"
+    assert world.request_log.count("reporting") == 3, "the link is asked for once more, and no more"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Faults, the journal, and the end of everything."""
+"""Faults, the request log, and the end of everything."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_an_answer_takes_the_service_s_place_as_often_as_said(
     assert [answer.status_code for answer in answers] == [429, 429, 200]
     assert answers[0].headers["Retry-After"] == "3"
     assert rule.struck == 2
-    assert world.journal.count("reporting", 429) == 2
+    assert world.request_log.count("reporting", 429) == 2
 
 
 def test_html_can_come_with_status_200(world: Sandbox, client: Client) -> None:
@@ -56,7 +56,7 @@ def test_a_dropped_connection_never_reaches_the_service(world: Sandbox, client: 
     with pytest.raises(requests.ConnectionError):
         client.ask_token()
     assert world.entra.issued == 0
-    assert world.journal.entries("entra")[-1].fault == "Drop"
+    assert world.request_log.entries("entra")[-1].fault == "Drop"
     assert client.ask_token().status_code == 200
 
 
@@ -107,7 +107,7 @@ def test_closing_the_sandbox_releases_who_hangs_and_leaves_no_thread() -> None:
 
         waiting = threading.Thread(target=ask)
         waiting.start()
-        while not world.journal.entries("reporting"):
+        while not world.request_log.entries("reporting"):
             time.sleep(0.01)
         began, ca_file = time.monotonic(), world.ca_file
     waiting.join(5)
@@ -191,12 +191,12 @@ def test_a_body_of_unknown_length_is_refused(client: Client) -> None:
 
 def test_the_journal_knows_every_request(world: Sandbox, client: Client) -> None:
     client.trace()
-    entries = world.journal.entries()
+    entries = world.request_log.entries()
     assert [(e.service, e.method, e.status) for e in entries] == [
         ("entra", "POST", 200),
         ("reporting", "GET", 200),
     ]
     assert entries[1].path == "/ecp/reportingwebservice/reporting.svc/MessageTrace"
     assert entries[1].at == NOW
-    world.journal.clear()
-    assert world.journal.count() == 0
+    world.request_log.clear()
+    assert world.request_log.count() == 0

@@ -260,7 +260,7 @@ def test_faults_strike_this_service_too(world: Sandbox, graph: GraphClient) -> N
     world.faults.add(Rule(html_page(), service="graph"))
     assert graph.traces().text.startswith("<!DOCTYPE html>")
     assert graph.traces().status_code == 200
-    assert world.journal.count("graph", 200) == 2
+    assert world.request_log.count("graph", 200) == 2
 
 
 def test_the_environment_serves_the_trigger_of_graph(world: Sandbox) -> None:

@@ -33,7 +33,7 @@ def test_pages_follow_each_other_without_gap_or_repeat_and_index_counts_on(clien
 
 def test_tokens_are_the_index_of_the_last_row_sent(client: Client) -> None:
     client.pages(START, END)
-    targets = [entry.target for entry in client.world.journal.entries("reporting")]
+    targets = [entry.target for entry in client.world.request_log.entries("reporting")]
     assert [target.rpartition("$skiptoken=")[2] for target in targets[1:]] == ["3", "7"]
 
 
@@ -47,7 +47,7 @@ def test_tokens_of_the_real_page_size_are_1999_and_3999(world: Sandbox, client: 
     rows = [make_row(NOW - timedelta(minutes=10, milliseconds=n)) for n in range(4100)]
     world.tenant.add(*rows)
     assert [len(page) for page in client.pages(START, END)] == [2000, 2000, 110]
-    targets = [entry.target for entry in world.journal.entries("reporting")]
+    targets = [entry.target for entry in world.request_log.entries("reporting")]
     assert [target.rpartition("$skiptoken=")[2] for target in targets[1:]] == ["1999", "3999"]
 
 

@@ -14,7 +14,7 @@ from sandbox.simulation.allowances import RECOVERY_MINUTES
 from sandbox.simulation.event_identity import Identity
 from sandbox.simulation.expectations import Arrival, Promises, Shown
 from sandbox.simulation.gaps import Gap, declared_gaps
-from sandbox.simulation.observation import Collected, Witness
+from sandbox.simulation.observation import Collected, Observation
 from sandbox.simulation.request_bounds import judge_gaps
 from sandbox.simulation.settings import HOUR_MS, MINUTE_MS, Settings
 from sandbox.simulation.tenant import SimulatedMail, WatchedTenant
@@ -35,7 +35,7 @@ class Case:
         mail = SimulatedMail(MailFlow(MailFlowOptions(messages_per_minute=0)), False)
         self.collected = Collected(WatchedTenant(mail), "", [(self.start_ms, settings)])
         self.collected.owed_from_ms = self.start_ms
-        self.witness = Witness(World(self.scenario).witness.events)
+        self.observation = Observation(World(self.scenario).observation.events)
         self.received_ms = self.start_ms + HOUR_MS
 
     def version(self, identity: Identity, minutes: float, until: float | None = None) -> Shown:
@@ -49,7 +49,7 @@ class Case:
         outcome = Outcome()
         end_ms = self.start_ms + 100 * HOUR_MS
         events = [Arrival(self.received_ms + int(m * MINUTE_MS), what) for what, m in arrivals]
-        promises = Promises(self.scenario, self.witness, self.collected, end_ms)
+        promises = Promises(self.scenario, self.observation, self.collected, end_ms)
         promises.judge_row(versions, events, outcome)
         return outcome
 
@@ -73,7 +73,7 @@ def test_an_event_of_which_the_collector_may_not_know_excuses_a_state_that_went_
     case = Case()
     versions = [case.version(A, 1, 40), case.version(B, 40, 50), case.version(A, 50)]
     assert case.judged(versions, (A, 6), (B, 45)).wrong == 1
-    case.witness.doubtful.add(B)
+    case.observation.doubtful.add(B)
     assert not case.judged(versions, (A, 6), (B, 45)).violations
 
 
@@ -88,7 +88,7 @@ def test_a_state_that_was_seen_by_no_read_is_owed_to_nobody() -> None:
 def test_a_bound_holds_again_after_a_disturbance() -> None:
     case = Case()
     begins, ends = case.received_ms, case.received_ms + 2 * HOUR_MS
-    case.witness.disturbed(begins, ends + RECOVERY_MINUTES * MINUTE_MS)
+    case.observation.disturbed(begins, ends + RECOVERY_MINUTES * MINUTE_MS)
     version = [case.version(A, 1)]
     assert not case.judged(version, (A, 170)).violations
     assert case.judged(version, (A, 190)).late == 1
@@ -135,10 +135,10 @@ def test_a_look_back_that_is_lengthened_again_counts_from_then_on() -> None:
         (case.start_ms + 2 * HOUR_MS, Settings(lookback=1)),
         (case.start_ms + 6 * HOUR_MS, Settings(lookback=24)),
     ]
-    promises = Promises(case.scenario, case.witness, case.collected, 0)
+    promises = Promises(case.scenario, case.observation, case.collected, 0)
     assert promises.reach(case.received_ms) == 24 * HOUR_MS
     short = replace(case.collected, history=case.collected.history[:2])
-    assert Promises(case.scenario, case.witness, short, 0).reach(case.received_ms) == HOUR_MS
+    assert Promises(case.scenario, case.observation, short, 0).reach(case.received_ms) == HOUR_MS
 
 
 def test_gaps_are_read_with_and_without_a_cause() -> None:

@@ -15,11 +15,11 @@ from sandbox.clock import from_ms
 from sandbox.mailflow import MailFlow, MailFlowOptions
 from sandbox.simulation import Run, draw
 from sandbox.simulation.clock import Livelock, VirtualClock
-from sandbox.simulation.crashes import Kill, Killed, Perils, Takeover
-from sandbox.simulation.disturbances import Spell, Troubles
+from sandbox.simulation.crashes import Crashes, Kill, Killed, Takeover
+from sandbox.simulation.disturbances import Disturbances, Spell
 from sandbox.simulation.event_identity import Events, VerboseForm
 from sandbox.simulation.expectations import shown_versions
-from sandbox.simulation.observation import Life, Witness
+from sandbox.simulation.observation import Life, Observation
 from sandbox.simulation.storage import MemoryStorage
 from sandbox.simulation.tenant import SimulatedMail, WatchedTenant
 
@@ -28,14 +28,14 @@ HOUR = 3_600_000
 
 
 def clock(*kills: Kill, steps: tuple[tuple[int, int], ...] = ()) -> VirtualClock:
-    return VirtualClock(START, Perils(kills), steps)
+    return VirtualClock(START, Crashes(kills), steps)
 
 
 def storage(*kills: Kill, spells: tuple[Spell, ...] = (), seed: int = 1) -> MemoryStorage:
-    perils, witness = Perils(kills), Witness(Events(VerboseForm()))
-    time = VirtualClock(START, perils)
-    troubles = Troubles(spells, {}, START + HOUR, lambda: time.ms, Random(seed))
-    return MemoryStorage(time, perils, troubles, witness, Random(seed))
+    crashes, observation = Crashes(kills), Observation(Events(VerboseForm()))
+    time = VirtualClock(START, crashes)
+    disturbances = Disturbances(spells, {}, START + HOUR, lambda: time.ms, Random(seed))
+    return MemoryStorage(time, crashes, disturbances, observation, Random(seed))
 
 
 def test_a_wait_takes_virtual_time_only() -> None:
@@ -137,14 +137,14 @@ def test_a_spell_fails_writes_and_ends(kind: str) -> None:
 @pytest.mark.parametrize(("place", "owner"), [("before a write", 0), ("after a write", 1)])
 def test_a_process_owns_the_storage_from_its_mark_on(place: str, owner: int) -> None:
     files = storage(Kill(START + 1, place, 0))
-    witness = files._witness
-    witness.begins(Life(START))
+    observation = files._observation
+    observation.begins(Life(START))
     files.write("folder/owner.json", b"first")
     files._clock.elapse(1)
-    witness.begins(Life(START + 1))
+    observation.begins(Life(START + 1))
     with pytest.raises(Killed):
         files.write("folder/owner.json", b"second")
-    assert witness.owner is witness.lives[owner]
+    assert observation.owner is observation.lives[owner]
 
 
 @pytest.mark.parametrize("place", ["before a write", "after a write"])
@@ -153,7 +153,7 @@ def test_a_process_that_dies_before_its_mark_replaces_none(place: str) -> None:
     at_ms = drawn.start_ms + 6 * HOUR
     run = Run(replace(drawn, takeovers=(Takeover(at_ms, HOUR),), kills=(Kill(at_ms, place, 0),)))
     outcome = run.outcome()
-    first, second = run.world.witness.lives[:2]
+    first, second = run.world.observation.lives[:2]
     assert outcome.violations == []
     assert outcome.kills == 1
     assert (first.replaced is None) == (not second.marked) == (place == "before a write")
@@ -173,18 +173,21 @@ def test_a_repeat_is_excused_only_for_what_was_not_recorded() -> None:
     row = '{"Organization":0,"MessageId":0,"Received":"/Date(0)/","SenderAddress":0,"RecipientAddress":0,'
     text = row + '"Subject":0,"Status":0,"ToIP":0,"FromIP":0,"Size":0,"MessageTraceId":%d}'
 
-    def excuses(*steps: Callable[[Witness], None]) -> int:
-        witness = Witness(Events(VerboseForm()))
+    def excuses(*steps: Callable[[Observation], None]) -> int:
+        observation = Observation(Events(VerboseForm()))
         for step in steps:
-            step(witness)
-        return witness.excused.total()
+            step(observation)
+        return observation.excused.total()
 
-    def took(witness: Witness) -> None:
-        witness.took(START, [text % 1], acknowledged=True)
+    def took(observation: Observation) -> None:
+        observation.took(START, [text % 1], acknowledged=True)
 
     assert excuses(took, lambda w: w.ended(killed=True)) == 1
     assert excuses(took, lambda w: w.ended(killed=False)) == 0
-    assert excuses(took, Witness.recorded, Witness.sending, lambda w: w.ended(killed=True)) == 0
+    assert (
+        excuses(took, Observation.recorded, Observation.sending, lambda w: w.ended(killed=True))
+        == 0
+    )
     assert excuses(lambda w: w.took(START, [text % 1], acknowledged=False)) == 1
 
 

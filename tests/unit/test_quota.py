@@ -296,7 +296,7 @@ def test_what_exceeds_the_budget_is_neither_sent_nor_slept_for(
     with pytest.raises(NotYet) as caught:
         asked(world, grants.budget, kind == BACKGROUND)
     assert caught.value.seconds == COUNTED_FOR
-    assert world.journal.count("reporting") == 1
+    assert world.request_log.count("reporting") == 1
 
 
 def test_not_even_the_last_instant_of_a_wait_is_slept_for(world: Sandbox, grants: Grants) -> None:

@@ -426,7 +426,7 @@ def test_without_that_bundle_the_service_is_not_trusted(
     monkeypatch.delenv("REQUESTS_CA_BUNDLE")
     with pytest.raises(Unavailable, match="SSL"):
         RequestsHttp(TimeoutSession()).begin(asking(world))()
-    assert world.journal.count() == 0
+    assert world.request_log.count() == 0
 
 
 @pytest.mark.parametrize(
@@ -480,7 +480,7 @@ def test_redirects_are_not_followed(world: Sandbox) -> None:
     elsewhere = {"Location": world.url("entra") + "/elsewhere"}
     world.faults.add(Rule(Instead(302, headers=elsewhere)))
     assert RequestsHttp(TimeoutSession()).begin(asking(world))().status == 302
-    assert world.journal.count() == 1
+    assert world.request_log.count() == 1
 
 
 def test_the_proxy_of_the_environment_is_used(
@@ -489,7 +489,7 @@ def test_the_proxy_of_the_environment_is_used(
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{closed_port()}")
     with pytest.raises(Unavailable, match="ProxyError"):
         RequestsHttp(TimeoutSession()).begin(asking(world))()
-    assert world.journal.count() == 0
+    assert world.request_log.count() == 0
 
 
 def test_the_proxy_is_asked_for_a_tunnel_to_the_service(
