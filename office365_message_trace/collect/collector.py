@@ -172,6 +172,12 @@ class _Reading:
         self.refused: list[Event] = []
         self.messages = counter
 
+    @property
+    def commits_pages(self) -> bool:
+        """Whether its pages are committed one by one: of the past, and while more are to come."""
+        own = self.message is None and self.gap is None
+        return own and self.read.kind is not Kind.LIVE and self.covered != self.read.window
+
 
 def _begun(pages: Callable[[], Iterator[Page | Pause]]) -> Iterator[Page | Pause]:
     """The iterator that ``pages`` returns. If the call fails unexpectedly, taking the first page raises that
@@ -251,13 +257,14 @@ class Collector:
         self._monitor.covered(self._coverage, now)
         self._observe(now)
         self._choose_timetable(now)
-        live = self._schedule(now).next((Kind.LIVE,))
+        schedule = self._schedule(now)
+        live = schedule.next((Kind.LIVE,))
         if isinstance(live, Read):
             reading = self._begin(Trial(live))
             while self._advance(reading):
                 pass
             return
-        wait = min((live.until - now).total_seconds(), self._open_past(now))
+        wait = min((live.until - now).total_seconds(), self._open_past(schedule))
         if self._past:
             slot, reading = min(self._past.items(), key=lambda item: item[1].not_before)
             pause = reading.not_before - self._clock.monotonic()
@@ -310,7 +317,7 @@ class Collector:
         busy = [*under_way, *self._failed.windows]
         return Schedule(self._coverage, self._policy, self._timetable, now, sizes, busy)
 
-    def _open_past(self, now: datetime) -> float:
+    def _open_past(self, schedule: Schedule) -> float:
         """Begin windows of the past until there are two, or one while none can be read.
 
         Returns in how many seconds to look again.
@@ -322,15 +329,16 @@ class Collector:
         for slot in _PAST:
             if slot in self._past or (self._past and self._outage_probe.waiting):
                 continue
-            found = self._next_past(slot, now, moment)
+            found = self._next_past(slot, schedule, moment)
             if isinstance(found, _Reading):
                 self._past[slot] = found
+                schedule = self._schedule(schedule.now)
             else:
                 wait = min(wait, found)
         return wait
 
     def _next_past(
-        self, slot: tuple[Kind, ...], now: datetime, moment: float
+        self, slot: tuple[Kind, ...], schedule: Schedule, moment: float
     ) -> "_Reading | float":
         """The next reading for ``slot``, begun; if none is due, the seconds until one is.
 
@@ -343,7 +351,7 @@ class Collector:
         self._looks += 1
         if self._looks % _CONFIRM_EVERY == 0 and not self._coverage.backlog:
             kinds = (Kind.CONFIRM, *slot[:2])
-        step = self._schedule(now).next(kinds)
+        step, now = schedule.next(kinds), schedule.now
         if isinstance(step, Read):
             return self._begin(Trial(step))
         if trial := self._failed.next_due(moment):
@@ -410,7 +418,8 @@ class Collector:
                 return False
             if isinstance(page, Page):
                 self._deliver(page, reading)
-                self._commit_page(reading)
+                if reading.commits_pages:
+                    self._commit_covered(reading)
         except (Unavailable, Rejected, WindowTooLarge, HistoryExceeded) as problem:
             return self._page_failed(reading, problem)
         except Refused as refusal:
@@ -537,21 +546,18 @@ class Collector:
         return abs(shift) > _CLOCK_JUMP
 
     def _kept(self, reading: _Reading) -> bool:
-        """Commit what the pages of an unfinished window cover; whether that is anything."""
-        covered = reading.covered
-        if covered is None or reading.read.final:
-            return False
-        self._widths[reading.read.kind].observe(covered.span, reading.rows)
-        self._commit_read(replace(reading.read, window=covered), reading.rows)
-        return True
+        """Keep what the pages of a window cover that comes to no end; whether that is anything."""
+        kept = self._commit_covered(reading)
+        if kept and reading.covered:
+            self._widths[reading.read.kind].observe(reading.covered.span, reading.rows)
+        return kept
 
-    def _commit_page(self, reading: _Reading) -> None:
-        """Commit what the pages of a window of the past cover by now, if more of them are to come."""
-        read, covered = reading.read, reading.covered
-        if reading.message or reading.gap or read.final or read.kind is Kind.LIVE:
-            return
-        if covered is not None and covered != read.window:
-            self._commit_read(replace(read, window=covered), reading.rows)
+    def _commit_covered(self, reading: _Reading) -> bool:
+        """Commit what the pages of an unfinished window cover; whether that is anything."""
+        if reading.covered is None or reading.read.final:
+            return False
+        self._commit_read(replace(reading.read, window=reading.covered), reading.rows)
+        return True
 
     def _deliver(self, page: Page, reading: _Reading) -> None:
         """Push what the ledger does not know, and record each batch before the next is pushed.

@@ -212,7 +212,7 @@ class Coverage:
             for span in known
             if not (read.final and span.read_at)
         ]
-        spans = sorted([*_without(self.spans, window), *news], key=_start)
+        spans = _ordered(_outside(self.spans, window), news)
         return replace(
             self,
             live=max(self.live, end),
@@ -228,13 +228,13 @@ class Coverage:
         instant at which it ends, or later.
         """
         live = min(self.live, max(_whole_second(now) - policy.delay, self.since))
-        coverage = replace(self._without(Window(live, max(self.live, live))), live=live)
+        coverage = replace(self._forgetting(Window(live, max(self.live, live))), live=live)
         start = max(self.since, _whole_second(now) - policy.final_age)
         if start >= live:
             return coverage
         known = chain((span.window for span in coverage.spans), (gap.window for gap in self.gaps))
         again = [Span(window, window.end) for window in minus([Window(start, live)], known)]
-        return replace(coverage, spans=tuple(sorted([*coverage.spans, *again], key=_start)))
+        return replace(coverage, spans=_ordered(coverage.spans, again))
 
     def with_outage_behind(self, now: datetime, policy: Policy) -> "Coverage":
         """If the live edge trails by more than an ordinary pause, leave the missed time behind, so that
@@ -265,13 +265,13 @@ class Coverage:
         start = min(max(since, start), newest)
         if start >= self.live:
             return self
-        return replace(self._without(Window(start, _FOREVER)), live=start, since=since)
+        return replace(self._forgetting(Window(start, _FOREVER)), live=start, since=since)
 
     def without_unwanted(self, now: datetime) -> "Coverage":
         """The same without what lies before ``since``, once that is not in the future at ``now``."""
         if not self.live < self.since <= now:
             return self
-        return self._without(Window(min(self.oldest, self.since), self.since))
+        return self._forgetting(Window(min(self.oldest, self.since), self.since))
 
     def without_before(self, oldest: datetime) -> "Coverage":
         """Give up what lies before ``oldest``; what was never read of it becomes a gap."""
@@ -280,14 +280,14 @@ class Coverage:
             if window.start < oldest:
                 lost = Window(window.start, min(window.end, oldest))
                 coverage = coverage.with_gap(Gap(lost, Cause.TOO_OLD))
-        return coverage._without(Window(min(coverage.oldest, oldest), oldest))
+        return coverage._forgetting(Window(min(coverage.oldest, oldest), oldest))
 
     def with_gap(self, gap: Gap) -> "Coverage":
         """Declare ``gap``; its time is not to be read any more."""
         alike = _joined([gap.window, *(g.window for g in self.gaps if g.cause is gap.cause)])
         others = (g for g in self.gaps if g.cause is not gap.cause)
         return replace(
-            self._without(gap.window),
+            self._forgetting(gap.window),
             gaps=tuple(sorted([*others, *(Gap(w, gap.cause) for w in alike)], key=_by_time)),
         )
 
@@ -299,13 +299,13 @@ class Coverage:
         """The time of ``gap`` can be read after all: it is backlog again."""
         window = Window(min(gap.window.start, self.live), min(gap.window.end, self.live))
         again = [Span(window)] if window.span else []
-        spans = sorted([*_without(self.spans, window), *again], key=_start)
-        return replace(self.with_gap_closed(gap), spans=tuple(spans))
+        spans = _ordered(_outside(self.spans, window), again)
+        return replace(self.with_gap_closed(gap), spans=spans)
 
-    def _without(self, window: Window) -> "Coverage":
+    def _forgetting(self, window: Window) -> "Coverage":
         """The same with nothing to be read in ``window``."""
         live = window.end if window.start <= self.live < window.end < _FOREVER else self.live
-        return replace(self, live=live, spans=tuple(_without(self.spans, window)))
+        return replace(self, live=live, spans=tuple(_outside(self.spans, window)))
 
 
 def minus(windows: Iterable[Window], others: Iterable[Window]) -> list[Window]:
@@ -324,7 +324,12 @@ def minus(windows: Iterable[Window], others: Iterable[Window]) -> list[Window]:
     return left
 
 
-def _without(spans: Iterable[Span], window: Window) -> Iterator[Span]:
+def _ordered(*spans: Iterable[Span]) -> tuple[Span, ...]:
+    """All ``spans``, none of which overlap, by time."""
+    return tuple(sorted(chain(*spans), key=_start))
+
+
+def _outside(spans: Iterable[Span], window: Window) -> Iterator[Span]:
     """The same ``spans`` but for what is in ``window``."""
     for span in spans:
         if not overlap(span.window, window):

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from math import inf
 
 from office365_message_trace.collect.coverage import (
@@ -50,7 +51,7 @@ class Sizes:
     room: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Schedule:
     """Decides what to read at ``now``. Windows in ``busy`` are left out: they are being read, or wait for
     another attempt."""
@@ -84,10 +85,10 @@ class Schedule:
             case Kind.BACKLOG:
                 return self._backlog()
             case Kind.REREAD:
-                finals = [each for each in self._finals() if each.urgency <= _OVERDUE]
-                return self._most_urgent(kind, self._rereads(), finals)
+                finals = [each for each in self._finals if each.urgency <= _OVERDUE]
+                return self._most_urgent(kind, self._rereads, finals)
             case Kind.CONFIRM:
-                finals = [each for each in self._finals() if each.urgency > _OVERDUE]
+                finals = [each for each in self._finals if each.urgency > _OVERDUE]
                 return self._most_urgent(kind, [], finals)
 
     def _live(self) -> Read | None:
@@ -99,28 +100,27 @@ class Schedule:
         if end > start + width:
             return Read(Kind.LIVE, Window(start, start + width), self.now)
         reach = max(self._reach(end), min(start, end - width))
-        due = (max(each.window.start, reach) for each in self._rereads() if each.window.end > reach)
+        due = (max(each.window.start, reach) for each in self._rereads if each.window.end > reach)
         return Read(Kind.LIVE, Window(min([start, *due]), end), self.now)
 
     def _reach(self, end: datetime) -> datetime:
         """The earliest start of a live window to ``end`` that fits one page and crosses no gap or busy window."""
-        reach = live = self.coverage.live
-        room = self.sizes.room
-        if not room:
+        start = live = self.coverage.live
+        for span in reversed(self.coverage.spans):
+            if span.window.end != start or span.read_at is None:
+                break
+            start = span.window.start
+        start = max([start, *(min(each.end, live) for each in self.busy if each.start < live)])
+        if start == live:
             return live
-        blocked = max((each.end for each in self.busy if each.start < live), default=None)
-        for number, span in enumerate(reversed(self.coverage.spans)):
-            length, known = span.window.span, span.rows
-            if span.window.end != reach or span.read_at is None:
-                break
-            if not number:
-                room -= known * ((end - live) / length)
-            if known > room:
-                reach -= timedelta(seconds=int(length.total_seconds() * max(room / known, 0.0)))
-                break
-            room -= known
-            reach = span.window.start
-        return max(reach, min(blocked, live)) if blocked is not None else reach
+        newest = self.coverage.spans[-1]
+        room = self.sizes.room - newest.rows * ((end - live) / newest.window.span)
+        known = Window(start, live)
+        return (
+            self._fitting(known, Size(known.span, room), newest_first=True).start
+            if room > 0
+            else live
+        )
 
     def _backlog(self) -> Read | None:
         """The newest of what was never read; but first what the service will soon keep no longer."""
@@ -132,6 +132,7 @@ class Schedule:
         window = _beginning(first, width) if endangered else _end(last, width)
         return Read(Kind.BACKLOG, window, self.now)
 
+    @cached_property
     def _rereads(self) -> list[Due]:
         now = self._second
         return [
@@ -148,6 +149,7 @@ class Schedule:
         gaps = (gap.window for gap in self.coverage.gaps if gap.cause is Cause.UNREADABLE)
         return [Window(gap.start - _BEYOND, gap.end) for gap in gaps]
 
+    @cached_property
     def _finals(self) -> list[Due]:
         """Time that is old enough for its last read, and was read before that."""
         age, now = self.policy.final_age, self._second
