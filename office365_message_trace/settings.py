@@ -24,6 +24,9 @@ from office365_message_trace.collect.coverage import Policy
 from office365_message_trace.errors import ConfigurationMistakes
 from office365_message_trace.microsoft.credentials import ClientCertificate, FederatedToken
 from office365_message_trace.microsoft.endpoints import Cloud
+from office365_message_trace.microsoft.graph import GraphClient
+from office365_message_trace.microsoft.odata import ODataClient
+from office365_message_trace.microsoft.reporting import ReportingClient
 from office365_message_trace.sekoia.intake_formats import INTAKE_FORMATS, EventFormat
 from office365_message_trace.transport.addresses import UNSAFE_URL, is_safe_url
 
@@ -85,6 +88,10 @@ class MessageTraceSettings(BaseModel):
 
     state_folder: ClassVar[str] = "message_trace"
     history: ClassVar[duration] = duration(days=30)  # documented for the Reporting Web Service
+    service: ClassVar[type[ODataClient]] = ReportingClient
+    credentials: ClassVar[
+        tuple[str, ...]
+    ] = ()  # fields of which an Entra ID application has exactly one
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True, extra="ignore")
 
@@ -113,6 +120,16 @@ class MessageTraceSettings(BaseModel):
             lookback=duration(hours=self.lookback),
             history=self.history,
         )
+
+    @property
+    def tenant(self) -> str:
+        """The tenant whose mail is collected, by its ID or a domain of it."""
+        raise NotImplementedError
+
+    @property
+    def certificate(self) -> ClientCertificate | None:
+        """The application's certificate, if it has one."""
+        return None
 
     @property
     def intake_format(self) -> str:
@@ -157,10 +174,20 @@ class OAuthSettings(MessageTraceSettings):
         return []
 
     @property
+    def tenant(self) -> str:
+        return self.tenant_id
+
+    @property
+    def certificate(self) -> ClientCertificate | None:
+        if self.client_certificate is None:
+            return None
+        return ClientCertificate.of(self.client_certificate.get_secret_value())
+
+    @property
     def credential(self) -> Any:
         """The application's credential in the form that msal takes."""
-        if self.client_certificate is not None:
-            return ClientCertificate.of(self.client_certificate.get_secret_value()).credential
+        if self.certificate is not None:
+            return self.certificate.credential
         if self.federated_token_file is not None:
             return FederatedToken(Path(self.federated_token_file)).credential
         return self._secret
@@ -173,9 +200,8 @@ class OAuthSettings(MessageTraceSettings):
             found.append("client_id is not a GUID: enter the Application (client) ID.")
         if _GUID.fullmatch(self._secret):
             found.append("client_secret looks like the ID of a secret: enter the secret's Value.")
-        if self.client_certificate is not None:
-            certificate = ClientCertificate.of(self.client_certificate.get_secret_value())
-            found += certificate.doubts(now)
+        if self.certificate is not None:
+            found += self.certificate.doubts(now)
         return found
 
     @property
@@ -188,6 +214,7 @@ class GraphSettings(OAuthSettings):
 
     state_folder: ClassVar[str] = "message_trace_graph"  # what one sent, the other has not
     history: ClassVar[duration] = duration(days=_GRAPH_DAYS)
+    service: ClassVar[type[ODataClient]] = GraphClient
 
     start_time: int = Field(default=1, ge=0, le=24 * _GRAPH_DAYS)
     event_format: EventFormat = "graph"
@@ -212,6 +239,10 @@ class BasicSettings(MessageTraceSettings):
 
     account_name: Text
     account_password: Secret
+
+    @property
+    def tenant(self) -> str:
+        return self.account_name.rpartition("@")[2]
 
 
 Settings = TypeVar("Settings", bound=MessageTraceSettings)

@@ -49,7 +49,7 @@ def place_of(storage: Storage, settings: MessageTraceSettings) -> Place:
     Raises `StorageFailed`.
     """
     key = settings.intake_key.get_secret_value()
-    return find_place(storage, settings.state_folder, Identity(_tenant(settings), key))
+    return find_place(storage, settings.state_folder, Identity(settings.tenant, key))
 
 
 def known_folder(storage: Storage, settings: MessageTraceSettings) -> str:
@@ -104,23 +104,43 @@ class Wiring:
             None if taken_over and self._settings.state_folder != reporting else self.shared_storage
         )
 
+    @property
+    def service_url(self) -> str:
+        """The base address of the service that the settings are for."""
+        graph = self._settings.service is GraphClient
+        return self._endpoints.graph if graph else self._endpoints.reporting
+
+    @property
+    def scope(self) -> str:
+        """The scope of tokens for that service."""
+        graph = self._settings.service is GraphClient
+        return self._endpoints.graph_scope if graph else self._endpoints.reporting_scope
+
     def source(self) -> ODataClient:
-        """The client of the service that the settings are for."""
-        match self._settings:
-            case GraphSettings():
-                return self._graph(self._settings)
-            case OAuthSettings():
-                return self._reporting()
-        return self._reporting(basic=True)
+        """The client of that service."""
+        clock, log = self._clock, self._log
+        if isinstance(self._settings, GraphSettings):
+            reporting_format = self._settings.event_format == "reporting"
+            transport = self._transport(GraphClient.name, "graph")
+            return GraphClient(self.service_url, transport, clock, log, reporting_format)
+        basic = isinstance(self._settings, BasicSettings)
+        transport = self._transport(ReportingClient.name, "reporting")
+        return ReportingClient(self.service_url, transport, clock, log, basic)
 
     @cached_property
     def signer(self) -> Signer:
         """What signs the requests to Microsoft."""
         match self._settings:
-            case GraphSettings():
-                return self._entra(self._settings, self._endpoints.graph_scope)
-            case OAuthSettings():
-                return self._entra(self._settings, self._endpoints.reporting_scope)
+            case OAuthSettings(tenant_id=tenant, client_id=application, credential=credential):
+                return EntraAuth(
+                    self._endpoints.login,
+                    tenant,
+                    application,
+                    credential,
+                    self.scope,
+                    answered=lambda status: self._monitor.request("entra", outcome(status)),
+                    dated=self._dated(ENTRA),
+                )
             case BasicSettings(account_name=name, account_password=password):
                 return BasicAuth(name, password.get_secret_value())
         raise TypeError(f"no credentials for {type(self._settings).__name__}")
@@ -148,17 +168,6 @@ class Wiring:
             self._settings.intake_format,
         )
 
-    def _graph(self, settings: GraphSettings) -> GraphClient:
-        transport = self._transport(GraphClient.name, "graph")
-        reporting_format = settings.event_format == "reporting"
-        return GraphClient(
-            self._endpoints.graph, transport, self._clock, self._log, reporting_format
-        )
-
-    def _reporting(self, basic: bool = False) -> ReportingClient:
-        transport = self._transport(ReportingClient.name, "reporting")
-        return ReportingClient(self._endpoints.reporting, transport, self._clock, self._log, basic)
-
     def _transport(self, service: str, api: str) -> Transport:
         dated = self._dated(service)
         if self._read_only:  # a person waits, so none of its requests stands back for others
@@ -167,17 +176,6 @@ class Wiring:
             http = microsoft_http(self.signer, self.budget, dated)
         http = CountingHttp(http, api, self._monitor)
         return Transport(http, service, self._clock, self._log, credentials=self.signer)
-
-    def _entra(self, settings: OAuthSettings, scope: str) -> EntraAuth:
-        return EntraAuth(
-            self._endpoints.login,
-            settings.tenant_id,
-            settings.client_id,
-            settings.credential,
-            scope,
-            answered=lambda status: self._monitor.request("entra", outcome(status)),
-            dated=self._dated(ENTRA),
-        )
 
     def _dated(self, service: str) -> Dated:
         """Lets the clock hear what time ``service`` has."""
@@ -217,13 +215,3 @@ def run_collector(  # noqa: PLR0913, PLR0917  # each is a part of its own
     )
     collector = Collector(source, pusher, ledger, store, policy, clock, log, monitor, granted)
     collector.run(coverage)
-
-
-def _tenant(settings: MessageTraceSettings) -> str:
-    """The tenant that ``settings`` name, by its ID or a domain of it."""
-    match settings:
-        case OAuthSettings(tenant_id=tenant):
-            return tenant
-        case BasicSettings(account_name=name):
-            return name.rpartition("@")[2]
-    raise TypeError(f"no tenant in {type(settings).__name__}")

@@ -19,9 +19,8 @@ from office365_message_trace.clock import Clock
 from office365_message_trace.errors import MessageTraceError, StorageFailed
 from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.microsoft.credentials import ClientCertificate
-from office365_message_trace.microsoft.graph import GraphClient
-from office365_message_trace.microsoft.reporting import ReportingClient
-from office365_message_trace.settings import BasicSettings, GraphSettings, OAuthSettings
+from office365_message_trace.microsoft.odata import ODataClient
+from office365_message_trace.sekoia.intake_formats import INTAKE_FORMATS
 from office365_message_trace.storage.location import storage_at
 from office365_message_trace.transport.client import RequestsHttp
 from office365_message_trace.transport.session import TimeoutSession
@@ -40,15 +39,12 @@ def examine(
     """
     clock = MicrosoftClock(machine, _unsaid)
     yield from _configuration(setup)
-    if isinstance(setup.settings, OAuthSettings) and setup.settings.client_certificate:
-        text = setup.settings.client_certificate.get_secret_value()
-        yield from _certificate(ClientCertificate.of(text), machine.now())
+    if certificate := setup.settings.certificate:
+        yield from _certificate(certificate, machine.now())
     parts = Wiring(setup.settings, setup.endpoints, data_path, clock, _unsaid, read_only=True)
-    graph = isinstance(setup.settings, GraphSettings)
-    source = parts.source()
-    service = setup.endpoints.graph if graph else setup.endpoints.reporting
-    ways = [(source.name, service), (INTAKE, setup.intake_server)]
-    if not isinstance(setup.settings, BasicSettings):
+    source, is_application = parts.source(), bool(setup.settings.credentials)
+    ways = [(source.name, parts.service_url), (INTAKE, setup.intake_server)]
+    if is_application:
         ways.insert(0, (ENTRA, setup.endpoints.login))
     reached = reach_all(ways, clock)
     yield from (each.finding() for each in reached)
@@ -60,8 +56,8 @@ def examine(
     unreachable = {each.service for each in reached if each.problem}
 
     signed_in = ENTRA not in unreachable
-    if signed_in and not isinstance(setup.settings, BasicSettings):
-        token = _token(parts, setup)
+    if signed_in and is_application:
+        token = _token(parts, source)
         signed_in = token.subject != _SIGN_IN
         yield token
     if signed_in and source.name not in unreachable:
@@ -93,26 +89,23 @@ def _belonging(setup: Setup, data_path: Path) -> Iterator[Finding]:
         yield from (warning("state", text) for text in place.news)
 
 
-def _token(parts: Wiring, setup: Setup) -> Finding:
+def _token(parts: Wiring, source: ODataClient) -> Finding:
     """What the token says that signs a request; the request itself is not sent."""
-    graph = isinstance(setup.settings, GraphSettings)
-    client = GraphClient if graph else ReportingClient
-    scope = setup.endpoints.graph_scope if graph else setup.endpoints.reporting_scope
-    audience = scope.removesuffix("/.default")
+    audience = parts.scope.removesuffix("/.default")
     try:
         signed = parts.signer(requests.Request("GET", audience).prepare())
     except MessageTraceError as problem:
         return failure(_SIGN_IN, str(problem))
     token = signed.headers["Authorization"].removeprefix("Bearer ")
-    return token_finding(claims_of(token), client.permission, client.resource, audience)
+    return token_finding(claims_of(token), source.permission, source.resource, audience)
 
 
 def _intake(setup: Setup, clock: Clock, send_test_event: bool) -> Finding:
     settings = setup.settings
     event = None
     if send_test_event:
-        graph_rows = isinstance(settings, GraphSettings) and settings.event_format == "graph"
-        event = event_of_check(clock.now(), reporting_format=not graph_rows)
+        reporting_format = settings.intake_format == INTAKE_FORMATS["reporting"]
+        event = event_of_check(clock.now(), reporting_format)
     http = RequestsHttp(TimeoutSession())
     key = settings.intake_key.get_secret_value()
     return intake_finding(

@@ -158,7 +158,7 @@ def _missing_secrets(model: type[MessageTraceSettings], values: Mapping[str, Any
     fields = model.model_fields.items()
     needed = [n for n, field in fields if field.is_required() and field.annotation is SecretStr]
     missing = [name for name in needed if not values.get(name)]
-    if issubclass(model, OAuthSettings) and not any(map(values.get, model.credentials)):
+    if model.credentials and not any(map(values.get, model.credentials)):
         missing.insert(0, model.credentials[0])
     return missing
 
