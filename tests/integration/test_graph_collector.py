@@ -447,6 +447,50 @@ def test_passing_faults_at_a_crowded_millisecond_declare_no_gap(site: GraphSite)
     assert len(site.ids) == len(set(site.ids)) == 490
 
 
+@pytest.mark.parametrize("status", [401, 503])
+def test_a_millisecond_of_which_some_pages_come_is_incomplete_and_not_unreadable(
+    site: GraphSite, status: int
+) -> None:
+    """Whatever it is that lets no reading of it end."""
+    site.policy = replace(site.policy, lookback=HOUR)  # so that other time is read again meanwhile
+    crowded = NOON + 20 * MINUTE + SECOND
+    others = [make_row(NOON + n * MINUTE) for n in range(60)]
+    site.world.tenant.add(*one_message(70, crowded), *others)
+
+    def hits(target: str) -> bool:
+        return asks_for(crowded)(target) and "skiptoken" in target
+
+    site.world.faults.add(BadRecord(Answer(status, b"{}"), "graph", hits=hits))
+    site.collect(until=NOON + 4 * HOUR)
+    (gap,) = site.saved.gaps
+    assert gap.cause is Cause.INCOMPLETE
+    assert gap.window.start <= crowded <= gap.window.end
+    assert len(site.ids) == PAGE + len(others)
+    site.world.faults.clear()
+    site.collect(until=NOON + 6 * HOUR)
+    assert site.saved.gaps == ()
+    assert len(site.ids) == len(set(site.ids)) == 70 + len(others)
+
+
+def test_a_millisecond_that_could_not_be_read_is_incomplete_once_some_of_its_rows_come(
+    site: GraphSite,
+) -> None:
+    site.policy = replace(site.policy, lookback=HOUR)
+    site.world.graph.options.strict_cursor = True
+    others = [make_row(NOON + n * MINUTE) for n in range(60)]
+    crowded = NOON + 20 * MINUTE + SECOND
+    site.world.tenant.add(*journal_mailbox(crowded, 1, 70), *others)
+    site.world.faults.add(BadRecord(Answer(500, b"{}"), "graph", hits=asks_for(crowded)))
+    site.collect(until=NOON + 4 * HOUR)
+    assert [gap.cause for gap in site.saved.gaps] == [Cause.UNREADABLE]
+    site.world.faults.clear()
+    site.collect(until=NOON + 6 * HOUR)
+    (gap,) = site.saved.gaps
+    assert gap.cause is Cause.INCOMPLETE
+    assert gap.window.start <= crowded <= gap.window.end
+    assert len(site.ids) == len(set(site.ids)) == PAGE + len(others)
+
+
 @pytest.mark.parametrize("mail", [punctual(0.5, NOON - 20 * HOUR, NOON + 5 * HOUR)], ids=["a day"])
 def test_an_outage_of_the_past_declares_no_gap_and_costs_a_tenth_of_the_budget_at_most(
     site: GraphSite, mail: MailFlowOptions
