@@ -677,11 +677,12 @@ class Collector:
     def _gap_failed(self, reading: _Reading, gap: Gap, problem: MessageTraceError) -> None:
         """A gap of which rows came is read like other time, if they were only too many at once.
 
-        A millisecond has to be read in whole: no smaller windows help there.
+        A millisecond has to be read in whole: no smaller windows help there. But where it could not be read
+        at all before, reading it again declares what is true of it now.
         """
-        divisible = reading.read.window.is_divisible
-        too_many = isinstance(problem, WindowTooLarge) and not isinstance(problem, AnswerTruncated)
-        if divisible and too_many:
+        truncated = isinstance(problem, AnswerTruncated)
+        divisible = reading.read.window.is_divisible and not truncated
+        if isinstance(problem, WindowTooLarge) and (divisible or gap.cause is Cause.UNREADABLE):
             self._probed(reading, gap)
 
     def _note_shown(self, rows: list[Row], window: Window) -> None:
@@ -712,10 +713,9 @@ class Collector:
         if reading.rows:  # its first pages came, so not all of the past fails
             self._failed.succeeded()
         if bad is not None:
-            gap = Gap(bad, Cause.UNREADABLE)
-            if isinstance(problem, WindowTooLarge):  # its first rows came
-                gap = Gap(problem.window or bad, Cause.INCOMPLETE)
-            self._declare(gap, str(problem))
+            cause = Cause.INCOMPLETE if reading.rows else Cause.UNREADABLE
+            window = problem.window if isinstance(problem, WindowTooLarge) else None
+            self._declare(Gap(window or bad, cause), str(problem))
 
     def _declare(self, gap: Gap, why: str) -> None:
         """Log that rows may be missing in ``gap``, and record it."""

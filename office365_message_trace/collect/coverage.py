@@ -43,7 +43,7 @@ class Cause(Enum):
 
     TOO_OLD = "too_old"  # never read before the service stopped keeping it
     UNREADABLE = "unreadable"  # every request for it fails, while others succeed
-    INCOMPLETE = "incomplete"  # the service does not give all rows of one millisecond or message
+    INCOMPLETE = "incomplete"  # some rows of one millisecond or message come, and not all
     HIDDEN = "hidden"  # the service shows nothing from before some instant, and says nothing
     REFUSED = "refused"  # the intake refuses an event of that time
 

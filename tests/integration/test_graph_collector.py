@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
+from office365_message_trace.storage.blobs.base import Storage
 
 from office365_message_trace.collect.coverage import Cause, Kind, Policy
 from office365_message_trace.microsoft.auth import EntraAuth
@@ -23,7 +24,6 @@ from office365_message_trace.microsoft.paced_http import microsoft_http
 from office365_message_trace.microsoft.request_budget import RequestBudget
 from office365_message_trace.microsoft.rows import GraphRows, Listing
 from office365_message_trace.model import MILLISECOND, Event
-from office365_message_trace.storage.base import Storage
 from office365_message_trace.transport.retry import Transport
 from sandbox import Answer, MailFlowOptions, Report, Rule, Sandbox, make_row
 from sandbox.bad_records import SUBJECT
@@ -446,6 +446,50 @@ def test_passing_faults_at_a_crowded_millisecond_declare_no_gap(site: GraphSite)
     assert faults.struck > 12
     assert site.log.texts("error") == []
     assert len(site.ids) == len(set(site.ids)) == 490
+
+
+@pytest.mark.parametrize("status", [401, 503])
+def test_a_millisecond_of_which_some_pages_come_is_incomplete_and_not_unreadable(
+    site: GraphSite, status: int
+) -> None:
+    """Whatever it is that lets no reading of it end."""
+    site.policy = replace(site.policy, lookback=HOUR)  # so that other time is read again meanwhile
+    crowded = NOON + 20 * MINUTE + SECOND
+    others = [make_row(NOON + n * MINUTE) for n in range(60)]
+    site.world.tenant.add(*one_message(70, crowded), *others)
+
+    def hits(target: str) -> bool:
+        return asks_for(crowded)(target) and "skiptoken" in target
+
+    site.world.faults.add(BadRecord(Answer(status, b"{}"), "graph", hits=hits))
+    site.collect(until=NOON + 4 * HOUR)
+    (gap,) = site.saved.gaps
+    assert gap.cause is Cause.INCOMPLETE
+    assert gap.window.start <= crowded <= gap.window.end
+    assert len(site.ids) == PAGE + len(others)
+    site.world.faults.clear()
+    site.collect(until=NOON + 6 * HOUR)
+    assert site.saved.gaps == ()
+    assert len(site.ids) == len(set(site.ids)) == 70 + len(others)
+
+
+def test_a_millisecond_that_could_not_be_read_is_incomplete_once_some_of_its_rows_come(
+    site: GraphSite,
+) -> None:
+    site.policy = replace(site.policy, lookback=HOUR)
+    site.world.graph.options.strict_cursor = True
+    others = [make_row(NOON + n * MINUTE) for n in range(60)]
+    crowded = NOON + 20 * MINUTE + SECOND
+    site.world.tenant.add(*journal_mailbox(crowded, 1, 70), *others)
+    site.world.faults.add(BadRecord(Answer(500, b"{}"), "graph", hits=asks_for(crowded)))
+    site.collect(until=NOON + 4 * HOUR)
+    assert [gap.cause for gap in site.saved.gaps] == [Cause.UNREADABLE]
+    site.world.faults.clear()
+    site.collect(until=NOON + 6 * HOUR)
+    (gap,) = site.saved.gaps
+    assert gap.cause is Cause.INCOMPLETE
+    assert gap.window.start <= crowded <= gap.window.end
+    assert len(site.ids) == len(set(site.ids)) == PAGE + len(others)
 
 
 @pytest.mark.parametrize("mail", [punctual(0.5, NOON - 20 * HOUR, NOON + 5 * HOUR)], ids=["a day"])
