@@ -14,7 +14,6 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from office365_message_trace.storage.blobs.base import Storage
 
 from office365_message_trace.collect.coverage import Cause, Kind, Policy
 from office365_message_trace.microsoft.auth import EntraAuth
@@ -24,6 +23,7 @@ from office365_message_trace.microsoft.paced_http import microsoft_http
 from office365_message_trace.microsoft.request_budget import RequestBudget
 from office365_message_trace.microsoft.rows import GraphRows, Listing
 from office365_message_trace.model import MILLISECOND, Event
+from office365_message_trace.storage.base import Storage
 from office365_message_trace.transport.retry import Transport
 from sandbox import Answer, MailFlowOptions, Report, Rule, Sandbox, make_row
 from sandbox.bad_records import SUBJECT
