@@ -101,13 +101,13 @@ def test_every_message_of_the_troubleshooting_table_is_one_that_the_code_can_say
     assert len(messages) > 15
     for message in messages:
         for part in filter(None, (piece.strip() for piece in message.split("…"))):
-            assert part.rstrip(":") in said, part
+            assert part.strip(":. ") in said, part
 
 
-def test_every_module_has_its_layer_in_the_architecture_document() -> None:
-    text = (ROOT / "docs" / "architecture.md").read_text().split("## Layers")[1]
+def test_every_module_has_its_place_in_the_architecture_document() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text().split("## Layout")[1]
     modules = {path.stem for path in (ROOT / "office365_message_trace").rglob("*.py")}
-    named = set(re.findall(r"`(\w+)`", text.split("### Why")[0]))
+    named = set(re.findall(r"\w+", text.split("```")[1]))
     assert modules - {"__init__", "__main__"} <= named
 
 

@@ -37,7 +37,7 @@ from office365_message_trace.sekoia.intake_formats import INTAKE_FORMATS
 from office365_message_trace.storage.base import Storage
 from office365_message_trace.storage.folder import FolderStorage
 from office365_message_trace.storage.wrappers import RetryingStorage
-from office365_message_trace.transport import retry as transport
+from office365_message_trace.transport import client as transport
 from office365_message_trace.transport.client import RequestsHttp
 from office365_message_trace.transport.retry import Transport
 from office365_message_trace.transport.session import TimeoutSession
