@@ -7,10 +7,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo sandbox simulate test cover lint format bench lock clean
+.PHONY: help demo sandbox simulate test test-all cover lint format bench lock clean
 
 help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(READY) ## Show the collector at work against the local sandbox (TRIGGER=oauth, basic or graph to choose)
 	@$(BIN)/python -m sandbox demo $(if $(TRIGGER),--trigger $(TRIGGER))
@@ -21,8 +21,14 @@ sandbox: $(READY) ## Serve the local Microsoft and Sekoia.io until interrupted
 simulate: $(READY) ## Run days of mail flow and failures under a virtual clock
 	@$(BIN)/python -m sandbox simulate
 
-test: $(READY) ## Run the tests, two at a time
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder
+QUICK := tests/unit tests/integration tests/simulation/test_seeds.py
+PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder
+
+test: $(READY) ## Run unit and integration tests and some simulated days (ARGS for pytest)
+	$(PYTEST) $(QUICK) $(ARGS)
+
+test-all: $(READY) ## Run all tests (ARGS for pytest)
+	$(PYTEST) $(ARGS)
 
 cover: $(READY) ## Run the tests and show what they cover; takes half as long again
 	$(BIN)/python -m pytest --cov --cov-report=term-missing
