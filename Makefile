@@ -21,11 +21,11 @@ sandbox: $(READY) ## Serve the local Microsoft and Sekoia.io until interrupted
 simulate: $(READY) ## Run days of mail flow and failures under a virtual clock
 	@$(BIN)/python -m sandbox simulate
 
-QUICK := tests/unit tests/integration tests/simulation/test_seeds.py
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder
 
 test: $(READY) ## Run unit and integration tests and some simulated days (ARGS for pytest)
-	$(PYTEST) $(QUICK) $(ARGS)
+	$(PYTEST) tests/unit tests/integration $(ARGS)
+	$(if $(ARGS),,$(BIN)/python -m sandbox simulate --seed 1 --seeds 24 --jobs 2)
 
 test-all: $(READY) ## Run all tests (ARGS for pytest)
 	$(PYTEST) $(ARGS)
