@@ -96,11 +96,12 @@ def skipped_time_taken_for_read(patch: pytest.MonkeyPatch) -> None:
 def newest_page_taken_for_the_sweep(patch: pytest.MonkeyPatch) -> None:
     """Time counts as read again as far back as the sweep should have come, after its first page."""
 
-    def commit_page(self: Collector, reading: _Reading) -> None:
+    def commit_covered(self: Collector, reading: _Reading) -> bool:
         if reading.read.kind is Kind.REREAD and not reading.read.final:
             reading.pages = iter(())
+        return False
 
-    patch.setattr(Collector, "_commit_page", commit_page)
+    patch.setattr(Collector, "_commit_covered", commit_covered)
 
 
 def keyset_believed(patch: pytest.MonkeyPatch) -> None:
