@@ -564,10 +564,11 @@ class Collector:
 
         Refused events are recorded as owed: each later read of their time sends them again, and the final
         one knows of them even if its answer leaves them out. A row that is back at its accepted content owes
-        nothing any more; a final read does not settle that, because its answer may be the false one.
+        nothing any more. Of final reads only the last repetition settles that: one answer may be false.
         """
         fresh = self._ledger.unseen(page.rows)
-        if not reading.read.final or reading.gap is not None:
+        repeated = reading.trial.refusals >= _REPEATS
+        if not reading.read.final or reading.gap is not None or repeated:
             self._ledger.record(fresh.reverted)
         self._flicker.observe(page.rows, fresh, self._clock.now())
         events = [

@@ -280,33 +280,26 @@ class ByLinks(_LinkedWalk):
     """Follows next links to the end, at most ``most`` pages.
 
     A row that is on two pages shows that rows moved in between, so that others may be on none. Then it
-    begins again, until as many different rows came as one reading has places, or some readings in a row
-    bring nothing new. A service that begins each page with the last row of the one before has fewer places
-    than its pages show; a reading that brings nothing new tells it from rows that moved by one.
+    begins again, until as many different rows came as one reading has places. A reading that brings nothing
+    new may lack the same rows each time, as where two servers answer in turn: smaller windows tell.
     """
 
     def __init__(self, window: Window, size: PageSize, most: int | None = None) -> None:
         super().__init__(window, size)
         self._most = most or MOST_PAGES
-        self._pages = self._rows = self._quiet = 0
-        self._repeats = 0  # pages that begin with the last row of the one before
-        self._last: Row | None = None
+        self._pages = self._rows = 0
         self._moved = False
         self._known: set[int] = set()  # contents, of the readings before
 
     def _after(self, rows: Sequence[Row], link: str | None) -> Ask | None:
         self._pages += 1
         self._rows += len(rows)
-        if rows:
-            self._repeats += self._last is not None and rows[0].content == self._last.content
-            self._last = rows[-1]
         self._moved = self._moved or self._links.moved
         if link is None:
             if len(rows) >= self._size.asked:
                 raise AnswerTruncated("a full page without a next link", f"{len(rows)} rows")
             if self._moved and not self._is_settled():
-                self._rows = self._repeats = 0
-                self._last = None
+                self._rows = 0
                 self._links = _Links(self._window, self._size)
                 return self.first
             self.covered = self._window
@@ -316,11 +309,14 @@ class ByLinks(_LinkedWalk):
         return Ask(self._window, link)
 
     def _is_settled(self) -> bool:
-        """Take in the reading that ends; whether nothing new is to be expected of another one."""
-        self._quiet = self._quiet + 1 if self._links.seen <= self._known else 0
+        """Take in the reading that ends; whether as many different rows came as it has places."""
+        news = not self._links.seen <= self._known
         self._known |= self._links.seen
-        places = self._rows - (self._repeats if self._quiet else 0)
-        return len(self._known) >= places or self._quiet >= _ENOUGH_QUIET
+        if len(self._known) >= self._rows:
+            return True
+        if not news:
+            raise WindowTooLarge("rows that move from page to page")
+        return False
 
 
 class _Reading:
