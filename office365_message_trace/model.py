@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 UNDATED = 0
@@ -76,27 +76,54 @@ class Window:
         return f"{self.start:%Y-%m-%d %H:%M:%S} to {self.end:%Y-%m-%d %H:%M:%S} UTC"
 
 
+class RowReader(Protocol):
+    """Reads what the text of a row says."""
+
+    def fields(self, text: bytes) -> Fields:
+        """The members of the row."""
+
+    def content(self, fields: Fields) -> bytes:
+        """What they say: all but repetitions of the query, annotations and empty fields."""
+
+    def lasting(self, fields: Fields) -> bytes:
+        """The same but for what changes while the message is under way."""
+
+
 class Row(NamedTuple):
-    """What the API returned for one message and one recipient.
+    """What the API returned for one message and one recipient, read no further than it must be.
 
     ``received`` is in milliseconds since 1970; ``trace_id`` and ``recipient`` are empty where the row
-    tells none. ``content`` holds what it says: all of it but repetitions of the query, annotations and
-    empty fields. ``fields`` is the row as it was sent. ``name`` identifies a row that tells no trace id or
-    no recipient.
+    tells none. ``text`` is the row as it came, JSON on one line. ``form`` is a hash of that text, but for what
+    repeats the query, keyed with a secret of this process: rows of equal form are equal. Whether rows of
+    different form are, ``content`` tells. It is decoded at each call, as ``fields`` is.
     """
 
     received: int
     trace_id: str
     recipient: str
-    content: bytes
-    fields: Fields
-    name: bytes = b""
+    form: int
+    text: bytes
+    reader: RowReader
+
+    @property
+    def fields(self) -> Fields:
+        """The members of the row."""
+        return self.reader.fields(self.text)
+
+    @property
+    def content(self) -> bytes:
+        """What the row says: all of it but repetitions of the query, annotations and empty fields."""
+        return self.reader.content(self.fields)
 
     @property
     def key(self) -> bytes:
-        """Identifies the row whatever it says now; rows of equal content have equal keys."""
-        if self.name:
-            return self.name
+        """Identifies the row whatever it says now; rows of equal content have equal keys.
+
+        Without a trace id or a recipient a row may be one of several of a message, so all that does not
+        change identifies it.
+        """
+        if not (self.trace_id and self.recipient):
+            return self.reader.lasting(self.fields)
         key = f"{self.received} {self.trace_id} {self.recipient.lower()}"
         return key.encode("utf-8", "surrogatepass")
 

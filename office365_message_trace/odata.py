@@ -12,7 +12,6 @@ from functools import cached_property
 from typing import Any, ClassVar
 from urllib.parse import urljoin
 
-from office365_message_trace import codec
 from office365_message_trace.clock import Clock
 from office365_message_trace.codec import Oversized
 from office365_message_trace.collect.large_messages import MANY_RECIPIENTS
@@ -213,8 +212,8 @@ class ODataClient(ABC):
             return Page(rows), link is not None
 
     def render(self, row: Row) -> str:
-        """The event of ``row``: exactly the row, one JSON line."""
-        return codec.encode(row.fields)
+        """The event of ``row``: exactly the row as it came, one JSON line. Bytes that are not UTF-8 become U+FFFD."""
+        return row.text.decode("utf-8", "replace")
 
     def said(self, row: Row) -> Fields:
         """The fields of ``row`` that are its content."""

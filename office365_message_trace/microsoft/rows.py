@@ -1,17 +1,24 @@
 """Turns the bytes of an answer into rows, for both services: pure.
 
+A usual page is cut into the texts of its rows as they came, and of each only the head is read: when it was
+received, which message it is of, and for whom. An odd page is decoded, and its rows are written again.
+
 A row that is odd is forwarded with its neighbours. What is not a whole page is an error: a page that
 carries an error, or an element that is no row, may lack rows, so none of it counts.
 """
 
 import re
+import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from codecs import BOM_UTF8
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
 from operator import itemgetter
 from typing import Any, ClassVar
+
+import msgspec
 
 from office365_message_trace import codec
 from office365_message_trace.codec import Oversized
@@ -28,8 +35,15 @@ _THIRD_ERROR_SHAPE = {"errorcode", "message"}  # of the Reporting Web Service
 _ANNOTATION = "odata."  # in names such as ``@odata.etag`` and ``status@odata.type``
 _END_OF_TIME = milliseconds(datetime(9999, 1, 1, tzinfo=UTC))
 _DATES = ("Received", "StartDate", "EndDate")
-_USUAL_DATE = re.compile(r"/Date\((-?[0-9]{1,15})\)/")
+_USUAL_DATE = re.compile(r"/Date\((-?[0-9]{1,15})\)/").fullmatch
 _VERBOSE_DATE = re.compile(r"/Date\((-?[0-9]{1,15})([+-][0-9]{4})?\)/")
+_METADATA = b'{"__metadata":{'
+_QUERY = b',"StartDate":'
+_USUAL_QUERY = re.compile(
+    rb',"StartDate":"\\?/Date\([0-9]{1,15}\)\\?/","EndDate":"\\?/Date\([0-9]{1,15}\)\\?/","Index":[0-9]{1,9}\}'
+).fullmatch
+_SECRET = secrets.token_bytes(16)
+"""Before each text that is hashed: senders know how Python hashes, but neither this nor its own secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +66,45 @@ class ParsedPage:
     undated: int
 
 
+class Head(msgspec.Struct, gc=False):
+    """What is read of each row; the names are those of the service's members."""
+
+    received: str
+    trace_id: str
+    recipient: str
+
+
+class _GraphHead(
+    Head, rename={"received": "receivedDateTime", "trace_id": "id", "recipient": "recipientAddress"}
+):
+    pass
+
+
+class _GraphPage(msgspec.Struct):
+    value: list[msgspec.Raw]
+
+
+class _ReportingHead(
+    Head,
+    rename={
+        "received": "Received",
+        "trace_id": "MessageTraceId",
+        "recipient": "RecipientAddress",
+    },
+):
+    pass
+
+
+class _ReportingPage(msgspec.Struct):
+    d: "_ReportingPage | list[msgspec.Raw] | msgspec.UnsetType" = msgspec.UNSET
+    results: list[msgspec.Raw] = []
+    value: list[msgspec.Raw] = []
+
+
+_GRAPH_PAGE = msgspec.json.Decoder(_GraphPage).decode
+_REPORTING_PAGE = msgspec.json.Decoder(_ReportingPage).decode
+
+
 class RowFormat(ABC):
     """The way in which a service writes pages and rows."""
 
@@ -62,9 +115,10 @@ class RowFormat(ABC):
     """The other fields, whose values make up the content in this order: another one makes all rows new."""
     changing: ClassVar[tuple[str, ...]]  # fields that say what became of the message
 
-    def __init__(self) -> None:
+    def __init__(self, head: type[Head]) -> None:
         self._documented_values = itemgetter(*self.documented)
         self._usual = frozenset((*self.documented, *self.echo))
+        self._head = msgspec.json.Decoder(head).decode
 
     def page(self, body: bytes) -> ParsedPage:
         """The page in the ``body`` of an answer.
@@ -72,28 +126,57 @@ class RowFormat(ABC):
         Raises `Unavailable` if it is no whole one, and `Oversized` if it is too large to be taken in.
         """
         try:
-            decoded = codec.decode(body)
+            return self._page(body.removeprefix(BOM_UTF8))
         except Oversized:
             raise
         except ValueError as error:
             raise Unavailable("an answer that is not JSON", "status 200") from error
-        if _carries_error(decoded):
+
+    def _page(self, body: bytes) -> ParsedPage:
+        texts, around = self._cut(body) or (None, codec.decode(body))
+        if _carries_error(around):
             raise Unavailable("an answer that carries an error", "status 200")
-        listing = self.listing(decoded)
+        listing = self.listing(around)
         if listing is None:
             raise Unavailable("an answer that is no page of rows", "status 200")
-        if len(listing.rows) > MOST_ROWS:
+        if len(texts or listing.rows) > MOST_ROWS:
             raise Oversized("too many rows")
         following = listing.following or None
         if following is not None and not isinstance(following, str):
             raise Unavailable("a next link that is no text", "status 200")
-        dated, undated = self._rows(listing.rows)
+        dated, undated = self._rows(texts or map(codec.rewritten, listing.rows))
         link = following if following and following.strip() else None
         return ParsedPage(dated + undated, link, len(undated))
+
+    def _cut(self, body: bytes) -> tuple[list[bytes], Any] | None:
+        """The texts of the rows in ``body``, as they came but on one line each, and the value of all that is around
+        them; None if it has to be decoded to tell them."""
+        if not codec.can_be_cut(body):
+            raise Oversized("too long, or too many values")
+        try:
+            texts = list(map(bytes, self.elements(body)))
+            if not texts:
+                return None
+            end = body.rindex(texts[-1]) + len(texts[-1])
+            around = codec.decode(body[: body.index(texts[0])] + body[end:])
+            if b"\n" in body or b"\r" in body:
+                texts = list(map(codec.on_one_line, texts))
+        except (msgspec.DecodeError, RecursionError, ValueError):
+            return None
+        listing = self.listing(around)
+        return (texts, around) if listing and not listing.rows else None
+
+    @abstractmethod
+    def elements(self, body: bytes) -> list[msgspec.Raw]:
+        """The rows in ``body``, uncut; raises what msgspec does if it is no usual page."""
 
     @abstractmethod
     def listing(self, body: Any) -> Listing | None:
         """The page in a decoded ``body``, or None if it is none."""
+
+    @abstractmethod
+    def usual_time(self, received: str) -> int | None:
+        """The receive time, in milliseconds since 1970, if it is usual and written in the usual form."""
 
     @abstractmethod
     def dated(self, fields: Fields) -> tuple[int, Fields]:
@@ -102,21 +185,22 @@ class RowFormat(ABC):
         `UNDATED` if ``fields`` tell no instant between 1970 and the year 9998, both inside.
         """
 
-    def row(self, received: int, fields: Fields) -> Row:
-        """The row of ``fields``.
+    def lasting_part(self, text: bytes) -> bytes:
+        """The ``text`` of a row without what repeats the query, as far as that stands where it usually does."""
+        return text
 
-        Its content is all but what repeats the query, annotations, and empty fields: null, an empty text
-        and an absent field are equal. Without a trace id or a recipient it may be one of several of a
-        message, so all that does not change identifies it.
-        """
-        trace_id, recipient = fields.get(self.trace_id), fields.get(self.recipient)
-        trace_id = trace_id if isinstance(trace_id, str) else ""
-        recipient = recipient if isinstance(recipient, str) else ""
-        content = self._content(fields)
-        if trace_id and recipient:
-            return Row(received, trace_id, recipient, content, fields)
-        lasting = {name: value for name, value in fields.items() if name not in self.changing}
-        return Row(received, trace_id, recipient, content, fields, self._content(lasting))
+    def row(self, received: int, fields: Fields) -> Row:
+        """The row of ``fields``."""
+        return self._row(received, fields, codec.rewritten(fields))
+
+    def fields(self, text: bytes) -> Fields:
+        """The members of a row."""
+        fields: Fields = codec.decode(text)
+        return fields
+
+    def lasting(self, fields: Fields) -> bytes:
+        """The content of ``fields`` but for those that say what became of the message."""
+        return self.content({n: value for n, value in fields.items() if n not in self.changing})
 
     def said(self, fields: Fields) -> Fields:
         """Those of ``fields`` that are content."""
@@ -126,8 +210,10 @@ class RowFormat(ABC):
             if value not in _EMPTY and name not in self.echo and _ANNOTATION not in name
         }
 
-    def _content(self, fields: Fields) -> bytes:
-        """The values of the documented fields, then names and values of the others."""
+    def content(self, fields: Fields) -> bytes:
+        """All that ``fields`` say but for what repeats the query, annotations, and empty fields: null, an empty text
+        and an absent field are equal. The values of the documented fields, then names and values of the others.
+        """
         values: Sequence[Any]
         try:
             values = self._documented_values(fields)
@@ -141,17 +227,41 @@ class RowFormat(ABC):
             values = [*values, *chain.from_iterable((name, said[name]) for name in others)]
         return codec.canonical(values)
 
-    def _rows(self, elements: list[Any]) -> tuple[list[Row], list[Row]]:
+    def _rows(self, texts: Iterable[bytes]) -> tuple[list[Row], list[Row]]:
         """The rows with and without a usable receive time; raises `Unavailable` if one is no row."""
-        if not set(map(type, elements)) <= {dict}:
-            raise Unavailable("a page of what are no rows", "status 200")
-        rows = [self.row(*self.dated(fields)) for fields in elements]
+        rows = [self._read(text) for text in texts]
         undated = [row for row in rows if row.received == UNDATED]
         if not undated:
             return rows, []
         if not all(self._is_named(row.fields) for row in undated):
             raise Unavailable("a page of what are no rows", "status 200")
         return [row for row in rows if row.received != UNDATED], undated
+
+    def _read(self, text: bytes) -> Row:
+        """The row of ``text``. What is odd about it is found out by decoding all of it."""
+        try:
+            head = self._head(text)
+        except (msgspec.DecodeError, ValueError):
+            return self._decoded(text)
+        received = self.usual_time(head.received)
+        if received is None or codec.may_be_heavy(text):
+            return self._decoded(text)
+        form = hash(_SECRET + self.lasting_part(text))
+        return Row(received, head.trace_id, head.recipient, form, text, self)
+
+    def _decoded(self, text: bytes) -> Row:
+        fields = codec.decode(text)
+        if not isinstance(fields, dict):
+            raise Unavailable("a page of what are no rows", "status 200")
+        received, usual = self.dated(fields)
+        return self._row(received, usual, text if usual is fields else codec.rewritten(usual))
+
+    def _row(self, received: int, fields: Fields, text: bytes) -> Row:
+        trace_id, recipient = fields.get(self.trace_id), fields.get(self.recipient)
+        trace_id = trace_id if isinstance(trace_id, str) else ""
+        recipient = recipient if isinstance(recipient, str) else ""
+        form = hash(_SECRET + self.lasting_part(text))
+        return Row(received, trace_id, recipient, form, text, self)
 
     def _is_named(self, fields: Fields) -> bool:
         """Tell a row without a receive time from something else."""
@@ -177,9 +287,18 @@ class GraphRows(RowFormat):
     )
     changing = ("status", "toIP")
 
+    def __init__(self) -> None:
+        super().__init__(_GraphHead)
+
+    def elements(self, body: bytes) -> list[msgspec.Raw]:
+        return _GRAPH_PAGE(body).value
+
     def listing(self, body: Any) -> Listing | None:
         rows = body.get("value") if isinstance(body, dict) else None
         return Listing(rows, body.get("@odata.nextLink")) if isinstance(rows, list) else None
+
+    def usual_time(self, received: str) -> int | None:
+        return _usable(_text_time(received)) or None
 
     def dated(self, fields: Fields) -> tuple[int, Fields]:
         return _usable(_text_time(fields.get("receivedDateTime"))), fields
@@ -206,6 +325,22 @@ class ReportingRows(RowFormat):
     changing = ("Status", "ToIP")
     echo = ("__metadata", "Index", "StartDate", "EndDate")
 
+    def __init__(self) -> None:
+        super().__init__(_ReportingHead)
+
+    def elements(self, body: bytes) -> list[msgspec.Raw]:
+        outer = _REPORTING_PAGE(body)
+        inner = outer.d or outer
+        return inner if isinstance(inner, list) else inner.results or inner.value
+
+    def lasting_part(self, text: bytes) -> bytes:
+        """The ``text`` without its metadata in front and its last three members: as far as these are no other than
+        usual, and whatever the values before them hold, because a quote inside of a value is escaped.
+        """
+        start = text.find(b"}") if text.startswith(_METADATA) else 0
+        end = text.rfind(_QUERY)
+        return text[start:end] if end > 0 and _USUAL_QUERY(text, end) else text[start:]
+
     def listing(self, body: Any) -> Listing | None:
         """The verbose (``d.results``), bare (``d``) or light (``value``) form."""
         outer = body.get("d", body) if isinstance(body, dict) else None
@@ -217,6 +352,10 @@ class ReportingRows(RowFormat):
         links = (outer.get(key) for key in ("__next", "odata.nextLink", "@odata.nextLink"))
         return Listing(rows, next(filter(None, links), None))
 
+    def usual_time(self, received: str) -> int | None:
+        usual = _USUAL_DATE(received)
+        return _usable(int(usual[1])) or None if usual else None
+
     def dated(self, fields: Fields) -> tuple[int, Fields]:
         """All dates get the form ``/Date(1658751973240)/``, the only one that the platform reads.
 
@@ -224,7 +363,7 @@ class ReportingRows(RowFormat):
         change the milliseconds.
         """
         received = fields.get("Received")
-        usual = _USUAL_DATE.fullmatch(received) if isinstance(received, str) else None
+        usual = _USUAL_DATE(received) if isinstance(received, str) else None
         if usual:
             return _usable(int(usual[1])), fields
         dates = {name: _verbose_or_text_time(fields.get(name)) for name in _DATES}

@@ -70,6 +70,10 @@ def read(form: RowFormat, **fields: Any) -> Row:
     return row
 
 
+def told(row: Row) -> tuple[int, str, str, bytes]:
+    return row.received, row.trace_id, row.recipient, row.content
+
+
 # Pages
 
 
@@ -228,7 +232,7 @@ def test_all_dates_are_forwarded_in_the_form_that_the_platform_reads(text: str) 
     row = read(REPORTING_ROWS, **dates)
     assert row.received == SOON
     assert {row.fields[name] for name in dates} == {f"/Date({SOON})/"}
-    assert row[:4] == read(REPORTING_ROWS)[:4]
+    assert told(row) == told(read(REPORTING_ROWS))
 
 
 def test_a_light_row_with_an_odd_date_that_repeats_the_query_is_forwarded() -> None:
@@ -301,7 +305,7 @@ def test_order_of_fields_makes_no_other_row(reporting: list[str], graph: list[st
         (GRAPH_ROWS, GRAPH, graph),
     ):
         (row,) = page(form, {name: sample[name] for name in names}).rows
-        assert row[:4] == read(form)[:4]
+        assert told(row) == told(read(form))
 
 
 _FEW_NAMES = st.sampled_from(["id", "status", "Status", "toIP", "Index", "a", "b", "@odata.etag"])
