@@ -22,8 +22,9 @@ MOST_VALUES = 200_000  # in a text, about; 5000 usual rows have 60,000
 
 _DEEPEST = 254  # levels that orjson writes
 _LENIENT_SHARE = 0.5  # of these limits
-_SURELY_SHALLOW = 500  # levels
-_SURELY_LIGHT = int(MOST_VALUES * _LENIENT_SHARE)  # bytes: a value takes one at least
+SURELY_LIGHT = 1000  # bytes of a text that is surely decoded if it is valid: it has 500 levels at most
+_SURELY_READABLE = int(MOST_VALUES * _LENIENT_SHARE)  # bytes: a value takes one at least
+_SURELY_FEW = 2 * 1024 * 1024  # bytes; elements take two at least, and 64 each in memory
 _BESIDE_VALUES = bytes(set(range(256)) - set(b",[{"))  # all but what stands before a value
 
 
@@ -38,7 +39,7 @@ def decode(body: bytes) -> Any:
     null, as NaN and Infinity are. Of two members of one name the last counts. Raises `Oversized` for what
     would take too much memory.
     """
-    share = weight(body) if len(body) > _SURELY_LIGHT else 0.0
+    share = weight(body) if len(body) > _SURELY_READABLE else 0.0
     if share > 1:
         raise Oversized("too long, or too many values")
     body = body.removeprefix(BOM_UTF8)
@@ -59,14 +60,14 @@ def decode(body: bytes) -> Any:
 
 
 def can_be_cut(body: bytes) -> bool:
-    """Tell that the elements of a list in ``body`` may be told apart, each left undecoded."""
-    return len(body) <= LONGEST and body.count(b",") < MOST_VALUES
+    """Tell that the elements of lists in ``body`` may be told apart, each left undecoded."""
+    return len(body) <= _SURELY_FEW or (len(body) <= LONGEST and body.count(b",") < MOST_VALUES)
 
 
 def may_be_heavy(body: bytes) -> bool:
     """Tell a valid JSON text that `decode` may refuse for its depth or its size."""
-    return len(body) > 2 * _SURELY_SHALLOW and (
-        len(body) > _SURELY_LIGHT or body.count(b"[") + body.count(b"{") > _SURELY_SHALLOW
+    return len(body) > SURELY_LIGHT and (
+        len(body) > _SURELY_READABLE or body.count(b"[") + body.count(b"{") > SURELY_LIGHT // 2
     )
 
 

@@ -1,6 +1,6 @@
 """The values that pass through the collector, all frozen. Time is aware UTC, to the millisecond."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -82,11 +82,11 @@ class RowReader(Protocol):
     def fields(self, text: bytes) -> Fields:
         """The members of the row."""
 
-    def content(self, fields: Fields) -> bytes:
-        """What they say: all but repetitions of the query, annotations and empty fields."""
+    def content_of(self, text: bytes) -> bytes:
+        """What the row says: all but repetitions of the query, annotations and empty fields."""
 
     def lasting(self, fields: Fields) -> bytes:
-        """The same but for what changes while the message is under way."""
+        """The same of ``fields``, but for what changes while the message is under way."""
 
 
 class Row(NamedTuple):
@@ -113,19 +113,26 @@ class Row(NamedTuple):
     @property
     def content(self) -> bytes:
         """What the row says: all of it but repetitions of the query, annotations and empty fields."""
-        return self.reader.content(self.fields)
+        return self.reader.content_of(self.text)
 
     @property
-    def key(self) -> bytes:
-        """Identifies the row whatever it says now; rows of equal content have equal keys.
+    def identity(self) -> Hashable:
+        """Tells the row from others whatever it says now; rows of equal content have equal ones.
 
         Without a trace id or a recipient a row may be one of several of a message, so all that does not
         change identifies it.
         """
-        if not (self.trace_id and self.recipient):
-            return self.reader.lasting(self.fields)
-        key = f"{self.received} {self.trace_id} {self.recipient.lower()}"
-        return key.encode("utf-8", "surrogatepass")
+        if self.trace_id and self.recipient:
+            return self.received, self.trace_id, self.recipient.lower()
+        return self.reader.lasting(self.fields)
+
+    @property
+    def key(self) -> bytes:
+        """The identity as it is recorded."""
+        if self.trace_id and self.recipient:
+            key = f"{self.received} {self.trace_id} {self.recipient.lower()}"
+            return key.encode("utf-8", "surrogatepass")
+        return self.reader.lasting(self.fields)
 
 
 class Event(NamedTuple):

@@ -16,14 +16,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
 from operator import itemgetter
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import msgspec
 
 from office365_message_trace import codec
 from office365_message_trace.codec import Oversized
 from office365_message_trace.errors import Unavailable
-from office365_message_trace.model import UNDATED, Fields, Row, milliseconds
+from office365_message_trace.model import EPOCH, MILLISECOND, UNDATED, Fields, Row, milliseconds
 
 MOST_ROWS = 10_000
 """On a page: twice as many as Graph is asked for, five times as many as the other service documents."""
@@ -38,10 +38,14 @@ _DATES = ("Received", "StartDate", "EndDate")
 _USUAL_DATE = re.compile(r"/Date\((-?[0-9]{1,15})\)/").fullmatch
 _VERBOSE_DATE = re.compile(r"/Date\((-?[0-9]{1,15})([+-][0-9]{4})?\)/")
 _METADATA = b'{"__metadata":{'
-_QUERY = b',"StartDate":'
-_USUAL_QUERY = re.compile(
-    rb',"StartDate":"\\?/Date\([0-9]{1,15}\)\\?/","EndDate":"\\?/Date\([0-9]{1,15}\)\\?/","Index":[0-9]{1,9}\}'
-).fullmatch
+_USUAL_METADATA = re.compile(
+    rb'\{"__metadata":\{"id":"[^"]*","uri":"[^"]*","type":"[^"]*"\},'
+).match
+_QUERY = re.compile(
+    rb',"StartDate":"[^"]*","EndDate":"[^"]*","Index":[0-9]*\}\Z'  # no value ends in a backslash
+).search
+_QUERY_LENGTH = 120  # bytes, at most, of what it finds
+_new = tuple.__new__  # which is quicker than a named tuple's own
 _SECRET = secrets.token_bytes(16)
 """Before each text that is hashed: senders know how Python hashes, but neither this nor its own secret."""
 
@@ -66,33 +70,28 @@ class ParsedPage:
     undated: int
 
 
-class Head(msgspec.Struct, gc=False):
-    """What is read of each row; the names are those of the service's members."""
+class Head(Protocol):
+    """What is read of each row."""
 
     received: str
     trace_id: str
     recipient: str
 
 
-class _GraphHead(
-    Head, rename={"received": "receivedDateTime", "trace_id": "id", "recipient": "recipientAddress"}
-):
-    pass
+class _GraphHead(msgspec.Struct, gc=False):
+    received: str = msgspec.field(name="receivedDateTime")
+    trace_id: str = msgspec.field(name="id")
+    recipient: str = msgspec.field(name="recipientAddress")
 
 
 class _GraphPage(msgspec.Struct):
     value: list[msgspec.Raw]
 
 
-class _ReportingHead(
-    Head,
-    rename={
-        "received": "Received",
-        "trace_id": "MessageTraceId",
-        "recipient": "RecipientAddress",
-    },
-):
-    pass
+class _ReportingHead(msgspec.Struct, gc=False):
+    received: str = msgspec.field(name="Received")
+    trace_id: str = msgspec.field(name="MessageTraceId")
+    recipient: str = msgspec.field(name="RecipientAddress")
 
 
 class _ReportingPage(msgspec.Struct):
@@ -161,7 +160,7 @@ class RowFormat(ABC):
             around = codec.decode(body[: body.index(texts[0])] + body[end:])
             if b"\n" in body or b"\r" in body:
                 texts = list(map(codec.on_one_line, texts))
-        except (msgspec.DecodeError, RecursionError, ValueError):
+        except (ValueError, RecursionError):  # of msgspec as well
             return None
         listing = self.listing(around)
         return (texts, around) if listing and not listing.rows else None
@@ -175,8 +174,8 @@ class RowFormat(ABC):
         """The page in a decoded ``body``, or None if it is none."""
 
     @abstractmethod
-    def usual_time(self, received: str) -> int | None:
-        """The receive time, in milliseconds since 1970, if it is usual and written in the usual form."""
+    def usual_time(self, received: str) -> int:
+        """The receive time, in milliseconds since 1970, if it is usual and in the usual form; else `UNDATED`."""
 
     @abstractmethod
     def dated(self, fields: Fields) -> tuple[int, Fields]:
@@ -192,6 +191,10 @@ class RowFormat(ABC):
     def row(self, received: int, fields: Fields) -> Row:
         """The row of ``fields``."""
         return self._row(received, fields, codec.rewritten(fields))
+
+    def content_of(self, text: bytes) -> bytes:
+        """The content of a row."""
+        return self.content(self.fields(text))
 
     def fields(self, text: bytes) -> Fields:
         """The members of a row."""
@@ -217,11 +220,13 @@ class RowFormat(ABC):
         values: Sequence[Any]
         try:
             values = self._documented_values(fields)
+            others_at_most = len(fields) - len(self.documented)
         except KeyError:
             values = [fields.get(name) for name in self.documented]
+            others_at_most = len(fields)
         if "" in values:
             values = [None if value == "" else value for value in values]
-        if not self._usual.issuperset(fields):
+        if others_at_most and not self._usual.issuperset(fields):
             said = self.said(fields)
             others = sorted(said.keys() - self._usual)
             values = [*values, *chain.from_iterable((name, said[name]) for name in others)]
@@ -229,7 +234,7 @@ class RowFormat(ABC):
 
     def _rows(self, texts: Iterable[bytes]) -> tuple[list[Row], list[Row]]:
         """The rows with and without a usable receive time; raises `Unavailable` if one is no row."""
-        rows = [self._read(text) for text in texts]
+        rows = [self._glanced(text) or self._decoded(text) for text in texts]
         undated = [row for row in rows if row.received == UNDATED]
         if not undated:
             return rows, []
@@ -237,17 +242,17 @@ class RowFormat(ABC):
             raise Unavailable("a page of what are no rows", "status 200")
         return [row for row in rows if row.received != UNDATED], undated
 
-    def _read(self, text: bytes) -> Row:
-        """The row of ``text``. What is odd about it is found out by decoding all of it."""
+    def _glanced(self, text: bytes) -> Row | None:
+        """The row of ``text``, of which only the head is read; None if it has to be decoded to tell it."""
         try:
             head = self._head(text)
-        except (msgspec.DecodeError, ValueError):
-            return self._decoded(text)
+        except ValueError:  # of msgspec as well
+            return None
         received = self.usual_time(head.received)
-        if received is None or codec.may_be_heavy(text):
-            return self._decoded(text)
+        if not received or (len(text) > codec.SURELY_LIGHT and codec.may_be_heavy(text)):
+            return None
         form = hash(_SECRET + self.lasting_part(text))
-        return Row(received, head.trace_id, head.recipient, form, text, self)
+        return _new(Row, (received, head.trace_id, head.recipient, form, text, self))
 
     def _decoded(self, text: bytes) -> Row:
         fields = codec.decode(text)
@@ -297,8 +302,8 @@ class GraphRows(RowFormat):
         rows = body.get("value") if isinstance(body, dict) else None
         return Listing(rows, body.get("@odata.nextLink")) if isinstance(rows, list) else None
 
-    def usual_time(self, received: str) -> int | None:
-        return _usable(_text_time(received)) or None
+    def usual_time(self, received: str) -> int:
+        return _usable(_text_time(received))
 
     def dated(self, fields: Fields) -> tuple[int, Fields]:
         return _usable(_text_time(fields.get("receivedDateTime"))), fields
@@ -338,8 +343,15 @@ class ReportingRows(RowFormat):
         usual, and whatever the values before them hold, because a quote inside of a value is escaped.
         """
         start = text.find(b"}") if text.startswith(_METADATA) else 0
-        end = text.rfind(_QUERY)
-        return text[start:end] if end > 0 and _USUAL_QUERY(text, end) else text[start:]
+        query = _QUERY(text, len(text) - _QUERY_LENGTH)
+        return text[start : query.start() if query else None]
+
+    def content_of(self, text: bytes) -> bytes:
+        """The same, with less to decode where what repeats the query is no other than usual."""
+        metadata, query = _USUAL_METADATA(text), _QUERY(text, len(text) - _QUERY_LENGTH)
+        if metadata is None or query is None:
+            return super().content_of(text)
+        return self.content(codec.decode(b"{%b}" % text[metadata.end() : query.start()]))
 
     def listing(self, body: Any) -> Listing | None:
         """The verbose (``d.results``), bare (``d``) or light (``value``) form."""
@@ -352,9 +364,9 @@ class ReportingRows(RowFormat):
         links = (outer.get(key) for key in ("__next", "odata.nextLink", "@odata.nextLink"))
         return Listing(rows, next(filter(None, links), None))
 
-    def usual_time(self, received: str) -> int | None:
+    def usual_time(self, received: str) -> int:
         usual = _USUAL_DATE(received)
-        return _usable(int(usual[1])) or None if usual else None
+        return _usable(int(usual[1])) if usual else UNDATED
 
     def dated(self, fields: Fields) -> tuple[int, Fields]:
         """All dates get the form ``/Date(1658751973240)/``, the only one that the platform reads.
@@ -404,4 +416,4 @@ def _text_time(value: Any) -> int | None:
         instant = datetime.fromisoformat(value)
     except (ValueError, TypeError):
         return None
-    return milliseconds(instant if instant.tzinfo else instant.replace(tzinfo=UTC))
+    return ((instant if instant.tzinfo else instant.replace(tzinfo=UTC)) - EPOCH) // MILLISECOND
