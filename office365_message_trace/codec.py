@@ -22,9 +22,7 @@ MOST_VALUES = 200_000  # in a text, about; 5000 usual rows have 60,000
 
 _DEEPEST = 254  # levels that orjson writes
 _LENIENT_SHARE = 0.5  # of these limits
-SURELY_LIGHT = 1000  # bytes of a text that is surely decoded if it is valid: it has 500 levels at most
-_SURELY_READABLE = int(MOST_VALUES * _LENIENT_SHARE)  # bytes: a value takes one at least
-_SURELY_FEW = 2 * 1024 * 1024  # bytes; elements take two at least, and 64 each in memory
+_SURELY_LIGHT = int(MOST_VALUES * _LENIENT_SHARE)  # bytes: a value takes one at least
 _BESIDE_VALUES = bytes(set(range(256)) - set(b",[{"))  # all but what stands before a value
 
 
@@ -39,7 +37,7 @@ def decode(body: bytes) -> Any:
     null, as NaN and Infinity are. Of two members of one name the last counts. Raises `Oversized` for what
     would take too much memory.
     """
-    share = weight(body) if len(body) > _SURELY_READABLE else 0.0
+    share = weight(body) if len(body) > _SURELY_LIGHT else 0.0
     if share > 1:
         raise Oversized("too long, or too many values")
     body = body.removeprefix(BOM_UTF8)
@@ -59,18 +57,6 @@ def decode(body: bytes) -> Any:
     return value
 
 
-def can_be_cut(body: bytes) -> bool:
-    """Tell that the elements of lists in ``body`` may be told apart, each left undecoded."""
-    return len(body) <= _SURELY_FEW or (len(body) <= LONGEST and body.count(b",") < MOST_VALUES)
-
-
-def may_be_heavy(body: bytes) -> bool:
-    """Tell a valid JSON text that `decode` may refuse for its depth or its size."""
-    return len(body) > SURELY_LIGHT and (
-        len(body) > _SURELY_READABLE or body.count(b"[") + body.count(b"{") > SURELY_LIGHT // 2
-    )
-
-
 def weight(body: bytes) -> float:
     """The share of ``body`` in the largest text that is decoded."""
     values = len(body.translate(None, _BESIDE_VALUES))
@@ -85,14 +71,9 @@ def encode(fields: Fields) -> str:
         return _dumps(fields)
 
 
-def rewritten(value: Any) -> bytes:
-    """`encode` in UTF-8."""
-    return encode(value).encode()
-
-
-def on_one_line(body: bytes) -> bytes:
+def on_one_line(text: bytes) -> bytes:
     """The same JSON text without line breaks, which stand between its values only."""
-    return rewritten(decode(body)) if b"\n" in body or b"\r" in body else body
+    return encode(decode(text)).encode() if b"\n" in text or b"\r" in text else text
 
 
 def canonical(value: Fields | Sequence[Any]) -> bytes:

@@ -76,44 +76,51 @@ class Window:
         return f"{self.start:%Y-%m-%d %H:%M:%S} to {self.end:%Y-%m-%d %H:%M:%S} UTC"
 
 
-class RowReader(Protocol):
-    """Reads what the text of a row says."""
+class RowSource(Protocol):
+    """What rows were read from; a row is known by its ``place`` there."""
 
-    def fields(self, text: bytes) -> Fields:
+    def text(self, place: int) -> str:
+        """The row as it is forwarded: as it came, as far as possible, in one line of JSON."""
+
+    def fields(self, place: int) -> Fields:
         """The members of the row."""
 
-    def content_of(self, text: bytes) -> bytes:
-        """What the row says: all but repetitions of the query, annotations and empty fields."""
+    def content(self, place: int) -> bytes:
+        """What it says: all but repetitions of the query, annotations and empty fields."""
 
-    def lasting(self, fields: Fields) -> bytes:
-        """The same of ``fields``, but for what changes while the message is under way."""
+    def lasting(self, place: int) -> bytes:
+        """The same but for what changes while the message is under way."""
 
 
 class Row(NamedTuple):
     """What the API returned for one message and one recipient, read no further than it must be.
 
     ``received`` is in milliseconds since 1970; ``trace_id`` and ``recipient`` are empty where the row
-    tells none. ``text`` is the row as it came, JSON on one line. ``form`` is a hash of that text, but for what
-    repeats the query, keyed with a secret of this process: rows of equal form are equal. Whether rows of
-    different form are, ``content`` tells. It is decoded at each call, as ``fields`` is.
+    tells none. ``form`` is a hash of what it says, with a secret of this process: rows of equal form are equal, and
+    those of others may be, which ``content`` tells.
     """
 
     received: int
     trace_id: str
     recipient: str
     form: int
-    text: bytes
-    reader: RowReader
+    source: RowSource
+    place: int = 0
+
+    @property
+    def text(self) -> str:
+        """The row as it is forwarded: as it came, as far as possible, in one line of JSON."""
+        return self.source.text(self.place)
 
     @property
     def fields(self) -> Fields:
         """The members of the row."""
-        return self.reader.fields(self.text)
+        return self.source.fields(self.place)
 
     @property
     def content(self) -> bytes:
-        """What the row says: all of it but repetitions of the query, annotations and empty fields."""
-        return self.reader.content_of(self.text)
+        """What the row says: all but repetitions of the query, annotations and empty fields."""
+        return self.source.content(self.place)
 
     @property
     def identity(self) -> Hashable:
@@ -124,7 +131,7 @@ class Row(NamedTuple):
         """
         if self.trace_id and self.recipient:
             return self.received, self.trace_id, self.recipient.lower()
-        return self.reader.lasting(self.fields)
+        return self.source.lasting(self.place)
 
     @property
     def key(self) -> bytes:
@@ -132,7 +139,7 @@ class Row(NamedTuple):
         if self.trace_id and self.recipient:
             key = f"{self.received} {self.trace_id} {self.recipient.lower()}"
             return key.encode("utf-8", "surrogatepass")
-        return self.reader.lasting(self.fields)
+        return self.source.lasting(self.place)
 
 
 class Event(NamedTuple):

@@ -212,8 +212,8 @@ class ODataClient(ABC):
             return Page(rows), link is not None
 
     def render(self, row: Row) -> str:
-        """The event of ``row``: exactly the row as it came, one JSON line. Bytes that are not UTF-8 become U+FFFD."""
-        return row.text.decode("utf-8", "replace")
+        """The event of ``row``: exactly the row, one JSON line."""
+        return row.text
 
     def said(self, row: Row) -> Fields:
         """The fields of ``row`` that are its content."""

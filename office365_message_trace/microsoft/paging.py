@@ -11,7 +11,7 @@ rows that share both; links of either service were seen to lead to themselves or
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -290,7 +290,7 @@ class ByLinks(_LinkedWalk):
         self._most = most or MOST_PAGES
         self._pages = self._rows = self._quiet = 0
         self._repeats = 0  # pages that begin with the last row of the one before
-        self._last: Row | None = None
+        self._last: Hashable | None = None  # of the rows: a row would hold its page
         self._moved = False
         self._known: set[int] = set()  # keys, of the readings before
 
@@ -298,8 +298,8 @@ class ByLinks(_LinkedWalk):
         self._pages += 1
         self._rows += len(rows)
         if rows:
-            self._repeats += self._last is not None and rows[0].identity == self._last.identity
-            self._last = rows[-1]
+            self._repeats += self._last is not None and rows[0].identity == self._last
+            self._last = rows[-1].identity
         self._moved = self._moved or self._links.moved
         if link is None:
             if len(rows) >= self._size.asked:

@@ -1,7 +1,8 @@
 """Turns the bytes of an answer into rows, for both services: pure.
 
-A usual page is cut into the texts of its rows as they came, and of each only the head is read: when it was
-received, which message it is of, and for whom. An odd page is decoded, and its rows are written again.
+A page of rows that have the documented members and no others is read into structs, which costs little; no text of
+a row is looked for unless it is to be forwarded, and then it is the one that came. Any other page is decoded, and its
+rows are written again.
 
 A row that is odd is forwarded with its neighbours. What is not a whole page is an error: a page that
 carries an error, or an element that is no row, may lack rows, so none of it counts.
@@ -11,19 +12,27 @@ import re
 import secrets
 from abc import ABC, abstractmethod
 from codecs import BOM_UTF8
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from itertools import chain
 from operator import itemgetter
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import msgspec
 
 from office365_message_trace import codec
 from office365_message_trace.codec import Oversized
 from office365_message_trace.errors import Unavailable
-from office365_message_trace.model import EPOCH, MILLISECOND, UNDATED, Fields, Row, milliseconds
+from office365_message_trace.model import (
+    EPOCH,
+    MILLISECOND,
+    UNDATED,
+    Fields,
+    Row,
+    milliseconds,
+)
 
 MOST_ROWS = 10_000
 """On a page: twice as many as Graph is asked for, five times as many as the other service documents."""
@@ -35,19 +44,14 @@ _THIRD_ERROR_SHAPE = {"errorcode", "message"}  # of the Reporting Web Service
 _ANNOTATION = "odata."  # in names such as ``@odata.etag`` and ``status@odata.type``
 _END_OF_TIME = milliseconds(datetime(9999, 1, 1, tzinfo=UTC))
 _DATES = ("Received", "StartDate", "EndDate")
-_USUAL_DATE = re.compile(r"/Date\((-?[0-9]{1,15})\)/").fullmatch
+_USUAL_DATE = re.compile(r"/Date\((-?[0-9]{1,15})\)/")
 _VERBOSE_DATE = re.compile(r"/Date\((-?[0-9]{1,15})([+-][0-9]{4})?\)/")
-_METADATA = b'{"__metadata":{'
-_USUAL_METADATA = re.compile(
-    rb'\{"__metadata":\{"id":"[^"]*","uri":"[^"]*","type":"[^"]*"\},'
-).match
-_QUERY = re.compile(
-    rb',"StartDate":"[^"]*","EndDate":"[^"]*","Index":[0-9]*\}\Z'  # no value ends in a backslash
-).search
-_QUERY_LENGTH = 120  # bytes, at most, of what it finds
+_SECRET = secrets.randbits(64)
+"""Hashed before each row, so that the forms of rows are this process's own, whatever seeds Python's hashes."""
+
+_Simple = str | int | float | bool | None
 _new = tuple.__new__  # which is quicker than a named tuple's own
-_SECRET = secrets.token_bytes(16)
-"""Before each text that is hashed: senders know how Python hashes, but neither this nor its own secret."""
+_as_tuple = msgspec.structs.astuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,104 +74,106 @@ class ParsedPage:
     undated: int
 
 
-class Head(Protocol):
-    """What is read of each row."""
-
-    received: str
-    trace_id: str
-    recipient: str
+def _enveloped(row: Any) -> Any:
+    """The type of pages of ``row``: any members, one level deep or two, and no lists but of such rows."""
+    inner = dict[str, list[row] | dict[str, msgspec.Raw] | _Simple]  # type: ignore[valid-type]
+    return dict[str, list[row] | inner | _Simple]  # type: ignore[valid-type]
 
 
-class _GraphHead(msgspec.Struct, gc=False):
-    received: str = msgspec.field(name="receivedDateTime")
-    trace_id: str = msgspec.field(name="id")
-    recipient: str = msgspec.field(name="recipientAddress")
-
-
-class _GraphPage(msgspec.Struct):
-    value: list[msgspec.Raw]
-
-
-class _ReportingHead(msgspec.Struct, gc=False):
-    received: str = msgspec.field(name="Received")
-    trace_id: str = msgspec.field(name="MessageTraceId")
-    recipient: str = msgspec.field(name="RecipientAddress")
-
-
-class _ReportingPage(msgspec.Struct):
-    d: "_ReportingPage | list[msgspec.Raw] | msgspec.UnsetType" = msgspec.UNSET
-    results: list[msgspec.Raw] = []
-    value: list[msgspec.Raw] = []
-
-
-_GRAPH_PAGE = msgspec.json.Decoder(_GraphPage).decode
-_REPORTING_PAGE = msgspec.json.Decoder(_ReportingPage).decode
+def _link(listing: Listing) -> str | None:
+    following: str | None = listing.following
+    return following if following and following.strip() else None
 
 
 class RowFormat(ABC):
     """The way in which a service writes pages and rows."""
 
-    trace_id: ClassVar[str]  # the field that holds it
+    received: ClassVar[str]  # the field that holds it
+    trace_id: ClassVar[str]
     recipient: ClassVar[str]
+    number: ClassVar[str]  # the documented field that is a whole number; the others are text
     echo: ClassVar[tuple[str, ...]] = ()  # fields that repeat the query
     documented: ClassVar[tuple[str, ...]]
     """The other fields, whose values make up the content in this order: another one makes all rows new."""
     changing: ClassVar[tuple[str, ...]]  # fields that say what became of the message
 
-    def __init__(self, head: type[Head]) -> None:
+    def __init__(self) -> None:
         self._documented_values = itemgetter(*self.documented)
         self._usual = frozenset((*self.documented, *self.echo))
-        self._head = msgspec.json.Decoder(head).decode
+        head = (self.received, self.trace_id, self.recipient)
+        self._head = itemgetter(*map(self.documented.index, head))
+        usual_row: Any = msgspec.defstruct(
+            "UsualRow",
+            [(f"_{n}", *self._member(name)) for n, name in enumerate((*self.documented, *self.echo))],
+            forbid_unknown_fields=True,
+            gc=False,
+        )
+        self._read = msgspec.json.Decoder(_enveloped(usual_row)).decode
+        self._cut = msgspec.json.Decoder(_enveloped(msgspec.Raw)).decode
+
+    def _member(self, name: str) -> tuple[Any, Any]:
+        """The type and the declaration of a field of usual rows."""
+        if name in self.echo:
+            return msgspec.Raw, msgspec.field(name=name, default=msgspec.Raw())
+        return int | None if name == self.number else str | None, msgspec.field(name=name)
 
     def page(self, body: bytes) -> ParsedPage:
         """The page in the ``body`` of an answer.
 
         Raises `Unavailable` if it is no whole one, and `Oversized` if it is too large to be taken in.
         """
+        body = body.removeprefix(BOM_UTF8)
+        return self._usual_page(body) or self._decoded_page(body)
+
+    def _usual_page(self, body: bytes) -> ParsedPage | None:
+        """The same, if all rows are usual ones."""
+        if len(body) > codec.LONGEST:
+            return None
         try:
-            return self._page(body.removeprefix(BOM_UTF8))
+            listing = self._listed(self._read(body))
+        except (ValueError, RecursionError):  # of msgspec as well: it has to be decoded to tell
+            return None
+        values = [_as_tuple(row)[: len(self.documented)] for row in listing.rows]
+        source = CutPage(self, body, values)
+        rows = []
+        for place, each in enumerate(values):
+            written, trace_id, recipient = self._head(each)
+            received = self.usual_time(written or "")
+            if received == UNDATED:
+                return None
+            form = hash((_SECRET, *each))
+            rows.append(_new(Row, (received, trace_id or "", recipient or "", form, source, place)))
+        return ParsedPage(rows, _link(listing), 0)
+
+    def _decoded_page(self, body: bytes) -> ParsedPage:
+        try:
+            listing = self._listed(codec.decode(body))
         except Oversized:
             raise
         except ValueError as error:
             raise Unavailable("an answer that is not JSON", "status 200") from error
+        if not set(map(type, listing.rows)) <= {dict}:
+            raise Unavailable("a page of what are no rows", "status 200")
+        rows = [self.row(*self.dated(fields)) for fields in listing.rows]
+        undated = [row for row in rows if row.received == UNDATED]
+        if undated:
+            if not all(self._is_named(row.fields) for row in undated):
+                raise Unavailable("a page of what are no rows", "status 200")
+            rows = [row for row in rows if row.received != UNDATED] + undated
+        return ParsedPage(rows, _link(listing), len(undated))
 
-    def _page(self, body: bytes) -> ParsedPage:
-        texts, around = self._cut(body) or (None, codec.decode(body))
-        if _carries_error(around):
+    def _listed(self, body: Any) -> Listing:
+        """The page in a decoded ``body``, however its rows are; raises as `page` does."""
+        if _carries_error(body):
             raise Unavailable("an answer that carries an error", "status 200")
-        listing = self.listing(around)
+        listing = self.listing(body)
         if listing is None:
             raise Unavailable("an answer that is no page of rows", "status 200")
-        if len(texts or listing.rows) > MOST_ROWS:
+        if len(listing.rows) > MOST_ROWS:
             raise Oversized("too many rows")
-        following = listing.following or None
-        if following is not None and not isinstance(following, str):
+        if listing.following and not isinstance(listing.following, str):
             raise Unavailable("a next link that is no text", "status 200")
-        dated, undated = self._rows(texts or map(codec.rewritten, listing.rows))
-        link = following if following and following.strip() else None
-        return ParsedPage(dated + undated, link, len(undated))
-
-    def _cut(self, body: bytes) -> tuple[list[bytes], Any] | None:
-        """The texts of the rows in ``body``, as they came but on one line each, and the value of all that is around
-        them; None if it has to be decoded to tell them."""
-        if not codec.can_be_cut(body):
-            raise Oversized("too long, or too many values")
-        try:
-            texts = list(map(bytes, self.elements(body)))
-            if not texts:
-                return None
-            end = body.rindex(texts[-1]) + len(texts[-1])
-            around = codec.decode(body[: body.index(texts[0])] + body[end:])
-            if b"\n" in body or b"\r" in body:
-                texts = list(map(codec.on_one_line, texts))
-        except (ValueError, RecursionError):  # of msgspec as well
-            return None
-        listing = self.listing(around)
-        return (texts, around) if listing and not listing.rows else None
-
-    @abstractmethod
-    def elements(self, body: bytes) -> list[msgspec.Raw]:
-        """The rows in ``body``, uncut; raises what msgspec does if it is no usual page."""
+        return listing
 
     @abstractmethod
     def listing(self, body: Any) -> Listing | None:
@@ -184,26 +190,19 @@ class RowFormat(ABC):
         `UNDATED` if ``fields`` tell no instant between 1970 and the year 9998, both inside.
         """
 
-    def lasting_part(self, text: bytes) -> bytes:
-        """The ``text`` of a row without what repeats the query, as far as that stands where it usually does."""
-        return text
-
     def row(self, received: int, fields: Fields) -> Row:
-        """The row of ``fields``."""
-        return self._row(received, fields, codec.rewritten(fields))
+        """The row of ``fields``, which is decoded."""
+        trace_id, recipient = fields.get(self.trace_id), fields.get(self.recipient)
+        trace_id = trace_id if isinstance(trace_id, str) else ""
+        recipient = recipient if isinstance(recipient, str) else ""
+        content = self.content(fields)
+        form = hash((_SECRET, content))
+        return Row(received, trace_id, recipient, form, DecodedRow(self, fields, content))
 
-    def content_of(self, text: bytes) -> bytes:
-        """The content of a row."""
-        return self.content(self.fields(text))
-
-    def fields(self, text: bytes) -> Fields:
-        """The members of a row."""
-        fields: Fields = codec.decode(text)
-        return fields
-
-    def lasting(self, fields: Fields) -> bytes:
-        """The content of ``fields`` but for those that say what became of the message."""
-        return self.content({n: value for n, value in fields.items() if n not in self.changing})
+    def texts(self, body: bytes) -> list[msgspec.Raw]:
+        """The rows in the ``body`` of a usual page, as they came."""
+        listing = self.listing(self._cut(body))
+        return listing.rows if listing else []
 
     def said(self, fields: Fields) -> Fields:
         """Those of ``fields`` that are content."""
@@ -214,70 +213,91 @@ class RowFormat(ABC):
         }
 
     def content(self, fields: Fields) -> bytes:
-        """All that ``fields`` say but for what repeats the query, annotations, and empty fields: null, an empty text
-        and an absent field are equal. The values of the documented fields, then names and values of the others.
+        """The content of ``fields``: all but what repeats the query, annotations, and empty fields. Null, an empty
+        text and an absent field are equal. The values of the documented fields, then names and values of the others.
         """
         values: Sequence[Any]
         try:
             values = self._documented_values(fields)
-            others_at_most = len(fields) - len(self.documented)
         except KeyError:
             values = [fields.get(name) for name in self.documented]
-            others_at_most = len(fields)
-        if "" in values:
-            values = [None if value == "" else value for value in values]
-        if others_at_most and not self._usual.issuperset(fields):
+        others: list[str] = []
+        if not self._usual.issuperset(fields):
             said = self.said(fields)
             others = sorted(said.keys() - self._usual)
-            values = [*values, *chain.from_iterable((name, said[name]) for name in others)]
-        return codec.canonical(values)
+            return self.content_of(values, *chain.from_iterable((name, said[name]) for name in others))
+        return self.content_of(values)
 
-    def _rows(self, texts: Iterable[bytes]) -> tuple[list[Row], list[Row]]:
-        """The rows with and without a usable receive time; raises `Unavailable` if one is no row."""
-        rows = [self._glanced(text) or self._decoded(text) for text in texts]
-        undated = [row for row in rows if row.received == UNDATED]
-        if not undated:
-            return rows, []
-        if not all(self._is_named(row.fields) for row in undated):
-            raise Unavailable("a page of what are no rows", "status 200")
-        return [row for row in rows if row.received != UNDATED], undated
+    def content_of(self, values: Sequence[Any], *others: Any) -> bytes:
+        """The content of the ``values`` of the documented fields, and ``others``."""
+        if "" in values:
+            values = [None if value == "" else value for value in values]
+        return codec.canonical((*values, *others) if others else values)
 
-    def _glanced(self, text: bytes) -> Row | None:
-        """The row of ``text``, of which only the head is read; None if it has to be decoded to tell it."""
-        try:
-            head = self._head(text)
-        except ValueError:  # of msgspec as well
-            return None
-        received = self.usual_time(head.received)
-        if not received or (len(text) > codec.SURELY_LIGHT and codec.may_be_heavy(text)):
-            return None
-        form = hash(_SECRET + self.lasting_part(text))
-        return _new(Row, (received, head.trace_id, head.recipient, form, text, self))
-
-    def _decoded(self, text: bytes) -> Row:
-        fields = codec.decode(text)
-        if not isinstance(fields, dict):
-            raise Unavailable("a page of what are no rows", "status 200")
-        received, usual = self.dated(fields)
-        return self._row(received, usual, text if usual is fields else codec.rewritten(usual))
-
-    def _row(self, received: int, fields: Fields, text: bytes) -> Row:
-        trace_id, recipient = fields.get(self.trace_id), fields.get(self.recipient)
-        trace_id = trace_id if isinstance(trace_id, str) else ""
-        recipient = recipient if isinstance(recipient, str) else ""
-        form = hash(_SECRET + self.lasting_part(text))
-        return Row(received, trace_id, recipient, form, text, self)
+    def lasting(self, fields: Fields) -> bytes:
+        """The content of ``fields`` but for those that say what became of the message."""
+        return self.content({n: value for n, value in fields.items() if n not in self.changing})
 
     def _is_named(self, fields: Fields) -> bool:
         """Tell a row without a receive time from something else."""
         return any(fields.get(name) not in _EMPTY for name in (self.trace_id, self.recipient))
 
 
+class CutPage:
+    """The rows of a usual page: the ``values`` of each, and all that came."""
+
+    def __init__(self, form: RowFormat, body: bytes, values: list[tuple[Any, ...]]) -> None:
+        self._format = form
+        self._body = body
+        self._values = values
+
+    @cached_property
+    def _texts(self) -> list[msgspec.Raw]:
+        return self._format.texts(self._body)
+
+    def text(self, place: int) -> str:
+        """The row as it came; on one line, in other pages than Microsoft's of today."""
+        return codec.on_one_line(bytes(self._texts[place])).decode()
+
+    def fields(self, place: int) -> Fields:
+        fields: Fields = codec.decode(bytes(self._texts[place]))
+        return fields
+
+    def content(self, place: int) -> bytes:
+        return self._format.content_of(self._values[place])
+
+    def lasting(self, place: int) -> bytes:
+        return self._format.lasting(self.fields(place))
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedRow:
+    """A row of any other page."""
+
+    form: RowFormat
+    members: Fields
+    said: bytes
+
+    def text(self, place: int) -> str:
+        return codec.encode(self.members)
+
+    def fields(self, place: int) -> Fields:
+        return self.members
+
+    def content(self, place: int) -> bytes:
+        return self.said
+
+    def lasting(self, place: int) -> bytes:
+        return self.form.lasting(self.members)
+
+
 class GraphRows(RowFormat):
     """Microsoft Graph's: ``value`` and ``@odata.nextLink``, times as text."""
 
+    received = "receivedDateTime"
     trace_id = "id"
     recipient = "recipientAddress"
+    number = "size"
     documented = (
         "id",
         "senderAddress",
@@ -291,12 +311,6 @@ class GraphRows(RowFormat):
         "status",
     )
     changing = ("status", "toIP")
-
-    def __init__(self) -> None:
-        super().__init__(_GraphHead)
-
-    def elements(self, body: bytes) -> list[msgspec.Raw]:
-        return _GRAPH_PAGE(body).value
 
     def listing(self, body: Any) -> Listing | None:
         rows = body.get("value") if isinstance(body, dict) else None
@@ -312,8 +326,10 @@ class GraphRows(RowFormat):
 class ReportingRows(RowFormat):
     """The Reporting Web Service's, in its three forms."""
 
+    received = "Received"
     trace_id = "MessageTraceId"
     recipient = "RecipientAddress"
+    number = "Size"
     documented = (
         "Organization",
         "MessageId",
@@ -330,29 +346,6 @@ class ReportingRows(RowFormat):
     changing = ("Status", "ToIP")
     echo = ("__metadata", "Index", "StartDate", "EndDate")
 
-    def __init__(self) -> None:
-        super().__init__(_ReportingHead)
-
-    def elements(self, body: bytes) -> list[msgspec.Raw]:
-        outer = _REPORTING_PAGE(body)
-        inner = outer.d or outer
-        return inner if isinstance(inner, list) else inner.results or inner.value
-
-    def lasting_part(self, text: bytes) -> bytes:
-        """The ``text`` without its metadata in front and its last three members: as far as these are no other than
-        usual, and whatever the values before them hold, because a quote inside of a value is escaped.
-        """
-        start = text.find(b"}") if text.startswith(_METADATA) else 0
-        query = _QUERY(text, len(text) - _QUERY_LENGTH)
-        return text[start : query.start() if query else None]
-
-    def content_of(self, text: bytes) -> bytes:
-        """The same, with less to decode where what repeats the query is no other than usual."""
-        metadata, query = _USUAL_METADATA(text), _QUERY(text, len(text) - _QUERY_LENGTH)
-        if metadata is None or query is None:
-            return super().content_of(text)
-        return self.content(codec.decode(b"{%b}" % text[metadata.end() : query.start()]))
-
     def listing(self, body: Any) -> Listing | None:
         """The verbose (``d.results``), bare (``d``) or light (``value``) form."""
         outer = body.get("d", body) if isinstance(body, dict) else None
@@ -365,7 +358,7 @@ class ReportingRows(RowFormat):
         return Listing(rows, next(filter(None, links), None))
 
     def usual_time(self, received: str) -> int:
-        usual = _USUAL_DATE(received)
+        usual = _USUAL_DATE.fullmatch(received)
         return _usable(int(usual[1])) if usual else UNDATED
 
     def dated(self, fields: Fields) -> tuple[int, Fields]:
@@ -375,7 +368,7 @@ class ReportingRows(RowFormat):
         change the milliseconds.
         """
         received = fields.get("Received")
-        usual = _USUAL_DATE(received) if isinstance(received, str) else None
+        usual = _USUAL_DATE.fullmatch(received) if isinstance(received, str) else None
         if usual:
             return _usable(int(usual[1])), fields
         dates = {name: _verbose_or_text_time(fields.get(name)) for name in _DATES}
