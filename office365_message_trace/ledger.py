@@ -117,15 +117,15 @@ class Ledger:
         self._sent = {}
         known = self._forms.known(rows)
         by_bucket: defaultdict[int, list[Row]] = defaultdict(list)
-        for row in rows:
-            if row.form not in known:
-                by_bucket[_number(row.received)].append(row)
+        for row in [row for row in rows if row.form not in known] if known else rows:
+            by_bucket[_number(row.received)].append(row)
         for number, listed in by_bucket.items():
             bucket = self._bucket(number)
             shown = self._by_content(listed)
             keys = self._keys(shown, bucket)
-            if akin := known.intersection(self._forms.forget(zip(keys, shown.values(), strict=True))):
-                shown |= self._by_content(row for row in rows if row.form in akin)
+            akin = known.intersection(self._forms.forget(keys, shown.values()))
+            if akin:
+                shown |= self._by_content([row for row in rows if row.form in akin])
                 keys = self._keys(shown, bucket)
             self._compare(number, keys, shown, unseen)
         self._spare_memory()
@@ -137,35 +137,36 @@ class Ledger:
         """Add to ``unseen`` those rows ``shown``, by their contents and with these ``keys``, that the bucket of this
         ``number`` does not have as the latest ones; the forms of the others are known from now on.
         """
-        accepted = self._bucket(number).records_of(set(keys))
+        numbers = Counter(keys)
+        accepted = self._bucket(number).records_of(numbers.keys())
         refusals = _times(number)
         owed: set[int] = set()
         if any(map(refusals.__contains__, map(_CONTENT, accepted))):
             owed = {key for key, content in dict(accepted).items() if content in refusals}
             accepted = [record for record in accepted if record[1] not in refusals]
         latest = dict(accepted)
-        numbers = Counter(keys)
         several = len(numbers) < len(keys)
         current = _latest_of_several(numbers, accepted) if several else latest.items()
-        page = [(key, content, row) for key, (content, row) in zip(keys, shown.items(), strict=True)]
-        news = [each for each in page if each[:2] not in current]
-        owed.difference_update(key for key, _, _ in news)
-        for key, content, row in news:
+        still: list[tuple[int, int, Row]] = []
+        for key, (content, row) in zip(keys, shown.items(), strict=True):
+            if (key, content) in current:
+                still.append((key, content, row))
+                continue
             fingerprint = _fingerprint(key, content)
             unseen[fingerprint] = row
+            owed.discard(key)
             if key in latest:
                 unseen.changed.add(fingerprint)
-            if numbers[key] == 1:
+            if not several or numbers[key] == 1:
                 self._sent[fingerprint] = row.form, key
-        for key, content, row in page if len(news) < len(page) else ():
+        for key, content, row in still:
             if key in owed:
                 unseen.reverted.append((row.received, _fingerprint(key, content)))
-            elif numbers[key] == 1 and (key, content) in current:
+            elif not several or numbers[key] == 1:
                 self._forms.add(row.received, row.form, key)
 
-    def _by_content(self, rows: Iterable[Row]) -> dict[int, Row]:
-        listed = list(rows)
-        return dict(zip(self._hashes(row.content for row in listed), listed, strict=True))
+    def _by_content(self, rows: Sequence[Row]) -> dict[int, Row]:
+        return dict(zip(self._hashes([row.content for row in rows]), rows, strict=True))
 
     def _keys(self, shown: Mapping[int, Row], bucket: "_Bucket") -> list[int]:
         """The hashed keys of rows by their contents; those that are recorded need no hashing."""
@@ -368,33 +369,36 @@ class _Forms:
         if not rows or not self._shelves:
             return set()
         received = [row.received for row in rows]
-        minutes = range(_minute(min(received)), _minute(max(received)) + 1)
+        minutes = range(min(received) // _MINUTE, max(received) // _MINUTE + 1)
         shelves = map(self._shelves.__getitem__, filter(minutes.__contains__, self._shelves))
         shown = {row.form for row in rows}
         return shown.intersection(chain.from_iterable(forms for forms, _ in shelves))
 
     def add(self, received: int, form: int, key: int) -> None:
         """Know the ``form`` of a row of this ``key``, of which none is known."""
-        shelf = self._shelves.get(_minute(received))
+        minute = received // _MINUTE
+        shelf = self._shelves.get(minute)
         if shelf is None:
-            shelf = self._shelves[_minute(received)] = array("q"), array(_WORD)
+            shelf = self._shelves[minute] = array("q"), array(_WORD)
             self._size += _SHELF_BYTES
         shelf[0].append(form)
         shelf[1].append(key)
         self._size += FINGERPRINT_BYTES
 
-    def forget(self, keyed: Iterable[tuple[int, Row]]) -> list[int]:
-        """Know the forms of the keys of these rows no longer; returns those that were known."""
+    def forget(self, keys: Iterable[int], rows: Iterable[Row]) -> list[int]:
+        """Know the forms of the ``keys`` of these ``rows`` no longer; returns those that were known."""
+        if not self._shelves:
+            return []
         by_minute: defaultdict[int, set[int]] = defaultdict(set)
-        for key, row in keyed:
-            by_minute[_minute(row.received)].add(key)
+        for key, row in zip(keys, rows, strict=True):
+            by_minute[row.received // _MINUTE].add(key)
         forgotten: list[int] = []
         for minute in self._shelves.keys() & by_minute.keys():
-            forms, keys = self._shelves[minute]
-            if by_minute[minute].isdisjoint(keys):
+            forms, known = self._shelves[minute]
+            if by_minute[minute].isdisjoint(known):
                 continue
             self._drop(minute)
-            for form, key in zip(forms, keys, strict=True):
+            for form, key in zip(forms, known, strict=True):
                 if key in by_minute[minute]:
                     forgotten.append(form)
                 else:
@@ -436,10 +440,6 @@ def _latest_of_several(
         for key, contents in in_order.items()
         for content in islice(reversed(contents), numbers[key])
     }
-
-
-def _minute(received: int) -> int:
-    return received // _MINUTE
 
 
 def _number(received: int) -> int:

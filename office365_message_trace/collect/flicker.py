@@ -94,12 +94,11 @@ class Flicker:
 
     def _keep_samples(self, rows: Sequence[Row]) -> None:
         """Keep the row of each period whose key is the first, which is the same at each reading."""
-        for row in rows:
-            if not row.received % _SAMPLED:
-                period = row.received // _PERIOD
-                sample = self._samples.get(period)
-                if sample is None or row.key <= sample[0]:
-                    self._samples[period] = row.key, self._said(row)
+        for row in [row for row in rows if not row.received % _SAMPLED]:
+            period = row.received // _PERIOD
+            sample = self._samples.get(period)
+            if sample is None or row.key <= sample[0]:
+                self._samples[period] = row.key, self._said(row)
         while len(self._samples) > _MOST_SAMPLES:
             del self._samples[min(self._samples)]
 

@@ -12,11 +12,11 @@ import re
 import secrets
 from abc import ABC, abstractmethod
 from codecs import BOM_UTF8
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
-from itertools import chain
+from functools import cached_property, partial
+from itertools import chain, count, repeat
 from operator import itemgetter
 from typing import Any, ClassVar
 
@@ -50,7 +50,7 @@ _SECRET = secrets.randbits(64)
 """Hashed before each row, so that the forms of rows are this process's own, whatever seeds Python's hashes."""
 
 _Simple = str | int | float | bool | None
-_new = tuple.__new__  # which is quicker than a named tuple's own
+_new_row = partial(tuple.__new__, Row)  # quicker than a named tuple's own
 _as_tuple = msgspec.structs.astuple
 
 
@@ -78,6 +78,10 @@ def _enveloped(row: Any) -> Any:
     """The type of pages of ``row``: any members, one level deep or two, and no lists but of such rows."""
     inner = dict[str, list[row] | dict[str, msgspec.Raw] | _Simple]  # type: ignore[valid-type]
     return dict[str, list[row] | inner | _Simple]  # type: ignore[valid-type]
+
+
+def _texts(values: Sequence[str | None]) -> Iterable[str]:
+    return [value or "" for value in values] if None in values else values  # type: ignore[return-value]
 
 
 def _link(listing: Listing) -> str | None:
@@ -133,17 +137,19 @@ class RowFormat(ABC):
             listing = self._listed(self._read(body))
         except (ValueError, RecursionError):  # of msgspec as well: it has to be decoded to tell
             return None
-        values = [_as_tuple(row)[: len(self.documented)] for row in listing.rows]
-        source = CutPage(self, body, values)
-        rows = []
-        for place, each in enumerate(values):
-            written, trace_id, recipient = self._head(each)
-            received = self.usual_time(written or "")
-            if received == UNDATED:
-                return None
-            form = hash((_SECRET, *each))
-            rows.append(_new(Row, (received, trace_id or "", recipient or "", form, source, place)))
-        return ParsedPage(rows, _link(listing), 0)
+        columns = list(zip(*map(_as_tuple, listing.rows), strict=True))
+        if not columns:
+            return ParsedPage([], _link(listing), 0)
+        written, trace_ids, recipients = self._head(columns)
+        received = [] if None in written else self.usual_times(written)
+        if not received or not 0 < min(received) <= max(received) < _END_OF_TIME:
+            return None
+        forms = map(hash, zip(repeat(_SECRET), *columns[: len(self.documented)], strict=False))
+        source = repeat(UsualPage(self, body, listing.rows))
+        members = zip(
+            received, _texts(trace_ids), _texts(recipients), forms, source, count(), strict=False
+        )
+        return ParsedPage(list(map(_new_row, members)), _link(listing), 0)
 
     def _decoded_page(self, body: bytes) -> ParsedPage:
         try:
@@ -180,8 +186,8 @@ class RowFormat(ABC):
         """The page in a decoded ``body``, or None if it is none."""
 
     @abstractmethod
-    def usual_time(self, received: str) -> int:
-        """The receive time, in milliseconds since 1970, if it is usual and in the usual form; else `UNDATED`."""
+    def usual_times(self, written: Sequence[str]) -> list[int]:
+        """The receive times, in milliseconds since 1970; none if not all are ``written`` in the usual form."""
 
     @abstractmethod
     def dated(self, fields: Fields) -> tuple[int, Fields]:
@@ -243,28 +249,30 @@ class RowFormat(ABC):
         return any(fields.get(name) not in _EMPTY for name in (self.trace_id, self.recipient))
 
 
-class CutPage:
-    """The rows of a usual page: the ``values`` of each, and all that came."""
+class UsualPage:
+    """A page of usual rows: the ``body`` as it came, and the ``structs`` that were read from it."""
 
-    def __init__(self, form: RowFormat, body: bytes, values: list[tuple[Any, ...]]) -> None:
+    def __init__(self, form: RowFormat, body: bytes, structs: list[Any]) -> None:
         self._format = form
         self._body = body
-        self._values = values
+        self._structs = structs
 
     @cached_property
-    def _texts(self) -> list[msgspec.Raw]:
-        return self._format.texts(self._body)
+    def _texts(self) -> Sequence[bytes | msgspec.Raw]:
+        texts = self._format.texts(self._body)
+        broken = b"\n" in self._body or b"\r" in self._body
+        return [codec.on_one_line(bytes(text)) for text in texts] if broken else texts
 
     def text(self, place: int) -> str:
-        """The row as it came; on one line, in other pages than Microsoft's of today."""
-        return codec.on_one_line(bytes(self._texts[place])).decode()
+        return str(self._texts[place], "utf-8")
 
     def fields(self, place: int) -> Fields:
         fields: Fields = codec.decode(bytes(self._texts[place]))
         return fields
 
     def content(self, place: int) -> bytes:
-        return self._format.content_of(self._values[place])
+        values = _as_tuple(self._structs[place])
+        return self._format.content_of(values[: len(self._format.documented)])
 
     def lasting(self, place: int) -> bytes:
         return self._format.lasting(self.fields(place))
@@ -316,8 +324,12 @@ class GraphRows(RowFormat):
         rows = body.get("value") if isinstance(body, dict) else None
         return Listing(rows, body.get("@odata.nextLink")) if isinstance(rows, list) else None
 
-    def usual_time(self, received: str) -> int:
-        return _usable(_text_time(received))
+    def usual_times(self, written: Sequence[str]) -> list[int]:
+        try:
+            instants = list(map(datetime.fromisoformat, written))
+            return [(each - EPOCH) // MILLISECOND for each in instants]
+        except (ValueError, TypeError):  # no date, or one without a zone
+            return []
 
     def dated(self, fields: Fields) -> tuple[int, Fields]:
         return _usable(_text_time(fields.get("receivedDateTime"))), fields
@@ -357,9 +369,9 @@ class ReportingRows(RowFormat):
         links = (outer.get(key) for key in ("__next", "odata.nextLink", "@odata.nextLink"))
         return Listing(rows, next(filter(None, links), None))
 
-    def usual_time(self, received: str) -> int:
-        usual = _USUAL_DATE.fullmatch(received)
-        return _usable(int(usual[1])) if usual else UNDATED
+    def usual_times(self, written: Sequence[str]) -> list[int]:
+        dates = list(map(_USUAL_DATE.fullmatch, written))
+        return [] if None in dates else [int(date[1]) for date in dates if date]
 
     def dated(self, fields: Fields) -> tuple[int, Fields]:
         """All dates get the form ``/Date(1658751973240)/``, the only one that the platform reads.
