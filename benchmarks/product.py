@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import suppress
 from datetime import datetime, timedelta
 from threading import Event
 
@@ -16,6 +17,7 @@ from office365_message_trace.collector import Collector
 from office365_message_trace.coverage import Coverage, Policy
 from office365_message_trace.endpoints import Endpoints
 from office365_message_trace.errors import Stopped
+from office365_message_trace.graph import GraphClient
 from office365_message_trace.ledger import Ledger
 from office365_message_trace.pusher import BatchPusher
 from office365_message_trace.quota import MOST_REQUESTS
@@ -49,19 +51,19 @@ class OnceThrough(SystemClock):
         raise Stopped
 
 
-def collect(job: Job) -> Usage:
-    """Collect the job's mail; what `job.folder` records as accepted is not sent again."""
+def collect(job: Job) -> list[Usage]:
+    """Collect the job's mail so many times; what `job.folder` records as accepted is not sent again."""
     os.environ.update(job.site.environment)
+    made: list[Collector] = []
 
     def work() -> None:
-        spare_the_garbage_collector()
-        collector = _collector(job)
-        try:
-            collector.run(Coverage.starting(job.start))
-        except Stopped:
-            return
+        if not made:
+            spare_the_garbage_collector()
+            made.append(_collector(job))
+        with suppress(Stopped):
+            made[0].run(Coverage.starting(job.start))
 
-    return measured(work)
+    return [measured(work) for _ in range(job.times)]
 
 
 def _collector(job: Job) -> Collector:
@@ -72,14 +74,19 @@ def _collector(job: Job) -> Collector:
         site.tenant_id,
         site.client_id,
         site.client_secret,
-        Endpoints().reporting_scope,
+        Endpoints().graph_scope if job.service == "graph" else Endpoints().reporting_scope,
     )
     telemetry = Telemetry(site.intake_key, POLICY, clock)
     microsoft = Transport(RequestsHttp(TimeoutSession(), auth), "Microsoft", clock, _say, auth)
     sekoia = Transport(RequestsHttp(TimeoutSession()), "Sekoia.io", clock, _say)
     storage = PatientStorage(storage_at(job.folder), clock, _say)
+    source = (
+        GraphClient(site.graph_url, microsoft, clock, _say)
+        if job.service == "graph"
+        else ReportingClient(site.reporting_url, microsoft, clock, _say)
+    )
     return Collector(
-        ReportingClient(site.reporting_url, microsoft, clock, _say),
+        source,
         BatchPusher(
             site.intake_url,
             site.intake_key,
@@ -88,7 +95,7 @@ def _collector(job: Job) -> Collector:
             clock,
             _say,
             telemetry,
-            INTAKE_FORMATS["reporting"],
+            INTAKE_FORMATS["graph" if job.service == "graph" else "reporting"],
         ),
         Ledger(storage),
         StateStore(storage, _say),
