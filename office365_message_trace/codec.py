@@ -71,9 +71,9 @@ def encode(fields: Fields) -> str:
         return _dumps(fields)
 
 
-def on_one_line(text: bytes) -> bytes:
+def on_one_line(text: bytes) -> str:
     """The same JSON text without line breaks, which stand between its values only."""
-    return encode(decode(text)).encode() if b"\n" in text or b"\r" in text else text
+    return encode(decode(text)) if b"\n" in text or b"\r" in text else text.decode()
 
 
 def canonical(value: Fields | Sequence[Any]) -> bytes:

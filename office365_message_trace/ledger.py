@@ -146,6 +146,12 @@ class Ledger:
             accepted = [record for record in accepted if record[1] not in refusals]
         latest = dict(accepted)
         several = len(numbers) < len(keys)
+        if not accepted and not several:
+            fingerprints = list(map(_fingerprint, keys, shown))
+            unseen.update(zip(fingerprints, shown.values(), strict=True))
+            forms = [row.form for row in shown.values()]
+            self._sent.update(zip(fingerprints, zip(forms, keys, strict=True), strict=True))
+            return
         current = _latest_of_several(numbers, accepted) if several else latest.items()
         still: list[tuple[int, int, Row]] = []
         for key, (content, row) in zip(keys, shown.items(), strict=True):

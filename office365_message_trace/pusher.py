@@ -165,7 +165,7 @@ def batches(events: Iterable[Event], most: int) -> Iterator[list[Event]]:
     size = 0
     for event in events:
         length = _wire_length(event.text)
-        alone = _is_oversized(event)
+        alone = length > EVENT_BYTES and _is_oversized(event)  # which takes more time to tell
         if batch and (alone or len(batch) >= most or size + length > BATCH_BYTES):
             yield batch
             batch, size = [], 0

@@ -15,7 +15,7 @@ from codecs import BOM_UTF8
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property, partial
+from functools import partial
 from itertools import chain, count, repeat
 from operator import itemgetter
 from typing import Any, ClassVar
@@ -54,6 +54,12 @@ _new_row = partial(tuple.__new__, Row)  # quicker than a named tuple's own
 _as_tuple = msgspec.structs.astuple
 
 
+_ROWS = list[msgspec.Raw]
+_INNER = dict[str, _ROWS | dict[str, msgspec.Raw] | _Simple]
+_PAGE = dict[str, _ROWS | _INNER | _Simple]
+"""Any members, one level deep or two, and lists of what may be rows."""
+
+
 @dataclass(frozen=True, slots=True)
 class Listing:
     """A page as it came: its elements, and the next link if it is anything."""
@@ -72,12 +78,6 @@ class ParsedPage:
     rows: list[Row]
     following: str | None
     undated: int
-
-
-def _enveloped(row: Any) -> Any:
-    """The type of pages of ``row``: any members, one level deep or two, and no lists but of such rows."""
-    inner = dict[str, list[row] | dict[str, msgspec.Raw] | _Simple]  # type: ignore[valid-type]
-    return dict[str, list[row] | inner | _Simple]  # type: ignore[valid-type]
 
 
 def _texts(values: Sequence[str | None]) -> Iterable[str]:
@@ -112,8 +112,8 @@ class RowFormat(ABC):
             forbid_unknown_fields=True,
             gc=False,
         )
-        self._read = msgspec.json.Decoder(_enveloped(usual_row)).decode
-        self._cut = msgspec.json.Decoder(_enveloped(msgspec.Raw)).decode
+        self._read = msgspec.json.Decoder(usual_row).decode
+        self._cut = msgspec.json.Decoder(_PAGE).decode
 
     def _member(self, name: str) -> tuple[Any, Any]:
         """The type and the declaration of a field of usual rows."""
@@ -130,26 +130,35 @@ class RowFormat(ABC):
         return self._usual_page(body) or self._decoded_page(body)
 
     def _usual_page(self, body: bytes) -> ParsedPage | None:
-        """The same, if all rows are usual ones."""
+        """The same, if all rows are usual ones.
+
+        Each is read and let go before the next, which is quicker than to read all at once: what is of use has room in
+        the processor's caches.
+        """
         if len(body) > codec.LONGEST:
             return None
         try:
-            listing = self._listed(self._read(body))
+            listing = self._listed(self._cut(body))
+            values = map(_as_tuple, map(self._read, listing.rows))
+            said = len(self.documented)
+            told = [(*self._head(each), hash((_SECRET, *each[:said]))) for each in values]
         except (ValueError, RecursionError):  # of msgspec as well: it has to be decoded to tell
             return None
-        columns = list(zip(*map(_as_tuple, listing.rows), strict=True))
-        if not columns:
+        if not told:
             return ParsedPage([], _link(listing), 0)
-        written, trace_ids, recipients = self._head(columns)
+        written, trace_ids, recipients, forms = zip(*told, strict=True)
         received = [] if None in written else self.usual_times(written)
         if not received or not 0 < min(received) <= max(received) < _END_OF_TIME:
             return None
-        forms = map(hash, zip(repeat(_SECRET), *columns[: len(self.documented)], strict=False))
-        source = repeat(UsualPage(self, body, listing.rows))
+        source = repeat(UsualPage(self, listing.rows, b"\n" in body or b"\r" in body))
         members = zip(
             received, _texts(trace_ids), _texts(recipients), forms, source, count(), strict=False
         )
         return ParsedPage(list(map(_new_row, members)), _link(listing), 0)
+
+    def values(self, text: bytes | msgspec.Raw) -> tuple[Any, ...]:
+        """The values of the documented fields of a usual row."""
+        return _as_tuple(self._read(text))[: len(self.documented)]
 
     def _decoded_page(self, body: bytes) -> ParsedPage:
         try:
@@ -205,11 +214,6 @@ class RowFormat(ABC):
         form = hash((_SECRET, content))
         return Row(received, trace_id, recipient, form, DecodedRow(self, fields, content))
 
-    def texts(self, body: bytes) -> list[msgspec.Raw]:
-        """The rows in the ``body`` of a usual page, as they came."""
-        listing = self.listing(self._cut(body))
-        return listing.rows if listing else []
-
     def said(self, fields: Fields) -> Fields:
         """Those of ``fields`` that are content."""
         return {
@@ -249,33 +253,27 @@ class RowFormat(ABC):
         return any(fields.get(name) not in _EMPTY for name in (self.trace_id, self.recipient))
 
 
+@dataclass(frozen=True, slots=True)
 class UsualPage:
-    """A page of usual rows: the ``body`` as it came, and the ``structs`` that were read from it."""
+    """The ``texts`` of usual rows, which are parts of the answer as it came; ``broken`` if that has line breaks."""
 
-    def __init__(self, form: RowFormat, body: bytes, structs: list[Any]) -> None:
-        self._format = form
-        self._body = body
-        self._structs = structs
-
-    @cached_property
-    def _texts(self) -> Sequence[bytes | msgspec.Raw]:
-        texts = self._format.texts(self._body)
-        broken = b"\n" in self._body or b"\r" in self._body
-        return [codec.on_one_line(bytes(text)) for text in texts] if broken else texts
+    form: RowFormat
+    texts: list[msgspec.Raw]
+    broken: bool
 
     def text(self, place: int) -> str:
-        return str(self._texts[place], "utf-8")
+        text = self.texts[place]
+        return codec.on_one_line(bytes(text)) if self.broken else str(text, "utf-8")
 
     def fields(self, place: int) -> Fields:
-        fields: Fields = codec.decode(bytes(self._texts[place]))
+        fields: Fields = codec.decode(bytes(self.texts[place]))
         return fields
 
     def content(self, place: int) -> bytes:
-        values = _as_tuple(self._structs[place])
-        return self._format.content_of(values[: len(self._format.documented)])
+        return self.form.content_of(self.form.values(self.texts[place]))
 
     def lasting(self, place: int) -> bytes:
-        return self._format.lasting(self.fields(place))
+        return self.form.lasting(self.fields(place))
 
 
 @dataclass(frozen=True, slots=True)
