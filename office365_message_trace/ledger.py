@@ -172,7 +172,7 @@ class Ledger:
                 self._forms.add(row.received, row.form, key)
 
     def _by_content(self, rows: Sequence[Row]) -> dict[int, Row]:
-        return dict(zip(self._hashes([row.content for row in rows]), rows, strict=True))
+        return dict(zip(self._hashes(row.content for row in rows), rows, strict=True))
 
     def _keys(self, shown: Mapping[int, Row], bucket: "_Bucket") -> list[int]:
         """The hashed keys of rows by their contents; those that are recorded need no hashing."""
