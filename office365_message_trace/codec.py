@@ -23,6 +23,7 @@ MOST_VALUES = 200_000  # in a text, about; 5000 usual rows have 60,000
 _DEEPEST = 254  # levels that orjson writes
 _LENIENT_SHARE = 0.5  # of these limits
 _SURELY_LIGHT = int(MOST_VALUES * _LENIENT_SHARE)  # bytes: a value takes one at least
+_SURELY_FEW = 2 * 1024 * 1024  # bytes: elements take two at least, and 64 in memory
 _BESIDE_VALUES = bytes(set(range(256)) - set(b",[{"))  # all but what stands before a value
 
 
@@ -55,6 +56,11 @@ def decode(body: bytes) -> Any:
     ):  # bytes that are not UTF-8, and control characters, become several
         raise Oversized("too long once it is written")
     return value
+
+
+def can_be_cut(body: bytes) -> bool:
+    """Tell that a ``body`` may be cut into its elements, each left undecoded: not too long and not too many."""
+    return len(body) <= _SURELY_FEW or (len(body) <= LONGEST and body.count(b",") < MOST_VALUES)
 
 
 def weight(body: bytes) -> float:

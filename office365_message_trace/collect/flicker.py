@@ -37,6 +37,7 @@ class _Judged:
 class _Sample:
     """A row as it was shown last, and the fields that are its content."""
 
+    trace_id: str
     key: bytes
     form: int
     said: Fields
@@ -102,12 +103,14 @@ class Flicker:
                     yield name
 
     def _keep_samples(self, rows: Sequence[Row]) -> None:
-        """Keep the row of each period whose key is the first, which is the same at each reading."""
+        """Keep the row of each period whose trace id and key are the first, which is the same at each reading."""
         for row in [row for row in rows if not row.received % _SAMPLED]:
             period = row.received // _PERIOD
             sample = self._samples.get(period)
-            if sample is None or (row.form != sample.form and row.key <= sample.key):
-                self._samples[period] = _Sample(row.key, row.form, self._said(row))
+            if sample and (row.form == sample.form or row.trace_id > sample.trace_id):
+                continue
+            if sample is None or (row.trace_id, row.key) <= (sample.trace_id, sample.key):
+                self._samples[period] = _Sample(row.trace_id, row.key, row.form, self._said(row))
         while len(self._samples) > _MOST_SAMPLES:
             del self._samples[min(self._samples)]
 

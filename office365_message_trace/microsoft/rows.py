@@ -1,7 +1,8 @@
 """Turns the bytes of an answer into rows, for both services: pure.
 
-A page of rows that have the documented members and no others is read into structs, which costs little; no text of
-a row is looked for unless it is to be forwarded, and then it is the one that came. Any other page is decoded, and its
+A usual row has the documented members, and no others but those that repeat the query. A page of such rows is cut into
+their texts, and each is read into a struct and let go: what remains are the head and a hash of what it says. Most
+rows are known by that. Those that are new are forwarded as they came. A page with any other row is decoded, and its
 rows are written again.
 
 A row that is odd is forwarded with its neighbours. What is not a whole page is an error: a page that
@@ -135,7 +136,7 @@ class RowFormat(ABC):
         Each is read and let go before the next, which is quicker than to read all at once: what is of use has room in
         the processor's caches.
         """
-        if len(body) > codec.LONGEST:
+        if not codec.can_be_cut(body):
             return None
         try:
             listing = self._listed(self._cut(body))
