@@ -74,7 +74,9 @@ class _Quick(_Means):
         page = self._decode(body)
         page = page.get("d", page)
         rows = page["results"] if "results" in page else page["value"]
-        return [str(row, "utf-8") for row in rows], page.get("__next") or page.get("@odata.nextLink")
+        return [str(row, "utf-8") for row in rows], page.get("__next") or page.get(
+            "@odata.nextLink"
+        )
 
     def packed(self, body: bytes) -> bytes:
         return isal_zlib.compress(body, _GZIP_LEVEL, _GZIP)

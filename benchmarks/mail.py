@@ -73,7 +73,6 @@ class Mail:
             for index, number in enumerate(chosen, first_index)
         )
 
-
     def _time(self, received: int) -> bytes:
         if not self._is_graph:
             return b"%d" % received

@@ -102,7 +102,9 @@ def _show_bottom_line(results: Results) -> None:
         _print_line(f"CPU, product to {name}", [a.usage.cpu / b.usage.cpu for a, b in pairs], aim)
     _print_line(f"CPU s a day, {_READINGS} readings", day, "of a million rows a day", ".0f")
     if results.tenth is not None:
-        _print_line(f"peak MiB at {rows // 10:,} rows", [results.tenth.usage.peak / MIB], _PEAK, ".0f")
+        _print_line(
+            f"peak MiB at {rows // 10:,} rows", [results.tenth.usage.peak / MIB], _PEAK, ".0f"
+        )
     _print_line(f"peak MiB at {rows:,} rows", [max(peaks)], _PEAK, ".0f")
     _print_line("state, bytes a row", [results.state_bytes / rows], "aim: under 20", ".1f")
     _print_line("page, bytes a row", [first.page_bytes / rows], "unpacked", ".0f")

@@ -109,7 +109,10 @@ class RowFormat(ABC):
         self._head = itemgetter(*map(self.documented.index, head))
         usual_row: Any = msgspec.defstruct(
             "UsualRow",
-            [(f"_{n}", *self._member(name)) for n, name in enumerate((*self.documented, *self.echo))],
+            [
+                (f"_{n}", *self._member(name))
+                for n, name in enumerate((*self.documented, *self.echo))
+            ],
             forbid_unknown_fields=True,
             gc=False,
         )
@@ -236,7 +239,9 @@ class RowFormat(ABC):
         if not self._usual.issuperset(fields):
             said = self.said(fields)
             others = sorted(said.keys() - self._usual)
-            return self.content_of(values, *chain.from_iterable((name, said[name]) for name in others))
+            return self.content_of(
+                values, *chain.from_iterable((name, said[name]) for name in others)
+            )
         return self.content_of(values)
 
     def content_of(self, values: Sequence[Any], *others: Any) -> bytes:

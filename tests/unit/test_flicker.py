@@ -41,7 +41,10 @@ def reading(tmp_path: Path, log: Logbook) -> Reading:
 
 def mail(count: int = 3 * LEAST_ROWS, **fields: object) -> list[Row]:
     return [
-        row(SOON - n * 1000, **{"MessageTraceId": str(n), "RecipientAddress": "r@x.example"} | fields)
+        row(
+            SOON - n * 1000,
+            **{"MessageTraceId": str(n), "RecipientAddress": "r@x.example"} | fields,
+        )
         for n in range(count)
     ]
 

@@ -442,6 +442,15 @@ def test_a_row_that_goes_to_another_content_and_back_is_new_each_time(tmp_path: 
     assert sent == [contents[n] for n in (0, 1, 2, 3, 5, 6, 8)]
 
 
+def test_rows_of_one_key_on_a_page_are_compared_together_in_whatever_form(tmp_path: Path) -> None:
+    one, other = (row(SOON, **NAMED, Size=size) for size in (1, 2))
+    accept(Ledger(FolderStorage(tmp_path)), [one, other])
+    ledger = Ledger(FolderStorage(tmp_path))
+    assert accept(ledger, [other]) == []
+    assert accept(ledger, [one, other]) == []
+    assert accept(ledger, [one]) == [one], "alone it says that the other has changed"
+
+
 _FEW_ROWS = st.lists(
     st.builds(
         lambda received, trace_id, size, form: row(
