@@ -59,7 +59,7 @@ def _round(services: Services, results: Results, folder: Path) -> None:
     results.restarted += _run(services, results, folder, collect, new=False)
 
 
-def _run(  # noqa: PLR0913, PLR0917  # what differs from run to run
+def _run(  # what differs from run to run
     services: Services,
     results: Results,
     folder: Path,

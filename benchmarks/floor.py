@@ -71,7 +71,7 @@ class _Quick(_Means):
 
     def page(self, answer: requests.Response) -> tuple[list[str], str | None]:
         body = isal_zlib.decompress(answer.raw.read(decode_content=False), _GZIP)
-        page = self._decode(body)
+        page: Any = self._decode(body)
         page = page.get("d", page)
         rows = page["results"] if "results" in page else page["value"]
         return [str(row, "utf-8") for row in rows], page.get("__next") or page.get(

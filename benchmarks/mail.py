@@ -9,9 +9,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from sandbox.clock import MINUTE_MS, from_ms, to_ms
-from sandbox.mailflow import MailFlow, MailFlowOptions
 from sandbox.graph.options import GraphOptions
 from sandbox.graph.render import graph_row
+from sandbox.mailflow import MailFlow, MailFlowOptions
 from sandbox.reporting.options import ReportingOptions
 from sandbox.reporting.render import Page, dumps, render
 from sandbox.rows import Row

@@ -106,13 +106,14 @@ class Ledger:
         """The receive times of which something is recorded, oldest first, but for absurd ones."""
         return [_span(number) for number in sorted(self._parts) if number > _FIRST_BUCKET]
 
-    def unseen(self, rows: Sequence[Row]) -> Unseen:
-        """Those ``rows``, a page, whose content is not the one that was accepted last, each once.
+    def unseen(self, page: Iterable[Row]) -> Unseen:
+        """Those rows of a ``page`` whose content is not the one that was accepted last, each once.
 
         Rows of one key that differ on the same page are different rows: as many of the latest records
         of the key are compared. A row whose form is known is not compared, unless another form of its key is on
         the page.
         """
+        rows = list(page)
         unseen = Unseen()
         self._sent = {}
         known = self._forms.known(rows)

@@ -1,6 +1,6 @@
 """Turns the bytes of an answer into rows, for both services: pure.
 
-A usual row has the documented members, and no others but those that repeat the query. A page of such rows is cut into
+A usual row has the documented members, and no others but those that repeat the query and usual annotations. A page of such rows is cut into
 their texts, and each is read into a struct and let go: what remains are the head and a hash of what it says. Most
 rows are known by that. Those that are new are forwarded as they came. A page with any other row is decoded, and its
 rows are written again.
@@ -43,6 +43,7 @@ _NO_ERROR: tuple[Any, ...] = (False, "", [])
 _ERRORS = ("error", "errors")
 _THIRD_ERROR_SHAPE = {"errorcode", "message"}  # of the Reporting Web Service
 _ANNOTATION = "odata."  # in names such as ``@odata.etag`` and ``status@odata.type``
+_ANNOTATIONS = ("@odata.type", "@odata.id", "@odata.etag")  # that usual rows may have, too
 _END_OF_TIME = milliseconds(datetime(9999, 1, 1, tzinfo=UTC))
 _DATES = ("Received", "StartDate", "EndDate")
 _USUAL_DATE = re.compile(r"/Date\((-?[0-9]{1,15})\)/")
@@ -107,12 +108,10 @@ class RowFormat(ABC):
         self._usual = frozenset((*self.documented, *self.echo))
         head = (self.received, self.trace_id, self.recipient)
         self._head = itemgetter(*map(self.documented.index, head))
+        members = (*self.documented, *self.echo, *_ANNOTATIONS)
         usual_row: Any = msgspec.defstruct(
             "UsualRow",
-            [
-                (f"_{n}", *self._member(name))
-                for n, name in enumerate((*self.documented, *self.echo))
-            ],
+            [(f"_{n}", *self._member(name)) for n, name in enumerate(members)],
             forbid_unknown_fields=True,
             gc=False,
         )
@@ -120,8 +119,8 @@ class RowFormat(ABC):
         self._cut = msgspec.json.Decoder(_PAGE).decode
 
     def _member(self, name: str) -> tuple[Any, Any]:
-        """The type and the declaration of a field of usual rows."""
-        if name in self.echo:
+        """The type and the declaration of a member of usual rows; those that are no content may be missing."""
+        if name not in self.documented:
             return msgspec.Raw, msgspec.field(name=name, default=msgspec.Raw())
         return int | None if name == self.number else str | None, msgspec.field(name=name)
 

@@ -24,6 +24,7 @@ LAYERS = [
         "monitoring.error_reports",
         "monitoring.server",
         "pace",
+        "packing",
     },
     {
         "clock",

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -405,7 +406,7 @@ def test_the_last_content_that_was_sent_is_the_one_that_was_shown_last(
 class Untold:
     """The source of rows of which nothing more may be read."""
 
-    def text(self, place: int) -> str:
+    def text(self, place: int) -> Any:
         raise AssertionError("read although it is known")
 
     fields = content = lasting = text
