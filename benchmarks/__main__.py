@@ -6,6 +6,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.floor import forward, forward_quickly
@@ -74,7 +75,8 @@ def _run(  # what differs from run to run
     job = Job(results.service, services.site, start_of(rows), END, folder, times)
     usages = in_new_process(work, job)
     counts = services.counts() - before
-    return [Run(usage, counts).checked(rows if new else 0) for usage in usages]
+    each = replace(counts, pages=counts.pages // times, page_bytes=counts.page_bytes // times)
+    return [Run(usage, each).checked(rows if new else 0) for usage in usages]
 
 
 def _arguments() -> argparse.Namespace:

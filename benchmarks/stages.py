@@ -14,7 +14,7 @@ import orjson
 from benchmarks.job import PAGE_ROWS
 from benchmarks.mail import END, Mail, numbers, start_of
 from office365_message_trace import packing
-from office365_message_trace.ledger import Ledger
+from office365_message_trace.ledger import FINGERPRINT_BYTES, Ledger
 from office365_message_trace.microsoft.rows import GRAPH_ROWS, REPORTING_ROWS
 from office365_message_trace.storage import FolderStorage
 
@@ -46,9 +46,10 @@ def stages(service: str) -> dict[str, float]:
     with TemporaryDirectory() as folder:
         timed("unpack a page", lambda: packing.unpacker().decompress(packed))
         page = timed("read it", lambda: row_format.page(body)).rows
-        timed("contents", lambda: [row.content for row in page])
-        timed("keys", lambda: [row.key for row in page])
+        timed("contents", lambda: sum(len(row.content) for row in page))
+        timed("keys", lambda: sum(len(row.key) for row in page))
         ledger = Ledger(FolderStorage(Path(folder)))
+        ledger.record([(0, bytes(FINGERPRINT_BYTES))])  # the first one makes the folder
         unseen = timed("compare new rows", lambda: ledger.unseen(page))
         began = time.process_time()
         ledger.record([(row.received, fingerprint) for fingerprint, row in unseen.items()])
