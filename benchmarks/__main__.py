@@ -5,16 +5,19 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.floor import forward
-from benchmarks.job import PAGE_ROWS, Job
+from benchmarks.floor import forward, forward_quickly
+from benchmarks.job import PAGE_ROWS, SERVICES, Job
 from benchmarks.mail import END, ROWS_PER_SECOND, start_of
-from benchmarks.measure import in_new_process
+from benchmarks.measure import Usage, in_new_process
 from benchmarks.product import collect
-from benchmarks.report import Results, Run, show
+from benchmarks.report import Results, Run, show, show_stages, show_start_ups
 from benchmarks.services import Services, running
-from benchmarks.startup import start_up
+from benchmarks.stages import stages
+from benchmarks.startup import StartUp, start_up
 
 _START_UPS = 3
 _OLDEST_DAYS = 30  # what the service keeps, by the default policy
@@ -23,43 +26,57 @@ _OLDEST_DAYS = 30  # what the service keeps, by the default policy
 def main() -> int:
     """Measure and print; returns the exit code."""
     arguments = _arguments()
-    results = Results(arguments.rows)
+    start_ups: list[StartUp] = []
+    measured = [Results(service, arguments.rows) for service in arguments.services]
     with tempfile.TemporaryDirectory(prefix="benchmark-") as name:
         root = Path(name)
         for number in range(1, _START_UPS + 1):
             _say(f"start-up {number} of {_START_UPS}")
-            results.start_ups.append(start_up(root / f"start-up-{number}"))
+            start_ups.append(start_up(root / f"start-up-{number}"))
         with running(root) as services:
-            _say("a tenth of the rows")
-            tenth = arguments.rows // 10
-            results.tenth = _collected(services, tenth, root / "tenth", new=tenth)
+            for results in measured:
+                _say(f"{results.service}, a tenth of the rows")
+                folder = root / results.service
+                (results.tenth,) = _run(services, results, folder / "tenth", collect, tenth=True)
             for number in range(1, arguments.rounds + 1):
-                _say(f"round {number} of {arguments.rounds}")
-                _round(services, results, root / f"round-{number}")
-    show(results)
+                for results in measured:
+                    _say(f"{results.service}, round {number} of {arguments.rounds}")
+                    _round(services, results, root / f"{results.service}-{number}")
+    for results in measured:
+        show(results)
+    show_start_ups(start_ups)
+    show_stages({each: stages(each) for each in arguments.services})
     return 0
 
 
 def _round(services: Services, results: Results, folder: Path) -> None:
-    """The product, the floor, and the product again with what it has already forwarded."""
-    results.product.append(_collected(services, results.rows, folder, new=results.rows))
+    """The product, twice, the floors, and the product in a new process with what it has already forwarded."""
+    new, again = _run(services, results, folder, collect, times=2)
+    results.product.append(new)
+    results.reread.append(again)
     results.state_bytes = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-    results.floor.append(_forwarded(services, results.rows, folder))
-    results.reread.append(_collected(services, results.rows, folder, new=0))
+    results.floor += _run(services, results, folder, forward)
+    results.quick_floor += _run(services, results, folder, forward_quickly)
+    results.restarted += _run(services, results, folder, collect, new=False)
 
 
-def _collected(services: Services, rows: int, folder: Path, new: int) -> Run:
-    """A run of the product over the last `rows` rows, of which it is to forward `new`."""
+def _run(  # what differs from run to run
+    services: Services,
+    results: Results,
+    folder: Path,
+    work: Callable[[Job], list[Usage]],
+    times: int = 1,
+    new: bool = True,
+    tenth: bool = False,
+) -> list[Run]:
+    """What `work` used for the last rows, each of the `times`; all rows arrive, if they are `new`."""
+    rows = results.rows // 10 if tenth else results.rows
     before = services.counts()
-    usage = in_new_process(collect, Job(services.site, start_of(rows), END, folder))
-    return Run(usage, services.counts() - before).checked(new)
-
-
-def _forwarded(services: Services, rows: int, folder: Path) -> Run:
-    """A run of the floor."""
-    before = services.counts()
-    usage = in_new_process(forward, Job(services.site, start_of(rows), END, folder))
-    return Run(usage, services.counts() - before).checked(rows)
+    job = Job(results.service, services.site, start_of(rows), END, folder, times)
+    usages = in_new_process(work, job)
+    counts = services.counts() - before
+    each = replace(counts, pages=counts.pages // times, page_bytes=counts.page_bytes // times)
+    return [Run(usage, each).checked(rows if new else 0) for usage in usages]
 
 
 def _arguments() -> argparse.Namespace:
@@ -67,10 +84,11 @@ def _arguments() -> argparse.Namespace:
     add = parser.add_argument
     add("--rows", type=int, default=1_000_000, help="rows to collect (default: %(default)s)")
     add("--rounds", type=int, default=2, help="runs of each kind (default: %(default)s)")
+    add("--services", nargs="+", choices=SERVICES, default=SERVICES, help="(default: both)")
     arguments = parser.parse_args()
-    most = ROWS_PER_SECOND * 86_400 * _OLDEST_DAYS
-    if not 10 * PAGE_ROWS <= arguments.rows <= most:
-        parser.error(f"--rows must be from {10 * PAGE_ROWS} to {most}")
+    least, most = 10 * max(PAGE_ROWS.values()), ROWS_PER_SECOND * 86_400 * _OLDEST_DAYS
+    if not least <= arguments.rows <= most:
+        parser.error(f"--rows must be from {least} to {most}")
     if arguments.rounds < 1:
         parser.error("--rounds must be 1 or more")
     return arguments

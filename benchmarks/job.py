@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-PAGE_ROWS = 2000
+SERVICES = ("reporting", "graph")
+PAGE_ROWS = {"reporting": 2000, "graph": 5000}
 BATCH_EVENTS = 1000
 """The default of the triggers' `chunk_size`."""
 LATEST_MAIL_AGE_MINUTES = 1
@@ -19,6 +20,7 @@ class Site:
 
     login_url: str
     reporting_url: str
+    graph_url: str
     intake_url: str
     ca_file: Path
     tenant_id: str
@@ -35,9 +37,12 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """The mail received in [start, end) is to be collected; `folder` holds the state."""
+    """The mail received in [start, end) is to be collected from `service`, one of `SERVICES`, so many times over;
+    `folder` holds the state."""
 
+    service: str
     site: Site
     start: datetime
     end: datetime
     folder: Path
+    times: int = 1

@@ -9,9 +9,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from sandbox.clock import MINUTE_MS, from_ms, to_ms
+from sandbox.graph.options import GraphOptions
+from sandbox.graph.render import graph_row
 from sandbox.mailflow import MailFlow, MailFlowOptions
 from sandbox.reporting.options import ReportingOptions
-from sandbox.reporting.render import Page, render
+from sandbox.reporting.render import Page, dumps, render
 from sandbox.rows import Row
 
 ROWS_PER_SECOND = 12  # a million a day
@@ -46,12 +48,14 @@ def numbers(start: datetime, end: datetime) -> range:
 
 
 class Mail:
-    """Renders rows in verbose JSON, fast enough to be done between two requests."""
+    """Renders rows as a service writes them, fast enough to be done between two requests."""
 
-    def __init__(self) -> None:
+    def __init__(self, service: str) -> None:
+        self._is_graph = service == "graph"
         flow = MailFlow(MailFlowOptions(messages_per_minute=_PATTERNS))
         rows = flow.minute(to_ms(END) // MINUTE_MS)
-        self._patterns = [_pattern(row) for row in rows[:_PATTERNS]]
+        pattern = _graph_pattern if self._is_graph else _pattern
+        self._patterns = [pattern(row) for row in rows[:_PATTERNS]]
 
     def render(self, chosen: range, first_index: int, start: datetime, end: datetime) -> bytes:
         """The rows of these numbers, separated by commas, as answered for the window."""
@@ -62,12 +66,17 @@ class Mail:
             % {
                 **window,
                 b"index": b"%d" % index,
-                b"received": b"%d" % (number * 1000 // ROWS_PER_SECOND),
+                b"received": self._time(number * 1000 // ROWS_PER_SECOND),
                 b"trace_id": _guid(number, _ID_FACTORS[0]),
                 b"message_id": _guid(number, _ID_FACTORS[1]),
             }
             for index, number in enumerate(chosen, first_index)
         )
+
+    def _time(self, received: int) -> bytes:
+        if not self._is_graph:
+            return b"%d" % received
+        return from_ms(received).isoformat(timespec="milliseconds").replace("+00:00", "Z").encode()
 
 
 def _number_from(milliseconds: int) -> int:
@@ -77,12 +86,26 @@ def _number_from(milliseconds: int) -> int:
 
 def _pattern(row: Row) -> bytes:
     """The row as the sandbox renders it, as a format of bytes with the names of `_MARKS`."""
+    page = Page([_marked(row)], _INDEX, from_ms(_START), from_ms(_END), next_link=None)
+    body = render(page, "verbose", ReportingOptions()).body
+    return _format(body.removeprefix(b'{"d":{"results":[').removesuffix(b"]}}"))
+
+
+def _graph_pattern(row: Row) -> bytes:
+    """The same as Graph has it."""
+    content = {**_marked(row), "Received": 0}
+    shown = graph_row(content, GraphOptions(), all_members=True)
+    return _format(dumps({**shown, "receivedDateTime": "RECEIVED"}))
+
+
+def _marked(row: Row) -> dict[str, object]:
     message_id = row.content["MessageId"] and "<MESSAGE-ID@contoso.example>"
     marked = {"MessageId": message_id, "Received": "RECEIVED", "MessageTraceId": "TRACE-ID"}
-    content = {**row.shown_at(row.statuses[-1][0]), **marked}
-    page = Page([content], _INDEX, from_ms(_START), from_ms(_END), next_link=None)
-    body = render(page, "verbose", ReportingOptions()).body
-    pattern = body.removeprefix(b'{"d":{"results":[').removesuffix(b"]}}").replace(b"%", b"%%")
+    return {**row.shown_at(row.statuses[-1][0]), **marked}
+
+
+def _format(text: bytes) -> bytes:
+    pattern = text.replace(b"%", b"%%")
     for mark, field in _MARKS.items():
         pattern = pattern.replace(mark, field)
     return pattern

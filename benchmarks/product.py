@@ -13,10 +13,14 @@ from threading import Event
 from benchmarks.job import BATCH_EVENTS, LATEST_MAIL_AGE_MINUTES, Job
 from benchmarks.measure import Usage, measured
 from office365_message_trace.clock import SystemClock
-from office365_message_trace.collect.coverage import Policy
+from office365_message_trace.collect.checkpoint_store import StateStore
+from office365_message_trace.collect.collector import Collector
+from office365_message_trace.collect.coverage import Coverage, Policy
+from office365_message_trace.collect.ledger import Ledger
 from office365_message_trace.errors import Stopped
 from office365_message_trace.microsoft.auth import EntraAuth
 from office365_message_trace.microsoft.endpoints import Endpoints
+from office365_message_trace.microsoft.graph import GraphClient
 from office365_message_trace.microsoft.reporting import ReportingClient
 from office365_message_trace.monitoring.metrics import Metrics
 from office365_message_trace.sekoia.intake import BatchPusher
@@ -27,7 +31,6 @@ from office365_message_trace.transport.client import RequestsHttp
 from office365_message_trace.transport.retry import Transport
 from office365_message_trace.transport.session import TimeoutSession
 from office365_message_trace.triggers import spare_the_garbage_collector
-from office365_message_trace.wiring import run_collector
 
 POLICY = Policy(
     delay=timedelta(minutes=LATEST_MAIL_AGE_MINUTES),
@@ -51,19 +54,22 @@ class OnceThrough(SystemClock):
         raise Stopped
 
 
-def collect(job: Job) -> Usage:
-    """Collect the job's mail; what `job.folder` records as accepted is not sent again."""
+def collect(job: Job) -> list[Usage]:
+    """Collect the job's mail so many times; what `job.folder` records as accepted is not sent again."""
     os.environ.update(job.site.environment)
+    made: list[Collector] = []
 
     def work() -> None:
-        spare_the_garbage_collector()
+        if not made:
+            spare_the_garbage_collector()
+            made.append(_collector(job))
         with suppress(Stopped):
-            _collect(job)
+            made[0].run(Coverage.starting(job.start))
 
-    return measured(work)
+    return [measured(work) for _ in range(job.times)]
 
 
-def _collect(job: Job) -> None:
+def _collector(job: Job) -> Collector:
     site = job.site
     clock = OnceThrough(job.end + POLICY.delay)
     auth = EntraAuth(
@@ -71,12 +77,18 @@ def _collect(job: Job) -> None:
         site.tenant_id,
         site.client_id,
         site.client_secret,
-        Endpoints().reporting_scope,
+        Endpoints().graph_scope if job.service == "graph" else Endpoints().reporting_scope,
     )
     microsoft = Transport(RequestsHttp(TimeoutSession(), auth), "Microsoft", clock, _say, auth)
     sekoia = Transport(RequestsHttp(TimeoutSession()), "Sekoia.io", clock, _say)
-    run_collector(
-        ReportingClient(site.reporting_url, microsoft, clock, _say),
+    storage = RetryingStorage(storage_at(job.folder), clock, _say)
+    source = (
+        GraphClient(site.graph_url, microsoft, clock, _say)
+        if job.service == "graph"
+        else ReportingClient(site.reporting_url, microsoft, clock, _say)
+    )
+    return Collector(
+        source,
         BatchPusher(
             site.intake_url,
             site.intake_key,
@@ -84,15 +96,15 @@ def _collect(job: Job) -> None:
             sekoia,
             clock,
             _say,
-            INTAKE_FORMATS["reporting"],
+            INTAKE_FORMATS["graph" if job.service == "graph" else "reporting"],
         ),
-        RetryingStorage(storage_at(job.folder), clock, _say),
-        lambda: inf,
+        Ledger(storage),
+        StateStore(storage, _say),
         POLICY,
-        job.start,
         clock,
         _say,
         Metrics(site.intake_key, POLICY, clock),
+        lambda: inf,
     )
 
 

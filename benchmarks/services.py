@@ -11,7 +11,7 @@ from pathlib import Path
 from ssl import SSLContext
 
 from benchmarks.job import Site
-from benchmarks.pages import PageService
+from benchmarks.pages import GraphPages, ReportingPages
 from sandbox.clock import wall_clock
 from sandbox.entra import App, Entra
 from sandbox.faults import FaultPlan
@@ -64,13 +64,14 @@ def running(folder: Path) -> Iterator[Services]:
     """The services, for as long as the context lasts; their certificates go to `folder`."""
     microsoft, sekoia = folder / "microsoft.pem", folder / "sekoia.pem"
     with _process(_serve_microsoft, microsoft) as first, _process(_serve_sekoia, sekoia) as second:
-        login_url, reporting_url = first.recv()
+        login_url, reporting_url, graph_url = first.recv()
         (intake_url,) = second.recv()
         both = folder / "both.pem"
         both.write_text(microsoft.read_text() + sekoia.read_text())
         site = Site(
             login_url=login_url,
             reporting_url=reporting_url,
+            graph_url=graph_url,
             intake_url=intake_url,
             ca_file=both,
             tenant_id=IDENTITY.tenant_id,
@@ -100,10 +101,15 @@ def _serve_microsoft(ca_file: Path, connection: Connection) -> None:
     context = make_context(ca_file)
     app = App(IDENTITY.client_id, {IDENTITY.client_secret: None})
     entra = Entra(IDENTITY.tenant_id, [app], wall_clock)
-    reporting = PageService()
-    servers = [_started(entra, context), _started(reporting, context)]
-    entra.base_url, reporting.base_url = (server.url for server in servers)
-    _tell(connection, servers, lambda: Counts(reporting.pages, reporting.page_bytes))
+    reporting, graph = ReportingPages(), GraphPages()
+    servers = [_started(each, context) for each in (entra, reporting, graph)]
+    entra.base_url, reporting.base_url, graph.base_url = (server.url for server in servers)
+
+    def counts() -> Counts:
+        pages = reporting.pages + graph.pages
+        return Counts(pages, reporting.page_bytes + graph.page_bytes)
+
+    _tell(connection, servers, counts)
 
 
 def _serve_sekoia(ca_file: Path, connection: Connection) -> None:

@@ -22,6 +22,8 @@ MOST_VALUES = 200_000  # in a text, about; 5000 usual rows have 60,000
 
 _DEEPEST = 254  # levels that orjson writes
 _LENIENT_SHARE = 0.5  # of these limits
+_SURELY_LIGHT = int(MOST_VALUES * _LENIENT_SHARE)  # bytes: a value takes one at least
+_SURELY_FEW = 2 * 1024 * 1024  # bytes: elements take two at least, and 64 in memory
 _BESIDE_VALUES = bytes(set(range(256)) - set(b",[{"))  # all but what stands before a value
 
 
@@ -36,7 +38,7 @@ def decode(body: bytes) -> Any:
     null, as NaN and Infinity are. Of two members of one name the last counts. Raises `Oversized` for what
     would take too much memory.
     """
-    share = weight(body)
+    share = weight(body) if len(body) > _SURELY_LIGHT else 0.0
     if share > 1:
         raise Oversized("too long, or too many values")
     body = body.removeprefix(BOM_UTF8)
@@ -56,6 +58,11 @@ def decode(body: bytes) -> Any:
     return value
 
 
+def can_be_cut(body: bytes) -> bool:
+    """Tell that a ``body`` may be cut into its elements, each left undecoded: not too long and not too many."""
+    return len(body) <= _SURELY_FEW or (len(body) <= LONGEST and body.count(b",") < MOST_VALUES)
+
+
 def weight(body: bytes) -> float:
     """The share of ``body`` in the largest text that is decoded."""
     values = len(body.translate(None, _BESIDE_VALUES))
@@ -68,6 +75,11 @@ def encode(fields: Fields) -> str:
         return orjson.dumps(fields).decode()
     except TypeError:
         return _dumps(fields)
+
+
+def on_one_line(text: bytes) -> str:
+    """The same JSON text without line breaks, which stand between its values only."""
+    return encode(decode(text)) if b"\n" in text or b"\r" in text else text.decode()
 
 
 def canonical(value: Fields | Sequence[Any]) -> bytes:

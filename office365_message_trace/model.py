@@ -1,10 +1,10 @@
 """The values that pass through the collector, all frozen. Time is aware UTC, to the millisecond."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 UNDATED = 0
@@ -81,29 +81,70 @@ class Window:
         return f"{self.start:%Y-%m-%d %H:%M:%S} to {self.end:%Y-%m-%d %H:%M:%S} UTC"
 
 
+class RowSource(Protocol):
+    """What rows were read from; a row is known by its ``place`` there."""
+
+    def text(self, place: int) -> str:
+        """The row as it is forwarded: as it came, as far as possible, in one line of JSON."""
+
+    def fields(self, place: int) -> Fields:
+        """The members of the row."""
+
+    def content(self, place: int) -> bytes:
+        """What it says: all but repetitions of the query, annotations and empty fields."""
+
+    def lasting(self, place: int) -> bytes:
+        """The same but for what changes while the message is under way."""
+
+
 class Row(NamedTuple):
-    """What the API returned for one message and one recipient.
+    """What the API returned for one message and one recipient, read no further than it must be.
 
     ``received`` is in milliseconds since 1970; ``trace_id`` and ``recipient`` are empty where the row
-    tells none. ``content`` holds what it says: all of it but repetitions of the query, annotations and
-    empty fields. ``fields`` is the row as it was sent. ``name`` identifies a row that tells no trace id or
-    no recipient.
+    tells none. ``form`` is a hash of what it says, with a secret of this process: rows of equal form are equal, and
+    those of others may be, which ``content`` tells.
     """
 
     received: int
     trace_id: str
     recipient: str
-    content: bytes
-    fields: Fields
-    name: bytes = b""
+    form: int
+    source: RowSource
+    place: int = 0
+
+    @property
+    def text(self) -> str:
+        """The row as it is forwarded: as it came, as far as possible, in one line of JSON."""
+        return self.source.text(self.place)
+
+    @property
+    def fields(self) -> Fields:
+        """The members of the row."""
+        return self.source.fields(self.place)
+
+    @property
+    def content(self) -> bytes:
+        """What the row says: all but repetitions of the query, annotations and empty fields."""
+        return self.source.content(self.place)
+
+    @property
+    def identity(self) -> Hashable:
+        """Tells the row from others whatever it says now; rows of equal content have equal ones.
+
+        Without a trace id or a recipient a row may be one of several of a message, so all that does not
+        change identifies it.
+        """
+        if self.trace_id and self.recipient:
+            return self.received, self.trace_id, self.recipient.lower()
+        return self.source.lasting(self.place)
 
     @property
     def key(self) -> bytes:
-        """Identifies the row whatever it says now; rows of equal content have equal keys."""
-        if self.name:
-            return self.name
-        key = f"{self.received} {self.trace_id} {self.recipient.lower()}"
-        return key.encode("utf-8", "surrogatepass")
+        """The identity as it is recorded."""
+        if self.trace_id and self.recipient:
+            key = f"{self.received} {self.trace_id} {self.recipient.lower()}"
+            return key.encode("utf-8", "surrogatepass")
+        return self.source.lasting(self.place)
 
 
 class Event(NamedTuple):

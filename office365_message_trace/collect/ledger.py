@@ -26,8 +26,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
-from itertools import chain, compress, islice
-from operator import itemgetter, ne
+from itertools import chain, islice
+from operator import itemgetter
 
 from office365_message_trace.collect.monitor import Monitor
 from office365_message_trace.model import MILLISECOND, Row, Window, instant, milliseconds
@@ -54,6 +54,9 @@ _MARK = re.compile(r"since-([0-9]{1,14})")
 _fingerprint = struct.Struct(2 * _WORD).pack  # of a key and a content
 _FOLDER = "ledger"
 _KEY = re.compile(r"[0-9a-f]{32}")
+_FORMS_BYTES = 16 * 1024 * 1024  # of known forms: a million rows
+_SHELF_BYTES = 400  # what a minute of them takes beside them
+_MINUTE = timedelta(minutes=1) // MILLISECOND
 _BUCKET_MILLISECONDS = BUCKET_SPAN // MILLISECOND
 _CONTENT = itemgetter(1)  # of a record
 _FIRST_BUCKET = 1
@@ -95,48 +98,83 @@ class Ledger:
             if number <= _LAST_BUCKET:
                 self._parts[number] = max(self._parts.get(number, 0), part + 1)
         self._loaded: dict[int, _Bucket] = {}  # the one used last comes last
+        self._forms = _Forms()
+        self._sent: dict[bytes, tuple[int, int]] = {}
+        """Forms and keys by fingerprint, of the rows that the last page had unseen."""
 
     @property
     def buckets(self) -> list[Window]:
         """The receive times of which something is recorded, oldest first, but for absurd ones."""
         return [_span(number) for number in sorted(self._parts) if number > _FIRST_BUCKET]
 
-    def unseen(self, rows: Iterable[Row]) -> Unseen:
-        """Those ``rows``, a page, whose content is not the one that was accepted last, each once.
+    def unseen(self, page: Iterable[Row]) -> Unseen:
+        """Those rows of a ``page`` whose content is not the one that was accepted last, each once.
 
         Rows of one key that differ on the same page are different rows: as many of the latest records
-        of the key are compared.
+        of the key are compared. A row whose form is known is not compared, unless another form of its key is on
+        the page.
         """
-        by_bucket: defaultdict[int, list[Row]] = defaultdict(list)
-        for row in rows:
-            by_bucket[_number(row.received)].append(row)
+        rows = list(page)
         unseen = Unseen()
+        self._sent = {}
+        known = self._forms.known(rows)
+        by_bucket: defaultdict[int, list[Row]] = defaultdict(list)
+        for row in [row for row in rows if row.form not in known] if known else rows:
+            by_bucket[_number(row.received)].append(row)
         for number, listed in by_bucket.items():
             bucket = self._bucket(number)
-            shown = dict(zip(self._hashes(row.content for row in listed), listed, strict=True))
-            contents = list(shown)
+            shown = self._by_content(listed)
             keys = self._keys(shown, bucket)
-            accepted = bucket.records_of(set(keys))
-            refusals = _times(number)
-            owed: set[int] = set()
-            if any(map(refusals.__contains__, map(_CONTENT, accepted))):
-                owed = {key for key, content in dict(accepted).items() if content in refusals}
-                accepted = [record for record in accepted if record[1] not in refusals]
-            latest = dict(accepted)
-            for key, content, row in _news(keys, contents, shown.values(), latest, accepted):
-                fingerprint = _fingerprint(key, content)
-                unseen[fingerprint] = row
-                owed.discard(key)
-                if key in latest:
-                    unseen.changed.add(fingerprint)
-            if owed:
-                unseen.reverted += [
-                    (row.received, _fingerprint(key, content))
-                    for key, content, row in zip(keys, contents, shown.values(), strict=True)
-                    if key in owed
-                ]
+            akin = known.intersection(self._forms.forget(keys, shown.values()))
+            if akin:
+                shown |= self._by_content([row for row in rows if row.form in akin])
+                keys = self._keys(shown, bucket)
+            self._compare(number, keys, shown, unseen)
         self._spare_memory()
         return unseen
+
+    def _compare(
+        self, number: int, keys: list[int], shown: Mapping[int, Row], unseen: Unseen
+    ) -> None:
+        """Add to ``unseen`` those rows ``shown``, by their contents and with these ``keys``, that the bucket of this
+        ``number`` does not have as the latest ones; the forms of the others are known from now on.
+        """
+        numbers = Counter(keys)
+        accepted = self._bucket(number).records_of(numbers.keys())
+        refusals = _times(number)
+        owed: set[int] = set()
+        if any(map(refusals.__contains__, map(_CONTENT, accepted))):
+            owed = {key for key, content in dict(accepted).items() if content in refusals}
+            accepted = [record for record in accepted if record[1] not in refusals]
+        latest = dict(accepted)
+        several = len(numbers) < len(keys)
+        if not accepted and not several:
+            fingerprints = list(map(_fingerprint, keys, shown))
+            unseen.update(zip(fingerprints, shown.values(), strict=True))
+            forms = [row.form for row in shown.values()]
+            self._sent.update(zip(fingerprints, zip(forms, keys, strict=True), strict=True))
+            return
+        current = _latest_of_several(numbers, accepted) if several else latest.items()
+        still: list[tuple[int, int, Row]] = []
+        for key, (content, row) in zip(keys, shown.items(), strict=True):
+            if (key, content) in current:
+                still.append((key, content, row))
+                continue
+            fingerprint = _fingerprint(key, content)
+            unseen[fingerprint] = row
+            owed.discard(key)
+            if key in latest:
+                unseen.changed.add(fingerprint)
+            if not several or numbers[key] == 1:
+                self._sent[fingerprint] = row.form, key
+        for key, content, row in still:
+            if key in owed:
+                unseen.reverted.append((row.received, _fingerprint(key, content)))
+            elif not several or numbers[key] == 1:
+                self._forms.add(row.received, row.form, key)
+
+    def _by_content(self, rows: Sequence[Row]) -> dict[int, Row]:
+        return dict(zip(self._hashes(row.content for row in rows), rows, strict=True))
 
     def _keys(self, shown: Mapping[int, Row], bucket: "_Bucket") -> list[int]:
         """The hashed keys of rows by their contents; those that are recorded need no hashing."""
@@ -160,6 +198,7 @@ class Ledger:
         After `StorageFailed` it may be called again with the same.
         """
         by_bucket: defaultdict[int, list[bytes]] = defaultdict(list)
+        accepted = list(accepted)
         for received, fingerprint in accepted:
             by_bucket[_number(received)].append(fingerprint)
         for number, fingerprints in by_bucket.items():
@@ -168,6 +207,10 @@ class Ledger:
                 self._storage.extend(self._name(number, part), known, added)
                 bucket.put(part, known + added)
                 self._parts[number] = part + 1
+        for received, fingerprint in accepted:
+            if sent := self._sent.pop(fingerprint, None):
+                self._forms.add(received, *sent)
+        self._forms.spare_memory()
 
     def record_refused(self, refused: Iterable[tuple[int, bytes]]) -> None:
         """Record that the intake refused events of these receive times and fingerprints; durable when it
@@ -253,6 +296,7 @@ class Ledger:
         return _Bucket(parts)
 
     def _spare_memory(self) -> None:
+        self._forms.spare_memory()
         excess = sum(bucket.size for bucket in self._loaded.values()) - _LOADED_BYTES
         for number in list(self._loaded)[:-1]:
             if excess <= 0:
@@ -319,6 +363,68 @@ class _Bucket:
         self._parts[number:] = [part]
 
 
+class _Forms:
+    """The forms of rows that are on record as they are, with the keys of the rows; in memory only.
+
+    A page of rows in known forms needs no content, no key and no bucket. One form of a key is known at most, and none
+    once the key is compared again: a row that goes to another content and back is new each time.
+    """
+
+    def __init__(self) -> None:
+        self._shelves: dict[int, tuple[array[int], array[int]]] = {}  # by minute of receive time
+        self._size = 0
+
+    def known(self, rows: Sequence[Row]) -> set[int]:
+        """The forms of ``rows`` that are known."""
+        if not rows or not self._shelves:
+            return set()
+        received = [row.received for row in rows]
+        minutes = range(min(received) // _MINUTE, max(received) // _MINUTE + 1)
+        shelves = map(self._shelves.__getitem__, filter(minutes.__contains__, self._shelves))
+        shown = {row.form for row in rows}
+        return shown.intersection(chain.from_iterable(forms for forms, _ in shelves))
+
+    def add(self, received: int, form: int, key: int) -> None:
+        """Know the ``form`` of a row of this ``key``, of which none is known."""
+        minute = received // _MINUTE
+        shelf = self._shelves.get(minute)
+        if shelf is None:
+            shelf = self._shelves[minute] = array("q"), array(_WORD)
+            self._size += _SHELF_BYTES
+        shelf[0].append(form)
+        shelf[1].append(key)
+        self._size += FINGERPRINT_BYTES
+
+    def forget(self, keys: Iterable[int], rows: Iterable[Row]) -> list[int]:
+        """Know the forms of the ``keys`` of these ``rows`` no longer; returns those that were known."""
+        if not self._shelves:
+            return []
+        by_minute: defaultdict[int, set[int]] = defaultdict(set)
+        for key, row in zip(keys, rows, strict=True):
+            by_minute[row.received // _MINUTE].add(key)
+        forgotten: list[int] = []
+        for minute in self._shelves.keys() & by_minute.keys():
+            forms, known = self._shelves[minute]
+            if by_minute[minute].isdisjoint(known):
+                continue
+            self._drop(minute)
+            for form, key in zip(forms, known, strict=True):
+                if key in by_minute[minute]:
+                    forgotten.append(form)
+                else:
+                    self.add(minute * _MINUTE, form, key)
+        return forgotten
+
+    def spare_memory(self) -> None:
+        """Keep `_FORMS_BYTES` at most: what was received first is read again the most rarely."""
+        while self._size > _FORMS_BYTES:
+            self._drop(min(self._shelves))
+
+    def _drop(self, minute: int) -> None:
+        forms, _ = self._shelves.pop(minute)
+        self._size -= _SHELF_BYTES + FINGERPRINT_BYTES * len(forms)
+
+
 def stored_volume(storage: SizedStorage) -> tuple[int, int]:
     """How many rows the ledger in ``storage`` holds, in how many buckets; no record of it is read."""
     buckets: set[str] = set()
@@ -329,25 +435,6 @@ def stored_volume(storage: SizedStorage) -> tuple[int, int]:
                 buckets.add(match[1])
                 rows += size // FINGERPRINT_BYTES
     return len(buckets), rows
-
-
-def _news(
-    keys: Sequence[int],
-    contents: Sequence[int],
-    rows: Iterable[Row],
-    latest: Mapping[int, int],
-    accepted: Iterable[tuple[int, int]],
-) -> Iterable[tuple[int, int, Row]]:
-    """Those of the ``rows`` of a page that are not the ``latest`` of their keys, with key and content.
-
-    ``accepted`` are the records of the keys, oldest first.
-    """
-    numbers = Counter(keys)
-    page = zip(keys, contents, rows, strict=True)
-    if len(numbers) == len(keys):
-        return compress(page, map(ne, map(latest.get, keys), contents))
-    current = _latest_of_several(numbers, accepted)
-    return (each for each in page if each[:2] not in current)
 
 
 def _latest_of_several(

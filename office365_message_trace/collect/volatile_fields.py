@@ -33,6 +33,16 @@ class _Judged:
     names: list[str]
 
 
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """A row as it was shown last, and the fields that are its content."""
+
+    trace_id: str
+    key: bytes
+    form: int
+    said: Fields
+
+
 class Flicker:
     """Compares pages with what was forwarded before, and logs once if most of that changed.
 
@@ -45,7 +55,7 @@ class Flicker:
         self._log = log
         self._said = said
         self._pages: deque[_Judged] = deque()
-        self._samples: dict[int, tuple[bytes, Fields]] = {}
+        self._samples: dict[int, _Sample] = {}
         self._nameless = 0
         self._noticed = False
 
@@ -83,23 +93,24 @@ class Flicker:
 
     def _differences(self, row: Row) -> Iterator[str]:
         """The names of the fields that are not as they were, if the row is a sample."""
-        key, before = self._samples.get(row.received // _PERIOD, (b"", {}))
-        if key == row.key:
+        sample = self._samples.get(row.received // _PERIOD)
+        if sample and sample.key == row.key:
             after = self._said(row)
-            for name in before.keys() | after.keys():
+            for name in sample.said.keys() | after.keys():
                 # as they are in the content: 1 and 1.0 differ there
-                values = {codec.canonical({name: each.get(name)}) for each in (before, after)}
+                values = {codec.canonical({name: each.get(name)}) for each in (sample.said, after)}
                 if len(values) > 1 and _is_word(name):
                     yield name
 
     def _keep_samples(self, rows: Sequence[Row]) -> None:
-        """Keep the row of each period whose key is the first, which is the same at each reading."""
-        for row in rows:
-            if not row.received % _SAMPLED:
-                period = row.received // _PERIOD
-                sample = self._samples.get(period)
-                if sample is None or row.key <= sample[0]:
-                    self._samples[period] = row.key, self._said(row)
+        """Keep the row of each period whose trace id and key are the first, which is the same at each reading."""
+        for row in [row for row in rows if not row.received % _SAMPLED]:
+            period = row.received // _PERIOD
+            sample = self._samples.get(period)
+            if sample and (row.form == sample.form or row.trace_id > sample.trace_id):
+                continue
+            if sample is None or (row.trace_id, row.key) <= (sample.trace_id, sample.key):
+                self._samples[period] = _Sample(row.trace_id, row.key, row.form, self._said(row))
         while len(self._samples) > _MOST_SAMPLES:
             del self._samples[min(self._samples)]
 

@@ -119,7 +119,9 @@ class GraphClient(ODataClient):
             self._size = PageSize(rows, min(self._size.largest, rows))
 
     def render(self, row: Row) -> str:
-        return codec.encode(as_reporting_row(row) if self._reporting_format else row.fields)
+        return (
+            codec.encode(as_reporting_row(row)) if self._reporting_format else super().render(row)
+        )
 
     def refusal(self, failure: Failure) -> MessageTraceError | None:
         if failure.status in (401, 403) and FIRST_PARTY_APP in failure.text.lower():

@@ -12,7 +12,6 @@ from functools import cached_property
 from typing import Any, ClassVar
 from urllib.parse import urljoin
 
-from office365_message_trace import codec
 from office365_message_trace.clock import Clock
 from office365_message_trace.codec import Oversized
 from office365_message_trace.errors import (
@@ -206,7 +205,7 @@ class ODataClient(ABC):
 
     def render(self, row: Row) -> str:
         """The event of ``row``: exactly the row, one JSON line."""
-        return codec.encode(row.fields)
+        return row.text
 
     def said(self, row: Row) -> Fields:
         """The fields of ``row`` that are its content."""

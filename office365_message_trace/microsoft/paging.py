@@ -110,7 +110,7 @@ def _contents(rows: Sequence[Row]) -> set[int]:
 
 def _keys(rows: Sequence[Row]) -> set[int]:
     """The same of their keys."""
-    return {hash(row.key) for row in rows}
+    return {hash(row.identity) for row in rows}
 
 
 @dataclass(slots=True)
@@ -180,7 +180,7 @@ class _Links:
         self.rows = rows
         """Of the last page that held any."""
         self.seen: set[int] = set()
-        """Contents of rows; a page that is alone is not looked at."""
+        """Keys of rows; a page that is alone is not looked at."""
         self.moved = False
         """Whether a row was on two pages."""
         self._window = window
@@ -202,13 +202,13 @@ class _Links:
         rows = without_strays(rows, self._window)
         self._empty = 0 if rows else self._empty + 1
         alone = not link and not self._followed
-        contents = set() if alone else _contents(rows)
-        new = alone or not contents <= self.seen
+        keys = set() if alone else _keys(rows)
+        new = alone or not keys <= self.seen
         if rows and not new and self.ended:
             self.oddity = _BACK
             return (), None
-        self.moved = self.moved or not contents.isdisjoint(self.seen)
-        self.seen |= contents
+        self.moved = self.moved or not keys.isdisjoint(self.seen)
+        self.seen |= keys
         if rows:
             if self._followed and not self.rows:
                 self._size.behind_empty = True
@@ -217,7 +217,7 @@ class _Links:
             self._repeating = 0 if new else self._repeating + 1
         if link is None:
             return rows, None
-        back = link in self._followed or self._came_before(contents)
+        back = link in self._followed or self._came_before(keys)
         if not rows and (back or self._empty >= MOST_EMPTY):
             self.oddity = _NOWHERE
             return rows, None
@@ -229,12 +229,12 @@ class _Links:
         self._followed.add(link)
         return rows, link
 
-    def _came_before(self, contents: set[int]) -> bool:
+    def _came_before(self, keys: set[int]) -> bool:
         """Whether the same page came before, by a link that may be written in another way."""
-        if not contents:
+        if not keys:
             return False
         known = len(self._pages)
-        self._pages.add(hash(frozenset(contents)))
+        self._pages.add(hash(frozenset(keys)))
         return len(self._pages) == known
 
 
@@ -289,7 +289,7 @@ class ByLinks(_LinkedWalk):
         self._most = most or MOST_PAGES
         self._pages = self._rows = 0
         self._moved = False
-        self._known: set[int] = set()  # contents, of the readings before
+        self._known: set[int] = set()  # keys, of the readings before
 
     def _after(self, rows: Sequence[Row], link: str | None) -> Ask | None:
         self._pages += 1

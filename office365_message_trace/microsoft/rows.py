@@ -1,22 +1,39 @@
 """Turns the bytes of an answer into rows, for both services: pure.
 
+A usual row has the documented members, and no others but those that repeat the query and usual annotations. A page of such rows is cut into
+their texts, and each is read into a struct and let go: what remains are the head and a hash of what it says. Most
+rows are known by that. Those that are new are forwarded as they came. A page with any other row is decoded, and its
+rows are written again.
+
 A row that is odd is forwarded with its neighbours. What is not a whole page is an error: a page that
 carries an error, or an element that is no row, may lack rows, so none of it counts.
 """
 
 import re
+import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from codecs import BOM_UTF8
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import chain
+from functools import partial
+from itertools import chain, count, repeat
 from operator import itemgetter
 from typing import Any, ClassVar
+
+import msgspec
 
 from office365_message_trace import codec
 from office365_message_trace.codec import Oversized
 from office365_message_trace.errors import Unavailable
-from office365_message_trace.model import UNDATED, Fields, Row, milliseconds
+from office365_message_trace.model import (
+    EPOCH,
+    MILLISECOND,
+    UNDATED,
+    Fields,
+    Row,
+    milliseconds,
+)
 
 MOST_ROWS = 10_000
 """On a page: twice as many as Graph is asked for, five times as many as the other service documents."""
@@ -26,10 +43,23 @@ _NO_ERROR: tuple[Any, ...] = (False, "", [])
 _ERRORS = ("error", "errors")
 _THIRD_ERROR_SHAPE = {"errorcode", "message"}  # of the Reporting Web Service
 _ANNOTATION = "odata."  # in names such as ``@odata.etag`` and ``status@odata.type``
+_ANNOTATIONS = ("@odata.type", "@odata.id", "@odata.etag")  # that usual rows may have, too
 _END_OF_TIME = milliseconds(datetime(9999, 1, 1, tzinfo=UTC))
 _DATES = ("Received", "StartDate", "EndDate")
 _USUAL_DATE = re.compile(r"/Date\((-?[0-9]{1,15})\)/")
 _VERBOSE_DATE = re.compile(r"/Date\((-?[0-9]{1,15})([+-][0-9]{4})?\)/")
+_SECRET = secrets.randbits(64)
+"""Hashed before each row, so that the forms of rows are this process's own, whatever seeds Python's hashes."""
+
+_Simple = str | int | float | bool | None
+_new_row = partial(tuple.__new__, Row)  # quicker than a named tuple's own
+_as_tuple = msgspec.structs.astuple
+
+
+_ROWS = list[msgspec.Raw]
+_INNER = dict[str, _ROWS | dict[str, msgspec.Raw] | _Simple]
+_PAGE = dict[str, _ROWS | _INNER | _Simple]
+"""Any members, one level deep or two, and lists of what may be rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +82,22 @@ class ParsedPage:
     undated: int
 
 
+def _texts(values: Sequence[str | None]) -> Iterable[str]:
+    return [value or "" for value in values] if None in values else values  # type: ignore[return-value]
+
+
+def _link(listing: Listing) -> str | None:
+    following: str | None = listing.following
+    return following if following and following.strip() else None
+
+
 class RowFormat(ABC):
     """The way in which a service writes pages and rows."""
 
-    trace_id: ClassVar[str]  # the field that holds it
+    received: ClassVar[str]  # the field that holds it
+    trace_id: ClassVar[str]
     recipient: ClassVar[str]
+    number: ClassVar[str]  # the documented field that is a whole number; the others are text
     echo: ClassVar[tuple[str, ...]] = ()  # fields that repeat the query
     documented: ClassVar[tuple[str, ...]]
     """The other fields, whose values make up the content in this order: another one makes all rows new."""
@@ -65,35 +106,100 @@ class RowFormat(ABC):
     def __init__(self) -> None:
         self._documented_values = itemgetter(*self.documented)
         self._usual = frozenset((*self.documented, *self.echo))
+        head = (self.received, self.trace_id, self.recipient)
+        self._head = itemgetter(*map(self.documented.index, head))
+        members = (*self.documented, *self.echo, *_ANNOTATIONS)
+        usual_row: Any = msgspec.defstruct(
+            "UsualRow",
+            [(f"_{n}", *self._member(name)) for n, name in enumerate(members)],
+            forbid_unknown_fields=True,
+            gc=False,
+        )
+        self._read = msgspec.json.Decoder(usual_row).decode
+        self._cut = msgspec.json.Decoder(_PAGE).decode
+
+    def _member(self, name: str) -> tuple[Any, Any]:
+        """The type and the declaration of a member of usual rows; those that are no content may be missing."""
+        if name not in self.documented:
+            return msgspec.Raw, msgspec.field(name=name, default=msgspec.Raw())
+        return int | None if name == self.number else str | None, msgspec.field(name=name)
 
     def page(self, body: bytes) -> ParsedPage:
         """The page in the ``body`` of an answer.
 
         Raises `Unavailable` if it is no whole one, and `Oversized` if it is too large to be taken in.
         """
+        body = body.removeprefix(BOM_UTF8)
+        return self._usual_page(body) or self._decoded_page(body)
+
+    def _usual_page(self, body: bytes) -> ParsedPage | None:
+        """The same, if all rows are usual ones.
+
+        Each is read and let go before the next, which is quicker than to read all at once: what is of use has room in
+        the processor's caches.
+        """
+        if not codec.can_be_cut(body):
+            return None
         try:
-            decoded = codec.decode(body)
+            listing = self._listed(self._cut(body))
+            values = map(_as_tuple, map(self._read, listing.rows))
+            said = len(self.documented)
+            told = [(*self._head(each), hash((_SECRET, *each[:said]))) for each in values]
+        except (ValueError, RecursionError):  # of msgspec as well: it has to be decoded to tell
+            return None
+        if not told:
+            return ParsedPage([], _link(listing), 0)
+        written, trace_ids, recipients, forms = zip(*told, strict=True)
+        received = [] if None in written else self.usual_times(written)
+        if not received or not 0 < min(received) <= max(received) < _END_OF_TIME:
+            return None
+        source = repeat(UsualPage(self, listing.rows, b"\n" in body or b"\r" in body))
+        members = zip(
+            received, _texts(trace_ids), _texts(recipients), forms, source, count(), strict=False
+        )
+        return ParsedPage(list(map(_new_row, members)), _link(listing), 0)
+
+    def values(self, text: bytes | msgspec.Raw) -> tuple[Any, ...]:
+        """The values of the documented fields of a usual row."""
+        return _as_tuple(self._read(text))[: len(self.documented)]
+
+    def _decoded_page(self, body: bytes) -> ParsedPage:
+        try:
+            listing = self._listed(codec.decode(body))
         except Oversized:
             raise
         except ValueError as error:
             raise Unavailable("an answer that is not JSON", "status 200") from error
-        if _carries_error(decoded):
+        if not set(map(type, listing.rows)) <= {dict}:
+            raise Unavailable("a page of what are no rows", "status 200")
+        rows = [self.row(*self.dated(fields)) for fields in listing.rows]
+        undated = [row for row in rows if row.received == UNDATED]
+        if undated:
+            if not all(self._is_named(row.fields) for row in undated):
+                raise Unavailable("a page of what are no rows", "status 200")
+            rows = [row for row in rows if row.received != UNDATED] + undated
+        return ParsedPage(rows, _link(listing), len(undated))
+
+    def _listed(self, body: Any) -> Listing:
+        """The page in a decoded ``body``, however its rows are; raises as `page` does."""
+        if _carries_error(body):
             raise Unavailable("an answer that carries an error", "status 200")
-        listing = self.listing(decoded)
+        listing = self.listing(body)
         if listing is None:
             raise Unavailable("an answer that is no page of rows", "status 200")
         if len(listing.rows) > MOST_ROWS:
             raise Oversized("too many rows")
-        following = listing.following or None
-        if following is not None and not isinstance(following, str):
+        if listing.following and not isinstance(listing.following, str):
             raise Unavailable("a next link that is no text", "status 200")
-        dated, undated = self._rows(listing.rows)
-        link = following if following and following.strip() else None
-        return ParsedPage(dated + undated, link, len(undated))
+        return listing
 
     @abstractmethod
     def listing(self, body: Any) -> Listing | None:
         """The page in a decoded ``body``, or None if it is none."""
+
+    @abstractmethod
+    def usual_times(self, written: Sequence[str]) -> list[int]:
+        """The receive times, in milliseconds since 1970; none if not all are ``written`` in the usual form."""
 
     @abstractmethod
     def dated(self, fields: Fields) -> tuple[int, Fields]:
@@ -103,20 +209,13 @@ class RowFormat(ABC):
         """
 
     def row(self, received: int, fields: Fields) -> Row:
-        """The row of ``fields``.
-
-        Its content is all but what repeats the query, annotations, and empty fields: null, an empty text
-        and an absent field are equal. Without a trace id or a recipient it may be one of several of a
-        message, so all that does not change identifies it.
-        """
+        """The row of ``fields``, which is decoded."""
         trace_id, recipient = fields.get(self.trace_id), fields.get(self.recipient)
         trace_id = trace_id if isinstance(trace_id, str) else ""
         recipient = recipient if isinstance(recipient, str) else ""
-        content = self._content(fields)
-        if trace_id and recipient:
-            return Row(received, trace_id, recipient, content, fields)
-        lasting = {name: value for name, value in fields.items() if name not in self.changing}
-        return Row(received, trace_id, recipient, content, fields, self._content(lasting))
+        content = self.content(fields)
+        form = hash((_SECRET, content))
+        return Row(received, trace_id, recipient, form, DecodedRow(self, fields, content))
 
     def said(self, fields: Fields) -> Fields:
         """Those of ``fields`` that are content."""
@@ -126,43 +225,90 @@ class RowFormat(ABC):
             if value not in _EMPTY and name not in self.echo and _ANNOTATION not in name
         }
 
-    def _content(self, fields: Fields) -> bytes:
-        """The values of the documented fields, then names and values of the others."""
+    def content(self, fields: Fields) -> bytes:
+        """The content of ``fields``: all but what repeats the query, annotations, and empty fields. Null, an empty
+        text and an absent field are equal. The values of the documented fields, then names and values of the others.
+        """
         values: Sequence[Any]
         try:
             values = self._documented_values(fields)
         except KeyError:
             values = [fields.get(name) for name in self.documented]
-        if "" in values:
-            values = [None if value == "" else value for value in values]
+        others: list[str] = []
         if not self._usual.issuperset(fields):
             said = self.said(fields)
             others = sorted(said.keys() - self._usual)
-            values = [*values, *chain.from_iterable((name, said[name]) for name in others)]
-        return codec.canonical(values)
+            return self.content_of(
+                values, *chain.from_iterable((name, said[name]) for name in others)
+            )
+        return self.content_of(values)
 
-    def _rows(self, elements: list[Any]) -> tuple[list[Row], list[Row]]:
-        """The rows with and without a usable receive time; raises `Unavailable` if one is no row."""
-        if not set(map(type, elements)) <= {dict}:
-            raise Unavailable("a page of what are no rows", "status 200")
-        rows = [self.row(*self.dated(fields)) for fields in elements]
-        undated = [row for row in rows if row.received == UNDATED]
-        if not undated:
-            return rows, []
-        if not all(self._is_named(row.fields) for row in undated):
-            raise Unavailable("a page of what are no rows", "status 200")
-        return [row for row in rows if row.received != UNDATED], undated
+    def content_of(self, values: Sequence[Any], *others: Any) -> bytes:
+        """The content of the ``values`` of the documented fields, and ``others``."""
+        if "" in values:
+            values = [None if value == "" else value for value in values]
+        return codec.canonical((*values, *others) if others else values)
+
+    def lasting(self, fields: Fields) -> bytes:
+        """The content of ``fields`` but for those that say what became of the message."""
+        return self.content({n: value for n, value in fields.items() if n not in self.changing})
 
     def _is_named(self, fields: Fields) -> bool:
         """Tell a row without a receive time from something else."""
         return any(fields.get(name) not in _EMPTY for name in (self.trace_id, self.recipient))
 
 
+@dataclass(frozen=True, slots=True)
+class UsualPage:
+    """The ``texts`` of usual rows, which are parts of the answer as it came; ``broken`` if that has line breaks."""
+
+    form: RowFormat
+    texts: list[msgspec.Raw]
+    broken: bool
+
+    def text(self, place: int) -> str:
+        text = self.texts[place]
+        return codec.on_one_line(bytes(text)) if self.broken else str(text, "utf-8")
+
+    def fields(self, place: int) -> Fields:
+        fields: Fields = codec.decode(bytes(self.texts[place]))
+        return fields
+
+    def content(self, place: int) -> bytes:
+        return self.form.content_of(self.form.values(self.texts[place]))
+
+    def lasting(self, place: int) -> bytes:
+        return self.form.lasting(self.fields(place))
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedRow:
+    """A row of any other page."""
+
+    form: RowFormat
+    members: Fields
+    said: bytes
+
+    def text(self, place: int) -> str:
+        return codec.encode(self.members)
+
+    def fields(self, place: int) -> Fields:
+        return self.members
+
+    def content(self, place: int) -> bytes:
+        return self.said
+
+    def lasting(self, place: int) -> bytes:
+        return self.form.lasting(self.members)
+
+
 class GraphRows(RowFormat):
     """Microsoft Graph's: ``value`` and ``@odata.nextLink``, times as text."""
 
+    received = "receivedDateTime"
     trace_id = "id"
     recipient = "recipientAddress"
+    number = "size"
     documented = (
         "id",
         "senderAddress",
@@ -181,6 +327,13 @@ class GraphRows(RowFormat):
         rows = body.get("value") if isinstance(body, dict) else None
         return Listing(rows, body.get("@odata.nextLink")) if isinstance(rows, list) else None
 
+    def usual_times(self, written: Sequence[str]) -> list[int]:
+        try:
+            instants = list(map(datetime.fromisoformat, written))
+            return [(each - EPOCH) // MILLISECOND for each in instants]
+        except (ValueError, TypeError):  # no date, or one without a zone
+            return []
+
     def dated(self, fields: Fields) -> tuple[int, Fields]:
         return _usable(_text_time(fields.get("receivedDateTime"))), fields
 
@@ -188,8 +341,10 @@ class GraphRows(RowFormat):
 class ReportingRows(RowFormat):
     """The Reporting Web Service's, in its three forms."""
 
+    received = "Received"
     trace_id = "MessageTraceId"
     recipient = "RecipientAddress"
+    number = "Size"
     documented = (
         "Organization",
         "MessageId",
@@ -216,6 +371,10 @@ class ReportingRows(RowFormat):
             return None
         links = (outer.get(key) for key in ("__next", "odata.nextLink", "@odata.nextLink"))
         return Listing(rows, next(filter(None, links), None))
+
+    def usual_times(self, written: Sequence[str]) -> list[int]:
+        dates = list(map(_USUAL_DATE.fullmatch, written))
+        return [] if None in dates else [int(date[1]) for date in dates if date]
 
     def dated(self, fields: Fields) -> tuple[int, Fields]:
         """All dates get the form ``/Date(1658751973240)/``, the only one that the platform reads.
@@ -265,4 +424,4 @@ def _text_time(value: Any) -> int | None:
         instant = datetime.fromisoformat(value)
     except (ValueError, TypeError):
         return None
-    return milliseconds(instant if instant.tzinfo else instant.replace(tzinfo=UTC))
+    return ((instant if instant.tzinfo else instant.replace(tzinfo=UTC)) - EPOCH) // MILLISECOND

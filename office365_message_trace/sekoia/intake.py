@@ -1,6 +1,5 @@
 """Delivery to a Sekoia.io intake: an event is delivered when the intake has given it an id."""
 
-import gzip
 from collections.abc import Iterable, Iterator
 
 import orjson
@@ -8,6 +7,7 @@ import orjson
 from office365_message_trace.clock import Clock
 from office365_message_trace.errors import Refused
 from office365_message_trace.model import Delivery, Event, Log
+from office365_message_trace.packing import packed
 from office365_message_trace.sekoia.division import settle
 from office365_message_trace.sekoia.intake_verdict import ALL_REFUSED, Verdict, verdict
 from office365_message_trace.sekoia.rejected_events import RejectedEvents
@@ -23,7 +23,6 @@ _REFUSALS = 32  # requests in a batch of which nothing was accepted, before givi
 _CAREFUL = (
     100  # events in a batch, at most, after one of which some got no id, it is not known which
 )
-_GZIP_LEVEL = 1  # rows repeat themselves: higher levels cost more CPU than the bytes are worth
 
 SOME_REFUSED = (
     "The Sekoia.io intake accepts most events, but not all. A running trigger sends the others again "
@@ -129,7 +128,7 @@ class BatchPusher:
         headers = {"Content-Type": "application/json"}
         if self._compressed:
             headers["Content-Encoding"] = "gzip"
-            body = gzip.compress(body, _GZIP_LEVEL, mtime=0)
+            body = packed(body)
         request = Request("POST", self._url, headers, body)
         began = self._clock.monotonic()
         judged = self._transport.call(request, lambda answer: self._judge(answer, len(batch)))
@@ -152,7 +151,7 @@ def batches(events: Iterable[Event], most: int) -> Iterator[list[Event]]:
     size = 0
     for event in events:
         length = _wire_length(event.text)
-        alone = _is_oversized(event)
+        alone = length > EVENT_BYTES and _is_oversized(event)  # which takes more time to tell
         if batch and (alone or len(batch) >= most or size + length > BATCH_BYTES):
             yield batch
             batch, size = [], 0

@@ -5,7 +5,6 @@ Proxies and certificate authorities come from the environment as with any progra
 
 import os
 import socket
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -19,7 +18,7 @@ from typing import Any
 import requests
 from requests.adapters import HTTPAdapter
 
-from office365_message_trace import codec
+from office365_message_trace import codec, packing
 from office365_message_trace.errors import Unavailable, Unreachable
 from office365_message_trace.files import is_file, is_folder
 from office365_message_trace.transport import diagnosis
@@ -235,7 +234,7 @@ def _read(response: requests.Response, longest: int) -> tuple[bytes, bool]:
     """The body, ``longest`` bytes at most, and whether there was more, packed or unpacked.
 
     Unpacked here, because urllib3 goes on for as long as nothing comes out, and takes what is torn
-    for whole. Raises KeyError for another encoding than gzip, and what zlib raises.
+    for whole. Raises KeyError for another encoding than gzip, and what `packing` raises.
     """
     unpack = _UNPACKERS[response.headers.get("Content-Encoding", "").strip().lower()]()
     body, packed = BytesIO(), 0
@@ -264,14 +263,14 @@ class _Gzip(_Plain):
     """A body that is packed with gzip, in one member or several."""
 
     def __init__(self) -> None:
-        self._member = zlib.decompressobj(_GZIP)
+        self._member = packing.unpacker()
         self._begun = False
 
     def parts(self, piece: bytes) -> Iterable[bytes]:
         self._begun = True
         while piece:
             if self._member.eof:
-                self._member = zlib.decompressobj(_GZIP)
+                self._member = packing.unpacker()
             yield self._member.decompress(piece, _PIECE)
             piece = self._member.unconsumed_tail or self._member.unused_data
 
@@ -282,7 +281,6 @@ class _Gzip(_Plain):
         return rest
 
 
-_GZIP = 16 + zlib.MAX_WBITS
 _UNPACKERS = {"": _Plain, "identity": _Plain, "gzip": _Gzip, "x-gzip": _Gzip}
 
 

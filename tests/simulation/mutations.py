@@ -26,7 +26,7 @@ from office365_message_trace.microsoft.graph import FIRST_PARTY_APP, GraphClient
 from office365_message_trace.microsoft.odata import ODataClient
 from office365_message_trace.microsoft.paging import ByLinks, Order, RowOrder
 from office365_message_trace.microsoft.request_budget import RequestBudget
-from office365_message_trace.microsoft.rows import GraphRows, RowFormat
+from office365_message_trace.microsoft.rows import GRAPH_ROWS, DecodedRow, RowFormat, UsualPage
 from office365_message_trace.model import Delivery, Event, Fields, Page, Pause, Row, Window
 from office365_message_trace.sekoia import intake_verdict
 from office365_message_trace.sekoia.intake import BatchPusher
@@ -152,24 +152,25 @@ def next_link_followed_anywhere(patch: pytest.MonkeyPatch) -> None:
 
 def trace_id_alone_as_key(patch: pytest.MonkeyPatch) -> None:
     """All recipients of a message, and all of its statuses, count as one row."""
-    original = RowFormat.row
 
-    def row(self: RowFormat, received: int, fields: dict[str, object]) -> Row:
-        read = original(self, received, fields)
-        return read._replace(recipient="", content=read.trace_id.encode())
+    def name(self: Row) -> bytes:
+        return f"{self.received} {self.trace_id}".encode()
 
-    patch.setattr(RowFormat, "row", row)
+    patch.setattr(Row, "key", property(name))
+    patch.setattr(Row, "content", property(name))
 
 
 def status_left_out_of_the_key(patch: pytest.MonkeyPatch) -> None:
     """A row of Graph that changed its status counts as known."""
-    original = GraphRows.row
+    original = Row.content.fget  # type: ignore[attr-defined]
 
-    def row(self: GraphRows, received: int, fields: dict[str, object]) -> Row:
-        read = original(self, received, fields)
-        return read._replace(content=read.key)
+    def content(self: Row) -> bytes:
+        of_graph = (
+            isinstance(self.source, UsualPage | DecodedRow) and self.source.form is GRAPH_ROWS
+        )
+        return self.key if of_graph else original(self)
 
-    patch.setattr(GraphRows, "row", row)
+    patch.setattr(Row, "content", property(content))
 
 
 def missing_principal_taken_for_a_fault(patch: pytest.MonkeyPatch) -> None:
@@ -342,7 +343,8 @@ def volatile_fields_count(patch: pytest.MonkeyPatch) -> None:
         said = {name: value for name, value in fields.items() if name not in self.echo}
         return rows.codec.canonical(said)
 
-    patch.setattr(RowFormat, "_content", content)
+    patch.setattr(RowFormat, "content", content)
+    patch.setattr(RowFormat, "_usual_page", lambda self, body: None)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -405,3 +406,108 @@ def test_the_last_content_that_was_sent_is_the_one_that_was_shown_last(
     for number, life in enumerate(lives):
         expected = [state for state, _ in groupby(life)]
         assert sent[str(number)] == expected
+
+
+# Forms
+
+
+class Untold:
+    """The source of rows of which nothing more may be read."""
+
+    def text(self, place: int) -> Any:
+        raise AssertionError("read although it is known")
+
+    fields = content = lasting = text
+
+
+def test_of_rows_in_known_forms_nothing_is_read_nor_any_bucket(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = Ledger(FolderStorage(tmp_path))
+    rows = [row(SOON + n * 60_000, **NAMED, Size=n) for n in range(50)]
+    accept(ledger, rows)
+    monkeypatch.setattr(module, "_LOADED_BYTES", 0)
+    ledger.unseen([row(SOON - 10 * BUCKET)])  # has the others leave the memory
+    monkeypatch.setattr(FolderStorage, "read", Untold.text)
+    assert not ledger.unseen([each._replace(source=Untold()) for each in rows])
+
+
+def test_equal_rows_in_another_form_repeat_nothing_and_are_known_from_then_on(
+    tmp_path: Path,
+) -> None:
+    rows = [row(SOON + n, **NAMED, Size=n) for n in range(5)]
+    accept(Ledger(FolderStorage(tmp_path)), rows)
+    ledger = Ledger(FolderStorage(tmp_path))
+    for form in (1, 2):
+        shown = [each._replace(form=10 * form + n) for n, each in enumerate(rows)]
+        assert accept(ledger, shown) == []
+        assert accept(ledger, [each._replace(source=Untold()) for each in shown]) == []
+
+
+def test_a_row_that_goes_to_another_content_and_back_is_new_each_time(tmp_path: Path) -> None:
+    ledger = Ledger(FolderStorage(tmp_path))
+    contents = [row(SOON, **NAMED, Status=status) for status in "ABABBACCA"]
+    sent = [each for content in contents for each in accept(ledger, [content])]
+    assert sent == [contents[n] for n in (0, 1, 2, 3, 5, 6, 8)]
+
+
+def test_rows_of_one_key_on_a_page_are_compared_together_in_whatever_form(tmp_path: Path) -> None:
+    one, other = (row(SOON, **NAMED, Size=size) for size in (1, 2))
+    accept(Ledger(FolderStorage(tmp_path)), [one, other])
+    ledger = Ledger(FolderStorage(tmp_path))
+    assert accept(ledger, [other]) == []
+    assert accept(ledger, [one, other]) == []
+    assert accept(ledger, [one]) == [one], "alone it says that the other has changed"
+
+
+_FEW_ROWS = st.lists(
+    st.builds(
+        lambda received, trace_id, size, form: row(
+            SOON + received, MessageTraceId=trace_id, RecipientAddress="r@x.example", Size=size
+        )._replace(form=1000 * received + 100 * ord(trace_id or " ") + 10 * size + form),
+        st.sampled_from([0, 1, 70_000, 2 * BUCKET]),
+        st.sampled_from(["a", "b", ""]),
+        st.integers(0, 2),
+        st.integers(0, 1),
+    ),
+    max_size=6,
+)
+_TAKEN = st.sampled_from(["accepted", "refused", "lost"])
+
+
+@given(st.lists(st.tuples(_FEW_ROWS, _TAKEN), max_size=8))
+def test_what_is_remembered_of_forms_makes_no_difference(
+    tmp_path_factory: object, pages: list[tuple[list[Row], str]]
+) -> None:
+    root = tmp_path_factory.mktemp("ledger")  # type: ignore[attr-defined]
+    lasting = Ledger(FolderStorage(root / "one"))
+    Ledger(FolderStorage(root / "other")).mark(NOON)
+    for rows, taken in pages:
+        reopened = Ledger(FolderStorage(root / "other"))
+        found = []
+        for ledger in (lasting, reopened):
+            unseen = ledger.unseen(rows)
+            changed = {id(unseen[each]) for each in unseen.changed}
+            told = [(id(each), id(each) in changed) for each in unseen.values()]
+            found.append((sorted(told), sorted(time for time, _ in unseen.reverted)))
+            ledger.record(unseen.reverted)
+            fingerprints = [(each.received, name) for name, each in unseen.items()]
+            if taken == "accepted":
+                ledger.record(fingerprints)
+            elif taken == "refused":
+                ledger.record_refused(fingerprints)
+        assert found[0] == found[1]
+
+
+def test_the_memory_of_forms_is_bounded_and_keeps_the_youngest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_FORMS_BYTES", 10 * module._SHELF_BYTES)
+    ledger = Ledger(FolderStorage(tmp_path))
+    rows = [row(SOON + n * 60_000, **NAMED) for n in range(50)]
+    for each in rows:
+        accept(ledger, [each])
+    young = [each._replace(source=Untold()) for each in rows[-5:]]
+    assert accept(ledger, young) == []
+    assert ledger._forms._size <= 10 * module._SHELF_BYTES
+    assert sum(len(forms) for forms, _ in ledger._forms._shelves.values()) < 10

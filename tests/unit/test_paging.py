@@ -26,6 +26,7 @@ from office365_message_trace.microsoft.paging import (
     RowOrder,
     Walk,
 )
+from office365_message_trace.microsoft.rows import GRAPH_ROWS
 from office365_message_trace.model import MILLISECOND, Row, Window, instant, milliseconds
 from tests.support import NOON, row
 
@@ -45,9 +46,8 @@ class Trace:
     @property
     def row(self) -> Row:
         received = START + self.ticks // TICKS
-        content = f"{self.number} {self.recipient}".encode()
-        fields = {"recipientAddress": self.recipient}
-        return Row(received, str(self.number), self.recipient, content, fields)
+        fields = {"id": str(self.number), "recipientAddress": self.recipient}
+        return GRAPH_ROWS.row(received, fields)
 
 
 @dataclass(frozen=True)
