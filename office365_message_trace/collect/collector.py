@@ -23,6 +23,7 @@ from office365_message_trace.collect.coverage import (
     Kind,
     Policy,
     Read,
+    minus,
 )
 from office365_message_trace.collect.failed_windows import FailedWindows, Trial, divided_around
 from office365_message_trace.collect.gaps import GapProbe
@@ -168,9 +169,33 @@ class _Reading:
         self.incomplete: dict[Gap, str] = {}
         self.not_before = 0.0
         self.covered: Window | None = None
+        self._parts: list[tuple[Window, int]] = (
+            []
+        )  # of what is covered, one a page, and not taken yet
+        self._assigned = 0  # rows that are in parts
         self.rows = self.fresh = self.largest = 0
         self.refused: list[Event] = []
         self.messages = counter
+
+    def cover(self, covered: Window | None) -> None:
+        """Take in what the pages cover by now."""
+        before, self.covered = self.covered, covered
+        if covered is None:
+            self._parts.clear()
+            return
+        for part in minus([covered], [before] if before else []):
+            self._parts.append((part, self.rows - self._assigned))
+            self._assigned = self.rows
+
+    def take_parts(self, rest: Window | None = None) -> list[tuple[Window, int]]:
+        """The parts of what is covered that were not taken before, each with its rows; with what else of
+        ``rest`` was read."""
+        parts, self._parts = self._parts, []
+        if rest:
+            for part in minus([rest], [self.covered] if self.covered else []):
+                parts.append((part, self.rows - self._assigned))
+                self._assigned = self.rows
+        return parts
 
     @property
     def commits_pages(self) -> bool:
@@ -556,7 +581,7 @@ class Collector:
         """Commit what the pages of an unfinished window cover; whether that is anything."""
         if reading.covered is None or reading.read.final:
             return False
-        self._commit_read(replace(reading.read, window=reading.covered), reading.rows)
+        self._commit_read(reading.read, reading.take_parts())
         return True
 
     def _deliver(self, page: Page, reading: _Reading) -> None:
@@ -589,7 +614,7 @@ class Collector:
         if reading.message is None:
             reading.rows += len(page.rows)
             reading.largest = max(reading.largest, len(page.rows))
-            reading.covered = page.covered
+            reading.cover(page.covered)
             reading.messages.add(page.rows)
             self._note_shown(page.rows, reading.read.window)
             if len(page.rows) > self._page:
@@ -620,7 +645,8 @@ class Collector:
             return
         if read.final and self._repeated(reading):
             return
-        self._commit_read(read, rows, self._given_up(reading) if read.final else ())
+        gaps = self._given_up(reading) if read.final else ()
+        self._commit_read(read, reading.take_parts(read.window), gaps)
         for hidden in self._coverage.hidden if read.final else ():
             self._declare(hidden, "it shows no rows from before that")
 
@@ -696,13 +722,17 @@ class Collector:
         if received is not None:
             self._coverage = self._coverage.showing(instant(received))
 
-    def _commit_read(self, read: Read, rows: int, gaps: Iterable[Gap] = ()) -> None:
-        """Commit that all of ``read`` was delivered, which brought so many ``rows``, but for ``gaps``, which
-        are declared by that."""
+    def _commit_read(
+        self, read: Read, parts: Iterable[tuple[Window, int]], gaps: Iterable[Gap] = ()
+    ) -> None:
+        """Commit that ``parts`` of ``read`` were delivered, each with so many rows, but for ``gaps``, which are
+        declared by that."""
         at = min(read.at, self._clock.now())  # the time may have been corrected meanwhile
-        final = read.final and read.window.end <= at - self._policy.final_age
-        read = replace(read, at=at, final=final)
-        coverage = self._coverage.completed(read, rows, self._policy.frequency)
+        coverage = self._coverage
+        for window, rows in sorted(parts):
+            final = read.final and window.end <= at - self._policy.final_age
+            part = replace(read, window=window, at=at, final=final)
+            coverage = coverage.completed(part, rows, self._policy.frequency)
         self._commit(reduce(Coverage.with_gap, gaps, coverage))
 
     def _set_aside(self, reading: _Reading, problem: MessageTraceError) -> None:

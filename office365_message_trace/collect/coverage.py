@@ -26,6 +26,8 @@ _MORE_THAN_A_PAUSE = timedelta(minutes=5)
 _HIDDEN = timedelta(days=3)  # without a row at the beginning; longer than a weekend
 _STRAYS = timedelta(seconds=2)  # around a window, from which services may return rows
 _CLOCK_TOLERANCE = timedelta(minutes=1)
+_BURST = 4  # times as many rows in the same time
+_FEW = 20  # rows that are no burst
 _GRAIN = 64  # spans join where that falsifies when they were read by less than one in so many of their age
 
 
@@ -360,6 +362,8 @@ def _coarse(spans: Iterable[Span], now: datetime, frequency: timedelta) -> Itera
 
 
 def _alike(one: Span, other: Span, now: datetime, frequency: timedelta) -> bool:
+    if _is_burst_beside(one, other) or _is_burst_beside(other, one):
+        return False
     if one.read_at == other.read_at:
         return True
     if one.read_at is None or other.read_at is None:
@@ -367,6 +371,13 @@ def _alike(one: Span, other: Span, now: datetime, frequency: timedelta) -> bool:
     age = max(now - other.window.end, timedelta(seconds=1))
     grain = frequency * 2.0 ** floor(log2(age / frequency / _GRAIN))
     return (one.read_at - EPOCH) // grain == (other.read_at - EPOCH) // grain
+
+
+def _is_burst_beside(one: Span, other: Span) -> bool:
+    """Whether ``one`` holds so many more rows that windows over both would be planned wrongly."""
+    expected = other.rows * (one.window.span / other.window.span)
+    expected_of_other = one.rows * (other.window.span / one.window.span)
+    return one.rows > _BURST * expected + _FEW and expected_of_other > _BURST * other.rows + _FEW
 
 
 def overlap(one: Window, other: Window) -> bool:

@@ -15,14 +15,14 @@ from urllib.parse import unquote
 
 import pytest
 
-from office365_message_trace.collect.coverage import Cause, Kind, Policy
+from office365_message_trace.collect.coverage import Cause, Kind, Policy, overlap
 from office365_message_trace.microsoft.auth import EntraAuth
 from office365_message_trace.microsoft.graph import GraphClient
 from office365_message_trace.microsoft.odata import ODataClient
 from office365_message_trace.microsoft.paced_http import microsoft_http
 from office365_message_trace.microsoft.request_budget import RequestBudget
 from office365_message_trace.microsoft.rows import GraphRows, Listing
-from office365_message_trace.model import MILLISECOND, Event
+from office365_message_trace.model import MILLISECOND, Event, Window
 from office365_message_trace.storage.base import Storage
 from office365_message_trace.transport.retry import Transport
 from sandbox import Answer, MailFlowOptions, Report, Rule, Sandbox, make_row
@@ -521,3 +521,18 @@ def asks_for(instant: datetime, at_most: timedelta = timedelta.max) -> Callable[
         return start <= instant <= end and end - start <= at_most
 
     return hits
+
+
+def test_the_map_tells_a_burst_from_the_quiet_hours_in_the_same_windows(site: GraphSite) -> None:
+    """So that windows over quiet time are planned wide."""
+    site.policy = replace(site.policy, lookback=6 * HOUR)
+    quiet = [make_row(NOON - 4 * HOUR + n * MINUTE) for n in range(240)]
+    burst = [make_row(NOON - 2 * HOUR + (n + 0.5) * SECOND / 5) for n in range(1500)]
+    site.world.tenant.add(*quiet, *burst)
+    site.collect(until=NOON + 20 * MINUTE, start=NOON - 4 * HOUR)
+    assert len(site.events) == 1740
+    around = Window(NOON - 2 * HOUR - MINUTE, NOON - 115 * MINUTE + MINUTE)
+    quiet_rows = site.saved.rows_since(NOON - 4 * HOUR) - sum(
+        span.part(around).rows for span in site.saved.spans if overlap(span.window, around)
+    )
+    assert 150 < quiet_rows < 400

@@ -405,3 +405,16 @@ def test_a_beginning_is_hidden_once_its_last_read_shows_nothing_up_to_the_first_
     assert coverage.showing(since).hidden == ()
     too_old = Gap(Window(since, first - 2 * DAY), Cause.TOO_OLD)
     assert coverage.with_gap(too_old).hidden == (), "the rest is as short as quiet times are"
+
+
+def test_a_burst_keeps_its_rows_to_itself_and_quiet_time_stays_in_one_span() -> None:
+    """Or windows of the hours around it would be planned as if its rows lay all over them."""
+    at = NOON + 4 * HOUR
+    coverage = Coverage.starting(NOON)
+    for minute in range(4 * 60):
+        window = Window(NOON + minute * MINUTE, NOON + (minute + 1) * MINUTE)
+        rows = 300 if 120 <= minute < 125 else minute % 3
+        coverage = coverage.completed(Read(Kind.REREAD, window, at), rows, MINUTE)
+    before, burst, after = coverage.spans
+    assert burst.window == Window(NOON + 120 * MINUTE, NOON + 125 * MINUTE)
+    assert (before.rows, burst.rows, after.rows) == (120, 1500, 116)
