@@ -159,7 +159,7 @@ def federated(path: str) -> Case:
 DAY = timedelta(days=1)
 CASES = {
     "The configuration cannot be used": Case(settings={"intake_key": ""}),
-    "The configuration has a field that is not known": Case(settings={"tenantid": "x"}),
+    "Unknown configuration field": Case(settings={"tenantid": "x"}),
     "tenant_id is neither a GUID nor a domain name": Case(settings={"tenant_id": "contoso"}),
     "client_secret looks like the ID of a secret": Case(settings={"client_secret": str(uuid4())}),
     "The client secret is wrong.": Case(trouble=entra(7000215)),
@@ -168,7 +168,7 @@ CASES = {
     "client_certificate has expired on": certified(-9 * DAY, 8 * DAY),
     "client_certificate expires on": certified(-DAY, 11 * DAY),
     "client_certificate is not valid before": certified(DAY),
-    "The application's proof of identity is out of its time.": Case(trouble=entra(700024)),
+    "The certificate or token is not valid at this time.": Case(trouble=entra(700024)),
     "The file of federated_token_file cannot be read.": federated("/nowhere/token"),
     "The file of federated_token_file holds no token.": federated(__file__),
     "Entra ID does not trust the token in federated_token_file": Case(trouble=entra(700213)),
