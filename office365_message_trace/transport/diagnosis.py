@@ -48,7 +48,7 @@ class Route:
 
 
 _NAME = (
-    "The name {host} {cause}. If it is spelled right, have the administrator of this machine check its DNS "
+    "The name {host} cannot be resolved ({cause}). If it is spelled right, have the administrator of this machine check its DNS "
     "servers; if the machine has no direct way to the internet, set HTTPS_PROXY."
 )
 _BLOCKED = (
@@ -225,8 +225,8 @@ def _of_host(causes: list[BaseException], route: Route) -> str | None:
 
 def _unresolved(error: gaierror) -> str:
     if error.errno == EAI_AGAIN:
-        return "cannot be looked up, because no DNS server answers"
-    return "is not known (DNS)"
+        return "no DNS server answers"
+    return "it is unknown to DNS"
 
 
 def _connecting(causes: list[BaseException]) -> bool:
@@ -237,7 +237,7 @@ def _cause(causes: list[BaseException]) -> str:
     """The innermost cause in a few words that stay the same."""
     for each in reversed(causes):
         if isinstance(each, gaierror):
-            return f"its name {_unresolved(each)}"
+            return f"its name cannot be resolved: {_unresolved(each)}"
         if isinstance(each, ssl.SSLCertVerificationError):
             return printable(each.verify_message)
         if isinstance(each, ssl.SSLError) and each.reason:

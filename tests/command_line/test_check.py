@@ -184,7 +184,7 @@ def test_a_proxy_that_is_no_address_is_one_sentence(desk: Desk) -> None:
     [
         (
             {"MESSAGE_TRACE_LOGIN_URL": "https://no.such.name.invalid"},
-            "network to Entra ID: The name no.such.name.invalid is not known (DNS).",
+            "network to Entra ID: The name no.such.name.invalid cannot be resolved (it is unknown to DNS).",
         ),
         (
             {"MESSAGE_TRACE_REPORTING_URL": "https://127.0.0.1:9"},
