@@ -63,7 +63,7 @@ class Unavailable(MessageTraceError):
         self.retry_after = retry_after
         self.lasting = lasting
 
-    def meant(self) -> MessageTraceError:
+    def as_lasting(self) -> MessageTraceError:
         """The error to report now that it has lasted. Drops ``lasting``, so that neither error holds
         the other."""
         lasting, self.lasting = self.lasting, None

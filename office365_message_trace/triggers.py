@@ -72,11 +72,11 @@ _CANNOT_START = (
 )
 _NOT_GIVEN = (
     "The trigger cannot start, because it is not given {}: each is a file of that name in /symphony, or "
-    "an environment variable of that name in capitals. Have whoever runs the image add what is missing."
+    "an environment variable of that name in capitals. Have the person who runs the image add the missing ones."
 )
 _NO_PORT = (
-    "Port {} of {} cannot be used ({}), so nothing answers there; mail is collected all the same. Have "
-    "whoever runs the image enter another port from 1 to 65535, or end the program that listens there."
+    "Port {} of {} cannot be used ({}), so nothing answers there; mail is collected anyway. Have the "
+    "person who runs the image enter another port from 1 to 65535, or end the program that listens there."
 )
 
 limit_reports()
@@ -335,7 +335,7 @@ class MessageTraceTrigger(Trigger):
         try:
             return MonitoringServer(int(port), handler)
         except (ValueError, OverflowError):
-            reason = "it is no port"
+            reason = "it is not a port number"
         except OSError as error:
             reason = error.strerror or type(error).__name__
         self.log(_NO_PORT.format(port, name, reason), "error")

@@ -170,10 +170,9 @@ def peek_command(
     json: Json = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV, for a spreadsheet.")] = False,
 ) -> None:
-    """Show what Microsoft has for a window of receive time, and what the trigger has forwarded of it.
+    """Show what Microsoft has for a window of receive time, and which rows the trigger has forwarded.
 
-    Sends nothing to the intake. The rows hold addresses and subjects; they are shown here and kept
-    nowhere.
+    Sends nothing to the intake. The rows hold addresses and subjects; they are printed, but not stored.
 
     Example: [bold]peek --trigger oauth --from '2h ago'[/]
 

@@ -492,23 +492,23 @@ class Collector:
         reached_back = read.kind is Kind.LIVE and read.window.start < self._coverage.live
         match problem:
             case AnswerTruncated(window=Window() as window):
-                self._kept(reading)
+                self._keep_covered(reading)
                 self._declare(Gap(window, Cause.INCOMPLETE), str(problem))
             case WindowTooLarge(cut=datetime() as cut) if read.window.is_divisible:
                 for part in divided_around(read.window, cut):
                     trial = replace(read, window=part)
                     self._failed.postpone(trial, self._clock.monotonic())
             case WindowTooLarge() if read.window.is_divisible:
-                if not self._kept(reading):
+                if not self._keep_covered(reading):
                     self._narrow(reading)
             case HistoryExceeded():
                 self._shorten_history(read, problem)
             case _ if reached_back:  # perhaps the reason: fresh mail is read alone at once
-                self._kept(reading)
+                self._keep_covered(reading)
             case Rejected() if read.kind is Kind.LIVE:
                 self._hold(reading, problem, by_intake=False)
             case _:
-                kept = self._kept(reading)
+                kept = self._keep_covered(reading)
                 if read.kind is not Kind.LIVE:
                     self._outage_probe.failed(self._clock.monotonic())
                     self._set_aside(reading, problem)
@@ -546,7 +546,7 @@ class Collector:
         shift = (self._clock.now() - reading.read.at).total_seconds() - elapsed
         return abs(shift) > _CLOCK_JUMP
 
-    def _kept(self, reading: _Reading) -> bool:
+    def _keep_covered(self, reading: _Reading) -> bool:
         """Commit what the pages of a failed window cover, and learn its width. Returns False if they cover
         nothing."""
         kept = self._commit_covered(reading)
@@ -636,7 +636,7 @@ class Collector:
             confirming = reading.read.kind is Kind.CONFIRM
             self._log(_FOUND_LATE if confirming else _STILL_CHANGING, "warning")
         news = trial.news + bool(reading.fresh)
-        withheld = bool(reading.refused or reading.incomplete or self._owed_besides(reading))
+        withheld = bool(reading.refused or reading.incomplete or self._owed_unseen(reading))
         refusals = trial.refusals + withheld
         unsettled = reading.fresh and news <= _REPEATS, withheld and refusals <= _REPEATS
         if any(unsettled):
@@ -648,20 +648,20 @@ class Collector:
         """Log messages and events that stay missing after the final read; returns the gaps to declare."""
         for gap, why in reading.incomplete.items():
             self._log_missing(gap, why)
-        besides = self._owed_besides(reading)
+        unseen = self._owed_unseen(reading)
         for event in reading.refused:
             name = identifier(event.trace_id) or "none that can be shown"
             self._log(f"{_LEFT_OUT} Its message trace id: {name}", "error")
-        for _ in besides:
+        for _ in unseen:
             self._log(_LEFT_OUT, "error")
-        if events := len(reading.refused) + len(besides):
+        if events := len(reading.refused) + len(unseen):
             self._monitor.discarded(events)
         shown = [event.received for event in reading.refused if event.received != UNDATED]
-        times = map(instant, [*shown, *besides])
+        times = map(instant, [*shown, *unseen])
         refused = [Gap(Window(at, at + MILLISECOND), Cause.REFUSED) for at in times]
         return [*reading.incomplete, *refused]
 
-    def _owed_besides(self, reading: _Reading) -> list[int]:
+    def _owed_unseen(self, reading: _Reading) -> list[int]:
         """Receive times of events that are owed in a window but were not on its pages."""
         owed = Counter(self._ledger.refused(reading.read.window))
         return list((owed - Counter(event.received for event in reading.refused)).elements())
@@ -670,7 +670,7 @@ class Collector:
         """Reopen a declared ``gap`` after some of its time was read, so that all of it is read and
         confirmed."""
         hidden = gap.cause is Cause.HIDDEN and not reading.rows
-        owed = reading.refused or self._owed_besides(reading)
+        owed = reading.refused or self._owed_unseen(reading)
         if hidden or reading.incomplete or (owed and gap.cause is Cause.REFUSED):
             return
         self._commit(self._coverage.with_gap_reopened(gap))
@@ -835,7 +835,7 @@ class Collector:
             self._clock.wait(min(pause, _VOUCHING) if by_intake and not lasting else pause)
             return
         for each in self._past.values():
-            self._kept(each)
+            self._keep_covered(each)
         self._past.clear()
         if reading.gap is not None:
             return

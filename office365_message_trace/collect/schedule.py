@@ -143,7 +143,7 @@ class Schedule:
         ]
 
     @property
-    def _spoilt(self) -> list[Window]:
+    def _before_unreadable(self) -> list[Window]:
         """The last moments before unreadable records: every window that ends there would fail, and be
         divided. Their last read is enough."""
         gaps = (gap.window for gap in self.coverage.gaps if gap.cause is Cause.UNREADABLE)
@@ -163,20 +163,20 @@ class Schedule:
     def _most_urgent(self, kind: Kind, rereads: list[Due], finals: list[Due]) -> Read | None:
         """A window of the most urgent adjoining time that is worth a request."""
         before_backlog = self.timetable.before_backlog if self.coverage.backlog else 0.0
-        again = _adjoining(_without(rereads, [*self.busy, *self._spoilt]))
+        again = _adjoining(_without(rereads, [*self.busy, *self._before_unreadable]))
         groups = [(each, False) for each in again if each.urgency >= before_backlog]
         groups += [(each, True) for each in _adjoining(_without(finals, self.busy))]
-        for whole, final in sorted(groups, key=lambda each: each[0].urgency, reverse=True):
+        for due, final in sorted(groups, key=lambda each: each[0].urgency, reverse=True):
             size = self.sizes.final if final else self.sizes.kind[kind]
             newest_first = self.timetable.newest_first and not final
-            window = self._fitting(whole.window, size, newest_first)
-            if window != whole.window or window.span >= min(size.span, whole.least):
+            window = self._fitting(due.window, size, newest_first)
+            if window != due.window or window.span >= min(size.span, due.least):
                 return Read(kind, window, self.now, final)
         return None
 
-    def _fitting(self, whole: Window, size: Size, newest_first: bool) -> Window:
-        """The end or the beginning of ``whole`` that is no larger than ``size``."""
-        window = _end(whole, size.span) if newest_first else _beginning(whole, size.span)
+    def _fitting(self, available: Window, size: Size, newest_first: bool) -> Window:
+        """The end or the beginning of ``available`` that is no larger than ``size``."""
+        window = (_end if newest_first else _beginning)(available, size.span)
         rows = size.rows
         spans = [s.part(window) for s in self.coverage.spans if overlap(s.window, window)]
         for span in reversed(spans) if newest_first else spans:

@@ -1,4 +1,4 @@
-"""Limits what leaves the process besides events: error reports, and the log lines of libraries."""
+"""Strips error reports, and silences the log lines of libraries."""
 
 import logging
 from collections.abc import Mapping

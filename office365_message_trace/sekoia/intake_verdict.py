@@ -5,7 +5,7 @@ answer                  verdict
 ======================= =====================================================================
 2xx, an id for each     the events at the positions without an id are refused
 2xx, more ids           every event is accepted; no verdict (`Unavailable`) if too many are blank
-2xx, fewer ids          so many events are refused; the answer does not say which
+2xx, fewer ids          the difference is refused; the answer does not say which
 2xx, no id at all       every event is refused
 2xx, anything else      no intake answers here: `Unavailable`, and `Refused` if it lasts
 400, 413, 422           the batch is refused as a whole: nothing of it was accepted

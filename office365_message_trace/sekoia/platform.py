@@ -13,7 +13,7 @@ from office365_message_trace.errors import ConfigurationMistakes
 from office365_message_trace.transport.addresses import UNSAFE_URL, is_safe_url
 
 CONFIGURATIONS = ("trigger_configuration", "connector_configuration")
-"""Where the platform puts a trigger's settings, depending on how it was made."""
+"""Names of a trigger's settings on the platform, depending on how it was created."""
 
 NOT_GIVEN = "the platform gave neither trigger_configuration nor connector_configuration."
 

@@ -99,7 +99,7 @@ class Transport:
             except Unavailable as error:
                 self._doubtful = self._doubtful + 1 if error.lasting else 0
                 if error.lasting and self._doubtful > DOUBTS:
-                    raise error.meant() from None
+                    raise error.as_lasting() from None
                 tried += 1
                 self._failures += 1
                 self._trouble_logged |= self._log_rarely(

@@ -34,7 +34,7 @@ def _first_page(source: ODataClient, window: Window) -> tuple[Page, bool]:
     try:
         return source.first_page(window)
     except Unavailable as again:
-        raise again.meant() from None
+        raise again.as_lasting() from None
 
 
 def _readable(source: ODataClient) -> Finding:
