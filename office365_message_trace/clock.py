@@ -1,4 +1,4 @@
-"""The only place that asks for the time or lets it pass."""
+"""The only module that reads the system clock or sleeps."""
 
 import time
 from collections.abc import Callable
@@ -8,30 +8,30 @@ from typing import Protocol
 
 from office365_message_trace.errors import Stopped
 
-_NAP = 0.25  # seconds; a clock that runs faster than waits, as in tests, is overslept by no more of them
+_NAP = 0.25  # seconds between two looks at the clock, which tests run faster than real time
 
 
 class Clock(Protocol):
-    """Time as the collector sees it. Every wait raises `Stopped` once a stop was asked for."""
+    """Time as the collector sees it. Every wait raises `Stopped` once a stop has been requested."""
 
     def now(self) -> datetime:
-        """The instant, aware UTC."""
+        """The current time, aware UTC."""
 
     def monotonic(self) -> float:
         """Seconds since some fixed instant; never steps back."""
 
     def wait(self, seconds: float) -> None:
-        """Let ``seconds`` pass; with 0, only look for a stop."""
+        """Wait for ``seconds``; with 0, only check for a stop."""
 
     def wait_until(self, instant: datetime) -> None:
-        """Let time pass until `now` is ``instant``, or as long as that seemed to take if the clock is
-        set back meanwhile."""
+        """Wait until `now` reaches ``instant``, but no longer than that takes by the clock at the start,
+        which may be set back meanwhile."""
 
 
 class SystemClock:
-    """The machine's clocks; naps end at once when ``stop`` is set, and each one calls ``alive``.
+    """The machine's clocks. Waits end at once when ``stop`` is set, and keep calling ``alive``.
 
-    Waits are measured by ``ticks`` alone (seconds), which setting the ``time_of_day`` does not touch.
+    Waits are measured by ``ticks`` (seconds) alone, so setting the ``time_of_day`` does not affect them.
     """
 
     def __init__(

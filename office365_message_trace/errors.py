@@ -1,18 +1,18 @@
-"""What can go wrong, by what has to follow.
+"""Exceptions, by what the collector does next.
 
 ::
 
     MessageTraceError             a sentence for the user, a detail for the engineer
-    ├── Unavailable               passes by itself: wait, then ask again
-    │   ├── Unreachable           ... once the cause on the way to the other side has ended
+    ├── Unavailable               passes by itself: wait and retry
+    │   ├── Unreachable           ... once the network path works again
     │   └── Throttled             ... once there is room for more requests
     ├── Refused                   a person has to act outside this trigger: hold the data, probe slowly
     │   ├── Misconfigured         only changed settings of this trigger help
-    │   └── Rejected              this very request is not accepted; others may be
-    ├── WindowTooLarge            read the rest of the same time again in smaller windows
+    │   └── Rejected              this request is refused; others may pass
+    ├── WindowTooLarge            read the rest of the window in smaller ones
     │   └── AnswerTruncated       ... because rows are certainly or probably missing
     ├── HistoryExceeded           the window begins before what the service keeps
-    ├── StorageFailed             state could not be read or written: nothing may move until it can
+    ├── StorageFailed             state could not be read or written: nothing goes on until it can
     └── ConfigurationMistakes     the settings are unusable; nothing was called
 
     Stopped                       not an error: the platform asked to stop
@@ -32,8 +32,8 @@ class MessageTraceError(Exception):
     """Base of all failures.
 
     ``sentence`` says what failed, what it means and who must do what where; its text is stable, so
-    that the platform can fold repetitions. ``detail`` holds what an engineer wants besides (status,
-    error code). Neither ever holds a secret, an address or a subject, and both are printable.
+    that the platform can fold repetitions. ``detail`` adds what an engineer needs (status, error
+    code). Neither ever holds a secret, an address or a subject, and both are printable.
     """
 
     def __init__(self, sentence: str, detail: str = "") -> None:
@@ -46,10 +46,10 @@ class MessageTraceError(Exception):
 
 
 class Unavailable(MessageTraceError):
-    """The other side did not give a usable answer this time: ``sentence`` says in some words why.
+    """The other side gave no usable answer this time; ``sentence`` is a short phrase that says why.
 
-    ``retry_after`` is the number of seconds before it is worth asking again, where that is known.
-    ``lasting`` is what the same answer means if it comes again and again.
+    ``retry_after`` is the number of seconds to wait before the next attempt, if known.
+    ``lasting`` is the error to report instead if the same answer keeps coming.
     """
 
     def __init__(
@@ -63,29 +63,30 @@ class Unavailable(MessageTraceError):
         self.retry_after = retry_after
         self.lasting = lasting
 
-    def meant(self) -> MessageTraceError:
-        """What it means now that it has lasted: asked for once, so that neither error holds the other."""
+    def as_lasting(self) -> MessageTraceError:
+        """The error to report now that it has lasted. Drops ``lasting``, so that neither error holds
+        the other."""
         lasting, self.lasting = self.lasting, None
         return lasting or self
 
     def about(self, service: str) -> str:
-        """A whole sentence, for a request to ``service``."""
+        """A full sentence about a request to ``service``."""
         return f"{service} does not answer as it should ({self.sentence})."
 
 
 class Unreachable(Unavailable):
-    """The cause is on the way, and somebody may have to end it: ``sentence`` is whole and says who."""
+    """The network path is at fault; ``sentence`` is a full one and says who may have to fix it."""
 
     def about(self, service: str) -> str:
         return self.sentence
 
 
 class Throttled(Unavailable):
-    """The other side gives no more answers for now, or the request budget does not allow to ask."""
+    """The other side gives no more answers for now, or our request budget is exhausted."""
 
 
 class Refused(MessageTraceError):
-    """The other side understood and said no; asking again at once is pointless."""
+    """The other side understood and refused; retrying at once is pointless."""
 
 
 class Misconfigured(Refused):
@@ -93,15 +94,15 @@ class Misconfigured(Refused):
 
 
 class Rejected(Refused):
-    """The service does not accept this very request, and does not say why: others may pass."""
+    """The service refuses this request and does not say why; others may pass."""
 
 
 class WindowTooLarge(MessageTraceError):
     """The service cannot give all rows of the window, or not in one piece.
 
-    ``cut`` is a receive time at which dividing the window leaves less than a page in one part, if
-    one is known. ``window`` is the time that rows are missing of, if no smaller window can divide it: a
-    millisecond, and those around it that the service gives with it.
+    ``cut``, if known, is a receive time that divides the window so that one part holds less than a
+    page. ``window``, if set, is the time whose rows are missing and that cannot be divided: a
+    millisecond, and those around it that the service returns with it.
     """
 
     def __init__(
@@ -117,11 +118,11 @@ class WindowTooLarge(MessageTraceError):
 
 
 class AnswerTruncated(WindowTooLarge):
-    """The service stopped in the middle; a smaller window is the only way to the rest."""
+    """The service stopped midway; only smaller windows give the rest."""
 
 
 class HistoryExceeded(MessageTraceError):
-    """The window begins earlier than the service keeps rows for; ``days`` is what it says it keeps."""
+    """The window begins before the ``days`` for which the service says it keeps rows."""
 
     def __init__(self, sentence: str, days: int, detail: str = "") -> None:
         super().__init__(sentence, detail)
@@ -133,7 +134,7 @@ class StorageFailed(MessageTraceError):
 
 
 class ConfigurationMistakes(MessageTraceError):
-    """All mistakes of a configuration, one line each: field, what is wrong, what to enter."""
+    """All mistakes in a configuration, one line each: field, problem, what to enter."""
 
     def __init__(self, mistakes: Sequence[str]) -> None:
         super().__init__("The configuration cannot be used: " + " ".join(mistakes))
@@ -141,7 +142,7 @@ class ConfigurationMistakes(MessageTraceError):
 
 
 class Stopped(Exception):
-    """Raised by every wait once the platform has asked to stop; it unwinds and changes nothing."""
+    """Raised by every wait once the platform has asked to stop; unwinds and changes nothing."""
 
 
 class Replaced(Stopped):
@@ -149,7 +150,7 @@ class Replaced(Stopped):
 
 
 def origin(error: BaseException) -> str:
-    """What was raised where, without the text of the error, which may hold a part of a row."""
+    """The type of ``error`` and where it was raised, without its text, which may hold part of a row."""
     frames = traceback.extract_tb(error.__traceback__)[-3:]
     places = " < ".join(f"{Path(f.filename).name}:{f.lineno}" for f in reversed(frames))
     return f"{type(error).__name__} at {places}"

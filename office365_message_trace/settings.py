@@ -1,6 +1,6 @@
-"""The triggers' configuration, checked as a whole before anything is called.
+"""Trigger settings, validated as a whole before any network request.
 
-The models mirror the ``arguments`` of the manifests; a test holds the two together.
+The models mirror the ``arguments`` of the manifests; a test keeps the two in step.
 """
 
 import re
@@ -35,7 +35,7 @@ _LIMITS = {"greater_than_equal": "ge", "less_than_equal": "le"}  # pydantic's er
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
-def _filled(value: str) -> str:
+def _non_empty(value: str) -> str:
     value = value.strip()
     if not value:
         raise ValueError("is empty; enter a value.")
@@ -43,7 +43,7 @@ def _filled(value: str) -> str:
 
 
 def _identifier(value: str) -> str:
-    value = _filled(value)
+    value = _non_empty(value)
     if not re.fullmatch(r"[\w.-]+", value, re.ASCII):
         raise ValueError(
             "holds characters that no identifier has; copy it from Azure portal > App "
@@ -52,8 +52,8 @@ def _identifier(value: str) -> str:
     return value
 
 
-def _filled_secret(value: SecretStr) -> SecretStr:
-    return SecretStr(_filled(value.get_secret_value()))
+def _non_empty_secret(value: SecretStr) -> SecretStr:
+    return SecretStr(_non_empty(value.get_secret_value()))
 
 
 def _certificate(value: SecretStr) -> SecretStr:
@@ -62,29 +62,29 @@ def _certificate(value: SecretStr) -> SecretStr:
 
 
 def _absolute(value: str) -> str:
-    value = _filled(value)
+    value = _non_empty(value)
     if not Path(value).is_absolute():
         raise ValueError("is not an absolute path; enter one such as /var/run/secrets/token.")
     return value
 
 
 def _safe_url(value: str) -> str:
-    value = _filled(value)
+    value = _non_empty(value)
     if not is_safe_url(value):
         raise ValueError(UNSAFE_URL)
     return value
 
 
-Text = Annotated[str, AfterValidator(_filled)]
+Text = Annotated[str, AfterValidator(_non_empty)]
 Identifier = Annotated[str, AfterValidator(_identifier)]
-Secret = Annotated[SecretStr, AfterValidator(_filled_secret)]
+Secret = Annotated[SecretStr, AfterValidator(_non_empty_secret)]
 Certificate = Annotated[SecretStr, AfterValidator(_certificate)]
 AbsolutePath = Annotated[str, AfterValidator(_absolute)]
 Url = Annotated[str, AfterValidator(_safe_url)]
 
 
 class MessageTraceSettings(BaseModel):
-    """What all triggers share."""
+    """Settings that all triggers share."""
 
     state_folder: ClassVar[str] = "message_trace"
     history: ClassVar[duration] = duration(days=30)  # documented for the Reporting Web Service
@@ -108,12 +108,12 @@ class MessageTraceSettings(BaseModel):
 
     @classmethod
     def conflicts(cls, given: Mapping[str, Any]) -> list[str]:
-        """What is wrong with ``given``, the values that are not empty, taken together."""
+        """Contradictions among ``given``, the values that are not empty."""
         return []
 
     @property
     def policy(self) -> Policy:
-        """What is read when."""
+        """The settings that decide when time is read."""
         return Policy(
             delay=duration(minutes=self.timedelta),
             frequency=duration(seconds=self.frequency),
@@ -123,7 +123,7 @@ class MessageTraceSettings(BaseModel):
 
     @property
     def tenant(self) -> str:
-        """The tenant whose mail is collected, by its ID or a domain of it."""
+        """The ID of the tenant whose mail is collected, or one of its domains."""
         raise NotImplementedError
 
     @property
@@ -133,16 +133,16 @@ class MessageTraceSettings(BaseModel):
 
     @property
     def intake_format(self) -> str:
-        """The name of the intake format that reads the events, as Sekoia.io's catalogue has it."""
+        """The name of the intake format that parses the events, as in Sekoia.io's catalogue."""
         return INTAKE_FORMATS["reporting"]
 
     @property
     def first_start(self) -> duration:
-        """How far back the very first read begins."""
+        """The age at which the very first read begins."""
         return duration(hours=self.start_time)
 
     def doubts(self, now: datetime) -> list[str]:
-        """What is possible but most likely a mistake, or will soon be one."""
+        """Warnings about values that are allowed but probably a mistake, or soon will be."""
         return list(self._limited)
 
 
@@ -212,7 +212,7 @@ class OAuthSettings(MessageTraceSettings):
 class GraphSettings(OAuthSettings):
     """Office 365 Message Trace (Graph API): the same application, in the global cloud only."""
 
-    state_folder: ClassVar[str] = "message_trace_graph"  # what one sent, the other has not
+    state_folder: ClassVar[str] = "message_trace_graph"  # what one trigger sent, the other did not
     history: ClassVar[duration] = duration(days=_GRAPH_DAYS)
     service: ClassVar[type[ODataClient]] = GraphClient
 
@@ -249,9 +249,10 @@ Settings = TypeVar("Settings", bound=MessageTraceSettings)
 
 
 def parse(model: type[Settings], values: Mapping[str, Any]) -> Settings:
-    """``values`` as ``model``; what the form left empty takes its default, and a number beyond its limits the
-    nearest one that is allowed: the platform's former module had other limits.
+    """Validate ``values`` as ``model``.
 
+    Fields left empty take their default. A number beyond its limits becomes the nearest allowed one,
+    because the platform's former module had other limits.
     Raises `ConfigurationMistakes` with every mistake, none of which shows a value.
     """
     given = {
@@ -275,7 +276,7 @@ def parse(model: type[Settings], values: Mapping[str, Any]) -> Settings:
 
 
 def _limited(model: type[MessageTraceSettings], given: Mapping[str, Any]) -> dict[str, int]:
-    """Of each whole number in ``given`` that is beyond its limits, the nearest one that is allowed."""
+    """The nearest allowed number for each whole number in ``given`` that is beyond its limits."""
     try:
         model.model_validate(given)
     except ValidationError as error:
@@ -301,7 +302,7 @@ def unknown_fields(model: type[MessageTraceSettings], values: Mapping[str, Any])
 
 
 def _explained(error: Mapping[str, Any]) -> str:
-    """One line for a mail administrator: the field, what is wrong, what to enter."""
+    """One line for a mail administrator: field, problem, what to enter."""
     field = ".".join(str(part) for part in error["loc"]) or "configuration"
     context = error.get("ctx", {})
     match error["type"]:

@@ -1,18 +1,18 @@
-"""A request to stop that wakes the main thread, whatever made it."""
+"""A stop request that wakes the main thread, wherever it comes from."""
 
 import os
 import signal
 from contextlib import suppress
 
 INTERRUPTED = 128 + signal.SIGINT
-"""The exit status of what SIGINT has ended, as shells have it."""
+"""Exit status after SIGINT, by shell convention."""
 
 _BY_CODE = b"\0"  # no signal has the number 0
 _REQUESTS = {*_BY_CODE, signal.SIGINT, signal.SIGTERM}
 
 
 class StopRequest:
-    """A request that SIGTERM, SIGINT or any thread makes, and that one thread waits for.
+    """A stop request: SIGTERM, SIGINT or any thread makes it, and one thread waits for it.
 
     The kernel may hand a signal to any thread, but Python runs its handler in the main thread only,
     which may sit in a wait that no other thread's signal ends. So the wait here reads a pipe to which
@@ -26,18 +26,18 @@ class StopRequest:
         os.set_blocking(self._asking, False)
 
     def listen(self) -> None:
-        """Let the signals that have a handler of Python's make requests; for the main thread only."""
+        """Let signals that have a Python handler make requests; for the main thread only."""
         signal.set_wakeup_fd(self._asking, warn_on_full_buffer=False)
 
     def make(self) -> None:
-        """Make a request, from any thread or handler; one that is made before the wait ends it, too."""
-        with suppress(BlockingIOError):  # full of requests that were not waited for yet
+        """Make a request, from any thread or handler. One made before `wait` ends it at once."""
+        with suppress(BlockingIOError):  # full of unread requests
             os.write(self._asking, _BY_CODE)
 
     def wait(self) -> int:
-        """Return as soon as a request is made: the number of its signal, 0 if code made it.
+        """Wait for a request; return its signal's number, or 0 if code made it.
 
-        Other signals do not count.
+        Other signals are ignored.
         """
         while True:
             for number in os.read(self._waiting, 4096):

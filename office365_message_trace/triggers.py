@@ -1,4 +1,4 @@
-"""The SDK classes: they build the objects, run them, and report to the platform; nothing else."""
+"""The SDK's trigger classes: they wire a collector, run it, and report to the platform."""
 
 import gc
 import signal
@@ -53,15 +53,13 @@ from office365_message_trace.transport.retry import Transport
 from office365_message_trace.untrusted_text import LONGEST_LINE, printable
 from office365_message_trace.wiring import Wiring, place_of, run_collector
 
-STOP_GRACE = 0.3  # seconds for a request under way to end; what it did not confirm is done again
-LOG_GRACE = (
-    0.15  # seconds for the last log lines, the activity log and the reports of errors to leave
-)
-UNHURRIED_LOG_GRACE = 5.0  # seconds, of a process that ends without being asked to
+STOP_GRACE = 0.3  # seconds for a request in flight to end; unconfirmed work is repeated
+LOG_GRACE = 0.15  # seconds to send the last log lines, activity log and error reports
+UNHURRIED_LOG_GRACE = 5.0  # seconds, for a process that ends on its own
 
-_ATTEMPTS_AT_SECRETS = 5  # for about half a minute; then the platform starts the process again
-_MOST_LOG_LINES = 500  # that wait to be sent
-_PAUSE_OF_LOGS = 10.0  # seconds after lines were not taken
+_ATTEMPTS_AT_SECRETS = 5  # about half a minute; then the platform restarts the process
+_MOST_LOG_LINES = 500  # waiting to be sent
+_PAUSE_OF_LOGS = 10.0  # seconds after the platform refused lines
 
 _PAUSE_AFTER_UNEXPECTED = 60.0  # seconds
 _UNEXPECTED = (
@@ -74,11 +72,11 @@ _CANNOT_START = (
 )
 _NOT_GIVEN = (
     "The trigger cannot start, because it is not given {}: each is a file of that name in /symphony, or "
-    "an environment variable of that name in capitals. Have whoever runs the image add what is missing."
+    "an environment variable of that name in capitals. Have the person who runs the image add the missing ones."
 )
 _NO_PORT = (
-    "Port {} of {} cannot be used ({}), so nothing answers there; mail is collected all the same. Have "
-    "whoever runs the image enter another port from 1 to 65535, or end the program that listens there."
+    "Port {} of {} cannot be used ({}), so nothing answers there; mail is collected anyway. Have the "
+    "person who runs the image enter another port from 1 to 65535, or end the program that listens there."
 )
 
 limit_reports()
@@ -86,11 +84,11 @@ mute_libraries()
 
 
 class MessageTraceTrigger(Trigger):
-    """What the triggers share.
+    """Base of the triggers.
 
-    The SDK calls `run` again and again, whatever it did; here it returns only to stop, after a
-    configuration or a state that cannot be used, or a minute after an unexpected fault. A process that
-    another one has replaced stops itself: called again, it would claim the state back.
+    The SDK calls `run` in a loop. It returns only on a stop, after unusable settings or state, or a
+    minute after an unexpected fault. A process that was replaced stops itself: another call would
+    claim the state back.
     """
 
     last_heartbeat_threshold = 900  # seconds; no request or wait stays silent for longer
@@ -106,11 +104,11 @@ class MessageTraceTrigger(Trigger):
         self._activity: ActivityLog | None = None
         self._owner: Ownership | None = None
         self._machine = SystemClock(self._stop_event, self._alive)
-        self._clock = MicrosoftClock(self._machine, self._say)
+        self._clock = MicrosoftClock(self._machine, self._report)
 
     @property
     def configuration(self) -> MessageTraceSettings:
-        """The checked settings, node secrets included. Raises `ConfigurationMistakes`."""
+        """The validated settings, node secrets included. Raises `ConfigurationMistakes`."""
         if self._configuration is None:
             self.configuration = trigger_values(self.module.load_config, self._node_secrets)
         return cast(MessageTraceSettings, self._configuration)
@@ -119,15 +117,15 @@ class MessageTraceTrigger(Trigger):
     def configuration(self, values: Mapping[str, Any] | MessageTraceSettings) -> None:
         if isinstance(values, Mapping):
             for name in unknown_fields(self.settings_model, values):
-                self.log(f"The configuration has a field that is not known: {name}.", "warning")
+                self.log(f"Unknown configuration field: {name}.", "warning")
             values = parse(self.settings_model, values)
         self._configuration = values
 
     def _get_secrets_from_server(  # type: ignore[override]  # the base is decorated
         self,
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """As the SDK asks for them, but a cause on the way is logged at the first attempt."""
-        transport = Transport(playbook.http(), playbook.NAME, self._clock, self._say)
+        """Fetch the secrets as the SDK does, but log a network fault at the first attempt."""
+        transport = Transport(playbook.http(), playbook.NAME, self._clock, self._report)
         request = playbook.secrets_request(self.secrets_url, self.token)
         return transport.call(
             request,
@@ -136,13 +134,13 @@ class MessageTraceTrigger(Trigger):
         )
 
     def _apply_node_secrets(self) -> None:
-        """Nothing: secrets are merged before the check, which so sees the whole configuration."""
+        """Do nothing: secrets are merged before validation, which thus sees all settings."""
 
     def execute(self) -> None:
-        """Run in a thread of its own, so that a blocking call never delays a stop.
+        """Run the collector in its own thread, so that a blocking call never delays a stop.
 
-        Every state on disk is one to continue from, so the thread may be left wherever it is. Ends with
-        `INTERRUPTED` as the exit status if it was SIGINT that asked for the end.
+        The thread may be abandoned anywhere, because every state on disk can be resumed from. Exits
+        with status `INTERRUPTED` after SIGINT.
         """
         failures: list[BaseException] = []
 
@@ -192,7 +190,7 @@ class MessageTraceTrigger(Trigger):
             self._activity.close()
 
     def stop(self, *signal_and_frame: Any, **_options: Any) -> None:
-        """Ask for the end, from any thread or as the handler of a signal.
+        """Request a stop, from any thread or as a signal handler.
 
         A handler may interrupt code that holds a lock, its own included, so it takes none: it wakes
         `execute`, which does the rest.
@@ -210,32 +208,34 @@ class MessageTraceTrigger(Trigger):
             self._collect()
         except Replaced as end:
             self._activity = None  # it is the new owner's now
-            self._say(str(end), "error")
+            self._report(str(end), "error")
             self.stop()
         except Stopped:
             self._logger.info("Stopped.")
         except MessageTraceError as error:
             self._configuration = None
-            self._say(str(error), "critical")
-        except Exception as error:  # the SDK would call again at once, and log what it holds
-            self._say(f"{_UNEXPECTED} [{origin(error)}]", "error")
+            self._report(str(error), "critical")
+        except Exception as error:  # the SDK would call again at once, and log its text
+            self._report(f"{_UNEXPECTED} [{origin(error)}]", "error")
             self._stop_event.wait(_PAUSE_AFTER_UNEXPECTED)
 
     def _collect(self) -> None:
         settings, clock = self.configuration, self._clock
         intake = intake_server(settings.intake_server, self.module.load_config)
-        shared_storage = RetryingStorage(storage_at(self.data_path), clock, self._say)
+        shared_storage = RetryingStorage(storage_at(self.data_path), clock, self._report)
         place = place_of(shared_storage, settings)
         owner = self._owned(place.folder, clock)
         storage = OwnedStorage(storage_at(self.data_path, place.folder), owner)
-        self._activity = activity = ActivityLog(storage, clock, settings.policy, self._say)
+        self._activity = activity = ActivityLog(storage, clock, settings.policy, self._report)
         for doubt in (*place.news, *settings.doubts(self._machine.now())):
-            self._say(doubt, "warning")
+            self._report(doubt, "warning")
         place.save(shared_storage)
         metrics = Metrics(settings.intake_key.get_secret_value(), settings.policy, clock)
         monitor = Monitors(metrics, activity)
         endpoints = Endpoints.of(settings.cloud)
-        parts = Wiring(settings, endpoints, self.data_path, clock, self._say, monitor, owner=owner)
+        parts = Wiring(
+            settings, endpoints, self.data_path, clock, self._report, monitor, owner=owner
+        )
         metrics.watch(parts.budget)
         source = parts.source()
         now = learn_time(source, clock)
@@ -248,60 +248,58 @@ class MessageTraceTrigger(Trigger):
             settings.policy,
             now - settings.first_start,
             clock,
-            self._say,
+            self._report,
             monitor,
             parts.predecessor(),
         )
 
     def _owned(self, folder: str, clock: Clock) -> Ownership:
-        """The claim to the state in ``folder``, which a process makes once, at its start.
-
-        Raises `Replaced` if another process has made its own since.
-        """
+        """Claim the state in ``folder``, once a process. Raises `Replaced` if another process has
+        claimed it since."""
         if self._owner is None or self._owner.folder != folder:
-            owner = Ownership(storage_at(self.data_path), folder, clock, self._say)
+            owner = Ownership(storage_at(self.data_path), folder, clock, self._report)
             owner.claim()
             self._owner = owner
         self._owner.check()
         return self._owner
 
     def _alive(self) -> None:
-        """Called at every wait, so that a process that was replaced ends wherever it waits."""
+        """Called at every wait, so that a replaced process ends wherever it waits."""
         self.heartbeat()  # type: ignore[no-untyped-call]
         if self._owner:
-            self._owner.glance()
+            self._owner.check_if_due()
 
-    def _say(self, text: str, level: str) -> None:
+    def _report(self, text: str, level: str) -> None:
         self.log(text, cast(LogLevelStr, level))
         if self._activity:
             self._activity.note(text, level)
 
     def log(self, message: str, level: LogLevelStr = "info", *args: Any, **kwargs: Any) -> None:
-        """Log ``message``, made printable: for the platform, its error tracker and the output alike."""
+        """Log ``message`` in printable form, to the platform, its error tracker and the console."""
         super().log(printable(message, LONGEST_LINE), level, *args, **kwargs)
 
     def log_exception(self, exception: Exception, **kwargs: Any) -> None:
-        """Log where ``exception`` was raised, after the ``message``, if one is given.
+        """Log where ``exception`` was raised, after the ``message`` if there is one.
 
-        Nothing of its text, which may hold a part of an answer, and none of the other ``kwargs``, which
-        the SDK fills with answers of the platform.
+        Its text may hold part of an answer, and the SDK fills the other ``kwargs`` with answers of the
+        platform, so neither is logged.
         """
         message = kwargs.get("message", "An exception occurred.")
         self.log(f"{message} [{origin(exception)}]", "error")
 
     def _send_logs_to_api(self) -> None:  # type: ignore[override]  # the base is decorated
-        """Send what is waiting without waiting for it: the SDK would retry for minutes.
+        """Send waiting lines in the background: the SDK would block and retry for minutes.
 
-        Called by the SDK: every few seconds, at errors, and at the end.
+        The SDK calls this every few seconds, at errors, and at the end.
         """
         if self._logs and not self._sending_logs.locked():
             self._log_sender = Thread(target=self._send_logs, name="logs", daemon=True)
             self._log_sender.start()
 
     def _send_logs(self) -> None:
-        """Send what is waiting, and what comes meanwhile: it may be the last word of the process.
+        """Send waiting lines, and those that arrive meanwhile: they may be the process's last.
 
-        What is not taken waits for the next time, the latest lines of it.
+        The latest of the lines that are refused wait for the next call.
         """
         with self._sending_logs:
             try:
@@ -315,9 +313,9 @@ class MessageTraceTrigger(Trigger):
                 self._stop_event.wait(_PAUSE_OF_LOGS)
 
     def start_monitoring(self) -> None:
-        """Serve what the SDK serves, where it does, but so that no silent connection blocks others.
+        """Serve the SDK's liveness and metrics ports so that no silent connection blocks others.
 
-        A port that cannot be used is logged.
+        Logs a port that cannot be used.
         """
         LivenessHandler.trigger = self
         # the SDK declares neither attribute
@@ -331,20 +329,20 @@ class MessageTraceTrigger(Trigger):
             exporter.start()
 
     def _server(
-        self, name: str, usual: int, handler: type[BaseHTTPRequestHandler]
+        self, name: str, default: int, handler: type[BaseHTTPRequestHandler]
     ) -> MonitoringServer | None:
-        port = self.module.load_config(name, non_exist_ok=True) or usual
+        port = self.module.load_config(name, non_exist_ok=True) or default
         try:
             return MonitoringServer(int(port), handler)
         except (ValueError, OverflowError):
-            reason = "it is no port"
+            reason = "it is not a port number"
         except OSError as error:
             reason = error.strerror or type(error).__name__
         self.log(_NO_PORT.format(port, name, reason), "error")
         return None
 
     def stop_monitoring(self) -> None:
-        """Begin to close the liveness and metrics servers; the process need not wait for them."""
+        """Start closing the liveness and metrics servers, without waiting for them."""
         Thread(target=super().stop_monitoring, daemon=True).start()
 
 
@@ -367,12 +365,13 @@ class MessageTraceGraphTrigger(MessageTraceTrigger):
 
 
 def spare_the_garbage_collector() -> None:
-    """Keep it from walking all modules again and again: pages are many objects, none in a cycle."""
+    """Keep it from walking all modules over and over: pages are many objects, none
+    of them in a cycle."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
 
 
 def _detail(error: Exception) -> str:
-    """What an engineer wants to know of ``error``, without the text of one that is not ours."""
+    """The detail of ``error`` for an engineer, without the text of foreign exceptions."""
     return error.detail if isinstance(error, MessageTraceError) else origin(error)

@@ -1,4 +1,4 @@
-"""Puts a collector together, for triggers and the command line, and runs it, for everybody."""
+"""Wires a collector for triggers and the command line, and runs it."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -44,7 +44,7 @@ ENTRA, INTAKE = "Entra ID", "The Sekoia.io intake"
 
 
 def place_of(storage: Storage, settings: MessageTraceSettings) -> Place:
-    """Where in ``storage``, the one that all triggers have in common, the state for ``settings`` lies.
+    """Find the state for ``settings`` in ``storage``, which all triggers share.
 
     Raises `StorageFailed`.
     """
@@ -53,19 +53,19 @@ def place_of(storage: Storage, settings: MessageTraceSettings) -> Place:
 
 
 def known_folder(storage: Storage, settings: MessageTraceSettings) -> str:
-    """The folder of `place_of`; a storage that fails says so where it is used."""
+    """The folder of `place_of`, or the usual one if ``storage`` fails; its first use reports that."""
     with suppress(StorageFailed):
         return place_of(storage, settings).folder
     return settings.state_folder
 
 
 class Wiring:
-    """What works for ``settings``, with its state below ``data_path``.
+    """The parts of a collector for ``settings``, with its state below ``data_path``.
 
-    ``storage`` is the trigger's own, in the ``folder`` of its tenant; ``shared_storage`` is the one that
-    all triggers of the playbook have in common. With an ``owner`` all writes and pushes are its alone.
-    With ``read_only`` it works beside a running trigger: it sees what that has spent of the request budget
-    and has recorded, changes nothing of it, and gets the failures of a storage at once.
+    ``storage`` is the trigger's own, in the ``folder`` of its tenant; ``shared_storage`` is common to
+    all triggers of the playbook. With an ``owner``, writes and pushes fail once it has been replaced.
+    ``read_only`` is for use next to a running trigger: it sees the requests that the trigger has spent
+    and the events that it has recorded, changes nothing, and raises storage failures at once.
     """
 
     def __init__(
@@ -86,16 +86,16 @@ class Wiring:
         self._read_only = read_only
         self._monitor = monitor or Monitor()
         self._owner = owner
-        self.shared_storage = self._patient(self._storage(data_path))
+        self.shared_storage = self._retrying(self._storage(data_path))
         self.folder = owner.folder if owner else known_folder(self.shared_storage, settings)
         bare = self._storage(data_path, self.folder)
         self._bare = OwnedStorage(bare, owner) if owner else bare
-        self.storage = self._patient(self._bare)
+        self.storage = self._retrying(self._bare)
 
     def predecessor(self) -> Storage | None:
-        """Where the cursor of the platform's former module may lie, which is taken over at a first
-        start; None if a trigger for the Reporting Web Service has taken over here before, or another
-        tenant was collected here."""
+        """Storage that may hold the cursor of the platform's former module, for a first start to take
+        over. None if a Reporting Web Service trigger has already done so, or another tenant was
+        collected here."""
         if self.folder != self._settings.state_folder:
             return None
         reporting = MessageTraceSettings.state_folder
@@ -129,7 +129,7 @@ class Wiring:
 
     @cached_property
     def signer(self) -> Signer:
-        """What signs the requests to Microsoft."""
+        """Signs the requests to Microsoft."""
         match self._settings:
             case OAuthSettings(tenant_id=tenant, client_id=application, credential=credential):
                 return EntraAuth(
@@ -147,11 +147,11 @@ class Wiring:
 
     @cached_property
     def budget(self) -> RequestBudget:
-        """What grants the requests to Microsoft's message trace."""
+        """Grants the requests to Microsoft's message trace."""
         return RequestBudget(self._bare, self._clock, self._settings.policy.frequency)
 
     def pusher(self, intake_server: str) -> BatchPusher:
-        """The way to the intake at ``intake_server``."""
+        """The pusher to the intake at ``intake_server``."""
         http: Http = CountingHttp(
             RequestsHttp(TimeoutSession(LONGEST_ANSWER)), "intake", self._monitor
         )
@@ -170,7 +170,7 @@ class Wiring:
 
     def _transport(self, service: str, api: str) -> Transport:
         dated = self._dated(service)
-        if self._read_only:  # a person waits, so none of its requests stands back for others
+        if self._read_only:  # a person is waiting, so no request yields to others
             http: Http = RequestsHttp(PacedSession(self.budget, LIVE), self.signer, dated=dated)
         else:
             http = microsoft_http(self.signer, self.budget, dated)
@@ -178,7 +178,7 @@ class Wiring:
         return Transport(http, service, self._clock, self._log, credentials=self.signer)
 
     def _dated(self, service: str) -> Dated:
-        """Lets the clock hear what time ``service`` has."""
+        """A callback that tells the clock the time of ``service``."""
         return lambda date: self._clock.heard(service, date, self._clock.monotonic())
 
     def _storage(self, data_path: Path, folder: str = "") -> Storage:
@@ -187,7 +187,7 @@ class Wiring:
             return ReadOnlyStorage(storage)
         return CountingStorage(storage, self._monitor)
 
-    def _patient(self, storage: Storage) -> Storage:
+    def _retrying(self, storage: Storage) -> Storage:
         return storage if self._read_only else RetryingStorage(storage, self._clock, self._log)
 
 
@@ -203,10 +203,10 @@ def run_collector(  # noqa: PLR0913, PLR0917  # each is a part of its own
     monitor: Monitor | None = None,
     predecessor: Storage | None = None,
 ) -> None:
-    """Collect from where the state in ``storage``, which retries, says, until `Stopped`.
+    """Resume from the state in ``storage``, which must retry, and collect until `Stopped`.
 
-    ``granted`` tells how many requests a day Microsoft grants at present. A first start begins at ``start``, or where the former module stopped, whose state lies in
-    ``predecessor``.
+    ``granted`` returns the requests a day that Microsoft grants at present. A first start begins at
+    ``start``, or where the former module stopped if its state is in ``predecessor``.
     """
     monitor = monitor or Monitor()
     store, ledger = StateStore(storage, log), Ledger(storage, monitor)

@@ -1,5 +1,6 @@
 """What the documents say of settings, commands and files is what the code has."""
 
+import ast
 import json
 import re
 from pathlib import Path
@@ -102,6 +103,95 @@ def test_every_message_of_the_troubleshooting_table_is_one_that_the_code_can_say
     for message in messages:
         for part in filter(None, (piece.strip() for piece in message.split("…"))):
             assert part.strip(":. ") in said, part
+
+
+EXPLAIN_THEMSELVES = {
+    "client_id is not a GUID: enter the Application (client) ID.": "says what to enter",
+    "client_secret is missing; enter the value of a client secret, or instead of it a "
+    "client_certificate or a federated_token_file.": "follows The configuration cannot be used",
+    "… are entered; keep one of them and clear the others.": (
+        "follows The configuration cannot be used"
+    ),
+    "… Its message trace id: …": "follows The intake does not accept one event",
+    "… Trying again until it works; nothing is lost meanwhile.": "follows the cause",
+    "The answer is in other words than the service's own: if a proxy or a gateway gives it, have "
+    "its administrator let requests to the service pass.": "follows a refusal, and says who acts",
+}
+"""Sentences of warnings and errors that README's table leaves out, and why."""
+PRINTED_OR_DOCUMENTED = {"cli", "metrics.py"}
+"""Parts of the package whose sentences are not logged."""
+
+
+def logged_sentences(source: str) -> set[str]:
+    """The sentences in ``source`` that may be logged as a warning or worse; ``…`` stands for values.
+
+    A sentence ends with a full stop, and begins with a capital, a value or the name of a setting; other
+    texts are parts of one. Mistakes of a configuration follow a sentence of their own.
+    """
+    tree = ast.parse(source)
+    elsewhere = [
+        node.value for node in ast.walk(tree) if isinstance(node, ast.Expr | ast.FormattedValue)
+    ]
+    skipped = {id(node) for node in elsewhere if isinstance(node, ast.Constant | ast.JoinedStr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            skipped |= {id(part) for part in node.values}
+        if isinstance(node, ast.Call) and is_for_no_table(node):
+            skipped |= {id(each) for each in ast.walk(node)}
+    texts = [text_of(node) for node in ast.walk(tree) if id(node) not in skipped]
+    sentence = re.compile(r"(?s)(?:[A-Z…]|[a-z]+_).*[a-z].*(?:\.|: …)(?: .*)?")
+    return {text for text in texts if sentence.fullmatch(text) and " " in text}
+
+
+def is_for_no_table(call: ast.Call) -> bool:
+    """True for a call that logs at the level info, or that collects mistakes of a configuration."""
+    name = ast.unparse(call.func).split(".")[-1]
+    levels = {arg.value for arg in call.args if isinstance(arg, ast.Constant)}
+    return name in {"info", "ConfigurationMistakes"} or "info" in levels
+
+
+def text_of(node: ast.AST) -> str:
+    if isinstance(node, ast.JoinedStr):
+        return "".join(
+            str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values
+        )
+    is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
+    return re.sub(r"\{\w*\}", "…", str(cast(ast.Constant, node).value)) if is_text else ""
+
+
+def test_every_warning_and_error_of_the_code_is_explained_or_explains_itself() -> None:
+    section = README.split("## When something is wrong")[1]
+    rows = re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)
+    explained = [
+        re.compile(".*".join(map(re.escape, row.removesuffix(": …").split("…")))) for row in rows
+    ]
+    package = ROOT / "office365_message_trace"
+    logged = {
+        sentence
+        for path in package.rglob("*.py")
+        if not PRINTED_OR_DOCUMENTED & {*path.relative_to(package).parts}
+        for sentence in logged_sentences(path.read_text())
+    }
+    assert len(logged) > 60
+    left = {text for text in logged if not any(row.search(text) for row in explained)}
+    assert left == set(EXPLAIN_THEMSELVES)
+
+
+def test_sentences_of_warnings_and_errors_are_found_in_the_code_and_no_others() -> None:
+    source = '''
+"""A module. It is documented."""
+CONSTANT = "Storage {} is full. Empty it."
+log("It goes on.", "info")
+log(f"{name} is odd.", "warning")
+raise Refused("The key is wrong.", f"status {status}")
+raise ConfigurationMistakes(["The key is missing."])
+raise Unavailable("no answer")
+'''
+    assert logged_sentences(source) == {
+        "Storage … is full. Empty it.",
+        "… is odd.",
+        "The key is wrong.",
+    }
 
 
 def test_every_module_has_its_place_in_the_architecture_document() -> None:

@@ -1,1 +1,1 @@
-"""The command line: finds faults, shows how far a trigger has come and what Microsoft has, and sends it again."""
+"""The command line: finds faults, shows a trigger's progress and Microsoft's rows, and sends rows again."""

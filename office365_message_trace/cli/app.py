@@ -1,7 +1,7 @@
-"""The command line itself: its commands, options and help, and what every one of them has in common.
+"""The commands with their options and help, and the handling of errors.
 
-No stack trace reaches the user, and no text of an error that this package did not write: a library's
-may hold a token, an address or a subject.
+The user sees no stack trace and no error text of a library, which may hold a token, an address or a
+subject.
 """
 
 import sys
@@ -142,7 +142,7 @@ def check_command(
 def status_command(trigger: Which = None, json: Json = False) -> None:
     """Tell how far the trigger is: live edge, backlog, re-reads, gaps, ledger, requests, problems.
 
-    Read from its state alone: nothing is asked of anybody, and no secret is needed.
+    Reads only the trigger's state: makes no network requests and needs no secret.
 
     Exits with 0, with 1 if fresh mail is late, or with 2 if the state cannot be read.
 
@@ -170,10 +170,9 @@ def peek_command(
     json: Json = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV, for a spreadsheet.")] = False,
 ) -> None:
-    """Show what Microsoft has for a window of receive time, and what the trigger has forwarded of it.
+    """Show what Microsoft has for a window of receive time, and which rows the trigger has forwarded.
 
-    Sends nothing to the intake. The rows hold addresses and subjects; they are shown here and kept
-    nowhere.
+    Sends nothing to the intake. The rows hold addresses and subjects; they are printed, but not stored.
 
     Example: [bold]peek --trigger oauth --from '2h ago'[/]
 
@@ -223,7 +222,7 @@ def replay_command(
 
 
 def say(text: str, level: str) -> None:
-    """Show what the collector's parts have to say, beside the results."""
+    """Show a log line of the collector's parts, separate from the results."""
     messages().print(line(level, "", text))
 
 

@@ -1,4 +1,4 @@
-"""``check``: goes the way that rows go, from the settings to the intake, and says what is amiss."""
+"""``check``: follows the way of rows, from the settings to the intake, and reports faults."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -32,16 +32,16 @@ _SIGN_IN = "sign-in"
 def examine(
     setup: Setup, data_path: Path, machine: Clock, send_test_event: bool
 ) -> Iterator[Finding]:
-    """Everything that can be found out, in the order of the way.
+    """All findings, in the order of the steps.
 
-    What cannot work because of an earlier failure is not tried: it would only say the same again.
-    Makes fewer than ten requests, and touches nothing of a trigger that runs.
+    Skips steps that must fail because of an earlier failure. Makes fewer than ten requests, and does not
+    affect a running trigger.
     """
-    clock = MicrosoftClock(machine, _unsaid)
+    clock = MicrosoftClock(machine, _discard)
     yield from _configuration(setup)
     if certificate := setup.settings.certificate:
         yield from _certificate(certificate, machine.now())
-    parts = Wiring(setup.settings, setup.endpoints, data_path, clock, _unsaid, read_only=True)
+    parts = Wiring(setup.settings, setup.endpoints, data_path, clock, _discard, read_only=True)
     source, is_application = parts.source(), bool(setup.settings.credentials)
     ways = [(source.name, parts.service_url), (INTAKE, setup.intake_server)]
     if is_application:
@@ -76,21 +76,21 @@ def _configuration(setup: Setup) -> Iterator[Finding]:
 
 
 def _certificate(certificate: ClientCertificate, now: datetime) -> Iterator[Finding]:
-    """Until when it is valid; what is wrong with that is one of the settings' doubts already."""
+    """The expiry of a valid certificate; the settings' doubts report an invalid one."""
     if not certificate.doubts(now):
         ends = certificate.certificate.not_valid_after_utc
         yield ok("certificate", f"valid until {moment(ends)}")
 
 
 def _belonging(setup: Setup, data_path: Path) -> Iterator[Finding]:
-    """Warnings that the state is of another tenant or intake; a storage that fails has its finding."""
+    """Warnings that the state is of another tenant or intake. A failing storage has its own finding."""
     with suppress(StorageFailed):
         place = place_of(storage_at(data_path), setup.settings)
         yield from (warning("state", text) for text in place.news)
 
 
 def _token(parts: Wiring, source: ODataClient) -> Finding:
-    """What the token says that signs a request; the request itself is not sent."""
+    """The finding on the token; signs a request to get it, but does not send the request."""
     audience = parts.scope.removesuffix("/.default")
     try:
         signed = parts.signer(requests.Request("GET", audience).prepare())
@@ -113,5 +113,5 @@ def _intake(setup: Setup, clock: Clock, send_test_event: bool) -> Finding:
     )
 
 
-def _unsaid(_text: str, _level: str) -> None:
-    """Nothing: what the clients say while they try is what the findings say."""
+def _discard(_text: str, _level: str) -> None:
+    """Drop a log line: the findings report the same."""

@@ -1,4 +1,4 @@
-"""The configuration that a command works with: a trigger's own, or one from a file."""
+"""Loads the configuration of a command: a trigger's own, or one from a file."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -24,7 +24,7 @@ from office365_message_trace.microsoft.endpoints import CLOUDS, Endpoints
 from office365_message_trace.sekoia import playbook
 from office365_message_trace.sekoia.platform import (
     NOT_GIVEN,
-    Provided,
+    LoadConfig,
     intake_server,
     settings_object,
     trigger_values,
@@ -54,7 +54,7 @@ class Trigger(Enum):
 
     @property
     def model(self) -> type[MessageTraceSettings]:
-        """Its settings."""
+        """The model of its settings."""
         models: dict[str, type[MessageTraceSettings]] = {
             "oauth": OAuthSettings,
             "basic": BasicSettings,
@@ -74,7 +74,7 @@ class Trigger(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """All that a command needs to know. ``doubts`` say what may be wrong with it."""
+    """The configuration of a command. ``doubts`` are warnings about it."""
 
     trigger: Trigger
     settings: MessageTraceSettings
@@ -86,13 +86,13 @@ class Setup:
 def load_setup(
     config: Path | None, trigger: Trigger | None, ask: Ask | None, now: datetime
 ) -> Setup:
-    """The setup from the file ``config``, else from what the platform provides.
+    """Load the setup from the file ``config``, else from the platform.
 
-    Its doubts are those at ``now``. Secrets that are missing are asked for if there is somebody to
-    ``ask``. Raises `ConfigurationMistakes`.
+    Its doubts are those at ``now``. Missing secrets are requested with ``ask``, if given. Raises
+    `ConfigurationMistakes`.
     """
-    provided = get_configuration().load
-    secrets, trouble = ({}, []) if config else _node_secrets(provided, now)
+    load_config = get_configuration().load
+    secrets, trouble = ({}, []) if config else _node_secrets(load_config, now)
     values = (
         settings_object(config, lambda: json.loads(read_file(config, _LONGEST_FILE)))
         if config
@@ -106,21 +106,18 @@ def load_setup(
         settings = parse(model, values)
     except ConfigurationMistakes as found:
         raise ConfigurationMistakes([*found.mistakes, *trouble]) from None
-    unknown = [
-        f"The configuration has a field that is not known: {name}."
-        for name in unknown_fields(model, values)
-    ]
+    unknown = [f"Unknown configuration field: {name}." for name in unknown_fields(model, values)]
     return Setup(
         trigger,
         settings,
         Endpoints.of(settings.cloud),
-        intake_server(settings.intake_server, provided),
+        intake_server(settings.intake_server, load_config),
         [*trouble, *unknown, *settings.doubts(now)],
     )
 
 
 def guessed_trigger(values: Mapping[str, Any]) -> Trigger:
-    """The trigger that settings are for; raises `ConfigurationMistakes` if it may be another."""
+    """The only trigger that the settings ``values`` fit. Raises `ConfigurationMistakes` if several do."""
     fields = {name for name, value in values.items() if value not in (None, "")}
     if fields & {"account_name", "account_password"}:
         return Trigger.BASIC
@@ -137,15 +134,15 @@ def guessed_trigger(values: Mapping[str, Any]) -> Trigger:
 
 
 def stored_trigger() -> Trigger:
-    """The trigger whose settings the platform provides, whether they are complete or not."""
+    """The trigger whose settings the platform provides, even if they are incomplete."""
     return guessed_trigger(_platform_values({}))
 
 
 def data_path() -> Path:
-    """The SDK's storage; raises `StorageFailed` if there is no way to it."""
+    """The SDK's storage. Raises `StorageFailed` if it cannot be reached."""
     try:
         return get_data_path()
-    except Exception as error:  # the SDK raises whatever its S3 client does
+    except Exception as error:  # the SDK lets any error of its S3 client out
         raise StorageFailed(
             "The storage that the platform names cannot be reached. Check aws_bucket_name, the "
             "credentials and aws_s3_endpoint_url.",
@@ -154,7 +151,7 @@ def data_path() -> Path:
 
 
 def _missing_secrets(model: type[MessageTraceSettings], values: Mapping[str, Any]) -> list[str]:
-    """The secrets that ``model`` cannot do without and ``values`` lack."""
+    """The secrets that ``model`` requires and ``values`` lack."""
     fields = model.model_fields.items()
     needed = [n for n, field in fields if field.is_required() and field.annotation is SecretStr]
     missing = [name for name in needed if not values.get(name)]
@@ -173,12 +170,12 @@ def _platform_values(node_secrets: Mapping[str, Any]) -> dict[str, Any]:
         raise ConfigurationMistakes([f"{NOT_GIVEN} {advice}"]) from None
 
 
-def _node_secrets(provided: Provided, now: datetime) -> tuple[dict[str, Any], list[str]]:
-    """The secrets that the platform keeps apart from the settings, if this is where it runs, and
-    what went wrong if it did."""
+def _node_secrets(load_config: LoadConfig, now: datetime) -> tuple[dict[str, Any], list[str]]:
+    """The secrets that the platform, if this runs on it, keeps apart from the settings, and any problems
+    in getting them."""
     try:
-        token = provided("token")
-        url = provided("url_secrets")
+        token = load_config("token")
+        url = load_config("url_secrets")
     except MissingConfigurationError:
         return {}, []
     request = playbook.secrets_request(url, token)

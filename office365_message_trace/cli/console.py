@@ -1,4 +1,4 @@
-"""How findings and tables are shown: colours and wrapping on a terminal, plain lines elsewhere."""
+"""Prints findings and tables: with colours and wrapping on a terminal, else as plain lines."""
 
 import os
 import signal
@@ -13,9 +13,9 @@ from office365_message_trace.cli.checks.findings import Finding
 from office365_message_trace.untrusted_text import LONGEST_LINE, printable
 
 UNREAD = 128 + signal.SIGPIPE
-"""The exit status if the reader of the output has gone, as shells have it."""
+"""Exit status if the reader of the output has gone, by shell convention."""
 
-_WIDTH_OF_FILES = 240  # columns, for tables that are not shown on a terminal
+_WIDTH_OF_FILES = 240  # columns of tables that are not printed on a terminal
 _STYLES = {
     "ok": "green",
     "info": "dim",
@@ -26,30 +26,30 @@ _STYLES = {
 }
 
 
-class _Screen(Console):
-    """A console that ends the command when nothing reads it any more."""
+class _Console(Console):
+    """A console that ends the command when its output is no longer read."""
 
     def on_broken_pipe(self) -> None:
         _end_unread()
 
 
 def output() -> Console:
-    """Where results go; lines are not broken where they are not shown on a terminal."""
+    """The console for results; wraps lines only on a terminal."""
     return _console(sys.stdout.isatty(), stderr=False)
 
 
 def messages() -> Console:
-    """Where everything else goes, so that results can be piped."""
+    """The console for everything else, so that results can be piped."""
     return _console(sys.stderr.isatty(), stderr=True)
 
 
 def _console(terminal: bool, stderr: bool) -> Console:
     width = None if terminal else _WIDTH_OF_FILES
-    return _Screen(stderr=stderr, soft_wrap=not terminal, width=width, highlight=False)
+    return _Console(stderr=stderr, soft_wrap=not terminal, width=width, highlight=False)
 
 
 def line(mark: str, subject: str, text: str) -> Text:
-    """One line with a coloured mark; ``text`` is never taken for markup, and printed as far as it can be."""
+    """One line with a coloured mark; ``text`` is never interpreted as markup, and made printable."""
     subject = f"{printable(subject)}: " if subject else ""
     return Text.assemble(
         (f"{printable(mark):<8}", _STYLES.get(mark, "")),
@@ -63,7 +63,7 @@ def finding_line(finding: Finding) -> Text:
 
 
 def print_plain(text: str) -> None:
-    """Print ``text`` for a machine: as it is."""
+    """Print ``text`` unchanged, for a machine."""
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
@@ -72,7 +72,7 @@ def print_plain(text: str) -> None:
 
 
 def _end_unread() -> NoReturn:
-    """End the command, whose output may still hold something that nothing reads."""
+    """End the command, and discard buffered output that nothing will read."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     raise SystemExit(UNREAD)
 

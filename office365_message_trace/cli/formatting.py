@@ -1,4 +1,4 @@
-"""Numbers and times in words: pure."""
+"""Formats numbers and times: pure."""
 
 from datetime import datetime, timedelta
 
@@ -8,18 +8,18 @@ __all__ = ["count", "late_sentence", "moment", "span"]
 
 
 def count(number: int, noun: str) -> str:
-    """``1 row``, ``2,000 rows``."""
+    """A number with its noun: ``1 row``, ``2,000 rows``."""
     plural = noun[:-2] + "ches" if noun.endswith("ch") else noun + "s"
     return f"{number:,} {noun if number == 1 else plural}"
 
 
 def moment(instant: datetime) -> str:
-    """``2026-11-23 14:30:05 UTC``."""
+    """An instant to the second: ``2026-11-23 14:30:05 UTC``."""
     return f"{instant:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def late_sentence(usual_lag: timedelta) -> str:
-    """What a live edge means that is further behind than ``usual_lag``, and what to do."""
+    """Meaning of a live edge that is further behind than ``usual_lag``, and what to do."""
     return (
         f"at most {span(usual_lag)} are usual, so the trigger does not run, or waits: start it, or see in "
         "its log or by the command status what it waits for."

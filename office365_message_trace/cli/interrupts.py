@@ -1,4 +1,4 @@
-"""Ctrl-C: a command ends where it is, with an exit status of its own and without a stack trace."""
+"""Handles Ctrl-C: a command ends where it is, with its own exit status and without a stack trace."""
 
 import os
 import signal
@@ -16,9 +16,9 @@ def end_at_once() -> None:
 
 
 def run(command: Callable[[], None]) -> None:
-    """Run ``command``, which an interrupt unwinds, so that it can restore the terminal and say how far it is.
+    """Run ``command``. An interrupt unwinds it, so that it can restore the terminal and report progress.
 
-    Then the process ends without waiting for its threads, which may be at the network. A second
+    Then the process ends without waiting for its threads, which may be blocked on the network. A second
     interrupt ends it at once.
     """
     interrupted = False
@@ -35,10 +35,10 @@ def run(command: Callable[[], None]) -> None:
             command()
         finally:
             end_at_once()
-    except BaseException:  # the libraries make other exceptions of the interrupt
+    except BaseException:  # libraries turn the interrupt into other exceptions
         if not interrupted:
             raise
-        with suppress(OSError):  # nothing reads the output any more
+        with suppress(OSError):  # the output may no longer be read
             sys.stdout.flush()
             sys.stderr.write("Interrupted.\n")
             sys.stderr.flush()
@@ -46,7 +46,7 @@ def run(command: Callable[[], None]) -> None:
 
 
 def _handle(handler: Callable[..., None]) -> None:
-    """Have ``handler`` called at an interrupt, unless it is ignored, as it is for a shell's background jobs."""
+    """Install ``handler`` for interrupts, unless they are ignored, as in a shell's background jobs."""
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, handler)
 

@@ -1,4 +1,4 @@
-"""``peek``: what Microsoft has for a window, and what of it the trigger has forwarded."""
+"""``peek``: shows the rows that Microsoft has for a window, and which of them the trigger has forwarded."""
 
 import csv
 import io
@@ -29,7 +29,7 @@ _COLUMNS = {
     "Subject": "Subject",
     "Trace id": "MessageTraceId",
 }
-"""What is shown, and the field of the Reporting Web Service that holds it."""
+"""Columns, and the field of the Reporting Web Service for each."""
 _WIDTHS = {
     "Received (UTC)": (19, 19),
     "Forwarded": (9, 9),
@@ -38,16 +38,16 @@ _WIDTHS = {
     "To": (9, 40),
     "Subject": (9, 60),
 }
-"""Least and most letters of the table's columns; the trace id is in JSON and CSV only."""
-_GRAPH_NAMES = {"MessageTraceId": "id"}  # the others differ in their first letter's case only
+"""Least and most letters in the table's columns; the trace id is in JSON and CSV only."""
+_GRAPH_NAMES = {"MessageTraceId": "id"}  # the others differ only in the case of their first letter
 _FORMULA = re.compile(r"((?:^|;)[\"\s]*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
-"""Where a spreadsheet would start a formula: at the start of a cell, or after a semicolon, which separates
-cells where the comma is the decimal mark. The last four characters are full-width forms of the others."""
+"""Places where a spreadsheet would start a formula: the start of a cell, or after a semicolon, which
+separates cells where the comma is the decimal mark. The last four characters are full-width forms."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A row, and whether the trigger's ledger has it."""
+    """A row; ``forwarded`` if the trigger's ledger has it."""
 
     row: Row
     forwarded: bool
@@ -59,7 +59,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What ``window`` holds: ``seen`` are the rows to show, the numbers count all."""
+    """The contents of ``window``: ``seen`` are the rows to show, the numbers count all."""
 
     window: Window
     seen: list[Seen]
@@ -72,7 +72,7 @@ class View:
         return self.statuses.total()
 
     def show(self, console: Console) -> None:
-        """A table, and the sums below it."""
+        """Print a table, and the summary below it."""
         if self.seen:
             table = Table(box=None, pad_edge=False)
             for name, (least, most) in _WIDTHS.items():
@@ -85,7 +85,7 @@ class View:
             console.print(Text(text))
 
     def summary(self) -> list[str]:
-        """How many rows there are, by status, of which how many are forwarded, and what it cost."""
+        """The numbers of rows by status, of forwarded rows, and of requests."""
         shown = f", {len(self.seen):,} shown" if len(self.seen) < self.rows else ""
         by_status = ", ".join(f"{n:,} {name}" for name, n in self.statuses.most_common())
         return [
@@ -96,7 +96,7 @@ class View:
         ]
 
     def as_json(self) -> str:
-        """All of it; characters that are no text are escaped."""
+        """The view as JSON in ASCII."""
         document = {
             "from": self.window.start.isoformat(),
             "to": self.window.end.isoformat(),
@@ -109,8 +109,8 @@ class View:
         return json.dumps(document, indent=2) + "\n"
 
     def as_csv(self) -> str:
-        """The rows to show. What a spreadsheet would run as a formula, whether commas or semicolons
-        separate its cells, gets an apostrophe."""
+        """The rows to show as CSV. Text that a spreadsheet would run as a formula, with commas or
+        semicolons between cells, gets an apostrophe."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(_header())
@@ -122,7 +122,7 @@ class View:
 def read_view(
     setup: Setup, data_path: Path, window: Window, limit: int | None, machine: Clock, log: Log
 ) -> View:
-    """Read ``window`` in whole and keep at most ``limit`` rows of it to show, the oldest window first."""
+    """Read all of ``window``, oldest part first, and keep at most ``limit`` rows to show."""
     clock = MicrosoftClock(machine, log)
     parts = Wiring(setup.settings, setup.endpoints, data_path, clock, log, read_only=True)
     ledger = Ledger(parts.storage)
@@ -144,7 +144,7 @@ def _header() -> list[str]:
 
 
 def _field(fields: Fields, name: str) -> str:
-    """A field by its name in the Reporting Web Service, whichever service the row is from."""
+    """A field by its name in the Reporting Web Service, for rows of either service."""
     graph = _GRAPH_NAMES.get(name, name[:1].lower() + name[1:])
     value = fields.get(name, fields.get(graph))
     return "" if value is None else str(value)

@@ -19,12 +19,12 @@ from office365_message_trace.sekoia.intake import BatchPusher, batches
 from office365_message_trace.wiring import Wiring
 
 MOST_ROWS = 200_000
-"""Of one replay: they are kept in memory from the preview to the sending, some 200 MB."""
+"""Limit of one replay, which keeps its rows in memory: some 200 MB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """A window that was read and can be sent. ``forwarded`` of its events the trigger has sent."""
+    """A window that was read and can be sent. The trigger has sent ``forwarded`` of its events."""
 
     window: Window
     events: list[Event]
@@ -34,7 +34,7 @@ class Replay:
     pusher: BatchPusher
 
     def preview(self) -> Text:
-        """What would be sent."""
+        """A description of what would be sent."""
         size = sum(1 for _ in batches(self.events, self.chunk_size))
         waiting = len(self.events) - self.forwarded
         text = (
@@ -51,9 +51,9 @@ class Replay:
         return Text(text)
 
     def send(self, console: Console) -> Text:
-        """Send everything, with a bar on ``console``; returns the sum.
+        """Send everything, with a progress bar on ``console``; returns the total.
 
-        Raises what the pusher does, after saying how much was sent.
+        Raises the pusher's errors, after printing how much was sent.
         """
         accepted = refused = 0
         columns = (TextColumn("Sending"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

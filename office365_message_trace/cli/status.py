@@ -1,4 +1,4 @@
-"""``status``: how far a trigger is, from its state alone."""
+"""``status``: shows the progress of a trigger, from its state alone."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from office365_message_trace.monitoring.activity_log import Activity, read_activ
 from office365_message_trace.storage.location import storage_at
 from office365_message_trace.storage.wrappers import ReadOnlyStorage
 
-_FREQUENCY = timedelta(minutes=1)  # of live reads; what has been spent does not depend on it
+_FREQUENCY = timedelta(minutes=1)  # of live reads; spent requests do not depend on it
 
 _CAUSES = {
     Cause.TOO_OLD: "not read before the service stopped keeping it",
@@ -37,8 +37,8 @@ _CAUSES = {
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What the first pass still has to catch up with; ``done`` is a share from 0 to 1, ``left`` how
-    long the rest takes at the pace so far. Both are None as long as they cannot be told."""
+    """The time that was never read. ``done`` is the share that was caught up, from 0 to 1, ``left`` the
+    time that the rest takes at the pace so far. Both are None if unknown."""
 
     windows: tuple[Window, ...]
     done: float | None
@@ -51,7 +51,7 @@ class Backlog:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Everything that is known of a trigger at ``now``; ``doubts`` are faults of its state."""
+    """The status of a trigger at ``now``; ``doubts`` are faults in its state."""
 
     now: datetime
     coverage: Coverage | None
@@ -65,14 +65,14 @@ class Status:
 
     @property
     def late(self) -> bool:
-        """Whether the live edge is more than `usual_lag` behind; never if that is not known."""
+        """True if the live edge is more than `usual_lag` behind; False if that is unknown."""
         if self.coverage is None or not self.usual_lag:
             return False
         return self.now - self.coverage.live > self.usual_lag
 
     @property
     def usual_lag(self) -> timedelta:
-        """The largest lag of the live edge while the trigger works, from the activity log; zero if not known."""
+        """The largest lag of the live edge while the trigger works, by the activity log; zero if unknown."""
         progress = self.activity.progress
         return progress.usual_lag if progress else timedelta(0)
 
@@ -86,7 +86,7 @@ class Status:
         return Backlog(windows, catch_up.done, catch_up.left(self.now))
 
     def as_dict(self) -> dict[str, Any]:
-        """For machines: times in ISO 8601, spans in seconds."""
+        """The status for machines: times in ISO 8601, spans in seconds."""
         coverage, progress, backlog = self.coverage, self.activity.progress, self.backlog
         return {
             "at": self.now,
@@ -123,7 +123,7 @@ class Status:
         }
 
     def lines(self) -> Iterator[Text]:
-        """For a person."""
+        """The status for people."""
         yield from (line("warning", "state", doubt) for doubt in self.doubts)
         if self.coverage is None:
             yield line("info", "state", "none: the trigger has not run here, or its state is lost.")

@@ -1,4 +1,4 @@
-"""Times as a person types them."""
+"""Parses times as people type them."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -26,27 +26,27 @@ _UNITS = {
 
 
 def parse_time(text: str, now: datetime) -> datetime:
-    """The instant that ``text`` means at ``now``, in UTC.
+    """The instant in UTC that ``text`` means at ``now``.
 
-    Without a zone UTC is meant; a date alone, ``today`` and ``yesterday`` mean its first moment.
-    Raises ValueError with a sentence that teaches the forms.
+    A time without a zone is UTC. A date alone, ``today`` and ``yesterday`` mean the start of that day.
+    Raises ValueError with a sentence that lists the forms.
     """
-    said = text.strip().lower()
+    lower = text.strip().lower()
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     named = {"now": now, "today": midnight, "yesterday": midnight - timedelta(days=1)}
-    if said in named:
-        return named[said]
+    if lower in named:
+        return named[lower]
     try:
-        return _before(now, said) if said.endswith("ago") else _instant(text.strip())
+        return _before(now, lower) if lower.endswith("ago") else _instant(text.strip())
     except (ValueError, OverflowError) as error:
         raise ValueError(f"'{text}' is not a time that is understood here. {FORMS}") from error
 
 
-def _before(now: datetime, said: str) -> datetime:
-    match = _AGO.fullmatch(said)
+def _before(now: datetime, text: str) -> datetime:
+    match = _AGO.fullmatch(text)
     unit = match and (_UNITS.get(match[2]) or _UNITS.get(match[2].removesuffix("s")))
     if not match or not unit:
-        raise ValueError(said)
+        raise ValueError(text)
     return now - float(match[1]) * unit
 
 

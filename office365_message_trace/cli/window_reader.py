@@ -1,4 +1,4 @@
-"""Reads a window of any length to its end, for a person who waits for it."""
+"""Reads a window of any length to its end, while a person waits."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -18,10 +18,11 @@ _WIDEST = timedelta(days=10)  # what Graph accepts at most
 def read_rows(
     source: ODataClient, window: Window, clock: Clock, log: Log
 ) -> Iterator[dict[bytes, Row]]:
-    """The rows of ``window``, each once, by a digest of what they say; a batch for each page.
+    """The rows of ``window``, each once, by a digest of their content; a batch for each page.
 
-    Keeps to the request budget, less what a trigger that runs had spent at the start. Splits what the
-    service does not give in one piece. Raises `Refused`, also for time that the service does not keep, or `Unavailable`.
+    Keeps to the request budget, less the requests that a running trigger had spent at the start. Splits a
+    window that is too large. Raises `Refused`, also for time that the service no longer keeps, or
+    `Unavailable`.
     """
     known: set[bytes] = set()
     for page in _pages(source, window, clock, log):
@@ -60,12 +61,12 @@ def _pages(source: ODataClient, window: Window, clock: Clock, log: Log) -> Itera
             raise Unavailable(text, problem.detail) from None
 
 
-def _divided(window: Window, most: timedelta) -> list[Window]:
-    """``window`` in parts of ``most`` at most, which share their boundaries, oldest first."""
+def _divided(window: Window, longest: timedelta) -> list[Window]:
+    """``window`` in parts of at most ``longest``, which share their bounds, oldest first."""
     parts = []
     start = window.start
     while start < window.end:
-        end = min(start + most, window.end)
+        end = min(start + longest, window.end)
         parts.append(Window(start, end))
         start = end
     return parts

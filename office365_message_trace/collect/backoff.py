@@ -1,35 +1,35 @@
-"""Pauses between tries of something that is unlikely to work yet: pure, no clock."""
+"""Growing pauses between attempts that are unlikely to succeed yet: pure, no clock."""
 
 _PAUSES = (60.0, 180.0, 540.0, 600.0)  # seconds
 _DOUBTFUL = 3  # failures in a row that may still pass; the fourth comes after 13 minutes
 
 
 class SlowProbe:
-    """Waits from 1 to 10 minutes between tries of what is not likely to work yet.
+    """Waits from 1 to 10 minutes between attempts that are unlikely to succeed yet.
 
-    The first ``patience`` failures in a row mean nothing yet.
+    The first ``patience`` failures in a row cause no wait.
     """
 
     def __init__(self, patience: int = 0) -> None:
         self._patience = patience
         self._failures = 0
-        self._lasting = 0  # the last ones of them in a row
+        self._lasting = 0  # latest failures in a row of a lasting kind
         self._next = 0.0
 
     @property
     def certain(self) -> bool:
-        """Whether enough failures in a row were of a kind that lasts: it will not pass by itself."""
+        """True once enough failures in a row were lasting: the cause will not pass by itself."""
         return self._lasting > _DOUBTFUL
 
     @property
     def waiting(self) -> bool:
-        """Whether nothing has worked since it began to wait."""
+        """True if nothing has succeeded since the first wait."""
         return self._failures > self._patience
 
     def failed(self, now: float, lasting: bool = False) -> float:
-        """Note a failure at ``now``, in monotonic seconds; returns how long to wait.
+        """Note a failure at ``now``, in monotonic seconds; returns the seconds to wait.
 
-        ``lasting`` tells that it seems to be of a kind that does not pass by itself.
+        ``lasting`` marks a failure that is unlikely to pass by itself.
         """
         self._failures += 1
         self._lasting = self._lasting + 1 if lasting else 0
@@ -40,7 +40,7 @@ class SlowProbe:
         return pause
 
     def wait(self, now: float) -> float:
-        """Seconds from ``now``, in monotonic seconds, until it is time to try (again)."""
+        """Seconds from ``now``, in monotonic seconds, until the next attempt is due."""
         return max(self._next - now, 0.0)
 
     def reset(self) -> None:

@@ -1,7 +1,7 @@
 """The coverage as a document in the trigger's storage: versioned, checksummed, in two copies.
 
-The copies are written in turn, so the previous one is always there; the newest that is whole
-counts. Falling back to the older one costs a few reads: the ledger knows what was accepted.
+The copies are written in turn, so the previous one is always there; the newest intact one counts.
+Falling back to the older one costs a few reads: the ledger knows what was accepted.
 """
 
 import hashlib
@@ -19,8 +19,8 @@ from office365_message_trace.storage.base import Storage
 SCHEMA = 3
 COPIES = ("state-0.json", "state-1.json")
 
-_MOST_SPANS = 10_000  # some hundred is what a collector makes; planning looks at each of them
-_ENDLESS = 2**53  # more than a number of JSON is sure to keep
+_MOST_SPANS = 10_000  # a collector makes some hundred; planning visits each of them
+_ENDLESS = 2**53  # JSON numbers are exact below
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -36,19 +36,19 @@ class StateStore:
         self._log = log
         self._sequence = 0
         self.damaged = False
-        """Whether a copy was missing or damaged when the state was loaded."""
+        """True if a copy was missing or damaged when the state was loaded."""
 
     def load(self) -> Coverage | None:
-        """The newest whole copy, or None if there is none.
+        """The newest intact copy, or None if there is none.
 
         Raises `Refused` if a newer version of this module wrote it.
         """
         copies = [self._read(name) for name in COPIES]
-        whole = [copy for copy in copies if copy is not None]
-        if not whole:
+        intact = [copy for copy in copies if copy is not None]
+        if not intact:
             return None
-        self.damaged = len(whole) < len(COPIES)
-        newest = max(whole, key=lambda copy: copy.sequence)
+        self.damaged = len(intact) < len(COPIES)
+        newest = max(intact, key=lambda copy: copy.sequence)
         self._sequence = newest.sequence
         if self.damaged:
             self._log(
@@ -59,7 +59,7 @@ class StateStore:
         return newest.coverage
 
     def save(self, coverage: Coverage) -> None:
-        """Write ``coverage`` over the older copy (at first, both); durable when it returns."""
+        """Replace the older copy by ``coverage`` (at first, both); durable when it returns."""
         for _ in COPIES if self._sequence == 0 else COPIES[:1]:
             sequence = self._sequence + 1
             self._storage.write(COPIES[sequence % 2], _encoded(sequence, coverage))
@@ -77,7 +77,7 @@ class StateStore:
 
 
 def predecessor_edge(storage: Storage, log: Log) -> datetime | None:
-    """How far the platform's former module had read, if its ``context.json`` lies in ``storage``."""
+    """The cursor of the platform's former module, if its ``context.json`` is in ``storage``."""
     data = storage.read(_PREDECESSOR)
     if data is None:
         return None
@@ -101,7 +101,7 @@ class Copy:
 
 
 class Damaged(Exception):
-    """A copy of the state is nothing that was ever written, whatever its checksum says."""
+    """A copy of the state is not one that this module wrote, whatever its checksum says."""
 
 
 def _encoded(sequence: int, coverage: Coverage) -> bytes:
@@ -119,10 +119,10 @@ def _encoded(sequence: int, coverage: Coverage) -> bytes:
 
 
 def decoded(data: bytes) -> Copy:
-    """The copy of the state in ``data``.
+    """Decode the copy of the state in ``data``.
 
-    Raises `Damaged` for anything that was not written here, and `Refused` for what a newer version of
-    this module wrote.
+    Raises `Damaged` for anything that this module did not write, and `Refused` for the state of a newer
+    version of it.
     """
     try:
         document = orjson.loads(data)
@@ -131,7 +131,7 @@ def decoded(data: bytes) -> Copy:
             raise TypeError("a schema that is no number")
         if schema <= SCHEMA:
             return _copy(document)
-    except Exception as error:  # whatever it is about, nothing of the copy can be used
+    except Exception as error:  # any error means that the copy is unusable
         raise Damaged(type(error).__name__) from error
     raise Refused(
         "The trigger's state was written by a newer version of this module. Run that version "
@@ -141,7 +141,7 @@ def decoded(data: bytes) -> Copy:
 
 
 def _copy(document: dict[str, Any]) -> Copy:
-    """Raises anything for what `_encoded` did not write, and for what cannot be counted with."""
+    """The copy in ``document``. Raises any exception for one that `_encoded` did not write."""
     payload = document["payload"]
     shown = payload["shown_from"]
     if document["checksum"] != _checksum(payload):
@@ -165,7 +165,7 @@ def _copy(document: dict[str, Any]) -> Copy:
 
 
 def _span_entry(span: Span) -> list[int | None]:
-    """Start, end and last read in microseconds since 1970, and the rows: there are some hundred of them."""
+    """Start, end and last read in microseconds since 1970, and the rows; compact, as there are many."""
     start, end = _microseconds(span.window.start), _microseconds(span.window.end)
     return [start, end, _microseconds(span.read_at) if span.read_at else None, span.rows]
 

@@ -1,8 +1,8 @@
 """The loop: fetch, push, record, commit, in that order.
 
-A row is recorded once the intake accepted it, and a window counts as read once its last page was.
+A row is recorded once the intake has accepted it, and a window counts as read once its last page was.
 Any failure leaves the coverage where it was: the window is read again, and the ledger drops what
-was accepted already. Nothing else moves the state, least of all a ``finally``.
+was already accepted. Nothing else moves the state, least of all a ``finally``.
 """
 
 from collections import Counter
@@ -66,30 +66,30 @@ from office365_message_trace.transport.retry import USUAL_ATTEMPTS
 from office365_message_trace.untrusted_text import identifier
 
 MOST_PAGES = 20
-"""Pages of one window: what a failure can make necessary to read again."""
+"""Pages of one window, which a failure may make us read again."""
 
 _USUAL_PAGES = MOST_PAGES * 3 // 4
-_OF_A_PAGE = 0.9  # is filled by the rows of a window that is meant to fit one page
-_FILLED = 0.85  # of a page on average, where each window is
+_OF_A_PAGE = 0.9  # to fill with the rows of a window that should fit one page
+_FILLED = 0.85  # of a page on average, if windows should fit one
 _PAST = (
     (Kind.REREAD, Kind.BACKLOG, Kind.CONFIRM),
     (Kind.BACKLOG, Kind.REREAD, Kind.CONFIRM),
 )
-"""The two windows of the past that are under way at once, by what each of them prefers."""
+"""The two windows of the past that are in progress at once, by what each prefers."""
 
 _SECOND = timedelta(seconds=1)
 _MINUTE = timedelta(minutes=1)
 _TIDY_EVERY = 900.0  # seconds, the time that a bucket of the ledger spans
 _ASIDE = 900.0  # seconds; longer than the longest pause, so that another window comes in between
-_CONFIRM_EVERY = 8  # windows of the past, one of which at least confirms, if there is no backlog
-_VOUCHING = 60.0  # seconds, after which newer mail may show that the intake is well
-_PAST_AGE = timedelta(hours=1)  # at which what a live window reads is no fresh mail
+_CONFIRM_EVERY = 8  # windows of the past, of which at least one confirms if there is no backlog
+_VOUCHING = 60.0  # seconds, after which newer mail may show that the intake works
+_PAST_AGE = timedelta(hours=1)  # from which a live window holds no fresh mail
 _CHOOSE_EVERY = 900.0  # seconds
-_REPEATS = 3  # of a final read that brings something new, or of which an event is refused
-_ASK_AGAIN = 60.0  # seconds before a service that speaks of its history is asked once more
+_REPEATS = 3  # of a final read that brings something new, or with a refused event
+_ASK_AGAIN = 60.0  # seconds before a window that is older than the history is tried again
 _STILL_KEPT = (timedelta(minutes=2), timedelta(minutes=10), timedelta(hours=1))
-"""After the instant from which on a service says it keeps rows: cuts that leave little to be refused again."""
-_CLOCK_JUMP = 60.0  # seconds by which the time may be corrected while a page is under way
+"""Cuts after the start of the history that a service claims; they leave little to be refused again."""
+_CLOCK_JUMP = 60.0  # seconds by which the time may be corrected while a page is requested
 
 _LEFT_OUT = "The intake does not accept one event; it is left out, and tried again now and then."
 _FOUND_LATE = (
@@ -122,8 +122,8 @@ class Source(Protocol):
         self,
         window: Window,
         background: bool,
-        most: int | None,
-        whole: bool,
+        max_pages: int | None,
+        single_page: bool,
         trace_id: str | None,
         attempts: int,
     ) -> Iterator[Page | Pause]:
@@ -132,23 +132,23 @@ class Source(Protocol):
     def render(self, row: Row) -> str:
         """The event of ``row``."""
 
-    def said(self, row: Row) -> Fields:
+    def content_fields(self, row: Row) -> Fields:
         """The fields of ``row`` that are its content."""
 
 
 class Pusher(Protocol):
-    """Where events go."""
+    """The destination of events."""
 
     def push(self, events: list[Event]) -> Iterator[Delivery]:
-        """Deliver ``events``; yields what became of each batch."""
+        """Deliver ``events``; yields the result of each batch."""
 
 
 class _Reading:
-    """A window under way, or the time of a declared ``gap``.
+    """The reading of a window, or of the time of a declared ``gap``.
 
-    After its own pages come those of the large messages in it: ``message`` is the one under way,
-    ``left`` are the others; ``incomplete`` tells what could not be completed, and why. ``not_before`` is
-    when its next page may be taken, in monotonic seconds.
+    After its own pages come those of the large messages in it: ``message`` is the one being read,
+    ``left`` are the others; ``incomplete`` holds those that could not be completed, and why. Its next
+    page may be taken from ``not_before`` on, in monotonic seconds.
     """
 
     def __init__(
@@ -199,13 +199,13 @@ class _Reading:
 
     @property
     def commits_pages(self) -> bool:
-        """Whether its pages are committed one by one: of the past, and while more are to come."""
+        """True if each page is committed: for windows of the past, until the last page."""
         own = self.message is None and self.gap is None
         return own and self.read.kind is not Kind.LIVE and self.covered != self.read.window
 
 
 def _begun(pages: Callable[[], Iterator[Page | Pause]]) -> Iterator[Page | Pause]:
-    """The iterator that ``pages`` returns. If the call fails unexpectedly, taking the first page raises that
+    """The iterator that ``pages`` returns. If the call fails unexpectedly, taking the first page raises the
     error instead, so that it affects this window only."""
     try:
         return pages()
@@ -220,13 +220,12 @@ def _raise(error: Exception) -> Page:
 
 
 class Collector:
-    """Keeps the promises for one tenant.
+    """Collects the mail of one tenant.
 
-    Fresh mail is read at once, in whole. Up to two windows of the past are under way besides and
-    advance by a page in turns: one prefers re-reads and one the backlog, so that neither waits for
-    the other, and the next page of one is on its way while a page of the other is delivered. What is
-    read for the last time comes when nothing else is due. ``granted`` tells how many requests Microsoft
-    grants in `PERIOD` seconds.
+    Fresh mail is read at once, in whole windows. Up to two windows of the past are read meanwhile, a page
+    at a time in turns. One prefers re-reads and one the backlog, so that neither waits for the other, and
+    the next page of one is requested while a page of the other is delivered. Last reads come when nothing
+    else is due. ``granted`` returns the requests a day that Microsoft grants.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917  # each is a part of its own
@@ -256,8 +255,8 @@ class Collector:
         self._learn_page(source.page_size)
         self._live_probe = SlowProbe()
         self._past_probe = SlowProbe()
-        self._outage_probe = SlowProbe(patience=1)  # one window that fails says nothing of others
-        self._refused: dict[Kind, bool] = {}  # whether it is the intake that refuses
+        self._outage_probe = SlowProbe(patience=1)  # a single failed window says nothing of others
+        self._refused: dict[Kind, bool] = {}  # true if the intake refuses, false if Microsoft does
         self._failed = FailedWindows()
         self._gap_probe = GapProbe(clock.now(), clock.monotonic())
         self._messages = LargeMessages()
@@ -266,11 +265,11 @@ class Collector:
         self._narrow_live = False
         self._chosen_at = -inf
         self._doubted_history: dict[int, float] = {}
-        self._flicker = Flicker(log, source.said)
+        self._flicker = Flicker(log, source.content_fields)
         self._tidied_at = clock.monotonic()
 
     def run(self, coverage: Coverage) -> None:
-        """Collect from ``coverage`` on. Ends only by `Stopped`, which any wait raises."""
+        """Collect from ``coverage`` on, until any wait raises `Stopped`."""
         self._coverage = coverage.adapted(self._policy, self._clock.now())
         self._commit(self._coverage)
         self._ledger.mark(self._coverage.oldest)
@@ -301,7 +300,7 @@ class Collector:
         self._clock.wait_until(now + max(timedelta(seconds=wait), MILLISECOND))
 
     def _observe(self, now: datetime) -> None:
-        """Take in what the passing of time did to the coverage."""
+        """Update the coverage for the passing of time."""
         coverage = self._coverage.without_future(now, self._policy)
         if coverage is not self._coverage:
             self._log(
@@ -315,7 +314,7 @@ class Collector:
         self._give_up_before(self._policy.oldest_kept(now))
 
     def _choose_timetable(self, now: datetime) -> None:
-        """Read again as often as the amount of mail and the request budget allow."""
+        """Choose the densest timetable that the amount of mail and the request budget allow."""
         moment = self._clock.monotonic()
         if moment - self._chosen_at < _CHOOSE_EVERY:
             return
@@ -334,7 +333,7 @@ class Collector:
         self._learn_page(self._page)
 
     def _schedule(self, now: datetime) -> Schedule:
-        """What is due at ``now``, but for what is under way or waits to be tried again."""
+        """The schedule at ``now``, without windows that are being read or wait to be tried again."""
         under_way = [each.read.window for each in self._past.values()]
         kinds = {kind: Size(width.now, width.rows) for kind, width in self._widths.items()}
         room = 0 if self._narrow_live or self._past_hindered else _OF_A_PAGE * self._page
@@ -345,7 +344,7 @@ class Collector:
     def _open_past(self, schedule: Schedule) -> float:
         """Begin windows of the past until there are two, or one while none can be read.
 
-        Returns in how many seconds to look again.
+        Returns the seconds until it should be called again.
         """
         moment = self._clock.monotonic()
         if probe := max(self._past_probe.wait(moment), self._outage_probe.wait(moment)):
@@ -365,10 +364,10 @@ class Collector:
     def _next_past(
         self, slot: tuple[Kind, ...], schedule: Schedule, moment: float
     ) -> "_Reading | float":
-        """The next reading for ``slot``, begun; if none is due, the seconds until one is.
+        """Begin the next reading for ``slot``; if none is due, return the seconds until one is.
 
         While nothing of the past can be read or delivered, a window that has not failed yet goes first:
-        it tells whether that is the fault of the windows that have.
+        it shows if the failed windows themselves are at fault.
         """
         if not self._past_hindered and (trial := self._failed.next_due(moment)):
             return self._begin(trial)
@@ -390,12 +389,12 @@ class Collector:
 
     @property
     def _past_hindered(self) -> bool:
-        """Whether nothing of the past can be read or delivered for now."""
+        """True while nothing of the past can be read or delivered."""
         refused = any(kind is not Kind.LIVE for kind in self._refused)
         return self._outage_probe.waiting or refused
 
     def _begin(self, trial: Trial, gap: Gap | None = None) -> _Reading:
-        """Begin to read the window of ``trial``, which may have been planned long before."""
+        """Begin to read the window of ``trial``, which may have been planned long ago."""
         past = trial.read.kind is not Kind.LIVE
         divisible = trial.read.window.is_divisible
         # a millisecond is given up for its own failures, so no passing fault may count as one
@@ -409,8 +408,8 @@ class Collector:
             self._source.pages,
             read.window,
             background=past,
-            most=MOST_PAGES if read.window.span > _SECOND else None,
-            whole=read.final,
+            max_pages=MOST_PAGES if read.window.span > _SECOND else None,
+            single_page=read.final,
             trace_id=None,
             attempts=1 if probing else USUAL_ATTEMPTS,
         )
@@ -424,9 +423,9 @@ class Collector:
         return self._begin(Trial(read), gap)
 
     def _advance(self, reading: _Reading) -> bool:
-        """Deliver the next page, or after the last one commit the window; whether there is more.
+        """Deliver the next page, or commit the window after the last one. Returns True if there is more.
 
-        A fault that nobody foresaw costs its own window, which is set aside: others go on.
+        An unexpected fault costs its own window, which is set aside: others go on.
         """
         try:
             return self._advanced(reading)
@@ -460,9 +459,10 @@ class Collector:
         return False
 
     def _go_on(self, reading: _Reading) -> bool:
-        """Ask for the next large message of a window that was read, or commit it; whether there is more.
+        """Request the next large message of a window that was read, or commit the window. Returns True if
+        there is more.
 
-        So time is not final before its large messages were asked for.
+        So time is not final before its large messages were read.
         """
         final = reading.read.final
         if reading.left is None:
@@ -478,8 +478,8 @@ class Collector:
             self._source.pages,
             Window(start, end),
             background=reading.read.kind is not Kind.LIVE,
-            most=None,
-            whole=False,
+            max_pages=None,
+            single_page=False,
             trace_id=message.trace_id,
             attempts=USUAL_ATTEMPTS if final else 1,
         )
@@ -491,9 +491,10 @@ class Collector:
         reading: _Reading,
         problem: Unavailable | Rejected | WindowTooLarge | HistoryExceeded,
     ) -> bool:
-        """Go on without the rows of a message that cannot be completed, or end; whether there is more.
+        """Continue without the rows of a message that cannot be completed, or end the reading. Returns True
+        if there is more.
 
-        What is missing of a message is declared if its final read cannot complete it, either.
+        A message that its final read cannot complete, either, is declared.
         """
         if message := reading.message:
             window = Window(message.known.start, message.known.end + MILLISECOND)
@@ -510,29 +511,29 @@ class Collector:
         reading: _Reading,
         problem: Unavailable | Rejected | WindowTooLarge | HistoryExceeded,
     ) -> None:
-        """Commit what was read of a window, and see to it that the rest is read in another way."""
+        """Commit the part of a window that was read, and arrange another way to read the rest."""
         read = reading.read
         self._narrow_live = self._narrow_live or read.kind is Kind.LIVE
         reached_back = read.kind is Kind.LIVE and read.window.start < self._coverage.live
         match problem:
             case AnswerTruncated(window=Window() as window):
-                self._kept(reading)
+                self._keep_covered(reading)
                 self._declare(Gap(window, Cause.INCOMPLETE), str(problem))
             case WindowTooLarge(cut=datetime() as cut) if read.window.is_divisible:
                 for part in divided_around(read.window, cut):
                     trial = replace(read, window=part)
                     self._failed.postpone(trial, self._clock.monotonic())
             case WindowTooLarge() if read.window.is_divisible:
-                if not self._kept(reading):
+                if not self._keep_covered(reading):
                     self._narrow(reading)
             case HistoryExceeded():
                 self._shorten_history(read, problem)
-            case _ if reached_back:  # which may be the reason: fresh mail is read by itself at once
-                self._kept(reading)
+            case _ if reached_back:  # perhaps the reason: fresh mail is read alone at once
+                self._keep_covered(reading)
             case Rejected() if read.kind is Kind.LIVE:
                 self._hold(reading, problem, by_intake=False)
             case _:
-                kept = self._kept(reading)
+                kept = self._keep_covered(reading)
                 if read.kind is not Kind.LIVE:
                     self._outage_probe.failed(self._clock.monotonic())
                     self._set_aside(reading, problem)
@@ -540,10 +541,10 @@ class Collector:
                     self._widths[read.kind].narrow(read.window.span, at_least=_MINUTE)
 
     def _unforeseen(self, reading: _Reading, error: Exception) -> bool:
-        """Have a window that made this module fail tried again like one that the service does not give;
-        whether there is more of it.
+        """Retry a window that made this module fail, as one that the service cannot give. Returns True if
+        there is more of it.
 
-        Fresh mail is left behind as backlog for that: what comes after it need not wait.
+        Fresh mail becomes backlog then, so that later mail need not wait.
         """
         self._log(
             f"An unexpected fault ended the reading of {reading.read.window}; it is tried again, and "
@@ -565,31 +566,32 @@ class Collector:
         return False
 
     def _planned_by_wrong_time(self, reading: _Reading) -> bool:
-        """Whether the time was corrected while ``reading`` was under way: then it is planned again."""
+        """True if the time was corrected since ``reading`` began: then it is planned again."""
         elapsed = self._clock.monotonic() - reading.began
         shift = (self._clock.now() - reading.read.at).total_seconds() - elapsed
         return abs(shift) > _CLOCK_JUMP
 
-    def _kept(self, reading: _Reading) -> bool:
-        """Keep what the pages of a window cover that comes to no end; whether that is anything."""
+    def _keep_covered(self, reading: _Reading) -> bool:
+        """Commit what the pages of a failed window cover, and learn its width. Returns False if they cover
+        nothing."""
         kept = self._commit_covered(reading)
         if kept and reading.covered:
             self._widths[reading.read.kind].observe(reading.covered.span, reading.rows)
         return kept
 
     def _commit_covered(self, reading: _Reading) -> bool:
-        """Commit what the pages of an unfinished window cover; whether that is anything."""
+        """Commit what the pages of an unfinished window cover. Returns False if they cover nothing."""
         if reading.covered is None or reading.read.final:
             return False
         self._commit_read(reading.read, reading.take_parts())
         return True
 
     def _deliver(self, page: Page, reading: _Reading) -> None:
-        """Push what the ledger does not know, and record each batch before the next is pushed.
+        """Push rows that the ledger does not know, and record each batch before the next is pushed.
 
         Refused events are recorded as owed: each later read of their time sends them again, and the final
-        one knows of them even if its answer leaves them out. A row that is back at its accepted content owes
-        nothing any more. Of final reads only the last repetition settles that: one answer may be false.
+        one knows of them even if its answer leaves them out. A row that is back at its accepted content is
+        no longer owed; of final reads only the last repetition settles that, because one answer may be false.
         """
         fresh = self._ledger.unseen(page.rows)
         repeated = reading.trial.refusals >= _REPEATS
@@ -607,7 +609,7 @@ class Collector:
             self._monitor.delivered(delivery)
             accepted += delivery.accepted
             refused += delivery.refused
-        # after the accepted ones: rows may share a key, and its latest record tells whether one is owed
+        # after the accepted ones: rows may share a key, and its latest record decides if one is owed
         self._ledger.record_refused((event.received, event.fingerprint) for event in refused)
         reading.refused += refused
         reading.fresh += len(accepted)
@@ -626,7 +628,7 @@ class Collector:
         read, rows = reading.read, reading.rows
         width = self._widths[Kind.CONFIRM if read.final else read.kind]
         width.observe(read.window.span, rows)
-        # fresh mail tells nothing of a fault of the past
+        # fresh mail says nothing about faults of the past
         if read.kind is not Kind.LIVE or self._policy.delay >= _PAST_AGE:
             self._narrow_live = False
             self._failed.succeeded()
@@ -651,7 +653,7 @@ class Collector:
             self._declare(hidden, "it shows no rows from before that")
 
     def _repeated(self, reading: _Reading) -> bool:
-        """Schedule a final read once more if it is not settled yet; returns whether it was scheduled.
+        """Schedule a final read once more if it is not settled yet. Returns True if it was scheduled.
 
         It is repeated up to `_REPEATS` times because it found something new, and up to `_REPEATS` times
         because an event was refused or a message was incomplete. The two reasons are counted separately.
@@ -661,7 +663,7 @@ class Collector:
             confirming = reading.read.kind is Kind.CONFIRM
             self._log(_FOUND_LATE if confirming else _STILL_CHANGING, "warning")
         news = trial.news + bool(reading.fresh)
-        withheld = bool(reading.refused or reading.incomplete or self._owed_besides(reading))
+        withheld = bool(reading.refused or reading.incomplete or self._owed_unseen(reading))
         refusals = trial.refusals + withheld
         unsettled = reading.fresh and news <= _REPEATS, withheld and refusals <= _REPEATS
         if any(unsettled):
@@ -670,31 +672,32 @@ class Collector:
         return any(unsettled)
 
     def _given_up(self, reading: _Reading) -> list[Gap]:
-        """Log what was withheld up to the end; returns the gaps to be declared."""
+        """Log messages and events that stay missing after the final read; returns the gaps to declare."""
         for gap, why in reading.incomplete.items():
             self._log_missing(gap, why)
-        besides = self._owed_besides(reading)
+        unseen = self._owed_unseen(reading)
         for event in reading.refused:
             name = identifier(event.trace_id) or "none that can be shown"
             self._log(f"{_LEFT_OUT} Its message trace id: {name}", "error")
-        for _ in besides:
+        for _ in unseen:
             self._log(_LEFT_OUT, "error")
-        if events := len(reading.refused) + len(besides):
+        if events := len(reading.refused) + len(unseen):
             self._monitor.discarded(events)
         shown = [event.received for event in reading.refused if event.received != UNDATED]
-        times = map(instant, [*shown, *besides])
+        times = map(instant, [*shown, *unseen])
         refused = [Gap(Window(at, at + MILLISECOND), Cause.REFUSED) for at in times]
         return [*reading.incomplete, *refused]
 
-    def _owed_besides(self, reading: _Reading) -> list[int]:
-        """Receive times of the events that are owed in a window and that its pages did not show."""
+    def _owed_unseen(self, reading: _Reading) -> list[int]:
+        """Receive times of events that are owed in a window but were not on its pages."""
         owed = Counter(self._ledger.refused(reading.read.window))
         return list((owed - Counter(event.received for event in reading.refused)).elements())
 
     def _probed(self, reading: _Reading, gap: Gap) -> None:
-        """After time of a declared ``gap`` was read: have all of it read, and confirmed."""
+        """Reopen a declared ``gap`` after some of its time was read, so that all of it is read and
+        confirmed."""
         hidden = gap.cause is Cause.HIDDEN and not reading.rows
-        owed = reading.refused or self._owed_besides(reading)
+        owed = reading.refused or self._owed_unseen(reading)
         if hidden or reading.incomplete or (owed and gap.cause is Cause.REFUSED):
             return
         self._commit(self._coverage.with_gap_reopened(gap))
@@ -702,10 +705,10 @@ class Collector:
         self._log(f"A gap can be read after all: {gap.window}.", "info")
 
     def _gap_failed(self, reading: _Reading, gap: Gap, problem: MessageTraceError) -> None:
-        """A gap of which rows came is read like other time, if they were only too many at once.
+        """Reopen a gap that only held too many rows at once: smaller windows can read it.
 
-        A millisecond has to be read in whole: no smaller windows help there. But where it could not be read
-        at all before, reading it again declares what is true of it now.
+        A millisecond cannot be divided, so it stays declared. But if it was unreadable before, it is
+        reopened as well, because another read declares its present cause.
         """
         truncated = isinstance(problem, AnswerTruncated)
         divisible = reading.read.window.is_divisible and not truncated
@@ -713,7 +716,7 @@ class Collector:
             self._probed(reading, gap)
 
     def _note_shown(self, rows: list[Row], window: Window) -> None:
-        """Note the earliest of ``rows`` that lies in ``window``; rows from outside of it do not count."""
+        """Note the receive time of the earliest of ``rows`` in ``window``, ignoring those outside."""
         known = self._coverage.shown_from
         if known is not None and known <= window.start:
             return
@@ -725,8 +728,8 @@ class Collector:
     def _commit_read(
         self, read: Read, parts: Iterable[tuple[Window, int]], gaps: Iterable[Gap] = ()
     ) -> None:
-        """Commit that ``parts`` of ``read`` were delivered, each with so many rows, but for ``gaps``, which are
-        declared by that."""
+        """Commit ``parts`` of ``read``, which were delivered with so many rows each, and declare ``gaps`` with
+        them."""
         at = min(read.at, self._clock.now())  # the time may have been corrected meanwhile
         coverage = self._coverage
         for window, rows in sorted(parts):
@@ -736,7 +739,7 @@ class Collector:
         self._commit(reduce(Coverage.with_gap, gaps, coverage))
 
     def _set_aside(self, reading: _Reading, problem: MessageTraceError) -> None:
-        """Let other windows have their turn before this one is tried again, or its parts."""
+        """Let other windows have their turn before this one, or its parts, are tried again."""
         if isinstance(problem, Throttled | Unreachable):
             self._failed.again(reading.trial, self._clock.monotonic())
             return
@@ -766,15 +769,16 @@ class Collector:
         self._store.save(coverage)
         moment = self._clock.monotonic()
         if moment - self._tidied_at >= _TIDY_EVERY:
-            # by the previous copy of the state, which may have to serve if this one is damaged
+            # by the previous copy of the state, which is used if this one is damaged
             self._ledger.mark(previous.oldest)
             self._ledger.forget(previous.will_read)
             self._tidied_at = moment
 
     def _learn_page(self, rows: int) -> None:
-        """Have windows that are meant to fit one page do so where the service puts ``rows`` on it.
+        """Size windows for pages of this many ``rows``.
 
-        Re-reads of the largest tenants are not, which fill their pages therefore: they are read again.
+        Last reads should fit one page, and so should all windows of a service with positional links.
+        Re-reads of the largest tenants need not, and fill their pages.
         """
         self._page = rows
         alone = set(Kind) if self._source.one_page else {Kind.CONFIRM}
@@ -784,16 +788,16 @@ class Collector:
             self._widths[kind].aim(int(_OF_A_PAGE * rows) if kind in alone else _USUAL_PAGES * rows)
 
     def _narrow(self, reading: _Reading) -> None:
-        """Have the time of a window read in smaller ones."""
+        """Read the time of a failed window in smaller ones."""
         read = reading.read
         if (read.final or self._source.one_page) and 0 < reading.largest < self._page:
             self._learn_page(reading.largest)
         self._widths[Kind.CONFIRM if read.final else read.kind].narrow(read.window.span)
 
     def _shorten_history(self, read: Read, problem: HistoryExceeded) -> None:
-        """Believe a service that says twice how long it keeps rows; it may count by day or by hour.
+        """Believe a service that says twice how long it keeps rows, which may count by day or by hour.
 
-        What it seems to keep of the window is read meanwhile: with time more of it becomes too old.
+        The part of the window that it seems to keep is read meanwhile: later, more of it is too old.
         """
         now, moment = self._clock.now(), self._clock.monotonic()
         if read.kind is Kind.LIVE:
@@ -817,7 +821,7 @@ class Collector:
         self._give_up_before(limit)
 
     def _contradict(self, read: Read) -> None:
-        """Forget what the service said of its history if it has shown older time since."""
+        """Forget the history that the service claims if it has answered for older time since."""
         now = self._clock.now()
         self._doubted_history = {
             days: since
@@ -826,7 +830,7 @@ class Collector:
         }
 
     def _give_up_before(self, oldest: datetime) -> None:
-        """Drop what lies before ``oldest`` and declare as a gap what was never read of it."""
+        """Drop time before ``oldest``, and declare the part of it that was never read as a gap."""
         if self._coverage.oldest >= oldest:
             return
         coverage = self._coverage.without_before(oldest)
@@ -841,14 +845,14 @@ class Collector:
         self._commit(coverage)
 
     def _hold(self, reading: _Reading, refusal: Refused, by_intake: bool) -> None:
-        """Say who has to do what, and probe slowly. No row is lost: the coverage stays.
+        """Log who has to do what, and probe slowly. No row is lost: the coverage stays.
 
-        The platform stops a trigger that logs `critical`, so that comes only where the settings have to
-        change and each of several probes in a row has shown it. While fresh mail is refused, nothing else is
-        tried. Windows of the past are put off: most likely all of them would be refused. If not, another
-        one shows it at the next probe, and one that the service refuses again counts as one that it does
-        not give. An intake that takes no event, but does not name the key, may have a reason in these few:
-        the next ones that come tell.
+        The platform stops a trigger that logs `critical`, so that level is used only if the settings have
+        to change and several probes in a row have shown it. While fresh mail is refused, nothing else is
+        tried. Windows of the past are postponed, because most likely all of them would be refused. If not,
+        another one shows that at the next probe, and a window that the service refuses again counts as
+        one that it cannot give. An intake that refuses all events without naming the key may object to
+        these few only, so it is tried again sooner, with newer mail.
         """
         kind, moment = reading.read.kind, self._clock.monotonic()
         lasting = isinstance(refusal, Misconfigured)
@@ -863,7 +867,7 @@ class Collector:
             self._clock.wait(min(pause, _VOUCHING) if by_intake and not lasting else pause)
             return
         for each in self._past.values():
-            self._kept(each)
+            self._keep_covered(each)
         self._past.clear()
         if reading.gap is not None:
             return
@@ -874,9 +878,9 @@ class Collector:
             self._set_aside(reading, refusal)
 
     def _end_refusals(self, reading: _Reading) -> None:
-        """Go on where ``reading``, which is complete, shows that nothing stands in the way any more.
+        """End refusals that ``reading``, which is complete, disproves.
 
-        The intake shows it by what it accepts.
+        Those by the intake end only if it accepted something.
         """
         ended = [
             kind

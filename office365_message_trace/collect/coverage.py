@@ -1,12 +1,12 @@
-"""What is known of receive time, and how stale that is: pure values, no I/O and no clock.
+"""The coverage: which receive time has been read, and when. Pure values, no I/O and no clock.
 
-The coverage is a map. Its spans tell of receive time when all of it was last read, or that it never was::
+The coverage is a map. Each span of it holds when all of its time was last read, or that it never was::
 
     ── final ──┤ read 2 h ago │ read 30 min ago │ never │ read 8 min ago │ just now ├ live edge ──►
 
-Everything else follows from it: what is due (`schedule`), what is backlog (never read), what is final
-(no span tells of it). A read overwrites what it covers. Time becomes final by a last read once it is
-`Policy.final_age` old; that reads only what was read before, so no time is believed that was read once.
+Everything else follows from it: due time (`schedule`), backlog (never read), final time (in no span). A
+read overwrites what it covers. Time becomes final by a last read once it is `Policy.final_age` old and
+was read before, so no time is final after a single read.
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,7 +19,7 @@ from math import floor, log2
 from office365_message_trace.model import EPOCH, Window
 
 CONFIRM_AFTER = timedelta(minutes=30)
-"""How much older than `Policy.delay` time is at least when it is read for the last time."""
+"""The least difference between the age of a last read and `Policy.delay`."""
 
 _FOREVER = datetime.max.replace(tzinfo=UTC)
 _MORE_THAN_A_PAUSE = timedelta(minutes=5)
@@ -28,11 +28,11 @@ _STRAYS = timedelta(seconds=2)  # around a window, from which services may retur
 _CLOCK_TOLERANCE = timedelta(minutes=1)
 _BURST = 4  # times as many rows in the same time
 _FEW = 20  # rows that are no burst
-_GRAIN = 64  # spans join where that falsifies when they were read by less than one in so many of their age
+_GRAIN = 64  # joining spans may change when they were read by one part of their age in so many
 
 
 class Kind(Enum):
-    """Why a window is read, in order of precedence."""
+    """Reasons to read a window, in order of precedence."""
 
     LIVE = "live"
     REREAD = "re-read"
@@ -41,18 +41,18 @@ class Kind(Enum):
 
 
 class Cause(Enum):
-    """Why rows of some time are or may be missing."""
+    """Reasons why rows of some time are or may be missing."""
 
     TOO_OLD = "too_old"  # never read before the service stopped keeping it
     UNREADABLE = "unreadable"  # every request for it fails, while others succeed
     INCOMPLETE = "incomplete"  # some rows of one millisecond or message come, and not all
-    HIDDEN = "hidden"  # the service shows nothing from before some instant, and says nothing
+    HIDDEN = "hidden"  # the service shows nothing from before some instant, without an error
     REFUSED = "refused"  # the intake refuses an event of that time
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Gap:
-    """Time of which rows are or may be missing. It is tried again now and then, see `Collector`."""
+    """Time whose rows are or may be missing. It is tried again now and then, see `Collector`."""
 
     window: Window
     cause: Cause
@@ -60,11 +60,11 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The settings that decide what is read when.
+    """The settings that decide when time is read.
 
-    ``delay``: how far the first read stays behind now. ``frequency``: the pause between live reads.
-    ``lookback``: up to what age rows are looked for again. ``history``: how long the service keeps
-    rows, by calendar day in UTC; 30 days is what the Reporting Web Service documents.
+    ``delay``: the minimum age of the first read. ``frequency``: the pause between live reads.
+    ``lookback``: the age up to which time is read again. ``history``: how long the service keeps rows,
+    by calendar day in UTC; the Reporting Web Service documents 30 days.
     """
 
     delay: timedelta
@@ -74,17 +74,17 @@ class Policy:
 
     @property
     def final_age(self) -> timedelta:
-        """The age from which on a read is the last one: `lookback`, and never that of the first."""
+        """The age from which a read is the last one: `lookback`, but always later than the first."""
         return max(self.lookback, self.delay + CONFIRM_AFTER)
 
     @property
     def ordinary_pause(self) -> timedelta:
-        """How far the live edge may be behind `delay` while nothing stands in the way."""
+        """The largest distance of the live edge behind `delay` while nothing fails."""
         return max(2 * self.frequency, _MORE_THAN_A_PAUSE)
 
     @property
     def usual_lag(self) -> timedelta:
-        """The largest lag of the live edge while nothing stands in the way."""
+        """The largest lag of the live edge while nothing fails."""
         return self.delay + self.ordinary_pause
 
     def oldest_kept(self, now: datetime) -> datetime:
@@ -95,14 +95,14 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Receive time of which all was last read at ``read_at``, or never (None), and the rows found then."""
+    """Receive time that was all last read at ``read_at``, or never (None), and the rows found then."""
 
     window: Window
     read_at: datetime | None = None
     rows: int = 0
 
     def part(self, window: Window) -> "Span":
-        """What of it is in ``window``, which it overlaps, with its share of the rows."""
+        """The part in ``window``, which it overlaps, with its share of the rows."""
         start, end = max(self.window.start, window.start), min(self.window.end, window.end)
         part = Window(start, end)
         share = part.span / self.window.span if self.rows else 0
@@ -121,12 +121,11 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """The ``spans`` of time that is still to be read (again), oldest first, and what cannot be (gaps).
+    """The ``spans`` of time that is still to be read (again), oldest first, and the ``gaps``.
 
     ``live`` is the live edge: how far the first read has come. Time before it that is in no span is
-    final, or declared as a gap. Nothing received before ``since`` is wanted, and nothing received before
-    ``shown_from`` was shown so far; that is None until a row is. ``read_at`` is when a window was last
-    completed.
+    final, or declared as a gap. Rows received before ``since`` are not wanted, and none received before
+    ``shown_from`` has been shown; None until one is. ``read_at`` is when a window was last completed.
     """
 
     live: datetime
@@ -138,17 +137,17 @@ class Coverage:
 
     @classmethod
     def starting(cls, start: datetime) -> "Coverage":
-        """Nothing read yet, everything from ``start`` on wanted."""
+        """The coverage with nothing read yet and everything from ``start`` on wanted."""
         return cls(start, since=start)
 
     @property
     def backlog(self) -> tuple[Window, ...]:
-        """What was never read before the live edge."""
+        """The time before the live edge that was never read."""
         return _joined(span.window for span in self.spans if span.read_at is None)
 
     @property
     def backlog_span(self) -> timedelta:
-        """How much receive time `backlog` holds."""
+        """The total receive time of `backlog`."""
         return sum((window.span for window in self.backlog), timedelta())
 
     @property
@@ -157,14 +156,14 @@ class Coverage:
         return self.spans[0].window.start if self.spans else self.live
 
     def rows_since(self, start: datetime) -> int:
-        """The rows in what was received from ``start`` on and is still to be read again."""
+        """The rows received from ``start`` on, in time that is still to be read again."""
         window = Window(min(start, self.live), self.live)
         return sum(s.part(window).rows for s in self.spans if overlap(s.window, window))
 
     @property
     def hidden(self) -> tuple[Gap, ...]:
-        """Days at the beginning of which no read showed a row, the last one included, and which are not
-        declared yet. The tenant may have had no mail, or the service may hide its history.
+        """Undeclared days at the beginning for which no read, not even the last, showed a row. The tenant
+        may have had no mail, or the service may hide its history.
         """
         first = self.shown_from
         if first is None or not self.since < first <= self.oldest:
@@ -174,25 +173,24 @@ class Coverage:
         return tuple(Gap(window, Cause.HIDDEN) for window in undeclared if window.span >= _HIDDEN)
 
     def showing(self, received: datetime) -> "Coverage":
-        """After a row that was received at that instant was shown."""
+        """The coverage after a row with the receive time ``received`` was shown."""
         if self.shown_from is not None and self.shown_from <= received:
             return self
         return replace(self, shown_from=received)
 
     def will_read(self, window: Window) -> bool:
-        """Whether some of ``window``, its boundaries included, is still to be read, or a gap there is
-        tried again."""
+        """True if any of ``window``, bounds inclusive, is still to be read, or a gap there to be tried."""
         wanted = chain((span.window for span in self.spans), (gap.window for gap in self.gaps))
         return self.live <= window.end or any(
             each.start <= window.end and window.start <= each.end for each in wanted
         )
 
     def completed(self, read: Read, rows: int, frequency: timedelta) -> "Coverage":
-        """After all of ``read`` was delivered, which brought so many ``rows``.
+        """The coverage after all of ``read`` was delivered, which brought this many ``rows``.
 
-        A final read ends what was read before. What is final already stays so, and so does what was read
-        later. What lies between the live edge and ``read`` is left behind. Spans that are alike for a
-        collector that reads every ``frequency`` become one.
+        A final read removes time that was read before. Time that is final, or was read later, stays as it
+        is. Time between the live edge and ``read`` becomes backlog. Spans whose difference does not matter
+        to a collector that reads every ``frequency`` are joined.
         """
         at = _whole_second(read.at)
         end = min(read.window.end, at)
@@ -223,11 +221,11 @@ class Coverage:
         )
 
     def adapted(self, policy: Policy, now: datetime) -> "Coverage":
-        """The same coverage as ``policy`` wants it at ``now``.
+        """The coverage adapted to ``policy`` at ``now``.
 
-        What is younger than its delay was read too early, and counts as not read. All that is younger than
-        its final age is read again, though it may be final by the settings of before: that was read at the
-        instant at which it ends, or later.
+        Time younger than the policy's delay was read too early, and counts as unread. All time younger
+        than its final age is read again, even if it was final by earlier settings; that time counts as
+        read when it ended, which is no later than it really was.
         """
         live = min(self.live, max(_whole_second(now) - policy.delay, self.since))
         coverage = replace(self._forgetting(Window(live, max(self.live, live))), live=live)
@@ -239,25 +237,26 @@ class Coverage:
         return replace(coverage, spans=_ordered(coverage.spans, again))
 
     def with_outage_behind(self, now: datetime, policy: Policy) -> "Coverage":
-        """If the live edge trails by more than an ordinary pause, leave the missed time behind, so that
-        fresh mail does not queue behind it."""
+        """The coverage with missed time as backlog, if the live edge trails by more than an ordinary
+        pause: so fresh mail does not queue behind it."""
         newest = _whole_second(now) - policy.delay
         if newest - self.live <= policy.ordinary_pause:
             return self
         return self.with_left_behind(newest - policy.frequency)
 
     def with_left_behind(self, end: datetime) -> "Coverage":
-        """The same coverage with everything from the live edge to ``end`` as backlog."""
+        """The coverage with everything from the live edge to ``end`` as backlog."""
         if end <= self.live:
             return self
         return replace(self, live=end, spans=(*self.spans, Span(Window(self.live, end))))
 
     def without_future(self, now: datetime, policy: Policy) -> "Coverage":
-        """If time was read that lies in the future at ``now``, a clock was wrong: what was read then
-        was younger than it seemed, or not there yet, so everything up to the final age is read again.
-        A first start by such a clock began too late, so its beginning moves there as well, unless a row
-        was shown: then it stays, and if it lies in the future, reading goes on at ``now``, because only
-        answers can tell the right time.
+        """The coverage corrected if time was read that lies in the future at ``now``.
+
+        A clock was wrong then, and time was read too early, so everything up to the final age is read
+        again. A first start by such a clock began too late, so its beginning moves back as well, unless a
+        row was shown. In that case it stays, and if it lies in the future, reading continues at ``now``,
+        because only answers can tell the right time.
         """
         if self.live <= now + _CLOCK_TOLERANCE:
             return self
@@ -270,13 +269,13 @@ class Coverage:
         return replace(self._forgetting(Window(start, _FOREVER)), live=start, since=since)
 
     def without_unwanted(self, now: datetime) -> "Coverage":
-        """The same without what lies before ``since``, once that is not in the future at ``now``."""
+        """The coverage without time before ``since``, once that is not in the future at ``now``."""
         if not self.live < self.since <= now:
             return self
         return self._forgetting(Window(min(self.oldest, self.since), self.since))
 
     def without_before(self, oldest: datetime) -> "Coverage":
-        """Give up what lies before ``oldest``; what was never read of it becomes a gap."""
+        """The coverage without time before ``oldest``; the part of it that was never read becomes a gap."""
         coverage = self
         for window in (*self.backlog, Window(self.live, _FOREVER)):
             if window.start < oldest:
@@ -285,7 +284,7 @@ class Coverage:
         return coverage._forgetting(Window(min(coverage.oldest, oldest), oldest))
 
     def with_gap(self, gap: Gap) -> "Coverage":
-        """Declare ``gap``; its time is not to be read any more."""
+        """The coverage with ``gap`` declared; its time is no longer to be read."""
         alike = _joined([gap.window, *(g.window for g in self.gaps if g.cause is gap.cause)])
         others = (g for g in self.gaps if g.cause is not gap.cause)
         return replace(
@@ -294,24 +293,24 @@ class Coverage:
         )
 
     def with_gap_closed(self, gap: Gap) -> "Coverage":
-        """``gap`` was read after all."""
+        """The coverage without ``gap``, which was read after all."""
         return replace(self, gaps=tuple(each for each in self.gaps if each != gap))
 
     def with_gap_reopened(self, gap: Gap) -> "Coverage":
-        """The time of ``gap`` can be read after all: it is backlog again."""
+        """The coverage with the time of ``gap`` as backlog again: it can be read after all."""
         window = Window(min(gap.window.start, self.live), min(gap.window.end, self.live))
         again = [Span(window)] if window.span else []
         spans = _ordered(_outside(self.spans, window), again)
         return replace(self.with_gap_closed(gap), spans=spans)
 
     def _forgetting(self, window: Window) -> "Coverage":
-        """The same with nothing to be read in ``window``."""
+        """The coverage with nothing to be read in ``window``."""
         live = window.end if window.start <= self.live < window.end < _FOREVER else self.live
         return replace(self, live=live, spans=tuple(_outside(self.spans, window)))
 
 
 def minus(windows: Iterable[Window], others: Iterable[Window]) -> list[Window]:
-    """What is in ``windows`` but in none of ``others``."""
+    """The time that is in ``windows`` but in none of ``others``."""
     left = list(windows)
     for other in others:
         sides = [
@@ -327,12 +326,12 @@ def minus(windows: Iterable[Window], others: Iterable[Window]) -> list[Window]:
 
 
 def _ordered(*spans: Iterable[Span]) -> tuple[Span, ...]:
-    """All ``spans``, none of which overlap, by time."""
+    """All ``spans``, which do not overlap, by time."""
     return tuple(sorted(chain(*spans), key=_start))
 
 
 def _outside(spans: Iterable[Span], window: Window) -> Iterator[Span]:
-    """The same ``spans`` but for what is in ``window``."""
+    """``spans`` without the time in ``window``."""
     for span in spans:
         if not overlap(span.window, window):
             yield span
@@ -342,9 +341,9 @@ def _outside(spans: Iterable[Span], window: Window) -> Iterator[Span]:
 
 
 def _coarse(spans: Iterable[Span], now: datetime, frequency: timedelta) -> Iterator[Span]:
-    """The same ``spans``, fewer: neighbours join where it makes no difference which was read earlier.
+    """Join neighbouring ``spans`` if it makes no difference which was read earlier.
 
-    That is so within a power of two times ``frequency``, as sweeps count it, which grows with their age.
+    That holds within a power of two times ``frequency``, by which sweeps count; it grows with their age.
     """
     last: Span | None = None
     for span in spans:
@@ -381,7 +380,7 @@ def _is_burst_beside(one: Span, other: Span) -> bool:
 
 
 def overlap(one: Window, other: Window) -> bool:
-    """Whether the windows share more than a bound."""
+    """True if the windows share more than a bound."""
     return one.start < other.end and other.start < one.end
 
 
@@ -394,7 +393,7 @@ def _by_time(gap: Gap) -> tuple[Window, str]:
 
 
 def _joined(windows: Iterable[Window]) -> tuple[Window, ...]:
-    """The same time as few windows as possible, oldest first."""
+    """The same time in as few windows as possible, oldest first."""
     joined: list[Window] = []
     for window in sorted(w for w in windows if w.span):
         if joined and window.start <= joined[-1].end:

@@ -1,4 +1,4 @@
-"""How long ago each part of the look-back was last read. Pure functions; see `docs/time-range.md`."""
+"""Measures how long ago each part of the look-back was last read: pure; see `docs/time-range.md`."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
@@ -15,22 +15,22 @@ BANDS = {
     timedelta(days=1): "1d",
     timedelta(days=3): "3d",
 }
-"""Upper bounds of the ages by which freshness is told, and their names; older time belongs to the last."""
+"""Upper bounds of the bands of age, and their names; older time belongs to the last band."""
 
 
 def band(age: timedelta) -> str:
-    """The name of the one of the `BANDS` that ``age`` belongs to."""
+    """The name of the band that ``age`` belongs to."""
     return next((name for bound, name in BANDS.items() if age <= bound), "3d")
 
 
 def waits(
     coverage: Coverage, received: Iterable[int], now: datetime
 ) -> Iterator[tuple[str, float]]:
-    """Of rows that were forwarded at ``now`` and received then, in milliseconds: the `band` of their age,
-    and for how many seconds Microsoft can have shown them at most.
+    """For each row forwarded at ``now``, with its time ``received`` in milliseconds: the `band` of its age,
+    and the most seconds for which Microsoft can have shown it.
 
-    That is since the last read of their time before, which did not find them, or since they were received.
-    Of rows that tell no usable receive time nothing is known.
+    These count from the last read of its time, which did not find it, or from its receive time. Rows
+    without a usable receive time are left out.
     """
     starts = [span.window.start for span in coverage.spans]
     for each in received:
@@ -48,8 +48,8 @@ def _last_read(spans: tuple[Span, ...], number: int, at: datetime) -> datetime |
 
 
 def staleness(coverage: Coverage, now: datetime) -> Iterator[tuple[timedelta, timedelta]]:
-    """Of each of the `BANDS` that holds time to be read again: its upper bound, and how long ago the part
-    of it that was read first was read at ``now``. What was never read is left out: it is backlog.
+    """For each of the `BANDS` with time to be read again: its upper bound, and the time at ``now`` since the
+    oldest read in it. Leaves out backlog, which was never read.
     """
     youngest = timedelta(0)
     for oldest in BANDS:

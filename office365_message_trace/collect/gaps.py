@@ -1,4 +1,4 @@
-"""When declared gaps are tried again: pure, no I/O and no clock."""
+"""Schedules declared gaps to be tried again: pure, no I/O and no clock."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -6,15 +6,15 @@ from datetime import datetime
 from office365_message_trace.collect.coverage import Gap, Policy
 
 PROBE_EVERY = 3600.0
-"""Seconds between two tries, one gap a try, as long as none can be read."""
+"""Seconds between two attempts, one gap each, as long as none can be read."""
 
 
 class GapProbe:
-    """Chooses the gap to try, as long as the service may still have it.
+    """Chooses the gap to try, among those that the service may still have.
 
-    One is tried at each full hour, and its number decides which: so restarts skip none. Gaps often have a
-    cause in common, so after one that could be read the next one is tried at once, up to the end of the
-    turn. ``moment`` is in monotonic seconds throughout.
+    One is tried at each full hour, whose number decides which, so that restarts skip none. Gaps often
+    share a cause, so after one that could be read the next one is tried at once, until each had its turn.
+    ``moment`` is in monotonic seconds throughout.
     """
 
     def __init__(self, now: datetime, moment: float) -> None:
@@ -31,7 +31,7 @@ class GapProbe:
         self._hurried = True
 
     def next(self, gaps: Sequence[Gap], policy: Policy, now: datetime, moment: float) -> Gap | None:
-        """The gap to try at ``now``, which is ``moment``: one of which the service may have a part."""
+        """The gap to try at ``now``, which is ``moment``; the service may still have a part of it."""
         hurried, self._hurried = self._hurried, False
         if moment < self._next and not hurried:
             return None

@@ -1,7 +1,7 @@
 """Messages to so many recipients that a listing may not show all of them: pure, no I/O and no clock.
 
-Get-MessageTraceV2 wants the message's id for more than 1000 recipients; whether a listing of Microsoft
-Graph shows all their rows is not known. So the rows of such a message are also asked for by its id.
+Get-MessageTraceV2 requires the message's id for more than 1000 recipients. It is not known if a listing
+of Microsoft Graph shows all their rows. So the rows of such a message are also requested by its id.
 """
 
 from collections import Counter
@@ -16,22 +16,22 @@ _REMEMBERED = 1000  # messages
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message whose rows are to be asked for by its id. Those that are known lie in ``known``."""
+    """A message whose rows are to be requested by its id. The known ones lie in ``known``."""
 
     trace_id: str
     known: Window
 
     @property
     def window(self) -> Window:
-        """The time in which its rows are asked for."""
+        """The time for which its rows are requested."""
         return Window(self.known.start - _MARGIN, self.known.end + _MARGIN)
 
 
 class MessageCounter:
-    """Counts the rows of each message on the pages of one window; rows without a trace id count for none.
+    """Counts the rows of each message on the pages of one window, ignoring rows without a trace id.
 
-    A message counts as large from half of ``many`` rows on: of those that a listing shows of it, some
-    may not be there yet, or not any more.
+    A message counts as large from half of ``many`` rows on: some of its rows may not be listed yet, or
+    no longer.
     """
 
     def __init__(self, many: int) -> None:
@@ -51,7 +51,7 @@ class MessageCounter:
 
     @property
     def large(self) -> list[Message]:
-        """The messages with so many rows."""
+        """The messages that count as large."""
         return [
             Message(trace_id, Window(instant(first), instant(last)))
             for trace_id, (first, last) in self._received.items()
@@ -59,13 +59,13 @@ class MessageCounter:
 
 
 class LargeMessages:
-    """Which messages were asked for by id, in memory: each is once it is noticed, and at its final read."""
+    """Remembers, in memory, the messages that were read by id: each once, and again at its final read."""
 
     def __init__(self) -> None:
         self._completed: dict[str, None] = {}
 
     def to_ask(self, messages: list[Message], final: bool) -> list[Message]:
-        """Those of ``messages`` that a read is to ask for, which is the last one of them if ``final``."""
+        """The ``messages`` to request by id: all of them in a ``final`` read, else only new ones."""
         return [each for each in messages if final or each.trace_id not in self._completed]
 
     def completed(self, message: Message) -> None:

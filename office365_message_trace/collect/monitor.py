@@ -11,10 +11,10 @@ class Monitor:
     """Ignores every report; subclasses override the methods that they need."""
 
     def covered(self, coverage: Coverage, now: datetime) -> None:
-        """Before each step: ``coverage`` has been read at ``now``."""
+        """The ``coverage`` at ``now``; called before each step."""
 
     def page(self, kind: Kind, rows: int, forwarded: list[Event], now: datetime) -> None:
-        """A page of ``rows`` was delivered by ``now``; ``forwarded`` of them were not known."""
+        """A page of ``rows`` was delivered by ``now``; the new ones among them were ``forwarded``."""
 
     def delivered(self, delivery: Delivery) -> None:
         """The intake accepted or refused events, and the ledger has recorded what it accepted."""
@@ -23,7 +23,7 @@ class Monitor:
         """The intake refused ``events`` up to their final read: they are left out."""
 
     def refused(self, kind: Kind, refused: bool) -> None:
-        """Windows of ``kind`` are refused, by Microsoft or by the intake, or no longer."""
+        """Microsoft or the intake refuses windows of ``kind``, or no longer does."""
 
     def promised(self, bound: float) -> None:
         """Rows that Microsoft shows late are found within ``bound`` times their lateness from now on."""

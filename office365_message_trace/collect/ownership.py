@@ -1,8 +1,8 @@
 """One owner of a trigger's state: the process that started last.
 
-A process writes its mark next to the state when it starts. It looks at the mark before each request to
-the intake, and from time to time while it does anything else; another process's mark there ends it.
-No lock could do that: its holder may be killed, or stopped for an hour and go on as if nothing were.
+A process writes its mark next to the state when it starts. It reads the mark before each request to the
+intake, and from time to time while it does anything else; another process's mark there ends it. A lock
+would not do: its holder may be killed, or suspended for an hour and then continue.
 """
 
 import secrets
@@ -22,7 +22,7 @@ from office365_message_trace.storage.wrappers import RetryingStorage
 from office365_message_trace.transport.client import Http, Pending, Request
 
 LOOK_EVERY = 20.0
-"""Seconds between two looks at the mark while nothing is pushed: on S3 each is a GET."""
+"""Seconds between two reads of the mark while nothing is pushed: on S3 each is a GET."""
 
 REPLACED = (
     "Another process has taken over this trigger's state, and this one ends; it has lost nothing. During "
@@ -54,39 +54,39 @@ def read_mark(storage: Storage, folder: str) -> Mark | None:
 
 
 class Ownership:
-    """A process's claim to the state in ``folder`` of ``storage``, which must not wait for itself.
+    """A process's claim to the state in ``folder`` of ``storage``, which must not retry.
 
-    Once replaced, always replaced: a process that gave way never writes its mark again.
+    A process that was replaced stays so: it never writes its mark again.
     """
 
     def __init__(self, storage: Storage, folder: str, clock: Clock, log: Log) -> None:
         self.folder = folder
         self._storage = storage
-        self._patient = RetryingStorage(storage, clock, log)
+        self._retrying = RetryingStorage(storage, clock, log)
         self._clock = clock
         self._mark = Mark(secrets.token_hex(16), clock.now())
         self._looked_at = clock.monotonic()
         self._replaced = False
 
     def claim(self) -> None:
-        """Become the owner, whatever process is. Waits for a storage that fails."""
-        self._patient.write(f"{self.folder}/{_MARK}", orjson.dumps(asdict(self._mark)))
+        """Become the owner, replacing any other. Waits for a storage that fails."""
+        self._retrying.write(f"{self.folder}/{_MARK}", orjson.dumps(asdict(self._mark)))
         self._looked_at = self._clock.monotonic()
 
     def check(self) -> None:
-        """Look at the mark now. Raises `Replaced` if it is another process's.
+        """Read the mark now. Raises `Replaced` if it is another process's.
 
-        Waits for a storage that fails. A mark that is missing or damaged is written again: the storage
-        was emptied.
+        Waits for a storage that fails. Writes a mark that is missing or damaged again: the storage was
+        emptied.
         """
-        found = self._look(self._patient)
+        found = self._look(self._retrying)
         if found is None:
             self.claim()
 
-    def glance(self) -> None:
-        """Look at the mark unless that was done in the last `LOOK_EVERY`; raises `Replaced`.
+    def check_if_due(self) -> None:
+        """Read the mark unless that was done in the last `LOOK_EVERY`. Raises `Replaced`.
 
-        Never waits, and writes nothing: a storage that fails tells nothing. Thread-safe.
+        Never waits or writes, and ignores failures of the storage. Thread-safe.
         """
         if self._replaced:
             raise Replaced(REPLACED)
@@ -104,10 +104,10 @@ class Ownership:
 
 
 class OwnedStorage:
-    """The same storage for its owner alone: nothing is written once the process was replaced.
+    """Wraps a storage so that only its owner writes: a replaced process writes nothing.
 
-    The state is preceded by a look each time: a process that was replaced without noticing must not
-    call time final by what it remembers of the ledger.
+    Each write of the state checks first: a process that was replaced unnoticed must not make time final
+    by its outdated memory of the ledger.
     """
 
     def __init__(self, storage: Storage, owner: Ownership) -> None:
@@ -120,15 +120,15 @@ class OwnedStorage:
     def write(self, name: str, data: bytes) -> None:
         if name in COPIES:
             self._owner.check()
-        self._owner.glance()
+        self._owner.check_if_due()
         self._storage.write(name, data)
 
     def extend(self, name: str, known: bytes, added: bytes) -> None:
-        self._owner.glance()
+        self._owner.check_if_due()
         self._storage.extend(name, known, added)
 
     def delete(self, name: str) -> None:
-        self._owner.glance()
+        self._owner.check_if_due()
         self._storage.delete(name)
 
     def names(self, folder: str) -> list[str]:
@@ -136,7 +136,7 @@ class OwnedStorage:
 
 
 class OwnedHttp:
-    """The same `Http` for the owner alone: each request, repetitions included, is preceded by a look."""
+    """Wraps an `Http` for the owner only: checks before each request, repetitions included."""
 
     def __init__(self, http: Http, owner: Ownership) -> None:
         self._http = http

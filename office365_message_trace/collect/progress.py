@@ -1,4 +1,4 @@
-"""How a backlog shrinks, and the line that tells of it: pure."""
+"""Progress of a backlog, and the log line about it: pure."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,15 +9,16 @@ _HOUR = 3600.0  # seconds
 
 @dataclass(frozen=True, slots=True)
 class CatchUp:
-    """``backlog`` is what is left, in seconds of receive time; ``longest`` the most of it since there
-    was none, and ``longest_at`` when it was that long. The pace is that since then."""
+    """The shrinking of a backlog. ``backlog`` is its present length, in seconds of receive time,
+    ``longest`` its greatest length since there was none, and ``longest_at`` the time of that, from which
+    the pace is measured."""
 
     backlog: float = 0.0
     longest: float = 0.0
     longest_at: datetime | None = None
 
     def at(self, now: datetime, backlog: float) -> "CatchUp":
-        """The same with so many seconds of ``backlog`` at ``now``."""
+        """The progress with ``backlog`` seconds left at ``now``."""
         if not backlog:
             return CatchUp()
         if self.longest_at is None or backlog > self.longest:
@@ -26,11 +27,11 @@ class CatchUp:
 
     @property
     def done(self) -> float | None:
-        """The share that is caught up with, from 0 to 1; None without a backlog."""
+        """The share that has been read, from 0 to 1; None without a backlog."""
         return 1 - self.backlog / self.longest if self.backlog else None
 
     def left(self, now: datetime) -> timedelta | None:
-        """How long the rest takes at the pace so far; None as long as that cannot be told."""
+        """The time that the rest takes at the pace so far; None if that is unknown."""
         caught_up = self.longest - self.backlog
         if not self.backlog or self.longest_at is None or caught_up <= 0 or now <= self.longest_at:
             return None
@@ -38,9 +39,9 @@ class CatchUp:
 
 
 def progress_line(now: datetime, live: datetime, forwarded: int, catch_up: CatchUp) -> str:
-    """How far the first read has come and how late it is, and what else there is to read.
+    """The log line about the live edge, its lag and the backlog.
 
-    ``forwarded`` counts the events since the line before.
+    ``forwarded`` counts the events since the previous line.
     """
     text = (
         f"Read up to {live:%Y-%m-%d %H:%M:%S} UTC, {(now - live) / _MINUTE:.0f} minutes ago; "

@@ -1,4 +1,4 @@
-"""Where to begin reading, from what the storage holds."""
+"""Decides where to begin reading, by the contents of the storage."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -10,7 +10,7 @@ from office365_message_trace.collect.monitor import Monitor
 from office365_message_trace.model import Log
 from office365_message_trace.storage.base import Damage, Storage
 
-_TIME_IN_DOUBT = timedelta(seconds=1)  # that Microsoft's whole seconds leave
+_TIME_IN_DOUBT = timedelta(seconds=1)  # because Microsoft's time has whole seconds
 
 
 def opening_coverage(
@@ -25,10 +25,10 @@ def opening_coverage(
 ) -> Coverage:
     """The coverage to continue from: saved, reconstructed, taken over, or new.
 
-    Without a usable state, the ledger still tells from where on anything was to be read; its rows are
-    dropped again when they are met. Without that either, the cursor that the platform's former module
-    left in ``predecessor`` counts, and at a first start ``start``. ``monitor`` gets a
-    report of repaired damage.
+    Without a usable state, it begins where the ledger says that time was still to be read; known rows are
+    dropped when they come again. Without a ledger, it begins at the cursor that the platform's former
+    module left in ``predecessor``, and at a first start at ``start``. Repaired damage is reported to
+    ``monitor``.
     """
     monitor = monitor or Monitor()
     coverage = store.load()
@@ -55,9 +55,9 @@ def opening_coverage(
 
 
 def _by_record(ledger: Ledger, policy: Policy, now: datetime) -> Coverage | None:
-    """Where to begin by what ``ledger`` tells; a mark that a wrong clock made does not count.
+    """The coverage by the marks and buckets of ``ledger``, except those that a wrong clock made.
 
-    The look-back is read again: it may be a longer one than before. What lies before the first record was
+    The look-back is read again, because it may be longer than before. Time before the first record was
     not wanted.
     """
     first = next((each.start for each in ledger.buckets if each.start < now), None)

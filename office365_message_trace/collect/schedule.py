@@ -19,10 +19,10 @@ from office365_message_trace.collect.timetable import Due, Timetable
 from office365_message_trace.model import Window
 
 _QUIET = timedelta(minutes=15)  # between a read of time and its last one
-_OVERDUE = 1.5  # of the final age: so old that the last read may wait for everything else
+_OVERDUE = 1.5  # of the final age; the last read of older time may wait for everything else
 _ENDANGERED = timedelta(hours=6)  # before the service stops keeping it
 _LOOK_AGAIN = timedelta(minutes=1)
-_BEYOND = timedelta(seconds=2)  # of the end of a window: so far services may read
+_BEYOND = timedelta(seconds=2)  # by which services may read past the end of a window
 _SECOND = timedelta(seconds=1)
 
 
@@ -44,7 +44,7 @@ class Size:
 @dataclass(frozen=True, slots=True)
 class Sizes:
     """The limits of windows of each ``kind``, and of ``final`` ones. A live window is extended backwards over
-    time that is due as long as it holds no more than ``room`` rows; with 0 it is not extended."""
+    due time as long as it holds no more than ``room`` rows; with 0 it is not extended."""
 
     kind: Mapping[Kind, Size]
     final: Size
@@ -53,7 +53,7 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Schedule:
-    """Decides what to read at ``now``. Windows in ``busy`` are left out: they are being read, or wait for
+    """Decides what to read at ``now``. Leaves out windows in ``busy``, which are being read or wait for
     another attempt."""
 
     coverage: Coverage
@@ -64,9 +64,9 @@ class Schedule:
     busy: Sequence[Window] = ()
 
     def next(self, kinds: Iterable[Kind]) -> Read | Wait:
-        """The window to read, or until when nothing is due.
+        """The window to read, or the wait until one is due.
 
-        Only windows of ``kinds`` are considered, an earlier kind before a later one.
+        Considers only windows of ``kinds``, an earlier kind before a later one.
         """
         for kind in kinds:
             if read := self._read(kind):
@@ -92,7 +92,7 @@ class Schedule:
                 return self._most_urgent(kind, [], finals)
 
     def _live(self) -> Read | None:
-        """Fresh mail, oldest first, and before it what is due of the time before, if a page holds both."""
+        """Fresh mail, oldest first, extended backwards over due time if one page holds both."""
         start, width = self.coverage.live, self.sizes.kind[Kind.LIVE].span
         end = self._second - self.policy.delay
         if end < start + min(self.policy.frequency, width):
@@ -123,7 +123,7 @@ class Schedule:
         )
 
     def _backlog(self) -> Read | None:
-        """The newest of what was never read; but first what the service will soon keep no longer."""
+        """The newest of the backlog, or first the oldest if the service will soon drop it."""
         unread = minus(self.coverage.backlog, self.busy)
         if not unread:
             return None
@@ -143,15 +143,15 @@ class Schedule:
         ]
 
     @property
-    def _spoilt(self) -> list[Window]:
-        """The last moments before records that make each answer fail: every window that ends there would
-        fail, and be divided. Their last read is enough."""
+    def _before_unreadable(self) -> list[Window]:
+        """The last moments before unreadable records: every window that ends there would fail, and be
+        divided. Their last read is enough."""
         gaps = (gap.window for gap in self.coverage.gaps if gap.cause is Cause.UNREADABLE)
         return [Window(gap.start - _BEYOND, gap.end) for gap in gaps]
 
     @cached_property
     def _finals(self) -> list[Due]:
-        """Time that is old enough for its last read, and was read before that."""
+        """Time that is old enough for its last read, and was read before."""
         age, now = self.policy.final_age, self._second
         return [
             Due.aged(Window(span.window.start, min(span.window.end, now - age)), age, now)
@@ -161,22 +161,22 @@ class Schedule:
         ]
 
     def _most_urgent(self, kind: Kind, rereads: list[Due], finals: list[Due]) -> Read | None:
-        """A window of the adjoining time that waits longest, where that is worth a request."""
+        """A window of the most urgent adjoining time that is worth a request."""
         before_backlog = self.timetable.before_backlog if self.coverage.backlog else 0.0
-        again = _adjoining(_without(rereads, [*self.busy, *self._spoilt]))
+        again = _adjoining(_without(rereads, [*self.busy, *self._before_unreadable]))
         groups = [(each, False) for each in again if each.urgency >= before_backlog]
         groups += [(each, True) for each in _adjoining(_without(finals, self.busy))]
-        for whole, final in sorted(groups, key=lambda each: each[0].urgency, reverse=True):
+        for due, final in sorted(groups, key=lambda each: each[0].urgency, reverse=True):
             size = self.sizes.final if final else self.sizes.kind[kind]
             newest_first = self.timetable.newest_first and not final
-            window = self._fitting(whole.window, size, newest_first)
-            if window != whole.window or window.span >= min(size.span, whole.least):
+            window = self._fitting(due.window, size, newest_first)
+            if window != due.window or window.span >= min(size.span, due.least):
                 return Read(kind, window, self.now, final)
         return None
 
-    def _fitting(self, whole: Window, size: Size, newest_first: bool) -> Window:
-        """The end or the beginning of ``whole`` that is no larger than ``size``."""
-        window = _end(whole, size.span) if newest_first else _beginning(whole, size.span)
+    def _fitting(self, available: Window, size: Size, newest_first: bool) -> Window:
+        """The end or the beginning of ``available`` that is no larger than ``size``."""
+        window = (_end if newest_first else _beginning)(available, size.span)
         rows = size.rows
         spans = [s.part(window) for s in self.coverage.spans if overlap(s.window, window)]
         for span in reversed(spans) if newest_first else spans:
@@ -191,7 +191,7 @@ class Schedule:
 
 
 def _without(dues: Iterable[Due], windows: Sequence[Window]) -> Iterator[Due]:
-    """The same ``dues`` but for what is in ``windows``."""
+    """``dues`` without the time in ``windows``."""
     for due in dues:
         if not any(overlap(due.window, each) for each in windows):
             yield due
@@ -201,7 +201,7 @@ def _without(dues: Iterable[Due], windows: Sequence[Window]) -> Iterator[Due]:
 
 
 def _adjoining(dues: Iterable[Due]) -> list[Due]:
-    """The same time, each stretch of it as one: as urgent as its most urgent part, and worth a request as
+    """The same time with adjoining parts joined: as urgent as the most urgent part, and worth a request as
     soon as any part is."""
     joined: list[Due] = []
     for due in sorted(dues, key=lambda each: each.window):

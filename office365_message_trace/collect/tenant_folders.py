@@ -1,4 +1,4 @@
-"""A folder for the state of each tenant that a trigger has collected, so that none is taken for another.
+"""Keeps the state of each tenant that a trigger has collected in a folder of its own.
 
 ``identity.json`` in the trigger's own folder lists them. It holds keyed hashes only: neither a tenant nor
 an intake key can be read from it, and its key is random, so that the hashes of two storages differ.
@@ -39,7 +39,7 @@ _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The ``tenant`` that is collected, by its ID or a domain of it, and the key of the intake."""
+    """The ID or a domain of the ``tenant`` that is collected, and the key of the intake."""
 
     tenant: str
     intake_key: str = field(repr=False)
@@ -47,7 +47,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class _Tenant:
-    """The hashes of a tenant's ``names``, by their form, and of the intake key used last."""
+    """Hashes of a tenant's ``names``, by their form, and of the latest intake key."""
 
     names: Mapping[str, str]
     intake: str
@@ -55,7 +55,7 @@ class _Tenant:
 
 @dataclass(frozen=True, slots=True)
 class _Registry:
-    """Which tenants have a folder. ``current`` is the folder of the one collected last."""
+    """The tenants that have a folder. ``current`` is the folder of the one collected last."""
 
     key: str
     current: str
@@ -68,7 +68,7 @@ class _Registry:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The ``folder`` of an identity's state; ``news`` are sentences on what differs from last time."""
+    """The ``folder`` of an identity's state; ``news`` are sentences about changes since last time."""
 
     folder: str
     news: tuple[str, ...]
@@ -76,15 +76,15 @@ class Place:
     _registry: _Registry
 
     def save(self, storage: Storage) -> None:
-        """Make this the place of last time; durable when it returns."""
+        """Save this as the latest place; durable when it returns."""
         storage.write(f"{self._base}/{_RECORD}", orjson.dumps(asdict(self._registry)))
 
 
 def find_place(storage: Storage, base: str, identity: Identity) -> Place:
-    """The place of ``identity`` in ``storage``, whose first tenant has the folder ``base``.
+    """Find the place of ``identity`` in ``storage``, whose first tenant has the folder ``base``.
 
-    Without a usable record the state in ``base`` is taken for this tenant's: nothing tells otherwise.
-    Writes nothing. Raises `StorageFailed`.
+    Without a usable record, the state in ``base`` is taken to be this tenant's. Writes nothing. Raises
+    `StorageFailed`.
     """
     registry = _read(storage, base)
     if registry is None:
@@ -108,10 +108,10 @@ def current_folder(storage: Storage, base: str) -> str:
 
 
 def _folder(registry: _Registry, base: str, form: str, name: str) -> tuple[str, tuple[str, ...]]:
-    """The folder of the tenant with that ``name``, and what there is to say of it.
+    """The folder of the tenant with that ``name``, and sentences about it.
 
-    An ID cannot be compared with a domain: if the current tenant is known by one and ``name`` is the
-    other, it is taken for the same tenant, as it is if a person merely wrote it differently.
+    An ID cannot be compared with a domain. If the current tenant is known by one and ``name`` is the
+    other, they count as the same tenant: most likely a person only wrote it differently.
     """
     current = registry.tenants.get(registry.current)
     if current is None or current.names.get(form) == name:

@@ -1,8 +1,8 @@
-"""When time that was read is read again: pure. A timetable knows no more of it than when that was.
+"""Timetables: when time that was read is read again. Pure; all they know is when it was last read.
 
-Rows show late and change, so the same receive time is read again and again, at growing intervals. How
-often depends on the tenant: what costs one request a minute where there is little mail would cost more
-requests than Microsoft grants where there is much.
+Rows show late and change, so the same receive time is read repeatedly, at growing intervals. The intervals
+depend on the tenant: with little mail frequent re-reads cost one request a minute, with much mail they
+would cost more requests than Microsoft grants.
 """
 
 from collections.abc import Iterator
@@ -20,22 +20,22 @@ EARLY, FIRST_TRAIL = timedelta(minutes=5), timedelta(minutes=10)
 """Microsoft: rows show 5 to 10 minutes after sending as a rule, and up to 24 hours late."""
 
 LARGEST_BOUND = 3.0
-"""What every tenant is promised whose mail fits the request budget a few times."""
+"""The bound promised to every tenant whose mail fits the request budget a few times."""
 
 _DAY = timedelta(days=1)
 _DENSITIES = (10, 8, 6, 5, 4, 3)
 _MOST_TRAILS = 12
-_SURELY = 0.9  # of the requests that are granted, before time is read more often again
-_DURING_BACKLOG = timedelta(minutes=4)  # instead of a tick, where that is shorter
-_PATIENCE = 0.25  # of a trail, until what has reached it is read, though it does not fill a window
+_SURELY = 0.9  # of the granted requests may be used by a denser timetable than the present one
+_DURING_BACKLOG = timedelta(minutes=4)  # instead of a tick, if that is shorter
+_PATIENCE = 0.25  # of a trail's age, for which time that has reached it may wait to fill a window
 _WIDE, _ALONE = 1.03, 1.11  # requests a full page, in windows of many pages and of one
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """Receive time to read again. ``urgency`` is how long it has been waiting, where 1 is in time.
+    """Receive time to read again. ``urgency`` is its wait so far, where 1 is punctual.
 
-    It is worth a request once it, with what adjoins it, is as long as ``least``.
+    It is worth a request once it is as long as ``least``, together with adjoining due time.
     """
 
     window: Window
@@ -44,40 +44,40 @@ class Due:
 
     @classmethod
     def aged(cls, window: Window, age: timedelta, now: datetime) -> "Due":
-        """What has reached an ``age`` that more and more time reaches: worth a request once it is long, or
-        late."""
+        """Time that has reached ``age``, as more and more time does: worth a request once it is long
+        enough, or late."""
         urgency = (now - window.start) / age
         return cls(window, urgency, age * _PATIENCE if urgency < 1 + _PATIENCE else timedelta(0))
 
 
 class Timetable(Protocol):
-    """A rule for what is to be read again."""
+    """A rule for when time is read again."""
 
     newest_first: ClassVar[bool]
-    """Whether of adjoining time that is due the newest is read first; else the oldest is."""
+    """True if the newest of adjoining due time is read first, else the oldest."""
     share: ClassVar[float]
-    """How much of the request budget it may cost."""
+    """The share of the request budget that it may cost."""
 
     @property
     def before_backlog(self) -> float:
-        """How urgent it must be to read some time again before what was never read."""
+        """The urgency from which a re-read comes before the backlog."""
 
     @property
     def bound(self) -> float:
-        """By what multiple of its lateness a row reaches the intake that Microsoft shows late."""
+        """The multiple of its lateness within which a late row reaches the intake."""
 
     def due(self, span: Span, read_at: datetime, now: datetime) -> Iterator[Due]:
-        """What of ``span``, all of which was read at ``read_at``, is due at ``now``."""
+        """The parts of ``span``, which was read at ``read_at``, that are due at ``now``."""
 
 
 @dataclass(frozen=True)
 class Sweeps:
-    """Reads back from now, the further the more rarely: ``density`` times ``frequency`` at each tick of the
+    """Reads back from now, further back less often: ``density`` times ``frequency`` at each tick of the
     clock, twice that at each second one, and so on, and the whole look-back at each 2^`turns`-th.
 
     Ticks are whole multiples of ``frequency``, so that restarts keep them, and time that was not read at its
     tick stays due. A row shown at age d is found by the next sweep that still reaches it then: the
-    smallest turn t of which density times t is d + t at least, so t is less than 2 d / (density - 1).
+    smallest turn t for which density times t is at least d + t, so t is less than 2 d / (density - 1).
     """
 
     newest_first: ClassVar[bool] = True
@@ -89,7 +89,7 @@ class Sweeps:
 
     @cached_property
     def turns(self) -> int:
-        """Of how many ticks, as a power of two, the sweep of the whole look-back comes."""
+        """The power of two of the ticks between sweeps of the whole look-back."""
         return max(ceil(log2(self.lookback / (self.density * self.frequency)) - 0.5), 0)
 
     @property
@@ -101,7 +101,7 @@ class Sweeps:
         return 1 + 2 / (self.density - 1)
 
     def cost(self, rows: float, page: int) -> float:
-        """Requests a day for so many ``rows`` a day, a last read of all time included."""
+        """Requests a day for this many ``rows`` a day, including a last read of all time."""
         reads = self.density * (self.turns / 2 + 1) + 2
         return _DAY / self.frequency + rows / page * reads
 
@@ -121,10 +121,10 @@ class Sweeps:
 
 @dataclass(frozen=True)
 class Trails:
-    """Reads all time again at each of so many ages, a geometric series from 10 minutes to the end of the
-    look-back, where the last read follows; if `early`, after 5 minutes as well.
+    """Reads all time again at each of ``number`` ages: a geometric series from 10 minutes to the end of the
+    look-back, where the last read follows. With ``early``, reads it after 5 minutes as well.
 
-    Each read covers every instant once, so it costs the least where pages are full anyway.
+    All time is read once at each age, so this costs the least if pages are full anyway.
     """
 
     newest_first: ClassVar[bool] = False
@@ -138,7 +138,7 @@ class Trails:
 
     @cached_property
     def ages(self) -> tuple[timedelta, ...]:
-        """Ages up to ``delay`` are left out: the first read is as late as they are."""
+        """The ages of re-reads. Leaves out ages up to ``delay``, at which the first read comes."""
         ratio = max(self.lookback / FIRST_TRAIL, 1.0) ** (1 / max(self.number, 1))
         series = [EARLY] if self.early else []
         for step in range(self.number):
@@ -152,7 +152,7 @@ class Trails:
         return (1 + _PATIENCE) * max(later / age for age, later in pairwise(ages))
 
     def cost(self, rows: float, page: int) -> float:
-        """Requests a day for so many ``rows`` a day, a last read of all time included."""
+        """Requests a day for this many ``rows`` a day, including a last read of all time."""
         return rows / page * (len(self.ages) * _WIDE + 2 * _ALONE)
 
     def due(self, span: Span, read_at: datetime, now: datetime) -> Iterator[Due]:
@@ -170,10 +170,10 @@ def choose(
     requests: float,
     present: Sweeps | Trails | None = None,
 ) -> Sweeps | Trails:
-    """The freshest timetable that ``requests`` a day allow, where the whole look-back holds so many ``rows``
-    and a page ``page`` of them. If none is cheap enough, the cheapest.
+    """The freshest timetable that ``requests`` a day allow, for this many ``rows`` in the look-back and
+    ``page`` rows a page. The cheapest if none is cheap enough.
 
-    One that is fresher than ``present`` has to do with fewer, so that the choice does not go to and fro.
+    One that is fresher than ``present`` must cost less, so that the choice does not oscillate.
     """
     if policy.lookback <= policy.delay:
         return Trails(0, policy.delay, policy.lookback)
@@ -189,7 +189,7 @@ def choose(
 
 
 def _by_freshness(policy: Policy) -> Iterator[Sweeps | Trails]:
-    """All timetables, those first that find most rows soonest: most are shown within ten minutes."""
+    """All timetables, starting with those that find most rows soonest: most are shown within ten minutes."""
     delay, lookback = policy.delay, policy.lookback
     for density in _DENSITIES:
         yield Sweeps(density, policy.frequency, lookback)

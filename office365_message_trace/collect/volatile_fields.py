@@ -1,4 +1,4 @@
-"""Notices fields that change by themselves, so that rows seem new at each reading: no I/O, no clock."""
+"""Notices fields that change by themselves, so that rows seem new at each read: no I/O, no clock."""
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
@@ -10,23 +10,23 @@ from office365_message_trace.collect.ledger import BUCKET_SPAN, KEPT_FOR, Unseen
 from office365_message_trace.model import MILLISECOND, Fields, Log, Row, milliseconds
 
 SETTLED = timedelta(hours=1)
-"""The age from which on a row's status has settled; changes of younger rows are natural."""
+"""The age at which a row's status has settled; changes of younger rows are natural."""
 LEAST_ROWS = 50
 LEAST_PAGES = 3
-"""So many known rows and pages at least are judged together. A single page may hold a campaign of mail
-that was quarantined afterwards."""
+"""Fewest known rows and pages to judge. A single page may hold a campaign of mail that was quarantined
+afterwards."""
 
 _PERIOD = BUCKET_SPAN // MILLISECOND
 _MOST_SAMPLES = KEPT_FOR // BUCKET_SPAN
-_SAMPLED = 7  # rows whose receive time in milliseconds is a multiple of it may become samples
-_MOST_NAMELESS = 20  # pages that are waited for a sample to be among the changed rows
+_SAMPLED = 7  # rows whose receive time in milliseconds is a multiple may become samples
+_MOST_NAMELESS = 20  # pages to wait for a sample among the changed rows
 _MOST_NAMES = 3
 _LONGEST_NAME = 40  # letters
 
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """Settled rows of a page that had been forwarded, how many of them changed, and in which fields."""
+    """The settled rows of a page that were known, those of them that changed, and the changed fields."""
 
     known: int
     changed: int
@@ -44,23 +44,22 @@ class _Sample:
 
 
 class Flicker:
-    """Compares pages with what was forwarded before, and logs once if most of that changed.
+    """Compares pages with the rows forwarded before, and logs once if most of these changed.
 
-    ``said`` returns the fields of a row that are its content.
-    Of each quarter of an hour of receive time one row is kept in memory, to tell the names of the
-    fields: a few hundred kilobytes at most.
+    ``content_fields`` returns the fields of a row that are its content. To name the fields, one row of
+    each quarter of an hour of receive time is kept in memory: a few hundred kilobytes at most.
     """
 
-    def __init__(self, log: Log, said: Callable[[Row], Fields]) -> None:
+    def __init__(self, log: Log, content_fields: Callable[[Row], Fields]) -> None:
         self._log = log
-        self._said = said
+        self._content_fields = content_fields
         self._pages: deque[_Judged] = deque()
         self._samples: dict[int, _Sample] = {}
         self._nameless = 0
         self._noticed = False
 
     def observe(self, rows: Sequence[Row], unseen: Unseen, now: datetime) -> None:
-        """Take in a page of ``rows``, read at ``now``, and which of them are ``unseen``."""
+        """Judge a page of ``rows``, read at ``now``, of which some are ``unseen``."""
         if self._noticed or not rows:
             return
         settled = milliseconds(now - SETTLED)
@@ -92,12 +91,12 @@ class Flicker:
             self._log(_sentence(names), "warning")
 
     def _differences(self, row: Row) -> Iterator[str]:
-        """The names of the fields that are not as they were, if the row is a sample."""
+        """The names of the fields that changed, if the row is a sample."""
         sample = self._samples.get(row.received // _PERIOD)
         if sample and sample.key == row.key:
-            after = self._said(row)
+            after = self._content_fields(row)
             for name in sample.said.keys() | after.keys():
-                # as they are in the content: 1 and 1.0 differ there
+                # compared as in the content, where 1 and 1.0 differ
                 values = {codec.canonical({name: each.get(name)}) for each in (sample.said, after)}
                 if len(values) > 1 and _is_word(name):
                     yield name
@@ -110,13 +109,15 @@ class Flicker:
             if sample and (row.form == sample.form or row.trace_id > sample.trace_id):
                 continue
             if sample is None or (row.trace_id, row.key) <= (sample.trace_id, sample.key):
-                self._samples[period] = _Sample(row.trace_id, row.key, row.form, self._said(row))
+                self._samples[period] = _Sample(
+                    row.trace_id, row.key, row.form, self._content_fields(row)
+                )
         while len(self._samples) > _MOST_SAMPLES:
             del self._samples[min(self._samples)]
 
 
 def _is_word(name: str) -> bool:
-    """Tell a name that can be logged from foreign text."""
+    """True for a name that can be logged, false for foreign text."""
     return name.isascii() and name.isidentifier() and len(name) <= _LONGEST_NAME
 
 

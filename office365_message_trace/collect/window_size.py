@@ -1,4 +1,4 @@
-"""The width of windows, learned from the rows in those before: pure."""
+"""Learns the width of windows from the rows in earlier ones: pure."""
 
 from datetime import timedelta
 
@@ -9,14 +9,14 @@ _BOLDEST_GUESS = timedelta(days=4)
 _WIDEST = timedelta(days=10)  # what Graph accepts at most, and the Reporting Web Service's history
 _CUT = 4
 _GROWTH = 16
-_FEW = 4  # of a window's rows: less than one in so many
+_FEW = 4  # divisor: a window with fewer than that share of the rows says little
 _SECOND = timedelta(seconds=1)
 
 
 class WindowWidth:
-    """The width that makes a window hold about ``rows`` rows: wide in quiet times, else narrow.
+    """The width at which a window holds about ``rows`` rows: wide in quiet times, else narrow.
 
-    A window of that size costs little to read again, and few requests are wasted on empty ones.
+    Such a window costs little to read again, and few requests are wasted on empty ones.
     """
 
     def __init__(self, rows: int) -> None:
@@ -25,13 +25,13 @@ class WindowWidth:
         self._observed = False
 
     def aim(self, rows: int) -> None:
-        """Have windows hold about ``rows`` rows from now on."""
+        """Aim at about ``rows`` rows a window from now on."""
         self.rows = max(rows, 1)
 
     def observe(self, span: timedelta, rows: int) -> None:
-        """Learn from a window that was read to its end; grow only if it was a full-width one.
+        """Learn from a window that was read to its end; grow only if it had the full width.
 
-        A narrower one may be the crowded or the lonely millisecond that others were divided at.
+        A narrower one may be a crowded or an empty millisecond at which others were divided.
         """
         fitting = self._fitting(span, rows)
         if span >= self.now:
@@ -41,12 +41,12 @@ class WindowWidth:
         self._observed = True
 
     def expect(self, span: timedelta, rows: int) -> None:
-        """A guess from another window, as long as none of this kind was read."""
+        """Guess from a window of another kind, as long as none of this kind was read."""
         if not self._observed:
             self.now = min(self._fitting(span, rows), _BOLDEST_GUESS)
 
     def narrow(self, span: timedelta, at_least: timedelta = MILLISECOND) -> None:
-        """After a window of ``span`` that could not be read to its end."""
+        """Narrow after a window of ``span`` that could not be read to its end."""
         self.now = min(self.now, max(_rounded(span / _CUT), at_least))
         self._observed = True
 
@@ -55,6 +55,6 @@ class WindowWidth:
 
 
 def _rounded(span: timedelta) -> timedelta:
-    """Whole seconds, or whole milliseconds where less than a second is meant."""
+    """``span`` in whole seconds, or in whole milliseconds below a second."""
     unit = _SECOND if span >= _SECOND else MILLISECOND
     return span // unit * unit

@@ -19,23 +19,23 @@ from office365_message_trace.transport.session import Answer, TimeoutSession, un
 LONGEST_ANSWER = 64 * 1024  # bytes; a token has less than 10 kB
 _SENDABLE = re.compile(r"[!-~]+")  # what a header can hold; RFC 6750 allows less than that
 
-# msal logs answers that it cannot read in full, and a token may be in them.
+# msal logs whole answers that it cannot parse, and these may hold a token.
 logging.getLogger("msal").setLevel(logging.CRITICAL + 1)
 
 
 class Signer(AuthBase):
-    """Signs requests, and knows what to do after a 401."""
+    """Signs requests, and renews credentials after a 401."""
 
     def renew(self) -> bool:
-        """Drop what was refused; whether the request is worth repeating."""
+        """Drop the refused credential. Returns True if the request is worth repeating."""
         return False
 
     def proven(self) -> None:
-        """The service accepted a request."""
+        """Note that the service accepted a request."""
 
 
 class BasicAuth(HTTPBasicAuth, Signer):
-    """The legacy service account. There is nothing to renew."""
+    """The legacy service account, with nothing to renew."""
 
     def __init__(self, account: str, password: str) -> None:
         super().__init__(account.encode(), password.encode())  # the base would encode as Latin-1
@@ -44,12 +44,12 @@ class BasicAuth(HTTPBasicAuth, Signer):
 class EntraAuth(Signer):
     """A bearer token of an Entra ID application (client credentials).
 
-    ``credential`` is what msal takes: the value of a secret, or what `credentials` makes. The token is
-    kept and renewed five minutes before it expires, by msal. Getting one is one request, to
+    ``credential`` is in msal's form: the value of a secret, or one made by `credentials`. msal caches the
+    token and renews it five minutes before it expires. Getting one is one request, to
     ``{login_url}/{tenant_id}/oauth2/v2.0/token``, which Microsoft documents for every cloud
     (learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow); it may raise
     `Misconfigured`, `Refused` or `Unavailable`. Requests that need a token at the same time each get
-    their own: none waits for the token request of another one. ``answered`` gets the status of each
+    their own: none waits for another's token request. ``answered`` gets the status of each
     answer, and ``dated`` its ``Date``.
     """
 
@@ -78,7 +78,7 @@ class EntraAuth(Signer):
         return request
 
     def renew(self) -> bool:
-        """Forget the token; False if a token renewed since the last success was refused as well."""
+        """Drop the token. Returns False if a token renewed since the last success was refused, too."""
         worth_it = not self._renewed
         self._renewed = True
         self._tokens = msal.TokenCache()
@@ -90,7 +90,7 @@ class EntraAuth(Signer):
     def _token(self) -> str:
         http = TokenHttp(f"{self._authority}/oauth2/v2.0", self._session, self._headed)
         try:
-            # Another application for each token: msal keeps answers and assertions that were refused.
+            # A new application for each token: msal caches refused answers and assertions.
             application = msal.ConfidentialClientApplication(
                 self._client_id,
                 client_credential=self._credential,
@@ -102,13 +102,13 @@ class EntraAuth(Signer):
             result = application.acquire_token_for_client(scopes=[self._scope])
         except MessageTraceError:  # of the credential or the network
             raise
-        except Exception as error:  # msal raises whatever it stumbles over in an odd answer
+        except Exception as error:  # msal lets any error out that an odd answer causes
             raise failure(http.answer, {}) from error
         if not result or "access_token" not in result:
             raise failure(http.answer, result or {})
         token = result["access_token"]
         if not isinstance(token, str) or not _SENDABLE.fullmatch(token):
-            self._tokens = msal.TokenCache()  # which would give it again until it expires
+            self._tokens = msal.TokenCache()  # else it is served until it expires
             raise Unavailable("Entra ID gives a token that cannot be sent", "status 200")
         return token
 
@@ -119,7 +119,7 @@ class EntraAuth(Signer):
 
 @dataclass(frozen=True, slots=True)
 class _MsalAnswer:
-    """As much of an answer as msal looks at."""
+    """The parts of an answer that msal uses."""
 
     status_code: int
     text: str
@@ -127,9 +127,9 @@ class _MsalAnswer:
 
 
 class TokenHttp:
-    """Sends for msal, below ``root``: the token request and nothing else, and after no redirect.
+    """Sends msal's token request below ``root`` and nothing else, and follows no redirect.
 
-    ``answer`` is the last answer, which msal's errors do not carry.
+    ``answer`` is the last answer, which msal's errors lack.
     """
 
     def __init__(
@@ -149,18 +149,18 @@ class TokenHttp:
         self._headed = headed
 
     def get(self, _url: str, **_options: Any) -> _MsalAnswer:
-        """The endpoints, which msal would look up: they are documented, so no network is needed, and
-        no answer can lead the credential elsewhere."""
+        """Return the documented endpoints, which msal would look up: so no answer can lead the
+        credential elsewhere."""
         return self._endpoints
 
     def post(self, url: str, **options: Any) -> _MsalAnswer:
-        """Send the token request once. Raises ValueError for any other address, `Unavailable` if there
-        is no whole answer."""
+        """Send the token request once. Raises ValueError for any other address, and `Unavailable`
+        without a complete answer."""
         if url != self._token_endpoint:
             raise ValueError("a credential is sent to the token endpoint only")
         try:
             answer = self._session.exchange("POST", url, self._headed, **options)
-        except Exception as error:  # whatever a library stumbles over in an odd answer
+        except Exception as error:  # libraries let any error out that an odd answer causes
             raise unavailable(error, url, "Entra ID gives ") from error
         if answer.cut:
             raise Unavailable("Entra ID's answer is over the limit", f"status {answer.status}")

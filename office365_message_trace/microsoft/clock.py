@@ -1,4 +1,4 @@
-"""The clock that the collector goes by: Microsoft's, because receive times are stamped by it."""
+"""The collector's clock: Microsoft's, because it stamps the receive times."""
 
 from collections import deque
 from datetime import datetime, timedelta
@@ -18,21 +18,19 @@ from office365_message_trace.microsoft.dates import (
 )
 from office365_message_trace.model import EPOCH, Log
 
-_LOOK_EVERY = 5.0  # seconds of a wait, after which an answer may have told another time
-_RIGHT_AGAIN = (
-    AGREEMENT / 2
-)  # so that a clock on the edge of being wrong is not named again and again
+_LOOK_EVERY = 5.0  # seconds of a wait, because an answer may correct the time meanwhile
+_RIGHT_AGAIN = AGREEMENT / 2  # so that a clock on the edge of being wrong is reported once
 
 
 class MicrosoftClock:
-    """`Clock` by the ``Date`` of Microsoft's answers, carried on by the monotonic clock of ``machine``.
+    """`Clock` by the ``Date`` of Microsoft's answers, advanced by the monotonic clock of ``machine``.
 
     Until an answer has told the time, and while no service tells a usable one, the time of ``machine``
     counts. Otherwise the machine's clock may be wrong, or be set, without any effect: ``log`` gets a
     warning when it is off by more than a minute, and one when the services contradict each other.
 
-    `now` is behind by a second and the way of an answer at most; it may step, also back, when an answer
-    arrives. Answers may be heard in any thread; what they show is logged where `wait` is called.
+    `now` is at most a second and an answer's travel time behind; it may step, also back, when an answer
+    arrives. `heard` may be called in any thread; warnings are logged in the thread that calls `wait`.
     """
 
     def __init__(self, machine: Clock, log: Log) -> None:
@@ -46,7 +44,7 @@ class MicrosoftClock:
 
     @property
     def ahead(self) -> timedelta | None:
-        """How far the machine's clock is ahead of Microsoft's time; None while no service tells it."""
+        """The lead of the machine's clock over Microsoft's time; None while no service tells it."""
         offset = self._offset
         return None if offset is None else self._machine.now() - self._at(offset)
 
@@ -69,7 +67,7 @@ class MicrosoftClock:
             self.wait(min(left, _LOOK_EVERY))
 
     def heard(self, service: str, date: str, at: float) -> None:
-        """Take in the ``Date`` of an answer of ``service``, empty if it had none.
+        """Learn from the ``Date`` of an answer of ``service``, empty if it had none.
 
         ``at`` is `monotonic` when the answer arrived. Never raises, whatever ``date`` is.
         """
@@ -89,7 +87,7 @@ class MicrosoftClock:
             self._warn(verdict, machine)
 
     def _warn(self, verdict: Verdict, machine: float) -> None:
-        """Have a contradiction of the services and a machine that is off logged, once each."""
+        """Queue warnings of contradicting services and of a machine's clock that is off, once each."""
         if verdict.contradiction and not self._named_contradiction:
             self._named_contradiction = True
             self._warnings.append(contradiction_sentence(*verdict.contradiction))
@@ -107,5 +105,5 @@ class MicrosoftClock:
         return EPOCH + timedelta(seconds=offset + self._machine.monotonic())
 
     def _left(self, instant: datetime, deadline: float) -> float:
-        """Seconds until ``instant``, but no more than until ``deadline``, which is monotonic."""
+        """Seconds until ``instant``, or until the monotonic ``deadline`` if that is sooner."""
         return min((instant - self.now()).total_seconds(), deadline - self.monotonic())

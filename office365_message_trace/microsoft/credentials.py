@@ -1,4 +1,4 @@
-"""What an application proves its identity with: a certificate, or the token of a workload identity."""
+"""Credentials of an application: a certificate, or the token of a workload identity."""
 
 import re
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ EXPIRY_NOTICE = timedelta(days=30)
 
 _BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END \1-----", re.DOTALL)
 _TOKEN = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
-_LONGEST_TOKEN = 64 * 1024  # bytes; more is no token, whatever the path leads to
+_LONGEST_TOKEN = 64 * 1024  # bytes; anything longer is no token
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +35,10 @@ class ClientCertificate:
 
     @classmethod
     def of(cls, text: str) -> Self:
-        """Read the PEM ``text``, whose line ends may have become blanks or a literal ``\\n``.
+        """Parse the PEM ``text``, whose line ends may have become blanks or a literal ``\\n``.
 
-        Of several certificates, as in a chain, the key's own is taken. Raises ValueError with what is
-        wrong and what to enter, never with a part of the text.
+        Takes the key's own certificate from a chain. Raises ValueError with the problem and what to
+        enter, never with a part of the text.
         """
         blocks = _BLOCK.findall(re.sub(r"(\\r)?\\n", "\n", text))
         keys = [(label, body) for label, body in blocks if label.endswith("PRIVATE KEY")]
@@ -60,7 +60,7 @@ class ClientCertificate:
 
     @property
     def credential(self) -> dict[str, str]:
-        """What msal signs its assertions with; it computes the thumbprint from the certificate."""
+        """The credential for msal, which computes the thumbprint from the certificate."""
         key = self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         return {
             "private_key": key.decode(),
@@ -68,7 +68,7 @@ class ClientCertificate:
         }
 
     def doubts(self, now: datetime) -> list[str]:
-        """Whether it is valid at ``now`` and for `EXPIRY_NOTICE` after it."""
+        """Warnings if it is not valid at ``now``, or expires within `EXPIRY_NOTICE`."""
         begins, ends = self.certificate.not_valid_before_utc, self.certificate.not_valid_after_utc
         renewed = (
             "create a new one, upload it in Azure portal > App registrations > your application > "
@@ -94,11 +94,11 @@ class FederatedToken:
 
     @property
     def credential(self) -> dict[str, Any]:
-        """What makes msal read the file anew for every token that it asks for."""
+        """The credential for msal, which reads the file again for every token request."""
         return {"client_assertion": self.read}
 
     def read(self) -> str:
-        """The token as it is now. Raises `Refused` if the file cannot be read or holds none."""
+        """Read the current token. Raises `Refused` if the file cannot be read or holds none."""
         try:
             token = read_file(self.path, _LONGEST_TOKEN).decode("ascii", errors="replace").strip()
         except (OSError, ValueError) as error:

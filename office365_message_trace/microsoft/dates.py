@@ -1,8 +1,8 @@
 """Microsoft's time from the ``Date`` of its answers: pure, and in seconds throughout.
 
 An *offset* is a time of day, in seconds since 1970, less the monotonic clock at that moment: added to
-the monotonic clock, it gives the time. A ``Date`` names a whole second, and its answer travels for a
-while, so an offset from it is behind by up to a second and that while, and never ahead.
+the monotonic clock, it gives the time. A ``Date`` has whole seconds, and the answer takes time to travel,
+so its offset is behind by up to a second and that travel time, and never ahead.
 """
 
 import re
@@ -17,19 +17,19 @@ from office365_message_trace.model import span
 AGREEMENT = 60.0
 """Seconds by which times may differ and still count as the same."""
 PERIOD = 300.0
-"""Seconds for which every reading of a service counts; of the older ones, only the last few do."""
+"""Seconds for which every reading of a service counts; only the last few of the older ones do."""
 FEWEST = 5
 """Readings of a service that count, however old they are."""
 APART = 3.0
-"""Seconds between readings of a service, once there are a few; those that come sooner tell no more."""
+"""Seconds between readings of a service, once there are a few; sooner ones add nothing."""
 
 _EARLIEST, _LATEST = datetime(2020, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 _IMF_FIXDATE = re.compile(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT", re.ASCII)
 
 
 class Reading(NamedTuple):
-    """What one ``Date`` told at ``at`` by the monotonic clock: the offset of the service's time, and
-    the offset of the machine's clock at that moment."""
+    """The offsets of the service's time, from one ``Date``, and of the machine's clock, when the monotonic
+    clock was ``at``."""
 
     at: float
     offset: float
@@ -37,17 +37,17 @@ class Reading(NamedTuple):
 
     @property
     def ahead(self) -> float:
-        """How far the machine's clock was ahead of the service's."""
+        """The lead of the machine's clock over the service's."""
         return self.machine - self.offset
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the readings of all services come to.
+    """The conclusion from the readings of all services.
 
-    ``offset`` is that of Microsoft's time, None if no service gives one. ``confirmed`` is whether
-    more than a single reading stands for it. ``contradiction`` names two services that differ by more
-    than `AGREEMENT`, and by how much.
+    ``offset`` is that of Microsoft's time, None if no service gives one. ``confirmed`` is true if more
+    than a single reading supports it. ``contradiction`` names two services that differ by more than
+    `AGREEMENT`, and the difference.
     """
 
     offset: float | None = None
@@ -58,7 +58,7 @@ class Verdict:
 def seconds_of(date: str) -> float | None:
     """The seconds since 1970 that a ``Date`` header names (RFC 9110, section 5.6.7).
 
-    None for anything but the current form in GMT, and for years that cannot be now.
+    None for anything but the current form in GMT, and for implausible years.
     """
     if not _IMF_FIXDATE.fullmatch(date):
         return None
@@ -70,7 +70,7 @@ def seconds_of(date: str) -> float | None:
 
 
 def with_reading(readings: tuple[Reading, ...], new: Reading) -> tuple[Reading, ...]:
-    """The readings of one service that count from ``new`` on, the oldest first."""
+    """The readings of one service that count once ``new`` has come, oldest first."""
     if len(readings) >= FEWEST and new.at < readings[-1].at + APART:
         return readings
     *older, last = sorted([*readings, new])
@@ -80,9 +80,9 @@ def with_reading(readings: tuple[Reading, ...], new: Reading) -> tuple[Reading, 
 
 
 def from_before_a_sleep(reading: Reading, new: Reading) -> bool:
-    """Whether the monotonic clock stood still between the two, as it does while a machine sleeps.
+    """True if the monotonic clock stood still between the two, as it does while a machine sleeps.
 
-    Then the services' time and the machine's went on together. When only the machine's clock was set,
+    Then the services' time and the machine's have advanced together. If only the machine's clock was set,
     the services' time did not move, and ``reading`` still counts.
     """
     moved = abs(new.offset - reading.offset) > AGREEMENT
@@ -92,8 +92,8 @@ def from_before_a_sleep(reading: Reading, new: Reading) -> bool:
 def agreed(readings: Sequence[Reading]) -> float | None:
     """The offset on which most of a service's ``readings`` agree; None if they do not.
 
-    The median, the upper one of two. So a wrong ``Date`` among right ones changes nothing, and a
-    service whose ``Date`` stands still or jumps about tells no time.
+    It is the median, the upper one of two. So a wrong ``Date`` among right ones changes nothing, and a
+    service whose ``Date`` stands still or jumps around tells no time.
     """
     offsets = sorted(each.offset for each in readings)
     most = len(offsets) // 2 + 1
@@ -104,10 +104,10 @@ def agreed(readings: Sequence[Reading]) -> float | None:
 
 
 def judge(readings: dict[str, tuple[Reading, ...]], machine: float) -> Verdict:
-    """What the ``readings`` of each service come to, while ``machine`` is the offset of its clock.
+    """Judge the ``readings`` of each service; ``machine`` is the present offset of the machine's clock.
 
-    Of services that agree the latest time counts, because none is ahead. Where they contradict each
-    other, the machine's clock decides: the nearest one counts.
+    If services agree, the latest time counts, because none is ahead. If they contradict each other, the
+    one nearest to the machine's clock counts.
     """
     told = {name: offset for name, each in readings.items() if (offset := agreed(each)) is not None}
     if not told:
@@ -123,7 +123,7 @@ def judge(readings: dict[str, tuple[Reading, ...]], machine: float) -> Verdict:
 
 
 def off_sentence(ahead: timedelta) -> str:
-    """Names a machine's clock that is ``ahead`` of Microsoft's, or behind it if that is negative."""
+    """A warning of a machine's clock that is ``ahead`` of Microsoft's, or behind it if negative."""
     where = "ahead of" if ahead > timedelta(0) else "behind"
     return (
         f"This machine's clock is {span(ahead)} {where} Microsoft's. Mail is collected by Microsoft's "
@@ -133,7 +133,7 @@ def off_sentence(ahead: timedelta) -> str:
 
 
 def contradiction_sentence(first: str, last: str, apart: timedelta) -> str:
-    """Names two services whose times contradict each other."""
+    """A warning of two services whose times contradict each other."""
     first, last = (name.replace("The ", "the ", 1) for name in (first, last))
     return (
         f"The clocks of {first} and {last} are {span(apart)} apart. The one that is nearer to this "

@@ -23,9 +23,9 @@ class Endpoints:
 
     @classmethod
     def of(cls, cloud: Cloud, environment: Mapping[str, str] = os.environ) -> "Endpoints":
-        """The services of ``cloud``, unless ``MESSAGE_TRACE_LOGIN_URL``,
-        ``MESSAGE_TRACE_REPORTING_URL`` or ``MESSAGE_TRACE_GRAPH_URL`` name others, as a local sandbox
-        does. Raises `ConfigurationMistakes` for an unsafe one."""
+        """The services of ``cloud``. ``MESSAGE_TRACE_LOGIN_URL``, ``MESSAGE_TRACE_REPORTING_URL`` and
+        ``MESSAGE_TRACE_GRAPH_URL`` override them, as for a local sandbox. Raises
+        `ConfigurationMistakes` for an unsafe address."""
         chosen = {
             name: environment.get(f"MESSAGE_TRACE_{name.upper()}_URL")
             for name in ("login", "reporting", "graph")
@@ -53,5 +53,5 @@ CLOUDS: dict[Cloud, Endpoints] = {
         reporting_scope="https://partner.outlook.cn/.default",
     ),
 }
-"""The clouds that can be chosen; docs/clouds.md tells which addresses are unverified. Graph has message
-trace in the global one only. Login hosts: learn.microsoft.com/graph/deployments."""
+"""The clouds to choose from; docs/clouds.md lists the unverified addresses. Graph has message trace in the
+global one only. Login hosts: learn.microsoft.com/graph/deployments."""

@@ -1,4 +1,4 @@
-"""What Entra ID's refusals mean, and who has to do what about them."""
+"""Meanings of Entra ID's refusals, and who has to do what about them."""
 
 import re
 from typing import Any
@@ -63,8 +63,8 @@ REFUSALS: dict[int, tuple[type[Refused], str]] = {
     ),
     700024: (
         Refused,
-        "The application's proof of identity is out of its time. With client_certificate the clock "
-        "of this machine is wrong: have its administrator check the time service. With "
+        "The certificate or token is not valid at this time. With client_certificate the clock of "
+        "this machine is wrong: have its administrator check the time service. With "
         "federated_token_file the token has expired: have the administrator of the platform see to "
         "it that the file is renewed.",
     ),
@@ -117,7 +117,7 @@ REFUSALS: dict[int, tuple[type[Refused], str]] = {
 }
 """By error number (learn.microsoft.com/entra/identity-platform/reference-error-codes; those of federation
 from learn.microsoft.com/azure/devops/pipelines/release/troubleshoot-workload-identity). `Misconfigured`
-where only another setting helps, `Refused` where it is mended elsewhere."""
+where only another setting helps, `Refused` where it has to be fixed elsewhere."""
 
 _REDIRECTED = (
     "Entra ID's sign-in endpoint redirected the token request, and the credential was not sent on. A "
@@ -134,10 +134,10 @@ _TRANSIENT_NUMBERS = frozenset({90006, 90012, 90024, 90033, 90055})
 
 
 def failure(answer: Answer | None, result: dict[str, Any]) -> Unavailable | Refused:
-    """What an unsuccessful answer of Entra ID means, of which msal made ``result``.
+    """The error for an unsuccessful ``answer`` of Entra ID, from which msal made ``result``.
 
-    Decided by the number where known, else by the status. A refusal without any error code is not
-    Entra ID's own.
+    A known error number decides, else the status. A refusal without any error code is not Entra ID's
+    own.
     """
     if answer is not None and not result.get("error_codes"):
         result = _json_object(answer) | result
@@ -162,7 +162,7 @@ def failure(answer: Answer | None, result: dict[str, Any]) -> Unavailable | Refu
 
 
 def _numbers(codes: Any) -> list[int]:
-    """The error numbers in ``codes``, which is a list where Entra ID follows its documentation."""
+    """The error numbers in ``codes``, which is a list if Entra ID follows its documentation."""
     listed = codes if isinstance(codes, list) else [codes]
     return [int(str(code)) for code in listed if _NUMBER.fullmatch(str(code))]
 

@@ -1,4 +1,4 @@
-"""Answers of Microsoft's message trace services that are no page: what they say of themselves."""
+"""Parses error answers of Microsoft's message trace services."""
 
 from dataclasses import dataclass
 from html import unescape
@@ -8,7 +8,7 @@ from office365_message_trace import codec
 from office365_message_trace.transport.session import Answer
 from office365_message_trace.untrusted_text import code, identifier
 
-READABLE = 20_000  # bytes of an error that are looked at
+READABLE = 20_000  # bytes of an error that are parsed
 _REQUEST_IDS = ("request-id", "client-request-id")
 
 
@@ -16,9 +16,9 @@ _REQUEST_IDS = ("request-id", "client-request-id")
 class Failure:
     """An answer other than 200, to a request for ``url``.
 
-    ``text`` is its beginning, ``continued`` tells if a next link led to it, and ``own`` if the service
-    itself gave it: anything before the service, such as a proxy, knows no error body of Microsoft's.
-    ``code`` and ``request_id`` are empty where there are none.
+    ``text`` is its beginning. ``continued`` is true if a next link led to it, and ``own`` if the service
+    itself sent it: only the service sends Microsoft's error bodies, a proxy before it does not.
+    ``code`` and ``request_id`` are empty if there are none.
     """
 
     status: int
@@ -46,13 +46,13 @@ class Failure:
 
     @property
     def detail(self) -> str:
-        """For the log, and for Microsoft's support."""
+        """Details for the log, and for Microsoft's support."""
         request = f"request-id {self.request_id}" if self.request_id else ""
         return ", ".join(filter(None, (f"status {self.status}", self.code, request)))
 
 
 def _error(body: bytes) -> dict[str, Any] | None:
-    """The error object in one of Microsoft's three JSON envelopes; None if the body is none."""
+    """The error object in one of Microsoft's three JSON envelopes; None if ``body`` is none of them."""
     try:
         envelope = codec.decode(body)
     except ValueError:

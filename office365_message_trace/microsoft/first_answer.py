@@ -7,27 +7,27 @@ from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.microsoft.odata import ODataClient
 from office365_message_trace.model import Window
 
-_NEWEST = timedelta(minutes=1)  # of receive time, of which a page tells the time at little cost
+_NEWEST = timedelta(minutes=1)  # of receive time: a cheap page that tells the time
 _LONGEST_PAUSE = 60.0  # seconds
 
 
 def learn_time(source: ODataClient, clock: MicrosoftClock) -> datetime:
-    """Microsoft's time, which is asked for before anything is planned by a machine's clock.
+    """Ask Microsoft for the time, before anything is planned by the machine's clock.
 
-    Any answer tells it, a refusal too. Waits as long as there is none, because nothing can be collected
-    then. Without a usable ``Date`` the machine's time counts.
+    Any answer tells it, even a refusal. Waits until there is one, because nothing can be collected
+    before. Without a usable ``Date``, returns the machine's time.
     """
     pause = 1.0
     while True:
         now = clock.now()
         try:
-            source.glance(Window(now - _NEWEST, now))
+            source.first_page(Window(now - _NEWEST, now))
             answered = True
         except Unavailable:
             answered = clock.ahead is not None
         except Stopped:
             raise
-        except Exception:  # the first read meets it, too, and says who has to do what about it
+        except Exception:  # the first read fails as well, and reports who has to do what
             answered = True
         if answered:
             return clock.now()

@@ -27,8 +27,8 @@ from office365_message_trace.transport.session import Answer
 
 PATH = "/v1.0/admin/exchange/tracing/messageTraces"
 LARGEST_PAGE = 5000  # rows; documented maximum of $top
-LIGHTER = 4  # a page over a limit makes the next ones that many times smaller
-_LIGHT = 1 / 3  # of what a page may weigh; full pages below that are doubled again
+LIGHTER = 4  # divisor of the page size after a page over a limit
+_LIGHT = 1 / 3  # of a page's weight limit; full pages below that double the page size again
 FIRST_PARTY_APP = "8bd644d1-64a1-4d4b-ae52-2e0cbf64e373"
 """Microsoft's own application behind the report; a tenant needs a service principal for it."""
 
@@ -55,8 +55,8 @@ class GraphClient(ODataClient):
     """Reads windows from Microsoft Graph at ``base_url``.
 
     Pages hold `LARGEST_PAGE` rows, and fewer while rows are so long that pages would be over a limit.
-    With ``reporting_format`` events have the shape that the Reporting Web Service gives rows, so that
-    an intake and rules made for it go on working.
+    With ``reporting_format``, events have the shape of Reporting Web Service rows, so that an intake and
+    rules made for it keep working.
     """
 
     name = "Microsoft Graph"
@@ -91,10 +91,10 @@ class GraphClient(ODataClient):
             condition += f" and id eq {odata_text(ask.trace_id)}"
         return f"{self._url}?$filter={quote(condition, safe=':')}&$top={ask.top or self.page_size}"
 
-    def walk(self, window: Window, most: int | None) -> Walk:
+    def walk(self, window: Window, max_pages: int | None) -> Walk:
         if self._order.known is Order.NONE:
-            return ByLinks(window, self._size, most)
-        return ByTime(window, self._size, most, self._order)
+            return ByLinks(window, self._size, max_pages)
+        return ByTime(window, self._size, max_pages, self._order)
 
     def instant(self, window: Window) -> Walk:
         return Instant(window, self._size, by_recipient=True)
@@ -113,7 +113,7 @@ class GraphClient(ODataClient):
         return rows, link
 
     def _ask_for(self, rows: int) -> None:
-        """Have the walks that begin from now on ask for pages of so many ``rows``."""
+        """Request pages of this many ``rows`` in walks that begin from now on."""
         if rows != self.page_size:
             self.page_size = rows
             self._size = PageSize(rows, min(self._size.largest, rows))
@@ -136,7 +136,7 @@ class GraphClient(ODataClient):
 def as_reporting_row(row: Row) -> Fields:
     """A Graph row in the shape of the Reporting Web Service.
 
-    Graph does not tell the organization, and its empty addresses are null there.
+    Graph does not give the organization, and the other service has null for Graph's empty addresses.
     """
     fields = row.fields
     status = fields.get("status") or ""

@@ -1,6 +1,6 @@
-"""What Microsoft's two message trace services have in common: pages of rows tied by next links.
+"""Common parts of Microsoft's two message trace services: pages of rows chained by next links.
 
-Whatever is not a well-formed page is an error, never an empty page.
+Anything but a well-formed page is an error, never an empty page.
 """
 
 import re
@@ -40,7 +40,7 @@ from office365_message_trace.transport.client import NotYet, Pending, Request
 from office365_message_trace.transport.retry import USUAL_ATTEMPTS, Transport, check_available
 from office365_message_trace.transport.session import Answer
 
-_INSTANT = 2 * MILLISECOND  # the widest window that no division helps, see `ByTime`
+_INSTANT = 2 * MILLISECOND  # the widest window that cannot usefully be divided, see `ByTime`
 # "Invalid StartDate value. The StartDate can't be older than 10 days from today."
 _TOO_OLD = re.compile(
     r"\bStartDate\b[^.\r\n]{1,80}\bolder than ([1-9]\d{0,3}) days\b", re.IGNORECASE
@@ -64,11 +64,11 @@ _PERHAPS_BEFORE = (
     "administrator let requests to the service pass."
 )
 _FOREIGN = "a next link leads to another host, it is not followed"
-_ABOUT_THE_WINDOW = (400, 500)  # other statuses say what they mean by themselves
+_ABOUT_THE_WINDOW = (400, 500)  # other statuses have a meaning of their own
 
 
 class LinkRefused(MessageTraceError):
-    """A next link is not accepted, by the service or here; what that means depends on the pages before it."""
+    """The service or this module refuses a next link; the pages before it decide what that means."""
 
 
 class ODataClient(ABC):
@@ -76,13 +76,11 @@ class ODataClient(ABC):
 
     name: ClassVar[str]
     row_format: ClassVar[RowFormat]
-    permission: ClassVar[str]  # the application permission that the service wants
-    resource: ClassVar[str]  # whose permission it is, as Azure portal calls it
+    permission: ClassVar[str]  # the application permission that the service requires
+    resource: ClassVar[str]  # the API that the permission belongs to, by its name in Azure portal
     page_size: int
-    one_page: bool = False  # whether windows are meant to fit one page
-    many_recipients: int = (
-        1000  # documented for Get-MessageTraceV2: beyond, the trace id is required
-    )
+    one_page: bool = False  # true if windows should fit one page
+    many_recipients: int = 1000  # beyond, Get-MessageTraceV2 requires the trace id, as documented
     headers: ClassVar[dict[str, str]] = {"Accept": "application/json"}
 
     def __init__(self, url: str, transport: Transport, clock: Clock, log: Log) -> None:
@@ -95,21 +93,21 @@ class ODataClient(ABC):
         self,
         window: Window,
         background: bool = False,
-        most: int | None = None,
-        whole: bool = False,
+        max_pages: int | None = None,
+        single_page: bool = False,
         trace_id: str | None = None,
         attempts: int = USUAL_ATTEMPTS,
     ) -> Iterator[Page | Pause]:
-        """The pages of ``window``, both bounds inside, one request each.
+        """The pages of ``window``, bounds inclusive, one request each.
 
-        The first page is asked for at once, each other one while its predecessor is in use. The window
-        is complete when the iterator ends. In the background a `Pause` says that the next page has to
-        wait. With ``whole``, a window counts only if all of it fits one page. With ``trace_id``, the
-        rows of one message. Raises `WindowTooLarge` if there are more than ``most`` pages, or rows
-        are or may be missing; `HistoryExceeded`, `Refused`, or `Unavailable` after some attempts.
-        The rows given so far are good in any case.
+        The first page is requested at once, each other one while its predecessor is in use. The window
+        is complete when the iterator ends. In the background, a `Pause` means that the next page has to
+        wait. With ``single_page``, a window counts only if all of it fits one page. With ``trace_id``,
+        only the rows of that message. Raises `WindowTooLarge` if there are more than ``max_pages``, or
+        rows are or may be missing; `HistoryExceeded`, `Refused`, or `Unavailable` after some attempts.
+        The rows given before an error are good.
         """
-        walk = self._walk(window, most, whole, trace_id)
+        walk = self._walk(window, max_pages, single_page, trace_id)
         ask = replace(walk.first, trace_id=trace_id, top=walk.first.top or self.page_size)
         request = Request("GET", self.url(ask), self.headers, background=background)
         return self._walked(walk, ask, request, self._transport.begin(request), attempts)
@@ -118,11 +116,12 @@ class ODataClient(ABC):
     def _size(self) -> PageSize:
         return PageSize(self.page_size)
 
-    def _walk(self, window: Window, most: int | None, whole: bool, trace_id: str | None) -> Walk:
-        """The way through ``window``."""
+    def _walk(
+        self, window: Window, max_pages: int | None, single_page: bool, trace_id: str | None
+    ) -> Walk:
         if trace_id is not None or window.span <= _INSTANT:
             return self.instant(window)
-        return OnePage(window, self._size) if whole else self.walk(window, most)
+        return OnePage(window, self._size) if single_page else self.walk(window, max_pages)
 
     def _walked(
         self, walk: Walk, ask: Ask, request: Request, pending: Pending, attempts: int
@@ -133,9 +132,9 @@ class ODataClient(ABC):
             link: str | None = None
             refusal: LinkRefused | None = None
             try:
-                rows, link = yield from self._patiently(request, pending, ask, attempts)
+                rows, link = yield from self._retried(request, pending, ask, attempts)
             except LinkRefused as error:
-                refusal = error.with_traceback(None)  # which would hold this frame
+                refusal = error.with_traceback(None)  # the traceback would hold this frame
             self._notice_strays(rows, ask.window)
             problem: list[WindowTooLarge] = []
             following: Ask | None = None
@@ -144,7 +143,7 @@ class ODataClient(ABC):
                 if following and following.link and not self._is_ours(following.link):
                     following = walk.refused(LinkRefused(_FOREIGN))
             except WindowTooLarge as error:
-                problem = [error.with_traceback(None)]  # which would hold this frame and the rows
+                problem = [error.with_traceback(None)]  # it would hold this frame and the rows
             if following and not problem:
                 top = following.top or usual_top
                 ask = replace(following, trace_id=ask.trace_id, top=top)
@@ -152,17 +151,17 @@ class ODataClient(ABC):
                 pending = self._transport.begin(request)
             page = [Page(rows, walk.covered)]
             del rows
-            yield page.pop()  # only the user of the page holds it
+            yield page.pop()  # drops our reference, so the page can be freed
             if problem:
                 raise problem.pop()  # it holds this frame, which must not hold it
             if following is None:
                 self._notice_oddity(walk.oddity)
                 return
 
-    def _patiently(
+    def _retried(
         self, request: Request, pending: Pending, ask: Ask, attempts: int
     ) -> Generator[Pause, None, tuple[list[Row], str | None]]:
-        """Rows and next link of the page that ``request`` gets, after the pauses that it yields."""
+        """Rows and next link of the page that ``request`` gets; yields the pauses before it."""
         failures = 0
         refused = False
         while True:
@@ -181,15 +180,15 @@ class ODataClient(ABC):
             except LinkRefused:
                 if refused:
                     raise
-                refused, pause = True, 0.0  # once may be by mistake
+                refused, pause = True, 0.0  # a single refusal may be a mistake
             yield Pause(pause)
             pending = self._transport.begin(request)
 
-    def glance(self, window: Window) -> tuple[Page, bool]:
-        """The first page of ``window`` and whether another follows, asked for once.
+    def first_page(self, window: Window) -> tuple[Page, bool]:
+        """The first page of ``window``, requested once, and True if another follows.
 
-        Nothing is waited out: raises as `pages` does, and `Unavailable` after the first failure or
-        if the request budget is used up.
+        Never retries or waits: raises as `pages` does, and `Unavailable` after the first failure or if
+        our request budget is exhausted.
         """
         ask = Ask(window)
         request = Request("GET", self.url(ask), self.headers, background=True)
@@ -207,29 +206,29 @@ class ODataClient(ABC):
         """The event of ``row``: exactly the row, one JSON line."""
         return row.text
 
-    def said(self, row: Row) -> Fields:
+    def content_fields(self, row: Row) -> Fields:
         """The fields of ``row`` that are its content."""
         return self.row_format.said(row.fields)
 
     @abstractmethod
     def first_url(self, ask: Ask) -> str:
-        """Where the first page of ``ask`` is, which has no link."""
+        """The address of the first page of ``ask``, which has no link."""
 
     @abstractmethod
-    def walk(self, window: Window, most: int | None) -> Walk:
-        """The way through a window of any width, of ``most`` pages at most."""
+    def walk(self, window: Window, max_pages: int | None) -> Walk:
+        """The way through a window of any width, at most ``max_pages``."""
 
     @abstractmethod
     def instant(self, window: Window) -> Walk:
         """The way through a window of a millisecond, or through the rows of one message."""
 
     def url(self, ask: Ask) -> str:
-        """Where what ``ask`` wants is."""
+        """The address that ``ask`` is sent to."""
         return ask.link if ask.link is not None else self.first_url(ask)
 
     @abstractmethod
     def refusal(self, failure: Failure) -> MessageTraceError | None:
-        """What an answer means that only this service gives, or None."""
+        """The error for an answer that only this service gives, or None."""
 
     def _page(
         self, request: Request, pending: Pending, ask: Ask, attempts: int = USUAL_ATTEMPTS
@@ -247,7 +246,7 @@ class ODataClient(ABC):
         return self._transport.call(request, judge, attempts, pending)
 
     def _parsed(self, answer: Answer, url: str) -> tuple[list[Row], str | None]:
-        """Rows and next link in ``answer``; raises `Unavailable` if it is no well-formed page."""
+        """Parse rows and next link from ``answer``. Raises `Unavailable` if it is no well-formed page."""
         page = self.row_format.page(answer.body)
         if page.undated:
             self._log(
@@ -258,30 +257,30 @@ class ODataClient(ABC):
         return page.rows, _resolved(url, page.following) if page.following else None
 
     def lighten(self, ask: Ask) -> bool:
-        """After a page of ``ask`` that was over a limit: have pages hold fewer rows, if that can be
-        asked for; whether it can."""
+        """Request fewer rows per page from now on, after a page of ``ask`` was over a limit. Returns
+        False if the service cannot do that."""
         return False
 
     def _too_heavy(self, ask: Ask, detail: str) -> MessageTraceError:
-        """The consequence of a page over a limit: the rest of the window is read in lighter pages."""
+        """The error for a page over a limit; the rest of the window is then read in lighter pages."""
         sentence = "a page over the limit"
         if self.lighten(ask):
             return WindowTooLarge(sentence, detail)
         return self._oversized(ask, sentence, detail)
 
     def _oversized(self, ask: Ask, sentence: str, detail: str) -> MessageTraceError:
-        """The consequence of too much in the window of ``ask``: at a single millisecond, which cannot be
-        divided, it is a failure like others."""
+        """The error for too much in the window of ``ask``. A single millisecond cannot be divided, so
+        there it is a failure like others."""
         if ask.window.is_divisible:
             return WindowTooLarge(sentence, detail)
         return Unavailable(sentence, detail)
 
     def _is_ours(self, url: str) -> bool:
-        """Whether the token may travel to ``url``: to no other host than it was made for."""
+        """True if the token may be sent to ``url``: only to the host that it was issued for."""
         return is_same_origin(url, self._url)
 
     def _failure(self, answer: Answer, url: str, ask: Ask) -> MessageTraceError:
-        """The consequence of an answer other than 200 for the window of ``ask``."""
+        """The error for an answer other than 200, for the window of ``ask``."""
         if answer.status < 300:
             return Unavailable("an answer that is no page of rows", f"status {answer.status}")
         continued = ask.link is not None or ask.beyond is not None
@@ -328,7 +327,7 @@ def _days_kept(failure: Failure, age: timedelta) -> int | None:
     """The number of days that the service says it keeps, if a window of that ``age`` can exceed them.
 
     None for another status, for a text about something else, and for a window that begins within
-    these days: what is given up because of the answer never comes back.
+    these days: time that is given up because of the answer never comes back.
     """
     match = _TOO_OLD.search(failure.text) if failure.status in _ABOUT_THE_WINDOW else None
     days = int(match[1]) if match else None
@@ -336,9 +335,9 @@ def _days_kept(failure: Failure, age: timedelta) -> int | None:
 
 
 def _resolved(url: str, following: Any) -> str:
-    """``following`` as an address, which may be relative to ``url``; raises `Unavailable` for no text.
+    """Resolve ``following`` relative to ``url``. Raises `Unavailable` if it is not text.
 
-    Text that is no address stays as it is, and so leads to no host that is ours.
+    Text that is no address stays as it is, and so matches no host of ours.
     """
     if not isinstance(following, str):
         raise Unavailable("a next link that is no text")
@@ -355,5 +354,5 @@ def odata_time(instant: datetime) -> str:
 
 
 def odata_text(text: str) -> str:
-    """``text`` as a literal, without halves of surrogate pairs, which no address can hold."""
+    """``text`` as a literal; halves of surrogate pairs, which no address can hold, are replaced."""
     return "'" + text.replace("'", "''").encode("utf-8", "replace").decode() + "'"

@@ -20,7 +20,7 @@ USED_UP = "the request budget is used up"
 
 
 class PacedSession(LimiterMixin, TimeoutSession):
-    """Counts every attempt against ``budget``, as one of that ``kind``.
+    """Counts every attempt against ``budget`` as one of ``kind``.
 
     A request that would have to wait raises `NotYet` instead: the wait belongs to the retry loop,
     where it can be stopped.
@@ -48,5 +48,5 @@ class PacedSession(LimiterMixin, TimeoutSession):
 def microsoft_http(
     auth: AuthBase, budget: RequestBudget, dated: Dated = lambda date: None
 ) -> RequestsHttp:
-    """`Http` whose requests are paced, those in the background apart."""
+    """`Http` whose requests are paced, background requests separately."""
     return RequestsHttp(PacedSession(budget, LIVE), auth, PacedSession(budget, BACKGROUND), dated)

@@ -1,10 +1,10 @@
-"""Which request comes next while a window is read, and when the window is complete: pure, no I/O.
+"""Decides which request comes next while a window is read, and when it is complete: pure, no I/O.
 
-A walk is told what each page brought and answers with the next request. Next links are trusted as
-little as possible: that of Graph names the receive time and the recipient of the last row and skips
-rows that share both; links of either service were seen to lead to themselves or to empty pages.
+A walk takes each page and returns the next request. It trusts next links as little as possible: those
+of Graph name the receive time and the recipient of the last row and skip rows that share both; links
+of either service were seen to lead to themselves or to empty pages.
 
-* `ByTime` (Graph): a page is a window. What is behind its last row is asked for by time.
+* `ByTime` (Graph): a page is a window. The rest after its last row is requested by time.
 * `ByLinks` (Reporting Web Service; Graph where rows are in no order): follows the links.
 * `OnePage`: believes only what fits one page, for which neither order nor links matter.
 * `Instant`: reads a single millisecond, or one message, again until nothing new appears.
@@ -27,23 +27,23 @@ from office365_message_trace.errors import (
 from office365_message_trace.model import MILLISECOND, UNDATED, Row, Window, instant, milliseconds
 
 MOST_EMPTY = 3
-"""Empty pages in a row, before their links count as endless."""
+"""Empty pages in a row before their links count as endless."""
 MOST_REPEATING = 3
-"""Pages in a row that hold known rows only, before their links count as a circle."""
+"""Pages in a row that hold known rows only before their links count as a circle."""
 MOST_READINGS = 12
-"""Readings of one millisecond, before it counts as one that cannot be read completely."""
+"""Readings of one millisecond before it counts as one that cannot be read completely."""
 MOST_PAGES = 1200
 """Pages of one walk: two readings of the million rows at which the Reporting Web Service ends."""
 
 LEAST_PAGE = 10
 """Rows that fit a page of any service, as long as no larger page was seen."""
 
-_LEEWAY = timedelta(seconds=2)  # around a window, and no more than it spans, before rows are strays
+_LEEWAY = timedelta(seconds=2)  # around a window, at most its span; rows beyond it are strays
 _NOWHERE = "next links that lead nowhere"
 _BACK = "next links that lead back"
 _REFUSED = "next links that cannot be followed"
 
-_ENOUGH_QUIET = 3  # readings in a row that bring nothing new, though each lacks rows of another
+_ENOUGH_QUIET = 3  # readings in a row without anything new that end it, though each lacks some rows
 _SHARES = (1.0, 0.8, 0.9, 0.7, 0.6)  # of a page, for readings with other page edges
 
 
@@ -51,9 +51,9 @@ _SHARES = (1.0, 0.8, 0.9, 0.7, 0.6)  # of a page, for readings with other page e
 class Ask:
     """A request for rows of ``window``: its first page, or the page that ``link`` leads to.
 
-    ``top`` is the number of rows to ask for, where it is not the usual one. ``beyond`` asks for what
-    follows that many rows, of a service whose links say no more than that. ``recipient`` and
-    ``trace_id`` ask for the rows of one recipient or one message only.
+    ``top`` is the number of rows to ask for, if not the usual one. ``beyond`` skips that many rows, for a
+    service whose links are positions. ``recipient`` and ``trace_id`` limit it to the rows of one
+    recipient or one message.
     """
 
     window: Window
@@ -69,22 +69,22 @@ class Walk(Protocol):
 
     first: Ask
     covered: Window | None
-    """The part of the window of which every row was on the pages so far."""
+    """The part of the window whose rows were all on the pages so far."""
     oddity: str | None
-    """What was strange about the links, for the log."""
+    """A description of odd links, for the log."""
 
     def after(self, rows: Sequence[Row], link: str | None) -> Ask | None:
         """The next request after a page of ``rows`` with a next ``link``; None if the window is
-        complete. Raises `WindowTooLarge` where only smaller windows lead on."""
+        complete. Raises `WindowTooLarge` if only smaller windows help."""
 
     def refused(self, refusal: MessageTraceError) -> Ask | None:
-        """The next request after the last one, which was for what follows a page, was refused; None
-        if the window is complete. Raises `Unavailable` if nothing is known of what is behind it, and
-        `WindowTooLarge` as `after` does."""
+        """The next request after the request for what follows a page was refused; None if the window is
+        complete. Raises `Unavailable` if rows may or may not be behind it, and `WindowTooLarge` as
+        `after` does."""
 
 
 def without_strays(rows: Sequence[Row], window: Window) -> Sequence[Row]:
-    """The same rows but for those from outside ``window``, which services may add to a page."""
+    """``rows`` without those from outside ``window``, which services may add to a page."""
     leeway = min(_LEEWAY, window.span)
     earliest = milliseconds(window.start - leeway)
     latest = milliseconds(window.end + leeway)
@@ -95,7 +95,7 @@ def without_strays(rows: Sequence[Row], window: Window) -> Sequence[Row]:
 
 
 def _with_times_of(rows: Sequence[Row], window: Window) -> Window:
-    """``window``, and the receive times of ``rows`` that came with it."""
+    """``window``, extended to the receive times of ``rows``."""
     times = [row.received for row in rows if row.received != UNDATED]
     if not times:
         return window
@@ -104,12 +104,12 @@ def _with_times_of(rows: Sequence[Row], window: Window) -> Window:
 
 
 def _contents(rows: Sequence[Row]) -> set[int]:
-    """The contents of ``rows``, by hashes of this process: all of a window's would take much memory."""
+    """Hashes of the contents of ``rows``, valid in this process: whole contents would fill the memory."""
     return {hash(row.content) for row in rows}
 
 
 def _keys(rows: Sequence[Row]) -> set[int]:
-    """The same of their keys."""
+    """Hashes of the keys of ``rows``, valid in this process."""
     return {hash(row.identity) for row in rows}
 
 
@@ -117,8 +117,8 @@ def _keys(rows: Sequence[Row]) -> set[int]:
 class PageSize:
     """The number of rows that is ``asked`` for, and the ``largest`` page that came.
 
-    Walks share it, and what tells the end: whether rows came ``behind_empty`` pages, and whether next links
-    were ``refused_at_end``, behind pages with rows that were not full.
+    Walks share it, and two facts about the end of windows: rows came ``behind_empty`` pages, and next
+    links were ``refused_at_end``, behind pages with rows that were not full.
     """
 
     asked: int
@@ -127,13 +127,13 @@ class PageSize:
     refused_at_end: bool = False
 
     def may_be_full(self, rows: int, top: int | None = None) -> bool:
-        """Whether a page of so many ``rows``, of ``top`` if it asked for that many, may have been cut
-        off: services may give smaller pages than are asked for."""
+        """True if a page of this many ``rows``, requested with ``top`` if given, may have been cut off:
+        services may give smaller pages than requested."""
         return rows >= min(top or self.asked, max(self.largest, LEAST_PAGE))
 
 
 class Order(Enum):
-    """How receive times follow each other."""
+    """The order of receive times."""
 
     NEWEST_FIRST = "newest first"
     OLDEST_FIRST = "oldest first"
@@ -142,17 +142,17 @@ class Order(Enum):
 
 @dataclass(slots=True)
 class RowOrder:
-    """The order in which rows came so far, None as long as no page showed any.
+    """The order of rows so far, None until a page shows one.
 
-    Walks share it: the pages of a single window may look as if they were in order. It is ``proven`` once
-    rows went on in it behind a page.
+    Walks share it: the pages of a single window may happen to look ordered. It is ``proven`` once rows
+    continued in it across a page edge.
     """
 
     known: Order | None = None
     proven: bool = False
 
     def observe(self, received: Sequence[int]) -> None:
-        """Take in the receive times of rows that came one after the other."""
+        """Learn from the receive times of consecutive rows."""
         pairs = list(pairwise(received))
         falls = any(later < earlier for earlier, later in pairs)
         rises = any(later > earlier for earlier, later in pairs)
@@ -167,10 +167,10 @@ class _Circle(WindowTooLarge):
 
 
 class _Links:
-    """The links of a request's pages, one after the other, and what each is worth.
+    """Follows and judges the links of one request's pages.
 
-    A link of a page that was not full is no link if it is refused or leads back; neither is a link of
-    an empty page that leads nowhere.
+    A link of a page that was not full does not count if it is refused or leads back; neither does a link
+    of an empty page that leads nowhere.
     """
 
     def __init__(
@@ -178,11 +178,11 @@ class _Links:
     ) -> None:
         self.oddity: str | None = None
         self.rows = rows
-        """Of the last page that held any."""
+        """Rows on the last page that held any."""
         self.seen: set[int] = set()
-        """Keys of rows; a page that is alone is not looked at."""
+        """Keys of rows; those of a single page without links are left out."""
         self.moved = False
-        """Whether a row was on two pages."""
+        """True if a row was on two pages."""
         self._window = window
         self._size = size
         self._top = top
@@ -192,12 +192,12 @@ class _Links:
 
     @property
     def ended(self) -> bool:
-        """Whether the last page that held rows, if any, was not full."""
+        """True if the last page that held rows, if any, was not full."""
         return not self._size.may_be_full(self.rows, self._top)
 
     def judged(self, rows: Sequence[Row], link: str | None) -> tuple[Sequence[Row], str | None]:
-        """The page of ``rows`` without strays, and without what only a link that is none led to; and
-        its ``link``, if it is one. Raises `_Circle`.
+        """The page of ``rows`` without strays, or empty if a link that does not count led to it; and its
+        ``link``, if that counts. Raises `_Circle`.
         """
         rows = without_strays(rows, self._window)
         self._empty = 0 if rows else self._empty + 1
@@ -230,7 +230,7 @@ class _Links:
         return rows, link
 
     def _came_before(self, keys: set[int]) -> bool:
-        """Whether the same page came before, by a link that may be written in another way."""
+        """True if the same page came before, perhaps by a link that is written differently."""
         if not keys:
             return False
         known = len(self._pages)
@@ -239,7 +239,7 @@ class _Links:
 
 
 class _LinkedWalk(ABC):
-    """What all walks do alike: they believe links as far as `_Links` does."""
+    """Base of all walks: believes links as far as `_Links` does."""
 
     oddity: str | None = None
     covered: Window | None = None
@@ -269,7 +269,7 @@ class _LinkedWalk(ABC):
 
     @abstractmethod
     def _after(self, rows: Sequence[Row], link: str | None) -> Ask | None:
-        """The next request after a page whose ``link``, if any, leads on."""
+        """The next request after a page whose ``link``, if any, counts."""
 
     def _cut_off(self, refusal: MessageTraceError) -> Ask | None:
         """The next request after a page that may be full and has no usable link."""
@@ -277,19 +277,19 @@ class _LinkedWalk(ABC):
 
 
 class ByLinks(_LinkedWalk):
-    """Follows next links to the end, at most ``most`` pages.
+    """Follows next links to the end, at most ``max_pages``.
 
-    A row that is on two pages shows that rows moved in between, so that others may be on none. Then it
+    A row on two pages shows that rows moved in between, so that others may be on none. Then the walk
     begins again, until as many different rows came as one reading has places. A reading that brings nothing
     new may lack the same rows each time, as where two servers answer in turn: smaller windows tell.
     """
 
-    def __init__(self, window: Window, size: PageSize, most: int | None = None) -> None:
+    def __init__(self, window: Window, size: PageSize, max_pages: int | None = None) -> None:
         super().__init__(window, size)
-        self._most = most or MOST_PAGES
+        self._max_pages = max_pages or MOST_PAGES
         self._pages = self._rows = 0
         self._moved = False
-        self._known: set[int] = set()  # keys, of the readings before
+        self._known: set[int] = set()  # keys in earlier readings
 
     def _after(self, rows: Sequence[Row], link: str | None) -> Ask | None:
         self._pages += 1
@@ -304,12 +304,12 @@ class ByLinks(_LinkedWalk):
                 return self.first
             self.covered = self._window
             return None
-        if self._pages >= self._most:
+        if self._pages >= self._max_pages:
             raise WindowTooLarge("more pages than are good to read again")
         return Ask(self._window, link)
 
     def _is_settled(self) -> bool:
-        """Take in the reading that ends; whether as many different rows came as it has places."""
+        """Judge the reading that ends. Returns True if as many different rows came as it has places."""
         news = not self._links.seen <= self._known
         self._known |= self._links.seen
         if len(self._known) >= self._rows:
@@ -320,7 +320,7 @@ class ByLinks(_LinkedWalk):
 
 
 class _Reading:
-    """One reading of a millisecond: what it brought, and what there is to doubt about it."""
+    """One reading of a millisecond: its rows, and reasons to doubt that it is complete."""
 
     def __init__(self, top: int | None = None) -> None:
         self.top = top
@@ -329,13 +329,13 @@ class _Reading:
         self.rows = 0  # without those that the next page merely repeats
         self.pages = 0  # that hold rows
         self.edges: list[str] = []
-        self.blind = False  # whether what follows some page cannot be asked for
-        self.full_end = False  # whether the last page is full, so that rows after it may be skipped
+        self.blind = False  # true if the rows after some page cannot be requested
+        self.full_end = False  # true if the last page is full, so that rows after it may be skipped
         self.first_page = self.last_page = 0  # rows, of pages that hold any
         self.last: Row | None = None
 
     def add(self, rows: Sequence[Row]) -> bool:
-        """Take in a page; whether it brought anything new."""
+        """Add a page. Returns True if it brought anything new."""
         known = len(self.contents)
         self.keys |= _keys(rows)
         self.contents |= _contents(rows)
@@ -354,12 +354,12 @@ class _Reading:
 class Instant(_LinkedWalk):
     """Reads a millisecond until a reading brings nothing new and shows that nothing was cut off.
 
-    It serves the rows of one message as well: what no smaller window can divide.
+    It also reads the rows of one message, which no smaller window can divide.
 
-    With ``by_recipient``, for a service that takes a page size and continues after the last row's
+    ``by_recipient`` is for a service that takes a page size and continues after the last row's
     recipient: readings differ in their page size, so that page edges fall elsewhere, and at each edge
-    the rows of the recipient there are asked for. Without, a full last page is followed by a request
-    for what is beyond it. Raises `AnswerTruncated` if rows are missing, or if that cannot be told.
+    the rows of the recipient there are requested. Without it, a request for what is beyond follows a
+    full last page. Raises `AnswerTruncated` if rows are or may be missing.
     """
 
     def __init__(self, window: Window, size: PageSize, by_recipient: bool = False) -> None:
@@ -372,7 +372,7 @@ class Instant(_LinkedWalk):
         self._reading = _Reading()
         self._around = window
         self._edge: OnePage | None = None
-        self._beyond = 0  # rows, at the last request for what is beyond them
+        self._beyond = 0  # rows that the last request skipped
 
     def after(self, rows: Sequence[Row], link: str | None) -> Ask | None:
         """As `Walk` says."""
@@ -404,7 +404,7 @@ class Instant(_LinkedWalk):
         return Ask(self._window, link)
 
     def _cut_off(self, refusal: MessageTraceError) -> Ask | None:
-        """Leave it to a reading with other page edges, or to a request for what is beyond the page."""
+        """Try a reading with other page edges, or a request for what is beyond the page."""
         if self._by_recipient:
             self._reading.blind = True
             return self._after_end()
@@ -421,7 +421,7 @@ class Instant(_LinkedWalk):
         return Ask(self._window, beyond=reading.rows)
 
     def _after_last(self, rows: Sequence[Row], new: bool) -> Ask | None:
-        """After a page without a link, which is the last one unless it is full."""
+        """The next request after a page without a link, which is the last one unless it is full."""
         if not self._by_recipient and len(rows) >= self._size.asked:
             if not new:
                 raise self._truncated("a full page without a next link")
@@ -437,7 +437,7 @@ class Instant(_LinkedWalk):
         return self._at_next_edge()
 
     def _note_edge(self, row: Row) -> None:
-        """After the last ``row`` of a page, rows of the same recipient may have been skipped."""
+        """Remember the last ``row`` of a page: rows of its recipient may have been skipped after it."""
         if self._by_recipient:
             edge = row.recipient
             self._reading.edges += [edge] if edge else []
@@ -464,7 +464,7 @@ class Instant(_LinkedWalk):
         return Ask(self._window, recipient=reading.edges.pop())
 
     def _judged(self) -> Ask | None:
-        """After a whole reading: read again, or done."""
+        """The first request of another reading, or None if the readings so far are complete."""
         reading = self._reading
         self._readings += 1
         new = reading.contents - self._contents
@@ -497,23 +497,23 @@ class Instant(_LinkedWalk):
 
 
 class ByTime(_LinkedWalk):
-    """Asks again for what is behind the last row of a page, as long as rows come in the same order.
+    """Requests the rest after the last row of a page by time, as long as rows come in one order.
 
     That order is newest first unless pages show that it is oldest first. The last row's millisecond is
-    asked for once more, and newest first one more than that: receive times are shown in milliseconds,
-    and the service knows finer ones. The link of a page that is not full is followed to see whether
-    there is anything behind it; so is that of any page while ``order`` is not proven.
-    Once rows are in no order, the links of the whole window are followed. At most ``most`` pages, but
-    for a millisecond that fills a page.
+    requested once more, and newest first one more than that: receive times are shown in milliseconds,
+    and the service knows finer ones. The walk follows the link of a page that is not full, and of any
+    page while ``order`` is not proven, to see if there is anything behind it.
+    Once rows are in no order, it follows the links of the whole window. It takes at most ``max_pages``,
+    except for a millisecond that fills a page.
     """
 
     def __init__(
-        self, window: Window, size: PageSize, most: int | None, order: RowOrder | None = None
+        self, window: Window, size: PageSize, max_pages: int | None, order: RowOrder | None = None
     ) -> None:
         super().__init__(window, size)
         self._order = order or RowOrder()
         self._rest = window
-        self._most = most or MOST_PAGES
+        self._max_pages = max_pages or MOST_PAGES
         self._pages = 0
         self._full_page = size.asked
         self._peeking: tuple[int, int] | None = None
@@ -540,7 +540,7 @@ class ByTime(_LinkedWalk):
         return super().refused(refusal)
 
     def _cut_off(self, refusal: MessageTraceError) -> Ask | None:
-        """Go on by time where a link cannot prove the order that a page has shown."""
+        """Continue by time if a link cannot prove the order that a page has shown."""
         if self._peeking is None or self._order.known in (None, Order.NONE):
             raise WindowTooLarge(refusal.sentence, refusal.detail)
         last, rows = self._peeking
@@ -576,12 +576,12 @@ class ByTime(_LinkedWalk):
         return [row.received for row in rows if row.received in inside]
 
     def _behind(self, received: int) -> Ask:
-        """Ask for what is behind the last row of a page, which was ``received`` then."""
+        """Request what is behind the last row of a page, which has that receive time."""
         last, start, end = instant(received), self._rest.start, self._rest.end
         bound = last if self._oldest_first else last + MILLISECOND
         if start < bound < end:
             following = self._advance(bound)
-            if self._pages >= self._most:
+            if self._pages >= self._max_pages:
                 raise WindowTooLarge("more pages than are good to read again")
             return following
         if self._oldest_first:
@@ -592,7 +592,8 @@ class ByTime(_LinkedWalk):
         return self._part.first
 
     def _peeked(self, last: int, rows: int, received: list[int], link: str | None) -> Ask | None:
-        """After what a page of so many ``rows`` links to: if that holds any, it was a full page."""
+        """The next request after following the link of a page of this many ``rows``: if there were rows
+        behind it, the page was full."""
         if not received:
             if link is None:
                 self.covered = self._window
@@ -612,14 +613,14 @@ class ByTime(_LinkedWalk):
         return self._behind(last)
 
     def _by_links(self) -> ByLinks:
-        """Begin again, because what was taken for covered may lack rows of other pages."""
+        """Begin again, because time that counts as covered may lack rows of other pages."""
         self.covered = None
         self._rest = self._window
-        self._part = ByLinks(self._window, self._size, self._most)
+        self._part = ByLinks(self._window, self._size, self._max_pages)
         return self._part
 
     def _by_link(self, link: str | None) -> Ask:
-        """Go on by ``link`` where a page tells no time to go on from."""
+        """Continue by ``link`` if a page gives no time to continue from."""
         if link is None:
             raise AnswerTruncated("a full page without a next link")
         if self._pages >= MOST_PAGES:
@@ -627,7 +628,7 @@ class ByTime(_LinkedWalk):
         return Ask(self._rest, link)
 
     def _through(self, part: ByLinks | Instant, following: Ask | None) -> Ask | None:
-        """Go on after a stretch of ``part``, at the end of which the rest is asked for by time."""
+        """Continue ``part``, and at its end request the rest by time."""
         if following is not None:
             return following
         self.oddity = part.oddity or self.oddity
@@ -640,7 +641,7 @@ class ByTime(_LinkedWalk):
         return None
 
     def _advance(self, bound: datetime) -> Ask:
-        """Ask for what is on the other side of ``bound``; of its millisecond rows may be missing."""
+        """Request what is beyond ``bound``, whose millisecond may still lack rows."""
         if self._oldest_first:
             self._rest = Window(bound, self._rest.end)
             self.covered = Window(self._window.start, max(bound - MILLISECOND, self._window.start))
@@ -652,9 +653,9 @@ class ByTime(_LinkedWalk):
 
 
 class OnePage(_LinkedWalk):
-    """Takes a window only if all its rows are on one page; links are followed to see that they are.
+    """Accepts a window only if all its rows are on one page; follows links to verify that.
 
-    Behind a page that may be full no link is believed: where it leads to nothing, it may lead elsewhere.
+    Believes no link behind a page that may be full: if it leads to nothing, it may lead elsewhere.
     """
 
     def __init__(self, window: Window, size: PageSize) -> None:

@@ -25,8 +25,8 @@ PATH = "/ecp/reportingwebservice/reporting.svc/MessageTrace"
 FULL_PAGE = 2000  # rows; documented maximum
 TOKEN_WALL = 999_999  # the first $skiptoken that the service answers with a fault; observed
 
-_OVERLAP = timedelta(seconds=1)  # whether the service counts bounds as inside is not documented
-_OVERLAP_SHARE = 16  # of the window at most, so that small windows leave a crowded instant out soon
+_OVERLAP = timedelta(seconds=1)  # it is not documented whether bounds are inclusive
+_OVERLAP_SHARE = 16  # at most one part in so many, so that small windows avoid a crowded instant
 
 _ROLE_MISSING = (
     "Microsoft 365 refuses the report: the application has no role that may read it, or it was "
@@ -59,7 +59,7 @@ _GONE = (
 class ReportingClient(ODataClient):
     """Reads windows from the Reporting Web Service at ``base_url``.
 
-    ``basic`` tells which advice fits a 401 or a 403.
+    ``basic`` selects the advice for a 401 or a 403.
     """
 
     name = "The Reporting Web Service"
@@ -67,7 +67,7 @@ class ReportingClient(ODataClient):
     permission = "ReportingWebService.Read.All"
     resource = "Office 365 Exchange Online"
     page_size = FULL_PAGE
-    one_page = True  # its links are positions, and rows may come in between
+    one_page = True  # its links are positions, which new rows shift
 
     def __init__(
         self, base_url: str, transport: Transport, clock: Clock, log: Log, basic: bool = False
@@ -86,8 +86,8 @@ class ReportingClient(ODataClient):
         url = f"{self._url}?$format=json&$filter={quote(condition, safe=chr(39))}"
         return url if ask.beyond is None else f"{url}&$skiptoken={ask.beyond - 1}"
 
-    def walk(self, window: Window, most: int | None) -> Walk:
-        return ByLinks(window, self._size, most)
+    def walk(self, window: Window, max_pages: int | None) -> Walk:
+        return ByLinks(window, self._size, max_pages)
 
     def instant(self, window: Window) -> Walk:
         return Instant(window, self._size)

@@ -1,7 +1,7 @@
 """The request budget: what Microsoft grants a tenant, shared with all its other tools.
 
-Microsoft documents 100 requests in any five minutes for message traces in Graph; for the Reporting
-Web Service no number is known, and the same is kept to. Requests that are refused count as well.
+Microsoft documents 100 requests in any five minutes for message traces in Graph. For the Reporting
+Web Service no number is known, so the same limit is used. Refused requests count as well.
 """
 
 import math
@@ -21,16 +21,16 @@ from office365_message_trace.storage.base import Storage
 
 PERIOD = 300  # seconds
 COUNTED_FOR = PERIOD + 1.0
-"""Seconds from the grant, because a request arrives later: after a pause, by a handshake."""
+"""Seconds from the grant, because a request arrives later: after a pause or a handshake."""
 MOST_REQUESTS = 90  # in a period; the rest of the 100 is left to the tenant's other tools
-FEWEST_REQUESTS = 20  # in a period: the limit does not shrink below this
+FEWEST_REQUESTS = 20  # in a period; the limit never shrinks below
 SHORTEST_WAIT = 0.01  # seconds
 LIVE, BACKGROUND = "live", "background"
 
 _DAY = 86_400.0  # seconds
 _RECORD = "quota.json"
-_CUT = 0.75  # of the limit is left after a request too many
-_CUT_PAUSE = 30.0  # seconds in which several requests too many are one lesson
+_CUT = 0.75  # of the limit that is left after a 429
+_CUT_PAUSE = 30.0  # seconds in which several 429 count once
 _GROWTH = 20.0  # seconds until the limit grows by a request
 
 
@@ -38,11 +38,11 @@ class RequestBudget(Limiter):
     """Grants requests, at most `limit` in any `PERIOD`, and remembers them over restarts.
 
     Requests in the `BACKGROUND` leave room for the `LIVE` ones of a period, one every ``frequency``.
-    The limit shrinks when the service says that the tenant has spent its quota, which others must
-    have done then, and grows back slowly. ``storage`` must not wait for itself. Thread-safe.
+    The limit shrinks when the service says that the tenant has spent its quota, because other tools must
+    have done so, and grows back slowly. ``storage`` must not retry. Thread-safe.
 
-    The record gives times of day, so how old an earlier process's requests are is worked out whenever
-    they are counted: ``clock`` may be wrong until the first answer has told the time.
+    The record holds times of day, so the age of an earlier process's requests is computed whenever they
+    are counted: ``clock`` may be wrong until the first answer has told the time.
     """
 
     def __init__(self, storage: Storage, clock: Clock, frequency: timedelta) -> None:
@@ -55,13 +55,13 @@ class RequestBudget(Limiter):
         self._attempts: deque[_Attempt] = deque()
         self._earlier: list[tuple[datetime, bool]] = []
         self.granted = 0
-        """Requests that were granted here, those of earlier processes left out."""
+        """Requests granted by this process."""
         self._lock = Lock()
         self._restore()
 
     @property
     def limit(self) -> int:
-        """Requests in a period, as far as is known now: from `FEWEST_REQUESTS` to `MOST_REQUESTS`."""
+        """The present limit of requests in a period: from `FEWEST_REQUESTS` to `MOST_REQUESTS`."""
         return self._limit
 
     @property
@@ -71,12 +71,12 @@ class RequestBudget(Limiter):
 
     @property
     def left(self) -> int:
-        """How many requests could be made now."""
+        """The number of requests that could be made now."""
         with self._lock:
             return max(self._limit - len(self._counted(self._elapse())), 0)
 
     def try_acquire(self, *identities: str) -> None:
-        """Count a request of the kind that is named, `LIVE` or `BACKGROUND`.
+        """Count a request of the given kind, `LIVE` or `BACKGROUND`.
 
         Raises ``BucketFullException`` with the remaining seconds, at least `SHORTEST_WAIT`, if it has
         to wait.
@@ -98,7 +98,7 @@ class RequestBudget(Limiter):
             self._record(now)
 
     def throttled(self) -> None:
-        """Learn that a request was one too many: others spend of the same quota."""
+        """Note a 429: other tools spend from the same quota."""
         with self._lock:
             now = self._elapse()
             if self._limit == MOST_REQUESTS or now - self._cut_at >= _CUT_PAUSE:
@@ -106,7 +106,7 @@ class RequestBudget(Limiter):
                 self._cut_at = self._grown_at = now
 
     def _elapse(self) -> float:
-        """Forget what is older than a period, and let the limit grow; returns the time."""
+        """Drop requests older than a period, and let the limit grow; returns the monotonic time."""
         now = self._clock.monotonic()
         while self._attempts and self._attempts[0].at <= now - COUNTED_FOR:
             self._attempts.popleft()
@@ -120,7 +120,7 @@ class RequestBudget(Limiter):
     def _counted(self, now: float) -> list["_Attempt"]:
         """The requests that count at ``now``, those of earlier processes first.
 
-        One from the future by the clock counts as if it had been made at the start.
+        A request that lies in the future by the clock counts from the start of this process.
         """
         time_of_day, running = self._clock.now(), now - self._began
         ages = sorted(
@@ -136,10 +136,10 @@ class RequestBudget(Limiter):
         return attempts[-limit].at + COUNTED_FOR - now if len(attempts) >= limit else 0.0
 
     def _record(self, now: float) -> None:
-        """Write down by the time of day what counts: the monotonic clock means nothing to others.
+        """Save the requests that count, by time of day: another process has another monotonic clock.
 
-        A storage that fails is no reason to wait here, where a request would be held up: what it does
-        not know, a restart may spend again.
+        A failing storage must not hold up a request, so a failure is ignored: a restart may then spend
+        these requests again.
         """
         started = self._clock.now() - timedelta(seconds=now)
         attempts = [
@@ -151,7 +151,7 @@ class RequestBudget(Limiter):
             self._storage.write(_RECORD, orjson.dumps(record))
 
     def _restore(self) -> None:
-        """Take over what a process before this one spent; without a usable record, nothing."""
+        """Load the requests of the previous process; none without a usable record."""
         try:
             document = orjson.loads(self._storage.read(_RECORD) or b"{}")
             limit = int(document.get("limit", MOST_REQUESTS))

@@ -1,8 +1,8 @@
-"""The activity log: the latest problems of a trigger and how far it has come, for people.
+"""The activity log: a trigger's latest problems and its progress, for people.
 
-The trigger keeps it in its storage for the command ``status``, and logs a line of progress a minute. Nothing
-is decided by it, so damage does no harm, and a storage that fails delays nothing: the next write holds the
-news, too.
+The trigger keeps it in its storage for the command ``status``, and logs a progress line a minute. No
+decision depends on it, so damage does no harm, and a failing storage delays nothing: the next write
+includes what was missed.
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ WRITE_EVERY = 60.0  # seconds, but for new problems
 
 _RECORD = "activity.json"
 _PROBLEMS = ("warning", "error", "critical")
-_ENDLESS = 2**53  # more than a number of JSON is sure to keep
+_ENDLESS = 2**53  # JSON numbers are exact below
 _CENTURIES = 1e10  # seconds
 
 
@@ -44,10 +44,10 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a trigger that started at ``started`` had come at ``at``.
+    """Progress at ``at`` of a trigger that started at ``started``.
 
-    ``usual_lag`` is the largest lag of its live edge while it works, and ``bound`` the multiple of their
-    lateness within which late rows are found; zero if not known.
+    ``usual_lag`` is the largest lag of the live edge while the trigger works, and ``bound`` the multiple
+    of their lateness within which late rows are found; zero if unknown.
     """
 
     at: datetime
@@ -60,17 +60,17 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """What an activity log holds, the latest problem last."""
+    """The contents of an activity log, latest problem last."""
 
     problems: tuple[Problem, ...] = ()
     progress: Progress | None = None
 
 
 class ActivityLog(Monitor):
-    """Keeps the activity of a running trigger in ``storage``, which must not retry.
+    """Records the activity of a running trigger in ``storage``, which must not retry.
 
-    Writes at once for a new problem, else once a minute at most. Thread-safe. Never raises: what cannot be
-    written is left out.
+    Writes at once for a new problem, else at most once a minute. Thread-safe. Never raises: a failed
+    write is dropped.
     """
 
     def __init__(self, storage: Storage, clock: Clock, policy: Policy, log: Log) -> None:
@@ -93,7 +93,7 @@ class ActivityLog(Monitor):
         )
 
     def note(self, text: str, level: str) -> None:
-        """Note a line that was logged; warnings and worse are kept."""
+        """Record a logged line, if it is a warning or worse."""
         if level not in _PROBLEMS:
             return
         text = printable(text, LONGEST_LINE)
@@ -136,7 +136,7 @@ class ActivityLog(Monitor):
             self._write()
 
     def close(self) -> None:
-        """Write what has not been written yet: the trigger stops."""
+        """Write what is pending: the trigger stops."""
         with self._lock:
             self._write(at_once=True)
 
@@ -158,7 +158,7 @@ class ActivityLog(Monitor):
 
 
 def read_activity(storage: Storage) -> Activity:
-    """The activity that a trigger noted in ``storage``; without a usable record, an empty one."""
+    """The activity recorded in ``storage``; empty if there is no usable record."""
     try:
         document = orjson.loads(storage.read(_RECORD) or b"{}")
         problems = tuple(_problem(each) for each in document.get("problems", ())[-MOST_PROBLEMS:])

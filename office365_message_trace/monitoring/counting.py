@@ -1,4 +1,4 @@
-"""Counts requests by their outcome, and accesses to the storage."""
+"""Counts requests by outcome, and storage accesses."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -25,7 +25,7 @@ def outcome(status: int) -> str:
 
 
 class CountingHttp:
-    """The same `Http`, its answers counted as those of ``api``."""
+    """Wraps an `Http` and counts its answers under ``api``."""
 
     def __init__(self, http: Http, api: str, monitor: Monitor) -> None:
         self._http = http
@@ -48,7 +48,7 @@ class CountingHttp:
 
 
 class CountingStorage:
-    """The same storage, its writes and its failures counted."""
+    """Wraps a storage and counts its writes and failures."""
 
     def __init__(self, storage: Storage, monitor: Monitor) -> None:
         self._storage = storage

@@ -1,4 +1,4 @@
-"""What leaves the process beside events: the error tracker's reports, and the log lines of libraries."""
+"""Strips error reports, and silences the log lines of libraries."""
 
 import logging
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sentry_sdk.types import Event
 
 _LIBRARIES = ("botocore", "urllib3")  # msal is muted where it is used
-_KEPT = (
+_REPORT_FIELDS = (
     "event_id",
     "timestamp",
     "platform",
@@ -23,11 +23,11 @@ _KEPT = (
     "tags",
     "sdk",
 )
-_PLACE = ("filename", "function", "module", "lineno", "in_app")
+_FRAME_FIELDS = ("filename", "function", "module", "lineno", "in_app")
 
 
 def limit_reports() -> None:
-    """Let the error tracker of the platform have bare reports only, from now on; once a process."""
+    """Send only bare reports to the platform's error tracker from now on; call once a process."""
     add_global_event_processor(bare_report)
 
 
@@ -35,37 +35,37 @@ def disable_trace_propagation() -> None:
     """Keep the error tracker's client from adding its headers to outgoing requests.
 
     They would tell Microsoft and the intake an id of this process, and the tracker's key, release and
-    environment. Call it once the SDK has made its module, and with it the client.
+    environment. Call it after the SDK has created its module, and thereby the client.
     """
     sentry_sdk.get_client().options["trace_propagation_targets"] = []
 
 
 def send_reports(seconds: float) -> None:
-    """Wait until the reports that are under way have left, ``seconds`` at most."""
+    """Wait until pending reports are sent, at most ``seconds``."""
     sentry_sdk.flush(seconds)
 
 
 def mute_libraries() -> None:
-    """Keep the log free of what libraries say: they quote answers and header lines that they cannot read,
-    and addresses, in which a recipient may stand."""
+    """Silence the loggers of libraries: they quote answers and header lines that they cannot parse, and
+    addresses, which may name a recipient."""
     for name in _LIBRARIES:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
 def bare_report(report: "Event", _hint: dict[str, Any]) -> "Event | None":
-    """A report with what was raised where, and with our own sentences, and with nothing else.
+    """The report reduced to types and places of exceptions and to our own sentences.
 
-    Without this it would hold local variables, among them rows and keys, and addresses of requests. None
-    for a report that was made of a log line: the trigger sends its own by itself.
+    The rest holds local variables, among them rows and keys, and request addresses. None for a report
+    made from a log line: the trigger sends its own.
     """
     try:
         return None if "logentry" in report else _bare(report)
-    except Exception:  # on which the client would send the report as it is
+    except Exception:  # else the client would send the report as it is
         return None
 
 
 def _bare(report: Mapping[str, Any]) -> "Event":
-    bare: dict[str, Any] = {name: report[name] for name in _KEPT if name in report}
+    bare: dict[str, Any] = {name: report[name] for name in _REPORT_FIELDS if name in report}
     if "message" in report:
         bare["message"] = printable(report["message"], LONGEST_LINE)
     if "exception" in report:
@@ -75,9 +75,9 @@ def _bare(report: Mapping[str, Any]) -> "Event":
 
 
 def _bare_exception(exception: Mapping[str, Any]) -> dict[str, Any]:
-    """Its kind and place, without its text, which may hold a part of a row."""
+    """The type and place of ``exception``, without its text, which may hold part of a row."""
     frames = (exception.get("stacktrace") or {}).get("frames", ())
-    places = [{name: frame.get(name) for name in _PLACE} for frame in frames]
+    places = [{name: frame.get(name) for name in _FRAME_FIELDS} for frame in frames]
     return {
         "type": exception.get("type"),
         "module": exception.get("module"),

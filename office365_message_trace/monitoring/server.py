@@ -1,4 +1,4 @@
-"""The server of the ports for the liveness probe and the metrics, which silent connections do not block."""
+"""Serves the ports for the liveness probe and the metrics; silent connections do not block it."""
 
 import socket
 import sys
@@ -14,8 +14,8 @@ SILENCE = 10.0  # seconds between two bytes of a request
 class MonitoringServer(ThreadingHTTPServer):
     """Serves each connection on ``port`` in a thread of its own.
 
-    One that stays silent for `SILENCE` is ended, and so is the oldest of more than
-    `MOST_CONNECTIONS`: neither holding nor trickling connections keeps others out.
+    Closes a connection that is silent for `SILENCE`, and the oldest of more than `MOST_CONNECTIONS`:
+    neither idle nor trickling clients keep others out.
     """
 
     daemon_threads = True
@@ -31,7 +31,7 @@ class MonitoringServer(ThreadingHTTPServer):
             if len(self._open) >= MOST_CONNECTIONS:
                 oldest = next(iter(self._open))
                 del self._open[oldest]
-                with suppress(OSError):  # it may have ended by itself
+                with suppress(OSError):  # the client may have closed it
                     oldest.shutdown(socket.SHUT_RDWR)
             self._open[request] = None
         super().process_request(request, client_address)
@@ -42,5 +42,5 @@ class MonitoringServer(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exception(), OSError):  # connections of others may break
+        if not isinstance(sys.exception(), OSError):  # clients may disconnect
             super().handle_error(request, client_address)

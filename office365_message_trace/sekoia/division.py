@@ -1,6 +1,6 @@
-"""Finds the events of a batch that the intake does not accept, by sending parts of it again.
+"""Finds the events of a batch that the intake refuses, by sending parts of it again.
 
-Three kinds of answers ask for three ways on (see `Verdict`):
+There are three kinds of answers (see `Verdict`):
 
 * Each event has its verdict: nothing is sent again.
 * The batch was refused as a whole. One event is enough for that, so the batch is divided down to the
@@ -10,9 +10,9 @@ Three kinds of answers ask for three ways on (see `Verdict`):
   with the last missing one: what was not sent again by then is accepted. For one missing event among
   n that costs at most n - 1 repeats, and half as many on average.
 
-An intake may begin to refuse everything in the middle of a search, and then each event looks missing.
-So a search ends only if an answer that accepts something follows, for which one more event is sent
-again, and if the events that were found are refused once more after that.
+An intake may start refusing everything in the middle of a search, and then each event looks missing.
+So a search ends only after two checks: the intake accepts one more event that is sent again, and then
+refuses the events that were found once more.
 """
 
 from collections import deque
@@ -24,13 +24,13 @@ from office365_message_trace.errors import Refused
 from office365_message_trace.model import Event
 from office365_message_trace.sekoia.intake_verdict import ALL_REFUSED, Verdict
 
-_MOST_SURPLUS = 8  # more events refused than were missing, before the intake is found at fault
+_MOST_SURPLUS = 8  # events refused beyond those missing, before the intake is found at fault
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The events that one answer settles; ``any_accepted`` says whether the intake took any event of
-    that request, though it may not be settled which."""
+    """The events that one answer settles. ``any_accepted`` is true if the intake took any event of that
+    request, even if it is not settled which."""
 
     accepted: list[Event]
     refused: list[Event]
@@ -40,10 +40,10 @@ class Answered:
 def settle(
     parts: Iterable[list[Event]], post: Callable[[list[Event]], Verdict]
 ) -> Iterator[Answered]:
-    """Send ``parts`` with ``post``, and smaller ones where need be, until each event is settled.
+    """Send ``parts`` with ``post``, then smaller ones where needed, until each event is settled.
 
-    Yields after each request, before the next. Larger parts go first, and with them single events of
-    each, so that an intake that takes nothing is recognised before it is asked event by event.
+    Yields after each request, before the next. Larger parts go first, each with a single event of
+    it, so that an intake that takes nothing is recognised before each event is sent alone.
     Raises `Refused` if the intake refuses what it has just accepted.
     """
     waiting = deque(parts)
@@ -62,11 +62,11 @@ def settle(
 
 
 def piece_size(events: int, missing: int) -> int:
-    """How many of ``events`` to send at once in search of ``missing`` ones.
+    """The number of events to send at once to find ``missing`` ones among ``events``.
 
     The square root balances requests against repeats. Where many are missing, pieces are so small
-    that every second one is whole. A piece is never more than half of what is left, for two or more:
-    the last ones are never sent together just to learn what is known.
+    that about half of them lack none. A piece is at most half of two or more events that are left:
+    sending the last ones together would reveal nothing new.
     """
     return max(1, min(isqrt(events), events // (2 * missing)))
 

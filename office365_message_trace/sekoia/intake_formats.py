@@ -1,4 +1,4 @@
-"""The intake formats of Sekoia.io's catalogue that read message traces."""
+"""The intake formats of Sekoia.io's catalogue that parse message traces."""
 
 from typing import Literal
 
@@ -9,5 +9,5 @@ INTAKE_FORMATS: dict[EventFormat, str] = {
     "graph": "Microsoft 365 Message Trace (Graph API)",
     "reporting": "Microsoft 365 Message Trace",
 }
-"""The name of the format whose parser reads events of a shape. It reads no field of the other shape, not
-even the time (tried with the parsers of github.com/SEKOIA-IO/intake-formats)."""
+"""The name of the format for each shape. Its parser reads no field of the other shape, not even the time
+(tried with the parsers of github.com/SEKOIA-IO/intake-formats)."""

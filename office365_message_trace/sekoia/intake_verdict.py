@@ -5,7 +5,7 @@ answer                  verdict
 ======================= =====================================================================
 2xx, an id for each     the events at the positions without an id are refused
 2xx, more ids           every event is accepted; no verdict (`Unavailable`) if too many are blank
-2xx, fewer ids          so many events are refused; the answer does not say which
+2xx, fewer ids          the difference is refused; the answer does not say which
 2xx, no id at all       every event is refused
 2xx, anything else      no intake answers here: `Unavailable`, and `Refused` if it lasts
 400, 413, 422           the batch is refused as a whole: nothing of it was accepted
@@ -20,7 +20,7 @@ The statuses that pass by themselves (408, 425, 429, 3xx, 5xx) are the transport
 `check_available`. Sekoia.io documents one id an event in ``event_ids``, a status for each event in an
 undocumented form if some are too large, and 413 if all are. How it answers a key that it does not know is not
 documented: a 404 without a word about a key is more likely one of another server, or of another path.
-`Refused` where it may also be an outage, which no other setting ends.
+It is `Refused`, not `Misconfigured`, where the cause may be an outage that no setting ends.
 """
 
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ _NO_INTAKE = (
 
 
 def key_refused(intake_format: str) -> str:
-    """Advice about a refused intake key, for events that the format named ``intake_format`` reads."""
+    """Advice about a refused intake key, for events that the format ``intake_format`` parses."""
     return (
         "The Sekoia.io intake refuses the intake key. Compare intake_key with the key on Sekoia.io > "
         f"Intakes > your intake of the format {intake_format}, and check that the intake is still "
@@ -86,7 +86,7 @@ def meaning(status: int, body: bytes) -> Meaning:
         return Meaning.BATCH
     if status in (401, 403) and not body.lstrip().startswith(b"<"):
         return Meaning.KEY
-    if status == 404 and _speaks_of_key(body):
+    if status == 404 and _mentions_key(body):
         return Meaning.KEY
     if status in (401, 403, 404, 405, 410):
         return Meaning.ADDRESS
@@ -94,9 +94,9 @@ def meaning(status: int, body: bytes) -> Meaning:
 
 
 def verdict(status: int, body: bytes, events: int, intake_format: str) -> Verdict:
-    """The verdict of an answer on a batch of so many ``events``, at least one.
+    """The verdict of an answer on a batch of this many ``events``, at least one.
 
-    ``intake_format`` is the name of the format that reads the events, for the sentence about the key.
+    ``intake_format`` is the name of the format that parses the events, for the advice about the key.
     Raises `Misconfigured`, `Refused` or `Unavailable` as the table above says.
     """
     detail = f"status {status}"
@@ -136,11 +136,11 @@ def _event_ids(body: bytes, detail: str) -> list[Any]:
 
 
 def _no_intake(detail: str) -> Unavailable:
-    """The consequence of an answer that is none of an intake."""
+    """The error for an answer that does not come from an intake."""
     return Unavailable("an answer without event ids", detail, lasting=Refused(_NO_INTAKE, detail))
 
 
-def _speaks_of_key(body: bytes) -> bool:
+def _mentions_key(body: bytes) -> bool:
     try:
         return isinstance(codec.decode(body), dict) and b"key" in body.lower()
     except ValueError:
@@ -148,6 +148,6 @@ def _speaks_of_key(body: bytes) -> bool:
 
 
 def _is_id(value: object) -> bool:
-    """An id is a text that is not blank. An object may as well tell why there is no id, so it is
-    none: an event that was accepted all the same is repeated, never lost."""
+    """True for text that is not blank. An object may explain why there is no id, so it does not count:
+    if the event was accepted after all, it is repeated, never lost."""
     return isinstance(value, str) and bool(value.strip())

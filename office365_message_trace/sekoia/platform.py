@@ -1,6 +1,6 @@
-"""What the platform provides for a trigger, read the way the SDK reads it.
+"""Reads what the platform gives a trigger, the way the SDK does.
 
-The SDK gives a value from the file of that name in ``/symphony``, else from the environment.
+The SDK takes a value from the file of that name in ``/symphony``, else from the environment.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,39 +13,39 @@ from office365_message_trace.errors import ConfigurationMistakes
 from office365_message_trace.transport.addresses import UNSAFE_URL, is_safe_url
 
 CONFIGURATIONS = ("trigger_configuration", "connector_configuration")
-"""Where the platform puts a trigger's settings, depending on how it was made."""
+"""Names of a trigger's settings on the platform, depending on how it was created."""
 
 NOT_GIVEN = "the platform gave neither trigger_configuration nor connector_configuration."
 
 NEEDED = ("module_configuration", "token", "url_callback")
-"""What a process cannot start without, besides its settings."""
+"""Values, besides the settings, without which a process cannot start."""
 
 
-class Provided(Protocol):
-    """The SDK's ``load_config``: raises ``MissingConfigurationError`` for what is not there."""
+class LoadConfig(Protocol):
+    """The SDK's ``load_config``: raises ``MissingConfigurationError`` for a missing value."""
 
     def __call__(self, name: str, type_: str = ..., /) -> Any: ...
 
 
-def missing(provided: Provided) -> list[str]:
-    """Those of `NEEDED` that are not given."""
+def missing(load_config: LoadConfig) -> list[str]:
+    """The names in `NEEDED` that are not given."""
     names = []
     for name in NEEDED:
         try:
-            provided(name)
+            load_config(name)
         except MissingConfigurationError:
             names.append(name)
     return names
 
 
-def trigger_values(provided: Provided, node_secrets: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings as they were entered, node secrets laid over them; nothing is checked.
+def trigger_values(load_config: LoadConfig, node_secrets: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings as entered, with node secrets merged in; not validated.
 
     Raises `ConfigurationMistakes` if there are none, or none that can be read.
     """
     for name in CONFIGURATIONS:
         try:
-            values = settings_object(name, partial(provided, name, "json"))
+            values = settings_object(name, partial(load_config, name, "json"))
         except MissingConfigurationError:
             continue
         return {**values, **{k: v for k, v in node_secrets.items() if v is not None}}
@@ -67,13 +67,13 @@ def settings_object(source: object, load: Callable[[], Any]) -> dict[str, Any]:
     return values
 
 
-def intake_server(configured: str | None, provided: Provided) -> str:
-    """The address of the intake: the one that is ``configured``, else the platform's.
+def intake_server(configured: str | None, load_config: LoadConfig) -> str:
+    """The address of the intake: ``configured`` if set, else the platform's.
 
     Raises `ConfigurationMistakes` if there is none or it is unsafe.
     """
     try:
-        url = configured or str(provided("intake_url"))
+        url = configured or str(load_config("intake_url"))
     except MissingConfigurationError:
         raise ConfigurationMistakes(
             ["intake_server is missing, and the platform names no intake; enter its address."]

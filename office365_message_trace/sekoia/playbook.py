@@ -1,6 +1,6 @@
 """The platform's playbook API: it gives a trigger its secrets, and takes its log lines.
 
-The SDK asks it without a limit to the time or the size of an answer, and follows redirects.
+The SDK's own client limits neither the time nor the size of an answer, and follows redirects.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ TOTAL_TIMEOUT = 30.0  # seconds of an exchange
 
 
 def http() -> RequestsHttp:
-    """What sends requests to it."""
+    """A client for this API."""
     return RequestsHttp(TimeoutSession(LONGEST_ANSWER, TOTAL_TIMEOUT))
 
 
@@ -31,9 +31,9 @@ def secrets_request(url: str, token: str) -> Request:
 
 
 def secrets_in(answer: Answer, now: datetime) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The secrets of the module and of the trigger that an ``answer`` gives.
+    """The secrets of the module and of the trigger in ``answer``.
 
-    Raises `Unavailable` if it gives none.
+    Raises `Unavailable` if there are none.
     """
     detail = f"status {answer.status}"
     check_available(answer, now)
@@ -51,7 +51,7 @@ def secrets_in(answer: Answer, now: datetime) -> tuple[dict[str, Any], dict[str,
 
 
 def send_logs(url: str, token: str, lines: Sequence[Mapping[str, Any]]) -> None:
-    """Have the platform show ``lines``. Raises `Unavailable` if it does not take them."""
+    """Send ``lines`` to the platform. Raises `Unavailable` if it refuses them."""
     headers = {"Content-Type": "application/json", **_signed(token)}
     answer = http().begin(Request("POST", url, headers, orjson.dumps({"logs": lines})))()
     if answer.status >= 300:

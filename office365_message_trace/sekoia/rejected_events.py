@@ -1,4 +1,4 @@
-"""Tells the intake's faults from those of single events, and remembers the events at fault."""
+"""Tells faults of the intake from those of single events, and remembers the events at fault."""
 
 from collections.abc import Iterable
 from enum import Enum, auto
@@ -6,7 +6,7 @@ from enum import Enum, auto
 from office365_message_trace.model import Event
 
 MOST_REMEMBERED = 10_000
-"""Fingerprints of refused events; without its own an event is sent among others again."""
+"""Fingerprints of refused events; a forgotten event is sent together with others again."""
 
 
 class _Standing(Enum):
@@ -21,25 +21,25 @@ class RejectedEvents:
     A refusal shows a fault of the event only if the intake is known to work. So of the events that
     are refused
 
-    * beside accepted ones of the same batch, each is itself at fault;
+    * together with accepted ones of the same batch, each is itself at fault;
     * where nothing of a batch is accepted, a *single new event* is at fault if the intake accepted
       something since it last refused a new one: in a quiet tenant it holds up nothing. A second such
-      event, or a batch of several, puts the intake at fault. So an intake that begins to refuse
+      event, or a batch of several, puts the intake at fault. So an intake that starts to refuse
       everything is believed about one event at most;
     * that are *refused again*, each stays at fault unless the intake was found at fault meanwhile.
 
     Everything else is the intake's fault: the events are held until it accepts something. Held events
     come back together with later mail, which is sent first; the first of it that is accepted vouches
-    for the intake. So no event blocks mail that comes after it. The price of a wrong belief is small:
-    refused events are sent again by each later read of their time.
+    for the intake. So no event blocks mail that comes after it. A wrong verdict costs little: each
+    later read of their time sends refused events again.
     """
 
     def __init__(self) -> None:
         self._standing = _Standing.UNPROVEN
-        self._refused: dict[bytes, None] = {}  # by fingerprint, the one refused last comes last
+        self._refused: dict[bytes, None] = {}  # fingerprints, latest refusal last
 
     def divided(self, events: Iterable[Event]) -> tuple[list[Event], list[Event]]:
-        """``events`` that are new, and those refused before, the one refused longest ago first."""
+        """The new ``events``, and those refused before, earliest refusal first."""
         new: list[Event] = []
         known: list[Event] = []
         for event in events:
@@ -50,7 +50,7 @@ class RejectedEvents:
         return new, known
 
     def vouch(self, accepted: Iterable[Event]) -> None:
-        """Note that the intake accepted something; ``accepted`` is what is known of that."""
+        """Note that the intake accepted something, among it the ``accepted`` events."""
         self._standing = _Standing.WORKING
         if self._refused:
             for event in accepted:
@@ -61,8 +61,8 @@ class RejectedEvents:
         self._standing = _Standing.UNPROVEN
 
     def intake_at_fault(self, events: int, known: bool) -> bool:
-        """Judge by the rule above, after none of so many ``events``, all new or all ``known``, was
-        accepted. A single new event that is found at fault uses up the belief in the intake."""
+        """Judge by the rule above, after none of this many ``events``, all new or all ``known``, was
+        accepted. A single new event that is found at fault puts the intake in doubt."""
         if known:
             return self._standing is _Standing.UNPROVEN
         if events == 1 and self._standing is _Standing.WORKING:
@@ -71,7 +71,7 @@ class RejectedEvents:
         return True
 
     def remember(self, refused: list[Event]) -> bool:
-        """Remember ``refused`` events; whether any of them is new."""
+        """Remember ``refused`` events. Returns True if any of them is new."""
         any_new = any(event.fingerprint not in self._refused for event in refused)
         for event in refused:
             self._refused.pop(event.fingerprint, None)

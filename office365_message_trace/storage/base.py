@@ -1,4 +1,4 @@
-"""Named blobs: the interface of all storages, and what they have in common."""
+"""Named blobs: the interface of all storages, and their common parts."""
 
 from collections.abc import Callable
 from enum import Enum
@@ -10,9 +10,9 @@ from office365_message_trace.errors import StorageFailed
 from office365_message_trace.untrusted_text import code
 
 LARGEST_BLOB = 4 * 1024 * 1024
-"""Bytes; the largest that is written is some hundred kilobytes, and decoding takes a multiple of them."""
+"""Bytes; we write some hundred kilobytes at most, and decoding takes a multiple of them."""
 DAMAGED = b""
-"""What is read of a blob that is too large, or is no plain file: nothing that decodes."""
+"""The result of reading a blob that is too large or no regular file; does not decode."""
 
 _T = TypeVar("_T")
 
@@ -26,11 +26,11 @@ class Damage(Enum):
 
 
 class Storage(Protocol):
-    """Named blobs. When a call returns, its effect survives a crash; failing, it raises
+    """Named blobs. When a call returns, its effect survives a crash. A call that fails raises
     `StorageFailed` and may be repeated."""
 
     def read(self, name: str) -> bytes | None:
-        """The blob, or None if there is none of that name. One larger than `LARGEST_BLOB` is `DAMAGED`."""
+        """The blob, or None if there is none. One larger than `LARGEST_BLOB` is `DAMAGED`."""
 
     def write(self, name: str, data: bytes) -> None:
         """Replace the blob as a whole: a crash leaves the old or the new one."""
@@ -38,8 +38,8 @@ class Storage(Protocol):
     def extend(self, name: str, known: bytes, added: bytes) -> None:
         """Make the blob ``known + added``, where ``known`` is what it holds already.
 
-        Bytes behind ``known``, left by a write that was cut short, are overwritten. A crash leaves
-        ``known`` and any part of ``added``.
+        Overwrites bytes after ``known``, left by an interrupted write. A crash leaves ``known`` and any
+        part of ``added``.
         """
 
     def delete(self, name: str) -> None:
@@ -50,14 +50,14 @@ class Storage(Protocol):
 
 
 class SizedStorage(Storage, Protocol):
-    """A storage that tells how large its blobs are without reading them."""
+    """A storage that knows the sizes of its blobs without reading them."""
 
     def sizes(self, folder: str) -> dict[str, int]:
         """The bytes of each blob directly in ``folder``, by name; folders in it have no size."""
 
 
 def guarded(verb: str, name: str, action: Callable[[], _T]) -> _T:
-    """What ``action`` returns. Raises `StorageFailed` for its failures, which cannot ``verb`` the blob ``name``."""
+    """Run ``action``, which is to ``verb`` the blob ``name``. Raises `StorageFailed` if that fails."""
     try:
         return action()
     except (OSError, ClientError, BotoCoreError) as error:
@@ -69,7 +69,7 @@ def guarded(verb: str, name: str, action: Callable[[], _T]) -> _T:
 
 
 def _cause(error: Exception) -> str:
-    """What failed, without paths: the ledger's key is in them."""
+    """The cause of ``error``, without paths: they contain the ledger's key."""
     if isinstance(error, ClientError):
         return code(error.response.get("Error", {}).get("Code")) or type(error).__name__
     return getattr(error, "strerror", None) or type(error).__name__

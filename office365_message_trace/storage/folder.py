@@ -10,16 +10,16 @@ from pathlib import Path
 from office365_message_trace.storage.base import DAMAGED, LARGEST_BLOB, guarded
 
 _FOLDER_WITHOUT_LINKS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
-_REGULAR_ONLY = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # a pipe or a device is not waited for
+_REGULAR_ONLY = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # does not block on a pipe or a device
 _NO_REGULAR_FILE = (errno.ELOOP, errno.ENXIO, errno.EISDIR)  # a link; a pipe or socket; a folder
 
 
 class FolderStorage:
-    """The ``folder`` in a local one, or that itself; written through temporary files, fsync and rename.
+    """The ``folder`` below ``root``, or ``root`` itself; writes use temporary files, fsync and rename.
 
-    No link below ``root`` is followed, and nothing but a regular file is read or written: whoever else
-    can write there leads nothing outside, and has nobody wait for a pipe. Any other file is `DAMAGED`,
-    and replaced when it is written.
+    Follows no link below ``root``, and reads and writes regular files only: others who can write there
+    can neither redirect a write nor make a read block on a pipe. Any other file reads as `DAMAGED`, and
+    is replaced by a write.
     """
 
     def __init__(self, root: Path, folder: str = "") -> None:
@@ -74,7 +74,7 @@ class FolderStorage:
 
     @contextmanager
     def _opened(self, name: str, make: bool = False) -> Iterator[tuple[int, str]]:
-        """The folder of the blob ``name``, open, made if need be, and the blob's name in it."""
+        """Open the folder of the blob ``name``, creating it with ``make``; gives it and the name there."""
         *folders, leaf = f"{self._folder}/{name}".split("/")
         if make:
             self._root.mkdir(parents=True, exist_ok=True)
@@ -93,7 +93,7 @@ class FolderStorage:
 
 
 def _content(folder: int, name: str) -> bytes:
-    """The blob ``name`` in the open ``folder``; `DAMAGED` if it is none or too large."""
+    """The content of ``name`` in the open ``folder``; `DAMAGED` if it is no regular file or too large."""
     try:
         descriptor = os.open(name, os.O_RDONLY | _REGULAR_ONLY, dir_fd=folder)
     except OSError as error:
@@ -111,9 +111,9 @@ def _content(folder: int, name: str) -> bytes:
 
 
 def _append(folder: int, name: str, offset: int, data: bytes) -> bool:
-    """Put ``data`` at ``offset`` of a file, end it there, and return when the disk has it.
+    """Replace everything from ``offset`` of a file by ``data``, and sync it.
 
-    Returns False, and does nothing, if it is no regular file of its own or shorter than that.
+    Returns False, and does nothing, if the file is shorter, not regular, or has another name.
     """
     try:
         descriptor = os.open(name, os.O_WRONLY | _REGULAR_ONLY, dir_fd=folder)
@@ -134,11 +134,11 @@ def _append(folder: int, name: str, offset: int, data: bytes) -> bool:
 
 
 def _replace(folder: int, name: str, data: bytes) -> None:
-    """Make ``data`` the content of the file ``name`` in the open ``folder``, whatever it was before."""
+    """Make ``data`` the content of ``name`` in the open ``folder``, whatever that was before."""
     temporary = f"{name}.new"
     with suppress(FileNotFoundError):
         os.unlink(temporary, dir_fd=folder)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL  # which follows no link
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL  # follows no link
     descriptor = os.open(temporary, flags, 0o600, dir_fd=folder)
     try:
         _write_at(descriptor, 0, data)
@@ -149,7 +149,7 @@ def _replace(folder: int, name: str, data: bytes) -> None:
 
 
 def _write_at(descriptor: int, offset: int, data: bytes) -> None:
-    """Put ``data`` at ``offset``, and return when the disk has it."""
+    """Write ``data`` at ``offset``, and sync."""
     os.lseek(descriptor, offset, os.SEEK_SET)
     view = memoryview(data)
     while view:

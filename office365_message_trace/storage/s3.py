@@ -10,8 +10,8 @@ from office365_message_trace.storage.base import DAMAGED, LARGEST_BLOB, guarded
 class S3Storage:
     """An S3 bucket: one PUT is atomic, and there is neither append nor rename.
 
-    Talks to the bucket through the client that the SDK registered for ``root``: writing through the
-    path itself would be a multipart upload, three requests that a crash leaves half done.
+    Uses the client that the SDK registered for ``root``: writing through the path itself would be a
+    multipart upload, three requests that a crash can leave half done.
     """
 
     def __init__(self, root: S3Path) -> None:

@@ -1,4 +1,4 @@
-"""Storages around another one: one that retries, one that only reads."""
+"""Storage wrappers: one retries, one is read-only."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -22,21 +22,21 @@ class RetryingStorage:
         self._log = log
 
     def read(self, name: str) -> bytes | None:
-        return self._insist(lambda: self._storage.read(name))
+        return self._retried(lambda: self._storage.read(name))
 
     def write(self, name: str, data: bytes) -> None:
-        self._insist(lambda: self._storage.write(name, data))
+        self._retried(lambda: self._storage.write(name, data))
 
     def extend(self, name: str, known: bytes, added: bytes) -> None:
-        self._insist(lambda: self._storage.extend(name, known, added))
+        self._retried(lambda: self._storage.extend(name, known, added))
 
     def delete(self, name: str) -> None:
-        self._insist(lambda: self._storage.delete(name))
+        self._retried(lambda: self._storage.delete(name))
 
     def names(self, folder: str) -> list[str]:
-        return self._insist(lambda: self._storage.names(folder))
+        return self._retried(lambda: self._storage.names(folder))
 
-    def _insist(self, action: Callable[[], _T]) -> _T:
+    def _retried(self, action: Callable[[], _T]) -> _T:
         pause, due = 1.0, self._clock.monotonic()
         while True:
             try:

@@ -1,4 +1,4 @@
-"""Addresses of servers: which are acceptable, and the route that requests takes to one."""
+"""Judges addresses of servers, and finds the route of requests to one."""
 
 import os
 import re
@@ -18,7 +18,7 @@ UNSAFE_URL = "must be an https address (plain http is accepted for this machine 
 
 UNFIT = re.compile(r"[\s\\\x00-\x1f\x7f-\x9f]")
 """White space, backslash and control characters. No address has them (RFC 3986), and parsers disagree
-about where a host ends that is followed by one."""
+about the end of a host before one."""
 
 _ADDRESS = re.compile(r"https?://[^@/?#]+([/?#].*)?", re.IGNORECASE)
 
@@ -26,8 +26,8 @@ _ADDRESS = re.compile(r"https?://[^@/?#]+([/?#].*)?", re.IGNORECASE)
 def origin_of(url: str) -> tuple[str, str, int]:
     """Scheme, host and port that a request for ``url`` goes to.
 
-    Decided by requests, which sends it, and not by another parser. Raises ValueError for what is no
-    plain address: another scheme than http or https, no host, user information, one of `UNFIT`.
+    Uses the parser of requests, which sends it, and no other. Raises ValueError for anything but a plain
+    address: another scheme than http or https, no host, user information, one of `UNFIT`.
     """
     if UNFIT.search(url) or not _ADDRESS.fullmatch(url):
         raise ValueError("no plain address of a server")
@@ -38,7 +38,7 @@ def origin_of(url: str) -> tuple[str, str, int]:
 
 
 def is_same_origin(url: str, other: str) -> bool:
-    """Tell if requests for both go to the same server; False if either is no plain address."""
+    """True if requests for both go to the same server; False if either is no plain address."""
     try:
         return origin_of(url) == origin_of(other)
     except ValueError:
@@ -46,7 +46,7 @@ def is_same_origin(url: str, other: str) -> bool:
 
 
 def is_safe_url(url: str) -> bool:
-    """Whether credentials may be sent to ``url``: https, or http to a loopback address."""
+    """True if credentials may be sent to ``url``: https, or http to a loopback address."""
     try:
         scheme, host, _ = origin_of(url)
     except ValueError:
@@ -58,9 +58,9 @@ _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 def route_to(url: str) -> Route:
-    """The way to ``url``, as requests takes it: decided by its own functions and in its order.
+    """The route of requests to ``url``, by its own functions and in its order of precedence.
 
-    Without a host and a port if ``url`` is no address.
+    Has no host and no port if ``url`` is no address.
     """
     try:
         parts = urlsplit(url)
@@ -83,15 +83,15 @@ def route_to(url: str) -> Route:
 
 
 def _without_credentials(proxy: str) -> str:
-    """The address of ``proxy`` without user and password; empty if it is none.
+    """The address of ``proxy`` without user and password; empty if it is no address.
 
-    Decided by the parsers that requests uses. The first takes ``http://user:12#3@proxy`` for an address
-    of the host ``user``, so an ``@`` behind the host counts, too.
+    Uses the parsers of requests. The first takes ``http://user:12#3@proxy`` for an address of the host
+    ``user``, so an ``@`` after the host counts, too.
     """
     try:
         prepared = requests.PreparedRequest()
         prepared.prepare_url(prepend_scheme_if_needed(proxy, "http"), None)  # type: ignore[no-untyped-call]
-        urlsplit(proxy)  # by which requests finds the password
+        urlsplit(proxy)  # as requests does to find the password
         parts = urlsplit(prepared.url or "")
         port = f":{parts.port}" if parts.port else ""
     except ValueError:

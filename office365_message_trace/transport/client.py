@@ -21,7 +21,7 @@ PATIENCE = 5.0  # seconds that fresh mail waits for an answer to a background re
 class Request:
     """One HTTP request. ``background`` ones leave room in the request budget for the others.
 
-    Headers and body, which may hold a token or a key, are in no text of it.
+    Its repr leaves out headers and body, which may hold a token or a key.
     """
 
     method: str
@@ -32,9 +32,9 @@ class Request:
 
 
 class NotYet(Exception):
-    """Ask again after ``seconds``. ``cause`` is for the log, in some words, if that has to know.
+    """Try again after ``seconds``. ``cause`` is a short phrase for the log, empty if none is needed.
 
-    With ``under_way`` the request was sent and only its answer is missing.
+    With ``under_way``, the request was sent and only its answer is missing.
     """
 
     def __init__(self, seconds: float, cause: str = "", under_way: bool = False) -> None:
@@ -45,13 +45,13 @@ class NotYet(Exception):
 
 
 Pending = Callable[[], Answer]
-"""A request under way: waits for the answer. Raises `Unavailable` if no whole one came, and `NotYet` if it
-was too early to ask. A background request raises `NotYet` also while its answer has not come after
+"""A request in flight; a call waits for the answer. Raises `Unavailable` without a complete one, and `NotYet`
+if it was too early to ask. A background request also raises `NotYet` if its answer takes longer than
 `PATIENCE`: others may go first, then it is called again.
 """
 
 Dated = Callable[[str], None]
-"""Takes the ``Date`` of an answer, empty if it has none."""
+"""A callback for the ``Date`` of an answer, empty if it has none."""
 
 
 class Http(Protocol):
@@ -64,11 +64,10 @@ class Http(Protocol):
 class RequestsHttp:
     """`Http` over a requests session, which honours proxies and ``REQUESTS_CA_BUNDLE`` as usual.
 
-    ``background`` is the session for the requests that are marked so, if it is another one. Each
-    request has a thread of its own, so that its answer is waited for as long as it is worth it and
-    no longer, and so that the next page can come while this one is delivered. The thread ends with
-    the deadline of the exchange, also where nobody waits. ``dated`` gets the ``Date`` of each answer,
-    in that thread and as soon as its head has arrived.
+    ``background`` is the session for background requests, if it differs. Each request has a thread of
+    its own, so that a wait for its answer can be cut short, and so that the next page can come while
+    this one is delivered. The thread ends with the deadline of the exchange, even if nothing waits for
+    it. ``dated`` gets the ``Date`` of each answer, in that thread and as soon as its head has arrived.
     """
 
     def __init__(
@@ -89,8 +88,8 @@ class RequestsHttp:
         def work() -> None:
             try:
                 answer.set_result(self._send(request))
-            except BaseException as error:  # raised again where the answer is waited for
-                answer.set_exception(error.with_traceback(None))  # whose frames hold the answer
+            except BaseException as error:  # raised again in the thread that waits
+                answer.set_exception(error.with_traceback(None))  # the frames would hold the answer
 
         Thread(target=work, name="request", daemon=True).start()
         turns = count(1)
@@ -105,7 +104,7 @@ class RequestsHttp:
                     raise NotYet(0.0, under_way=True) from None
                 raise Unavailable(IN_TIME, LATE) from error
             except BaseException:
-                del answer  # or it would hold the exception, and that this frame
+                del answer  # else it holds the exception, which holds this frame
                 raise
 
         return wait
@@ -123,5 +122,5 @@ class RequestsHttp:
             )
         except (MessageTraceError, NotYet, Stopped):  # of the session or the signer
             raise
-        except Exception as error:  # whatever a library stumbles over in an odd answer
+        except Exception as error:  # libraries let any error out that an odd answer causes
             raise unavailable(error, request.url) from error

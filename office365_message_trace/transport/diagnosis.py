@@ -1,9 +1,9 @@
-"""What a failed HTTP exchange means, and who has to act: pure.
+"""Explains failed HTTP exchanges, and who has to act: pure.
 
-The trigger and the command ``check`` say the same sentence, because both take it from here. It is decided
-by what requests raised, so by what requests did: a name that only the proxy knows is no fault. Its text
-holds host names, ports, causes and the names of environment variables: no user, no password, and nothing
-that the other side wrote.
+The trigger and the command ``check`` take the same sentence from here. It depends only on the exception
+that requests raised, so a name that only the proxy can resolve is no fault. The text holds host names,
+ports, causes and names of environment variables: no user, no password, and nothing that the other side
+wrote.
 """
 
 import re
@@ -28,11 +28,11 @@ USABLE = "no usable answer"
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The way to a host as requests takes it: from the address and the environment.
+    """The route of requests to a host, by the address and the environment.
 
     ``proxy`` is an address without user and password, empty for none, and ``proxy_variable`` the variable
-    that names it; ``proxy_readable`` tells if the value is an address. ``bundle_variable`` names the
-    certificate authorities to trust in place of the usual ones; it is empty if none does.
+    that sets it; ``proxy_readable`` is true if its value is an address. ``bundle_variable`` is the variable
+    that replaces the usual certificate authorities, empty for none.
     """
 
     host: str
@@ -48,7 +48,7 @@ class Route:
 
 
 _NAME = (
-    "The name {host} {cause}. If it is spelled right, have the administrator of this machine check its DNS "
+    "The name {host} cannot be resolved ({cause}). If it is spelled right, have the administrator of this machine check its DNS "
     "servers; if the machine has no direct way to the internet, set HTTPS_PROXY."
 )
 _BLOCKED = (
@@ -110,7 +110,7 @@ _PROXY_FAILS = (
 )
 
 _VERIFICATIONS = {9: _NOT_YET_VALID, 10: _EXPIRED, 62: _OTHER_NAME, 64: _OTHER_NAME}
-"""By OpenSSL's number (X509_V_ERR_...); any other means that the certificate is not trusted."""
+"""Sentences by OpenSSL's number (X509_V_ERR_...); with any other the certificate is not trusted."""
 
 _REFUSED_TUNNEL = re.compile(r"Tunnel connection failed: ([0-9]{3})\b")
 NO_BUNDLE = "Could not find a suitable TLS CA certificate bundle"
@@ -120,7 +120,7 @@ _NO_SOCKS = "SOCKS support"
 def sentence(error: BaseException, route: Route) -> str | None:
     """The cause of ``error``, which an exchange by ``route`` raised, and who has to do what.
 
-    None for what passes by itself, such as a connection that was reset or a time-out.
+    None for errors that pass by themselves, such as a reset connection or a time-out.
     """
     causes = list(chain(error))
     if not route.proxy_readable or isinstance(causes[-1], ProxySchemeUnknown):
@@ -134,17 +134,17 @@ def sentence(error: BaseException, route: Route) -> str | None:
 
 
 def passing(error: BaseException) -> str:
-    """What ``error``, which passes by itself, left undone."""
+    """A phrase for ``error``, which passes by itself."""
     return IN_TIME if any(map(_is_late, chain(error))) else USABLE
 
 
 def kinds(error: BaseException) -> str:
-    """The kinds of ``error`` and of its causes, without their texts, for an engineer."""
+    """The types of ``error`` and of its causes, without their texts, for an engineer."""
     return ", ".join(dict.fromkeys(type(each).__name__ for each in chain(error)))
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:
-    """``error`` and what caused it, the innermost cause last, each once."""
+    """``error`` and its causes, each once, the innermost last."""
     waiting: list[BaseException] = [error]
     seen: set[int] = set()
     while waiting:
@@ -186,7 +186,7 @@ def _cause_at_proxy(causes: list[BaseException]) -> str:
 
 
 def _of_bundle(causes: list[BaseException], route: Route) -> str | None:
-    """What is wrong with the certificate authorities to trust, before any certificate is looked at."""
+    """A sentence about unusable certificate authorities, which fail before any certificate is checked."""
     bundle = route.bundle_variable or "REQUESTS_CA_BUNDLE"
     if NO_BUNDLE in str(causes[0]):
         return _BUNDLE.format(bundle=bundle, cause="there is no such file")
@@ -225,8 +225,8 @@ def _of_host(causes: list[BaseException], route: Route) -> str | None:
 
 def _unresolved(error: gaierror) -> str:
     if error.errno == EAI_AGAIN:
-        return "cannot be looked up, because no DNS server answers"
-    return "is not known (DNS)"
+        return "no DNS server answers"
+    return "it is unknown to DNS"
 
 
 def _connecting(causes: list[BaseException]) -> bool:
@@ -237,7 +237,7 @@ def _cause(causes: list[BaseException]) -> str:
     """The innermost cause in a few words that stay the same."""
     for each in reversed(causes):
         if isinstance(each, gaierror):
-            return f"its name {_unresolved(each)}"
+            return f"its name cannot be resolved: {_unresolved(each)}"
         if isinstance(each, ssl.SSLCertVerificationError):
             return printable(each.verify_message)
         if isinstance(each, ssl.SSLError) and each.reason:

@@ -1,4 +1,4 @@
-"""HTTP with one retry loop, in which faults that pass by themselves are waited out."""
+"""HTTP with one retry loop, which waits for passing faults to end."""
 
 import random
 from collections.abc import Callable
@@ -14,32 +14,32 @@ from office365_message_trace.transport.client import Http, NotYet, Pending, Requ
 from office365_message_trace.transport.session import Answer
 
 USUAL_ATTEMPTS = 4
-"""At one request, before its window is given back; it will be planned again."""
+"""Attempts at one request before its window is given back, to be planned again."""
 LONGEST_WAIT = 60.0  # seconds, of the exponential series
-LONGEST_RETRY_AFTER = 600.0  # seconds; a server that asks for more is asked again after these
-DOUBTS = 3  # answers in a row that are tried again before what they mean if they last is believed
-SLOW_DOWN = 30.0  # seconds after a 429 that does not say how long; others wait 30 to 60
+LONGEST_RETRY_AFTER = 600.0  # seconds; a longer Retry-After counts as this
+DOUBTS = 3  # retries in a row before the lasting meaning of an answer is believed
+SLOW_DOWN = 30.0  # seconds after a 429 without Retry-After; other tools wait 30 to 60
 
-_SAY_EVERY = 60.0  # seconds
+_LOG_EVERY = 60.0  # seconds
 _Parsed = TypeVar("_Parsed")
 
 
 class Credentials(Protocol):
-    """What signs requests."""
+    """Credentials that sign requests."""
 
     def renew(self) -> bool:
-        """After a refusal: drop the token; whether the same request is worth repeating at once."""
+        """Drop the token after a refusal. Returns True if the request is worth repeating at once."""
 
     def proven(self) -> None:
-        """The service accepted them."""
+        """Note that the service accepted them."""
 
 
 class Transport:
-    """Asks until there is a usable answer.
+    """Repeats a request until there is a usable answer.
 
     ``service`` names the other side in sentences. Waits grow exponentially from a second to
-    `LONGEST_WAIT`, with jitter, over all consecutive failures of that service; ``Retry-After`` goes
-    before. What it waits for is said once a minute.
+    `LONGEST_WAIT`, with jitter, over all consecutive failures of that service; ``Retry-After`` takes
+    precedence. The cause of the wait is logged once a minute.
     """
 
     def __init__(
@@ -58,12 +58,12 @@ class Transport:
         self._credentials = credentials
         self._jitter = jitter
         self._failures = 0
-        self._doubtful = 0  # of them, the last ones in a row that may not be what they seem
-        self._said: dict[str, float] = {}
-        self._trouble_said = False  # and its end not yet
+        self._doubtful = 0  # latest failures in a row whose lasting meaning is not believed yet
+        self._logged_at: dict[str, float] = {}
+        self._trouble_logged = False  # but not its end
 
     def begin(self, request: Request) -> Pending:
-        """Send ``request`` ahead of the `call` that is given what this returns."""
+        """Send ``request`` in advance; give the result to `call` as ``pending``."""
         self._clock.wait(0)
         return self._http.begin(request)
 
@@ -74,14 +74,14 @@ class Transport:
         attempts: int | None = None,
         pending: Pending | None = None,
     ) -> _Parsed:
-        """What ``judge`` makes of the answer to ``request``, which may be ``pending`` already.
+        """Return the result of ``judge`` for the answer to ``request``, which may be ``pending`` already.
 
-        ``judge`` raises `Unavailable` for an answer that should be asked for again; its other errors
-        pass through. What an answer means that lasts (`Unavailable.lasting`) is raised once it has come
-        more than `DOUBTS` times in a row. After ``attempts`` failures (None: never) the last
-        `Unavailable` is raised; a wait follows it all the same, so that whoever asks next does so in
-        time. Background requests raise `NotYet` or the first `Unavailable`, whose
-        ``retry_after`` is the wait, instead of waiting: others need not wait for them.
+        ``judge`` raises `Unavailable` for an answer that calls for a retry; its other errors pass
+        through. The lasting meaning of an answer (`Unavailable.lasting`) is raised once it has come more
+        than `DOUBTS` times in a row. After ``attempts`` failures (None: never) the last `Unavailable`
+        is raised, but only after its wait, so that the next request does not come too soon. Background
+        requests raise `NotYet` or the first `Unavailable`, whose ``retry_after`` is the wait, instead of
+        waiting: others need not wait for them.
         """
         tried = 0
         while True:
@@ -92,17 +92,17 @@ class Transport:
             except NotYet as later:
                 if later.cause:
                     service = self._service.replace("The ", "the ", 1)
-                    self._say(f"Pausing for {service}: {later.cause}.", "info")
+                    self._log_rarely(f"Pausing for {service}: {later.cause}.", "info")
                 if request.background:
                     raise
                 self._clock.wait(later.seconds)
             except Unavailable as error:
                 self._doubtful = self._doubtful + 1 if error.lasting else 0
                 if error.lasting and self._doubtful > DOUBTS:
-                    raise error.meant() from None
+                    raise error.as_lasting() from None
                 tried += 1
                 self._failures += 1
-                self._trouble_said |= self._say(
+                self._trouble_logged |= self._log_rarely(
                     f"{error.about(self._service)} Trying again until it works; nothing is lost "
                     "meanwhile.",
                     "warning",
@@ -121,7 +121,7 @@ class Transport:
     def _authorised(self, request: Request, pending: Pending) -> Answer:
         """The ``pending`` answer to ``request``, repeated once with renewed credentials after a 401.
 
-        After a 403 the next request has new ones: a role counts only in tokens made after it was
+        A 403 renews them for the next request: a role counts only in tokens that are issued after it was
         assigned.
         """
         answer = pending()
@@ -141,18 +141,18 @@ class Transport:
         longest = min(LONGEST_WAIT, 2.0 ** min(self._failures - 1, 10))
         return longest * (0.5 + self._jitter() / 2)
 
-    def _say(self, text: str, level: str, detail: str = "") -> bool:
-        """Log ``text``, once a minute at most; whether it was logged."""
+    def _log_rarely(self, text: str, level: str, detail: str = "") -> bool:
+        """Log ``text``, at most once a minute. Returns True if it was logged."""
         now = self._clock.monotonic()
-        if due := now - self._said.get(text, -_SAY_EVERY) >= _SAY_EVERY:
-            self._said[text] = now
+        if due := now - self._logged_at.get(text, -_LOG_EVERY) >= _LOG_EVERY:
+            self._logged_at[text] = now
             self._log(f"{text} [{detail}]" if detail else text, level)
         return due
 
     def _recovered(self) -> None:
-        if self._trouble_said:
+        if self._trouble_logged:
             self._log(f"{self._service} answers again.", "info")
-        self._failures, self._doubtful, self._trouble_said = 0, 0, False
+        self._failures, self._doubtful, self._trouble_logged = 0, 0, False
 
 
 def retry_after(answer: Answer, now: datetime) -> float | None:
@@ -169,8 +169,8 @@ def retry_after(answer: Answer, now: datetime) -> float | None:
 
 
 def check_available(answer: Answer, now: datetime, detail: str = "") -> None:
-    """Raise `Unavailable` for the statuses that pass by themselves (RFC 9110, RFC 6585), and for a
-    success of which only the beginning was read. ``detail`` is for the log, the status by default.
+    """Raise `Unavailable` for statuses that pass by themselves (RFC 9110, RFC 6585), and for a success
+    whose body was cut. ``detail`` is for the log, the status by default.
     """
     detail, advice = detail or f"status {answer.status}", retry_after(answer, now)
     if answer.status == 429:

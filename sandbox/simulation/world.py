@@ -107,7 +107,7 @@ class World:
         owner = Ownership(self.storage, where.folder, clock, self._log)
         owner.claim()
         owner.check()
-        self.clock.alive = owner.glance
+        self.clock.alive = owner.check_if_due
         where.save(shared)
         self.place.collected.folder = where.folder
         own = OwnedStorage(Below(self.storage, where.folder), owner)

@@ -173,7 +173,7 @@ class _Process:
         """Collect up to ``until``, or until another process has taken over."""
         clock = self._lab.clock
         with clock.another_process(until), suppress(Stopped):
-            clock.alive = self._owner.glance
+            clock.alive = self._owner.check_if_due
             try:
                 self._collect()
             except Replaced as end:

@@ -184,7 +184,7 @@ def test_a_proxy_that_is_no_address_is_one_sentence(desk: Desk) -> None:
     [
         (
             {"MESSAGE_TRACE_LOGIN_URL": "https://no.such.name.invalid"},
-            "network to Entra ID: The name no.such.name.invalid is not known (DNS).",
+            "network to Entra ID: The name no.such.name.invalid cannot be resolved (it is unknown to DNS).",
         ),
         (
             {"MESSAGE_TRACE_REPORTING_URL": "https://127.0.0.1:9"},
@@ -297,7 +297,7 @@ def test_settings_without_effect_and_likely_mistakes_are_warnings(desk: Desk) ->
     said = desk.run("check", tenantid="x", client_id="reader")
     assert said.status == 2  # the application is not known
     warnings = said.lines("warning")
-    assert "configuration: The configuration has a field that is not known: tenantid." in warnings
+    assert "configuration: Unknown configuration field: tenantid." in warnings
     assert any("client_id is not a GUID" in line for line in warnings)
 
 

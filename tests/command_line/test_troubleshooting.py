@@ -121,6 +121,10 @@ def one_copy(desk: Desk) -> None:
     saved_state(desk).delete("state-1.json")
 
 
+def damaged_copy(desk: Desk) -> None:
+    saved_state(desk).write("state-1.json", b"{")
+
+
 def stopped(desk: Desk) -> None:
     saved_state(desk, minutes=24)
 
@@ -159,7 +163,7 @@ def federated(path: str) -> Case:
 DAY = timedelta(days=1)
 CASES = {
     "The configuration cannot be used": Case(settings={"intake_key": ""}),
-    "The configuration has a field that is not known": Case(settings={"tenantid": "x"}),
+    "Unknown configuration field": Case(settings={"tenantid": "x"}),
     "tenant_id is neither a GUID nor a domain name": Case(settings={"tenant_id": "contoso"}),
     "client_secret looks like the ID of a secret": Case(settings={"client_secret": str(uuid4())}),
     "The client secret is wrong.": Case(trouble=entra(7000215)),
@@ -168,7 +172,7 @@ CASES = {
     "client_certificate has expired on": certified(-9 * DAY, 8 * DAY),
     "client_certificate expires on": certified(-DAY, 11 * DAY),
     "client_certificate is not valid before": certified(DAY),
-    "The application's proof of identity is out of its time.": Case(trouble=entra(700024)),
+    "The certificate or token is not valid at this time.": Case(trouble=entra(700024)),
     "The file of federated_token_file cannot be read.": federated("/nowhere/token"),
     "The file of federated_token_file holds no token.": federated(__file__),
     "Entra ID does not trust the token in federated_token_file": Case(trouble=entra(700213)),
@@ -188,7 +192,7 @@ CASES = {
     "Something on the way refuses the token request in Entra ID's place": Case(
         trouble=answer("entra", 403, "POST")
     ),
-    "The name … is not known (DNS)": Case(
+    "The name … cannot be resolved": Case(
         trouble=variable("MESSAGE_TRACE_LOGIN_URL", "https://nowhere.invalid")
     ),
     "… cannot be reached on port …": Case(
@@ -236,6 +240,7 @@ CASES = {
     ),
     "Cannot … the trigger's own state": Case(trouble=no_folder),
     "… copies of the trigger's state is missing or damaged": Case(trouble=one_copy),
+    "… of the trigger's state is damaged": Case(trouble=damaged_copy),
     "mail is read up to …, so the trigger does not run, or waits": Case(trouble=stopped),
     "The trigger's state was written by a newer version": Case(trouble=newer_state),
     "The tenant is another one than before": Case(trouble=stored_for(str(uuid4()))),
@@ -264,6 +269,7 @@ ONLY_A_RUNNING_TRIGGER_KNOWS = {
     "… of the former module is not readable",
     "Logs could not be sent",
     "An unexpected fault stopped the collection",
+    "An exception occurred.",
     "Time was read that had not come yet",
     "Most rows that are read again have changed",
     "A gap can be read after all",

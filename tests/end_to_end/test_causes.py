@@ -21,7 +21,7 @@ SAID = re.compile(
 )
 PROXIED = {"NO_PROXY": "", "no_proxy": ""}
 CAUSES = {
-    "name": "The name nowhere.invalid is not known (DNS).",
+    "name": "The name nowhere.invalid cannot be resolved (it is unknown to DNS).",
     "certificate": "The certificate of 127.0.0.1 has expired, or the clock of this machine is ahead.",
     "file of authorities": "The certificate authorities that REQUESTS_CA_BUNDLE names cannot be used",
     "interception": "The certificate of 127.0.0.1 is not trusted",

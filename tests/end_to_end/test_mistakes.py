@@ -146,7 +146,7 @@ def test_ports_that_cannot_be_used_are_named_and_hold_up_no_mail(open_scene: Ope
     assert scene.report().ok
     liveness, metrics = scene.world.playbook.messages("error")
     assert f"Port {port} of liveness_port cannot be used (Address already in use)" in liveness
-    assert "Port 80200 of metrics_port cannot be used (it is no port)" in metrics
+    assert "Port 80200 of metrics_port cannot be used (it is not a port number)" in metrics
     assert "Traceback" not in scene.process.output
 
 

@@ -92,7 +92,7 @@ class Host:
 
     def ask(self) -> None:
         """Ask the message trace for anything."""
-        self.parts.source().glance(Window(NOON - HOUR, NOON))
+        self.parts.source().first_page(Window(NOON - HOUR, NOON))
 
     def collect(self) -> StateStore:
         """Until the stop."""

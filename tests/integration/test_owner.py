@@ -38,7 +38,7 @@ class WatchedTimeline(Timeline):
     def wait(self, seconds: float) -> None:
         super().wait(seconds)
         if self.owner:
-            self.owner.glance()
+            self.owner.check_if_due()
 
 
 class Process:

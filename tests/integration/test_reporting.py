@@ -222,7 +222,7 @@ def test_of_a_window_with_too_many_pages_only_so_many_are_asked_for(
     world: Sandbox, client: ReportingClient, mail: MailFlowOptions
 ) -> None:
     configured(world, page_size=10)
-    pages = client.pages(HOUR, most=3)
+    pages = client.pages(HOUR, max_pages=3)
     assert [len(page.rows) for page in islice(pages, 3) if isinstance(page, Page)] == [10] * 3
     with pytest.raises(WindowTooLarge):
         next(pages)
@@ -377,12 +377,12 @@ def test_a_window_that_is_to_be_read_as_a_whole_is_believed_from_one_page_only(
 ) -> None:
     configured(world, page_size=30)
     world.tenant.add(*(make_row(NOON - n * SECOND) for n in range(1, 31)))
-    assert [page.covered for page in client.pages(HOUR, whole=True) if isinstance(page, Page)] == [
-        HOUR
-    ]
+    assert [
+        page.covered for page in client.pages(HOUR, single_page=True) if isinstance(page, Page)
+    ] == [HOUR]
     world.tenant.add(make_row(NOON - 40 * SECOND))
     with pytest.raises(WindowTooLarge):
-        list(client.pages(HOUR, whole=True))
+        list(client.pages(HOUR, single_page=True))
 
 
 @pytest.mark.parametrize("truncate", [False, True], ids=["with links", "without links"])

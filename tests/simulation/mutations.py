@@ -107,7 +107,9 @@ def newest_page_taken_for_the_sweep(patch: pytest.MonkeyPatch) -> None:
 
 def keyset_believed(patch: pytest.MonkeyPatch) -> None:
     """Next links of Graph are followed, though they skip rows of one time and recipient."""
-    patch.setattr(GraphClient, "walk", lambda self, window, most: ByLinks(window, self._size, most))
+    patch.setattr(
+        GraphClient, "walk", lambda self, window, pages: ByLinks(window, self._size, pages)
+    )
 
 
 def no_paging(patch: pytest.MonkeyPatch) -> None:
@@ -324,7 +326,7 @@ def id_of_any_type(patch: pytest.MonkeyPatch) -> None:
 def no_fencing(patch: pytest.MonkeyPatch) -> None:
     """A process does not look whether another one has taken over."""
     patch.setattr(Ownership, "check", lambda self: None)
-    patch.setattr(Ownership, "glance", lambda self: None)
+    patch.setattr(Ownership, "check_if_due", lambda self: None)
 
 
 def one_state_for_all_tenants(patch: pytest.MonkeyPatch) -> None:

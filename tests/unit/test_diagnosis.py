@@ -122,7 +122,9 @@ ENCODED = "must be percent-encoded, such as %23 for #"
 NO_PEM = b"-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n"
 CASES = {
     "name": Case(
-        lambda way: "https://nowhere.invalid/", "The name nowhere.invalid is not known (DNS).", NAME
+        lambda way: "https://nowhere.invalid/",
+        "The name nowhere.invalid cannot be resolved (it is unknown to DNS).",
+        NAME,
     ),
     "port": Case(
         lambda way: "https://127.0.0.1:9/",
@@ -177,7 +179,7 @@ CASES = {
     ),
     "proxy's name": Case(
         lambda way: way.proxy("http://nowhere.invalid:3128"),
-        "The proxy http://nowhere.invalid:3128 cannot be used (its name is not known (DNS)).",
+        "The proxy http://nowhere.invalid:3128 cannot be used (its name cannot be resolved: it is unknown to DNS).",
         "Correct HTTPS_PROXY",
     ),
     "proxy for all": Case(
@@ -305,9 +307,7 @@ def test_a_name_without_a_dns_server_is_told_as_such() -> None:
     error = socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
     said = diagnosis.sentence(error, Route("graph.example", 443))
     assert said is not None
-    assert said.startswith(
-        "The name graph.example cannot be looked up, because no DNS server answers."
-    )
+    assert said.startswith("The name graph.example cannot be resolved (no DNS server answers).")
 
 
 def test_a_bundle_that_may_not_be_read_is_told(way: Way) -> None:

@@ -109,7 +109,7 @@ def test_a_process_that_was_replaced_sees_it_at_its_next_check_and_never_claims_
     with pytest.raises(Replaced, match="Another process has taken over"):
         first.check()
     storage.delete(MARK)
-    for look in (first.check, first.glance):
+    for look in (first.check, first.check_if_due):
         with pytest.raises(Replaced):
             look()
     assert read_mark(storage, FOLDER) is None
@@ -145,34 +145,34 @@ def test_a_mark_that_is_missing_or_damaged_is_written_again(
     else:
         storage.write(MARK, damage)
     assert read_mark(storage, FOLDER) is None
-    owner.glance()
+    owner.check_if_due()
     owner.check()
     assert read_mark(storage, FOLDER) == mark
 
 
-def test_glances_read_the_mark_now_and_then_and_see_what_a_pause_of_the_process_hid(
+def test_checks_while_waiting_read_the_mark_now_and_then_and_see_what_a_pause_of_the_process_hid(
     clock: TurnedClock, tmp_path: Path
 ) -> None:
     storage = Watched(FolderStorage(tmp_path))
     owner = process(storage, clock)
     for _ in range(600):
-        owner.glance()
+        owner.check_if_due()
         clock.wait(1.0)
     assert storage.reads == pytest.approx(600 / LOOK_EVERY, abs=1)
     process(storage, clock)
     clock.wait(3600)
     with pytest.raises(Replaced):
-        owner.glance()
+        owner.check_if_due()
 
 
-def test_a_storage_that_fails_is_waited_for_by_a_check_and_not_by_a_glance(
+def test_a_storage_that_fails_is_waited_for_by_a_check_and_not_while_waiting(
     clock: TurnedClock, tmp_path: Path
 ) -> None:
     storage, log = Watched(FolderStorage(tmp_path)), Logbook()
     owner = process(storage, clock, log)
     clock.wait(LOOK_EVERY)
     storage.failures, before = 2, clock.monotonic()
-    owner.glance()
+    owner.check_if_due()
     assert (storage.failures, clock.monotonic(), log.lines) == (1, before, [])
     owner.check()
     assert storage.failures == 0

@@ -472,7 +472,7 @@ def test_a_refused_connection_is_unavailable() -> None:
 
 
 def test_a_name_that_does_not_resolve_is_unavailable(world: Sandbox) -> None:
-    with pytest.raises(Unavailable, match="is not known"):
+    with pytest.raises(Unavailable, match="cannot be resolved"):
         RequestsHttp(TimeoutSession()).begin(Request("GET", "https://nowhere.invalid/"))()
 
 

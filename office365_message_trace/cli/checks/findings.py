@@ -1,4 +1,4 @@
-"""What a check found out: values, told apart from how they are shown."""
+"""Findings of ``check`` as values, independent of how they are printed."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from office365_message_trace.untrusted_text import LONGEST_LINE, printable
 
 
 class Level(Enum):
-    """How good or bad a finding is; ``status`` is what the process exits with."""
+    """The severity of a finding; ``status`` is its exit status."""
 
     OK = "ok"
     WARNING = "warning"
@@ -21,7 +21,7 @@ class Level(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line: what was looked at, and what it is like. A failure says who does what where."""
+    """One line: the subject of a step, and its result. A failure says who does what where."""
 
     level: Level
     subject: str

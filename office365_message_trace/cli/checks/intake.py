@@ -1,4 +1,4 @@
-"""Whether the intake accepts the key, found out without an event, or with one that says what it is."""
+"""Checks that the intake accepts the key, without an event or with a test event."""
 
 from datetime import datetime
 
@@ -26,8 +26,8 @@ def intake_finding(
     test_event: str | None,
     now: datetime,
 ) -> Finding:
-    """The verdict of the intake on an empty batch, or on one with ``test_event``; the intake should be
-    of the ``intake_format`` of that name."""
+    """The verdict of the intake on an empty batch, or on one with ``test_event``. ``intake_format`` is the
+    name of the format that the intake should have."""
     events = [test_event] if test_event else []
     body = orjson.dumps({"intake_key": intake_key, "jsons": events})
     headers = {"Content-Type": "application/json"}
@@ -49,9 +49,9 @@ def intake_finding(
 
 
 def verdict(answer: Answer, intake_format: str, events: int) -> Finding:
-    """What ``answer`` tells about the intake key, according to `intake_verdict.verdict`; raises what that raises.
+    """The finding on the intake key by ``answer``; raises the errors of `intake_verdict.verdict`.
 
-    How the intake responds to an empty batch is not documented, so if it refuses one, the key has not been
+    The answer to an empty batch is not documented, so if the intake refuses one, the key has not been
     verified.
     """
     if not events and intake_verdict.meaning(answer.status, answer.body) is Meaning.BATCH:
@@ -69,7 +69,7 @@ def verdict(answer: Answer, intake_format: str, events: int) -> Finding:
 
 
 def event_of_check(now: datetime, reporting_format: bool) -> str:
-    """An event that nobody can take for mail: addresses that cannot exist, a nil trace id."""
+    """An event that cannot be mistaken for mail: impossible addresses, a nil trace id."""
     nil = "00000000-0000-0000-0000-000000000000"
     sender, recipient = "check@message-trace.invalid", "nobody@message-trace.invalid"
     subject = "Test event of check"

@@ -1,4 +1,4 @@
-"""Whether Microsoft's message trace gives rows, and how fresh they are."""
+"""Checks that Microsoft's message trace gives rows, and how fresh they are."""
 
 from datetime import datetime, timedelta
 
@@ -12,29 +12,29 @@ _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 
 
 def access_findings(source: ODataClient, now: datetime) -> list[Finding]:
-    """What one small request finds out, or two if there was no mail in the last hour."""
+    """The findings of one small request, or of two if there was no mail in the last hour."""
     end = now.replace(microsecond=0)
     try:
-        page, more = _glance(source, Window(end - _HOUR, end))
+        page, more = _first_page(source, Window(end - _HOUR, end))
         if page.rows:
             return [_readable(source), _freshness(page, more, now)]
-        page, more = _glance(source, Window(end - _DAY, end))
+        page, more = _first_page(source, Window(end - _DAY, end))
     except MessageTraceError as problem:
         return [_refused(source, problem)]
     return [_readable(source), _quiet(page, more, now)]
 
 
-def _glance(source: ODataClient, window: Window) -> tuple[Page, bool]:
-    """As the source does it, but an answer that may be odd once only is believed the second time."""
+def _first_page(source: ODataClient, window: Window) -> tuple[Page, bool]:
+    """The source's first page. An odd refusal is believed only if it comes twice."""
     try:
-        return source.glance(window)
+        return source.first_page(window)
     except Unavailable as odd:
         if not odd.lasting:
             raise
     try:
-        return source.glance(window)
+        return source.first_page(window)
     except Unavailable as again:
-        raise again.meant() from None
+        raise again.as_lasting() from None
 
 
 def _readable(source: ODataClient) -> Finding:

@@ -1,4 +1,4 @@
-"""Checks that each host can be reached, by sending one request without credentials the way the trigger does."""
+"""Checks that each host can be reached, with a request without credentials by the trigger's own route."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,8 +18,8 @@ _TIMEOUTS = (5.0, 10.0)  # seconds to connect, and to answer
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """How a host was reached by its ``route``, or why not (``problem``); ``date`` is that of its answer,
-    which came at ``at`` by the monotonic clock."""
+    """The result of reaching a host by its ``route``: a ``problem``, or the ``Date`` of its answer, which
+    came at ``at`` by the monotonic clock."""
 
     service: str
     route: Route
@@ -35,7 +35,7 @@ class Reached:
 
 
 def reach_all(services: Sequence[tuple[str, str]], clock: Clock) -> list[Reached]:
-    """Reach each service (name, address) at the same time."""
+    """Reach all services (name, address) in parallel."""
     pool = ThreadPoolExecutor(len(services))
     try:
         return list(pool.map(lambda each: reach(each[0], each[1], clock), services))
@@ -44,18 +44,18 @@ def reach_all(services: Sequence[tuple[str, str]], clock: Clock) -> list[Reached
 
 
 def reach(service: str, url: str, clock: Clock) -> Reached:
-    """Ask ``url`` for its head; any answer will do."""
+    """Send a HEAD request to ``url``; any answer will do."""
     route = route_to(url)
     try:
         with TimeoutSession() as session:
             answer = session.exchange("HEAD", url, timeout=_TIMEOUTS)
-    except Exception as error:  # whatever a library stumbles over on the way
+    except Exception as error:  # libraries let any error out that an odd answer causes
         return Reached(service, route, unavailable(error, url))
     return Reached(service, route, date=answer.headers.get("date", ""), at=clock.monotonic())
 
 
 def clock_finding(clock: MicrosoftClock) -> Finding | None:
-    """How this machine's clock compares with Microsoft's; None if no service told the time."""
+    """The finding on this machine's clock against Microsoft's; None if no service told the time."""
     ahead = clock.ahead
     if ahead is None:
         return None

@@ -1,4 +1,4 @@
-"""Whether the storage can be used, whether it lasts, and what the trigger's state in it says."""
+"""Checks that the storage works and outlives the container, and the trigger's state in it."""
 
 import os
 import tempfile
@@ -19,7 +19,7 @@ _CONTAINER_MARKS = ("/.dockerenv", "/run/.containerenv")  # of Docker and of Pod
 
 
 def storage_findings(data_path: Path, folder: str, policy: Policy, now: datetime) -> list[Finding]:
-    """What a probe that is written, read back and removed finds out, and what the state says."""
+    """The findings of a probe that is written, read back and removed, and those on the state."""
     storage = storage_at(data_path, folder)
     local = isinstance(storage, FolderStorage)
     if local and not data_path.exists():
@@ -39,15 +39,15 @@ def storage_findings(data_path: Path, folder: str, policy: Policy, now: datetime
 
 
 def state_findings(storage: Storage, policy: Policy, now: datetime) -> list[Finding]:
-    """Findings about the state in ``storage``; one is a warning if mail is read later at ``now`` than the
-    trigger with this ``policy`` reads it while it works."""
-    said: list[str] = []
+    """Findings on the state in ``storage``; one is a warning if mail is read later at ``now`` than a working
+    trigger with this ``policy`` reads it."""
+    logged: list[str] = []
     try:
-        coverage = StateStore(storage, lambda text, _level: said.append(text)).load()
+        coverage = StateStore(storage, lambda text, _level: logged.append(text)).load()
     except MessageTraceError as problem:
         return [failure("state", str(problem))]
-    warnings = [warning("state", text) for text in said]
-    if coverage is None and said:
+    warnings = [warning("state", text) for text in logged]
+    if coverage is None and logged:
         text = "No copy of the state is usable; the trigger reads its look-back again."
         return [*warnings, warning("state", text)]
     if coverage is None:
@@ -84,8 +84,8 @@ def _lasting(data_path: Path) -> Finding:
 def goes_with_container(
     folder: Path, root: Path = Path("/"), marks: tuple[str, ...] = _CONTAINER_MARKS
 ) -> bool:
-    """Whether ``folder`` is a part of a container's own layer; temporary folders are not meant to
-    last and are let pass."""
+    """True if ``folder`` is part of a container's own layer; False for temporary folders, which need not
+    last."""
     if not any(Path(mark).exists() for mark in marks):
         return False
     trial = Path(os.path.realpath(tempfile.gettempdir()))

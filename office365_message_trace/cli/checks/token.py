@@ -1,4 +1,4 @@
-"""What an access token says of itself, read without verifying it and never shown as it is."""
+"""Checks the claims of an access token, which is not verified and never printed."""
 
 import base64
 import json
@@ -27,7 +27,7 @@ def claims_of(token: str) -> dict[str, Any] | None:
 def token_finding(
     claims: Mapping[str, Any] | None, permission: str, resource: str, audience: str
 ) -> Finding:
-    """Whether a token with ``claims`` carries ``permission`` of ``resource``, for ``audience``."""
+    """The finding on a token with ``claims``, which needs ``permission`` of ``resource`` for ``audience``."""
     if claims is None:
         return warning(
             "token", "Entra ID gave one that cannot be looked into; the service decides."
