@@ -231,19 +231,14 @@ class Promises:
         return Deadline(at_ms, bound_ms, on_time)
 
     def _burst_ms(self, shown: Shown) -> int:
-        """How long the pages of all that is received around a row take, at a read every `frequency`, or a
-        request for each row of a millisecond that is fuller than a page."""
+        """How long the pages of all that is received around a row take, at a read every `frequency`."""
         around_ms = max(settings.frequency_ms for _, settings in self._history)
-        pages = self._rows_around(shown, around_ms) // self._scenario.page_size
-        crowd = self._rows_around(shown, 1)
-        return (crowd if crowd > self._scenario.page_size else pages) * PAGE_MS
-
-    def _rows_around(self, shown: Shown, around_ms: int) -> int:
-        return self._collected.tenant.count(
+        rows = self._collected.tenant.count(
             from_ms(shown.received_ms - around_ms),
             from_ms(shown.received_ms + around_ms),
             from_ms(self._end_ms),
         )
+        return rows // self._scenario.page_size * PAGE_MS
 
     def _late_bound_ms(self, in_force: list[Settings], lateness_ms: int) -> int:
         """Little mail is read again so often that late rows come within a quarter of their lateness more."""
