@@ -311,17 +311,17 @@ class Coverage:
 
 def minus(windows: Iterable[Window], others: Iterable[Window]) -> list[Window]:
     """The time that is in ``windows`` but in none of ``others``."""
-    left = list(windows)
-    for other in others:
-        sides = [
-            side
-            for each in left
-            for side in (
-                (each.start, min(each.end, other.start)),
-                (max(each.start, other.end), each.end),
-            )
-        ]
-        left = [Window(start, end) for start, end in sides if start < end]
+    left: list[Window] = []
+    ordered = sorted(others)
+    for window in windows:
+        start = window.start
+        for other in ordered:
+            end = min(other.start, window.end)
+            if start < end:
+                left.append(Window(start, end))
+            start = max(start, other.end)
+        if start < window.end:
+            left.append(Window(start, window.end))
     return left
 
 

@@ -397,13 +397,17 @@ REPORTING_ROWS = ReportingRows()
 
 def _carries_error(body: Any) -> bool:
     """Tell an error beside the rows or instead of them, in any of the services' shapes."""
-    if not isinstance(body, dict):
+    return isinstance(body, dict) and (_is_error(body) or _is_error(body.get("d")))
+
+
+def _is_error(members: Any) -> bool:
+    if not isinstance(members, dict):
         return False
-    told = {name.lower(): value for name, value in body.items() if value is not None}
+    told = {name.lower(): value for name, value in members.items() if value is not None}
     if told.keys() >= _THIRD_ERROR_SHAPE:
         return True
     errors = (value for name, value in told.items() if re.split("[@.]", name)[-1] in _ERRORS)
-    return any(value not in _NO_ERROR for value in errors) or _carries_error(body.get("d"))
+    return any(value not in _NO_ERROR for value in errors)
 
 
 def _usable(received: int | None) -> int:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -16,6 +17,7 @@ from office365_message_trace.collect.coverage import (
     Policy,
     Read,
     Span,
+    minus,
 )
 from office365_message_trace.model import Window
 from tests.support import NOON, minutes
@@ -418,3 +420,27 @@ def test_a_burst_keeps_its_rows_to_itself_and_quiet_time_stays_in_one_span() -> 
     before, burst, after = coverage.spans
     assert burst.window == Window(NOON + 120 * MINUTE, NOON + 125 * MINUTE)
     assert (before.rows, burst.rows, after.rows) == (120, 1500, 116)
+
+
+@given(st.lists(windows, max_size=6), st.lists(windows, max_size=6))
+def test_what_is_left_of_windows_is_in_none_of_the_others(
+    several: list[Window], others: list[Window]
+) -> None:
+    def within(parts: list[Window], instant: datetime) -> int:
+        return sum(each.start <= instant < each.end for each in parts)
+
+    left = minus(several, others)
+    for minute in range(-3000, 0):
+        instant = NOON + timedelta(minutes=minute)
+        expected = 0 if within(others, instant) else within(several, instant)
+        assert within(left, instant) == expected
+
+
+def test_a_state_with_thousands_of_gaps_can_be_planned_with() -> None:
+    """Each may be a single bad record, and whoever writes to the storage may put them there."""
+    gaps = [Gap(minutes(-n, -n + 0.5), Cause.REFUSED) for n in range(1, 10_001)]
+    state = replace(Coverage.starting(NOON), since=NOON - 30 * DAY, gaps=tuple(gaps[::-1]))
+    began = process_time()
+    again = state.adapted(replace(PLAIN, lookback=20 * DAY), NOON + 5 * MINUTE)
+    assert process_time() - began < 2
+    assert len(again.spans) == len(gaps) + 1

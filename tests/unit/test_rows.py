@@ -488,3 +488,10 @@ def test_a_page_of_more_rows_than_are_taken_in_is_over_the_limit() -> None:
     assert len(GRAPH_ROWS.page(b'{"value":[' + elements + b"]}").rows) == MOST_ROWS
     with pytest.raises(Oversized):
         GRAPH_ROWS.page(b'{"value":[' + elements + b',{"id":"1"}]}')
+
+
+@pytest.mark.parametrize("levels", [2, 254, 900, 1000, 1023, 10_000])
+def test_a_body_in_a_body_in_a_body_is_no_page(levels: int) -> None:
+    for form in (GRAPH_ROWS, REPORTING_ROWS):
+        with pytest.raises(Unavailable):
+            form.page(b'{"d":' * levels + b"{}" + b"}" * levels)
