@@ -69,7 +69,7 @@ def _run(  # what differs from run to run
     new: bool = True,
     tenth: bool = False,
 ) -> list[Run]:
-    """What `work` used for the last rows, each of the `times`; all rows arrive, if they are `new`."""
+    """The usage of `work` in each of its `times`. Checks that all rows arrive if they are `new`."""
     rows = results.rows // 10 if tenth else results.rows
     before = services.counts()
     job = Job(results.service, services.site, start_of(rows), END, folder, times)

@@ -1,4 +1,4 @@
-"""Both services without their rules: whoever asks for a window gets its pages, packed as Microsoft packs them."""
+"""Both services without their rules: every request for a window gets its pages, packed as by Microsoft."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each stage of the product costs, a page at a time and away from the network."""
+"""CPU time of each stage of the product, for one page and without the network."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from office365_message_trace.errors import Stopped
 
-_NAP = 0.25  # seconds between two looks at the clock, which tests run faster than real time
+_NAP = 0.5  # seconds between two looks at the clock, which tests run faster than real time
 
 
 class Clock(Protocol):

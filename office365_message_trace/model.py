@@ -68,7 +68,7 @@ class Window:
 
     @property
     def is_divisible(self) -> bool:
-        """Whether it is longer than a millisecond: receive times have no finer digits."""
+        """True if it is longer than a millisecond, the resolution of receive times."""
         return self.span > MILLISECOND
 
     def divided_at(self, *cuts: datetime) -> "list[Window]":
@@ -82,7 +82,7 @@ class Window:
 
 
 class RowSource(Protocol):
-    """What rows were read from; a row is known by its ``place`` there."""
+    """The page or row that a `Row` was read from. ``place`` is the row's index on a page."""
 
     def text(self, place: int) -> str:
         """The row as it is forwarded: as it came, as far as possible, in one line of JSON."""
@@ -91,18 +91,18 @@ class RowSource(Protocol):
         """The members of the row."""
 
     def content(self, place: int) -> bytes:
-        """What it says: all but repetitions of the query, annotations and empty fields."""
+        """The row without echoes of the query, annotations and empty fields, as bytes to compare."""
 
     def lasting(self, place: int) -> bytes:
-        """The same but for what changes while the message is under way."""
+        """The content without the fields that change while the message is under way."""
 
 
 class Row(NamedTuple):
-    """What the API returned for one message and one recipient, read no further than it must be.
+    """A row for one message and one recipient; its fields are decoded only on demand.
 
-    ``received`` is in milliseconds since 1970; ``trace_id`` and ``recipient`` are empty where the row
-    tells none. ``form`` is a hash of what it says, with a secret of this process: rows of equal form are equal, and
-    those of others may be, which ``content`` tells.
+    ``received`` is in milliseconds since 1970; ``trace_id`` and ``recipient`` are empty if the row has
+    none. ``form`` is a hash of the values, with a secret of this process. Rows of equal form have equal
+    content; rows of different form may have, too.
     """
 
     received: int
@@ -124,15 +124,15 @@ class Row(NamedTuple):
 
     @property
     def content(self) -> bytes:
-        """What the row says: all but repetitions of the query, annotations and empty fields."""
+        """The row without echoes of the query, annotations and empty fields, as bytes to compare."""
         return self.source.content(self.place)
 
     @property
     def identity(self) -> Hashable:
-        """Tells the row from others whatever it says now; rows of equal content have equal ones.
+        """Identifies the row in spite of later changes; rows of equal content have equal identities.
 
-        Without a trace id or a recipient a row may be one of several of a message, so all that does not
-        change identifies it.
+        Without a trace id or a recipient, a row may be one of several of a message, so all fields that
+        do not change identify it.
         """
         if self.trace_id and self.recipient:
             return self.received, self.trace_id, self.recipient.lower()

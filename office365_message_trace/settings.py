@@ -24,9 +24,6 @@ from office365_message_trace.collect.coverage import Policy
 from office365_message_trace.errors import ConfigurationMistakes
 from office365_message_trace.microsoft.credentials import ClientCertificate, FederatedToken
 from office365_message_trace.microsoft.endpoints import Cloud
-from office365_message_trace.microsoft.graph import GraphClient
-from office365_message_trace.microsoft.odata import ODataClient
-from office365_message_trace.microsoft.reporting import ReportingClient
 from office365_message_trace.sekoia.intake_formats import INTAKE_FORMATS, EventFormat
 from office365_message_trace.transport.addresses import UNSAFE_URL, is_safe_url
 
@@ -88,7 +85,6 @@ class MessageTraceSettings(BaseModel):
 
     state_folder: ClassVar[str] = "message_trace"
     history: ClassVar[duration] = duration(days=30)  # documented for the Reporting Web Service
-    service: ClassVar[type[ODataClient]] = ReportingClient
     credentials: ClassVar[
         tuple[str, ...]
     ] = ()  # fields of which an Entra ID application has exactly one
@@ -186,8 +182,8 @@ class OAuthSettings(MessageTraceSettings):
     @property
     def credential(self) -> Any:
         """The application's credential in the form that msal takes."""
-        if self.certificate is not None:
-            return self.certificate.credential
+        if certificate := self.certificate:
+            return certificate.credential
         if self.federated_token_file is not None:
             return FederatedToken(Path(self.federated_token_file)).credential
         return self._secret
@@ -200,8 +196,8 @@ class OAuthSettings(MessageTraceSettings):
             found.append("client_id is not a GUID: enter the Application (client) ID.")
         if _GUID.fullmatch(self._secret):
             found.append("client_secret looks like the ID of a secret: enter the secret's Value.")
-        if self.certificate is not None:
-            found += self.certificate.doubts(now)
+        if certificate := self.certificate:
+            found += certificate.doubts(now)
         return found
 
     @property
@@ -214,7 +210,6 @@ class GraphSettings(OAuthSettings):
 
     state_folder: ClassVar[str] = "message_trace_graph"  # what one trigger sent, the other did not
     history: ClassVar[duration] = duration(days=_GRAPH_DAYS)
-    service: ClassVar[type[ODataClient]] = GraphClient
 
     start_time: int = Field(default=1, ge=0, le=24 * _GRAPH_DAYS)
     event_format: EventFormat = "graph"

@@ -107,14 +107,16 @@ class Wiring:
     @property
     def service_url(self) -> str:
         """The base address of the service that the settings are for."""
-        graph = self._settings.service is GraphClient
-        return self._endpoints.graph if graph else self._endpoints.reporting
+        return self._endpoints.graph if self._is_graph else self._endpoints.reporting
 
     @property
     def scope(self) -> str:
         """The scope of tokens for that service."""
-        graph = self._settings.service is GraphClient
-        return self._endpoints.graph_scope if graph else self._endpoints.reporting_scope
+        return self._endpoints.graph_scope if self._is_graph else self._endpoints.reporting_scope
+
+    @property
+    def _is_graph(self) -> bool:
+        return isinstance(self._settings, GraphSettings)
 
     def source(self) -> ODataClient:
         """The client of that service."""

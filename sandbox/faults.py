@@ -28,7 +28,7 @@ class Fault:
 
     @property
     def name(self) -> str:
-        """How the request log calls it."""
+        """The name in the request log."""
         return type(self).__name__
 
 

@@ -25,7 +25,7 @@ class Service(Protocol):
 
     @property
     def name(self) -> str:
-        """What rules and the request log call it."""
+        """The name in rules and in the request log."""
         ...
 
     def handle(self, request: Request) -> Response:

@@ -169,10 +169,9 @@ class _Reading:
         self.incomplete: dict[Gap, str] = {}
         self.not_before = 0.0
         self.covered: Window | None = None
-        self._parts: list[tuple[Window, int]] = (
-            []
-        )  # of what is covered, one a page, and not taken yet
-        self._assigned = 0  # rows that are in parts
+        # what is covered and not committed yet, a page a part, with the rows of each
+        self._parts: list[tuple[Window, int]] = []
+        self._assigned = 0  # rows of all parts so far
         self.rows = self.fresh = self.largest = 0
         self.refused: list[Event] = []
         self.messages = counter
@@ -188,8 +187,8 @@ class _Reading:
             self._assigned = self.rows
 
     def take_parts(self, rest: Window | None = None) -> list[tuple[Window, int]]:
-        """The parts of what is covered that were not taken before, each with its rows; with what else of
-        ``rest`` was read."""
+        """The covered parts since the last call, each with its rows; of a complete window also the ``rest``
+        of it that no page covered."""
         parts, self._parts = self._parts, []
         if rest:
             for part in minus([rest], [self.covered] if self.covered else []):

@@ -373,7 +373,7 @@ def _alike(one: Span, other: Span, now: datetime, frequency: timedelta) -> bool:
 
 
 def _is_burst_beside(one: Span, other: Span) -> bool:
-    """Whether ``one`` holds so many more rows that windows over both would be planned wrongly."""
+    """True if the rows of ``one`` are so much denser that an average over both would mislead the planning."""
     expected = other.rows * (one.window.span / other.window.span)
     expected_of_other = one.rows * (other.window.span / one.window.span)
     return one.rows > _BURST * expected + _FEW and expected_of_other > _BURST * other.rows + _FEW

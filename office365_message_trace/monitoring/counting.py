@@ -6,6 +6,7 @@ from typing import TypeVar
 from office365_message_trace.collect.monitor import Monitor
 from office365_message_trace.errors import StorageFailed, Unavailable
 from office365_message_trace.storage.base import Storage
+from office365_message_trace.storage.wrappers import WrappedStorage
 from office365_message_trace.transport.client import Http, Pending, Request
 from office365_message_trace.transport.session import Answer
 
@@ -47,29 +48,14 @@ class CountingHttp:
         return wait
 
 
-class CountingStorage:
+class CountingStorage(WrappedStorage):
     """Wraps a storage and counts its writes and failures."""
 
     def __init__(self, storage: Storage, monitor: Monitor) -> None:
-        self._storage = storage
+        super().__init__(storage)
         self._monitor = monitor
 
-    def read(self, name: str) -> bytes | None:
-        return self._counted(lambda: self._storage.read(name), writes=0)
-
-    def write(self, name: str, data: bytes) -> None:
-        self._counted(lambda: self._storage.write(name, data))
-
-    def extend(self, name: str, known: bytes, added: bytes) -> None:
-        self._counted(lambda: self._storage.extend(name, known, added))
-
-    def delete(self, name: str) -> None:
-        self._counted(lambda: self._storage.delete(name))
-
-    def names(self, folder: str) -> list[str]:
-        return self._counted(lambda: self._storage.names(folder), writes=0)
-
-    def _counted(self, action: Callable[[], _T], writes: int = 1) -> _T:
+    def _access(self, action: Callable[[], _T], writes: int = 0) -> _T:
         try:
             result = action()
         except StorageFailed:

@@ -4,7 +4,7 @@ from bisect import bisect_left
 from collections import Counter as Tally
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from hashlib import blake2b
 from itertools import accumulate
 from threading import Lock
@@ -172,8 +172,8 @@ class Metrics(Monitor):
         self._coverage = coverage
         _SDK.put_events_lag(self._label, (now - coverage.live).total_seconds())
         _FINAL.set(coverage.oldest.timestamp())
-        _BACKLOG.set(_seconds(window.span for window in coverage.backlog))
-        _GAPS.set(_seconds(gap.window.span for gap in coverage.gaps))
+        _BACKLOG.set(coverage.backlog_span.total_seconds())
+        _GAPS.set(sum(gap.window.span.total_seconds() for gap in coverage.gaps))
         _READ.set(coverage.read_at.timestamp())
 
     def page(self, kind: Kind, rows: int, forwarded: list[Event], now: datetime) -> None:
@@ -220,7 +220,3 @@ class Metrics(Monitor):
 
     def _behind(self) -> float:
         return (self._clock.now() - self._coverage.live).total_seconds()
-
-
-def _seconds(spans: Iterable[timedelta]) -> float:
-    return sum(spans, timedelta()).total_seconds()

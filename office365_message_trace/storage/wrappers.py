@@ -1,5 +1,6 @@
 """Storage wrappers: one retries, one is read-only."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -13,30 +14,41 @@ _LONGEST_PAUSE = 60.0  # seconds
 _LOG_EVERY = 60.0  # seconds
 
 
-class RetryingStorage:
+class WrappedStorage(ABC):
+    """The same storage, each access to which goes through one method."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+
+    def read(self, name: str) -> bytes | None:
+        return self._access(lambda: self._storage.read(name))
+
+    def write(self, name: str, data: bytes) -> None:
+        self._access(lambda: self._storage.write(name, data), writes=1)
+
+    def extend(self, name: str, known: bytes, added: bytes) -> None:
+        self._access(lambda: self._storage.extend(name, known, added), writes=1)
+
+    def delete(self, name: str) -> None:
+        self._access(lambda: self._storage.delete(name), writes=1)
+
+    def names(self, folder: str) -> list[str]:
+        return self._access(lambda: self._storage.names(folder))
+
+    @abstractmethod
+    def _access(self, action: Callable[[], _T], writes: int = 0) -> _T:
+        """The result of ``action``, which writes so many times."""
+
+
+class RetryingStorage(WrappedStorage):
     """Logs failures, once a minute, and retries until they stop."""
 
     def __init__(self, storage: Storage, clock: Clock, log: Log) -> None:
-        self._storage = storage
+        super().__init__(storage)
         self._clock = clock
         self._log = log
 
-    def read(self, name: str) -> bytes | None:
-        return self._retried(lambda: self._storage.read(name))
-
-    def write(self, name: str, data: bytes) -> None:
-        self._retried(lambda: self._storage.write(name, data))
-
-    def extend(self, name: str, known: bytes, added: bytes) -> None:
-        self._retried(lambda: self._storage.extend(name, known, added))
-
-    def delete(self, name: str) -> None:
-        self._retried(lambda: self._storage.delete(name))
-
-    def names(self, folder: str) -> list[str]:
-        return self._retried(lambda: self._storage.names(folder))
-
-    def _retried(self, action: Callable[[], _T]) -> _T:
+    def _access(self, action: Callable[[], _T], writes: int = 0) -> _T:
         pause, due = 1.0, self._clock.monotonic()
         while True:
             try:

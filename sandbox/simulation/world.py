@@ -55,7 +55,7 @@ class Place:
 
 
 class World:
-    """What a restart of the collector does not touch: time, tenants, services, storage, observation."""
+    """The parts that outlive a restart of the collector: time, tenants, services, storage, observation."""
 
     def __init__(self, scenario: Scenario) -> None:
         chance = scenario.random
