@@ -11,7 +11,7 @@ of either service were seen to lead to themselves or to empty pages.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -277,29 +277,36 @@ class _LinkedWalk(ABC):
 
 
 class ByLinks(_LinkedWalk):
-    """Follows next links to the end, at most ``max_pages``.
+    """Follows next links to the end, at most ``max_pages`` pages.
 
     A row on two pages shows that rows moved in between, so that others may be on none. Then the walk
-    begins again, until as many different rows came as one reading has places. A reading that brings nothing
-    new may lack the same rows each time, as where two servers answer in turn: smaller windows tell.
+    begins again, until as many different rows came as one reading has places, or some readings in a row
+    bring nothing new. A service that begins each page with the last row of the one before has fewer places
+    than its pages show; a reading that brings nothing new tells it from rows that moved by one.
     """
 
     def __init__(self, window: Window, size: PageSize, max_pages: int | None = None) -> None:
         super().__init__(window, size)
         self._max_pages = max_pages or MOST_PAGES
-        self._pages = self._rows = 0
+        self._pages = self._rows = self._quiet = 0
+        self._repeats = 0  # pages that begin with the last row of the one before
+        self._last: Hashable | None = None  # identity of the last row; a row would hold its page
         self._moved = False
         self._known: set[int] = set()  # keys in earlier readings
 
     def _after(self, rows: Sequence[Row], link: str | None) -> Ask | None:
         self._pages += 1
         self._rows += len(rows)
+        if rows:
+            self._repeats += self._last is not None and rows[0].identity == self._last
+            self._last = rows[-1].identity
         self._moved = self._moved or self._links.moved
         if link is None:
             if len(rows) >= self._size.asked:
                 raise AnswerTruncated("a full page without a next link", f"{len(rows)} rows")
             if self._moved and not self._is_settled():
-                self._rows = 0
+                self._rows = self._repeats = 0
+                self._last = None
                 self._links = _Links(self._window, self._size)
                 return self.first
             self.covered = self._window
@@ -309,14 +316,11 @@ class ByLinks(_LinkedWalk):
         return Ask(self._window, link)
 
     def _is_settled(self) -> bool:
-        """Judge the reading that ends. Returns True if as many different rows came as it has places."""
-        news = not self._links.seen <= self._known
+        """Judge the reading that ends. Returns True if another one is unlikely to bring anything new."""
+        self._quiet = self._quiet + 1 if self._links.seen <= self._known else 0
         self._known |= self._links.seen
-        if len(self._known) >= self._rows:
-            return True
-        if not news:
-            raise WindowTooLarge("rows that move from page to page")
-        return False
+        places = self._rows - (self._repeats if self._quiet else 0)
+        return len(self._known) >= places or self._quiet >= _ENOUGH_QUIET
 
 
 class _Reading:

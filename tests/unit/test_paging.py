@@ -601,23 +601,27 @@ def test_servers_that_answer_one_after_the_other_are_noticed_where_one_ends() ->
     assert {row.key for row in walk.rows} == {trace.row.key for trace in found}
 
 
-def test_rows_that_move_alike_in_each_reading_are_left_to_smaller_windows() -> None:
-    """As where two servers answer in turn: the same row is on both pages each time, and another one on none."""
-    rows = [Trace(n * TICKS, f"r{n}@x.example", n).row for n in range(12)]
-    one, other = rows, [*rows[:9], rows[10], rows[9], rows[11]]
+def test_a_service_that_repeats_a_row_at_each_page_costs_one_more_reading() -> None:
+    rows = [Trace(n * TICKS, f"r{n}@x.example", n).row for n in range(31)]
     walk = ByLinks(WINDOW, PageSize(10))
-    assert walk.after(one[:10], "next") == Ask(WINDOW, "next")
-    assert walk.after(other[10:], None) == walk.first
-    assert walk.after(one[:10], "next") == Ask(WINDOW, "next")
-    with pytest.raises(WindowTooLarge, match="move"):
-        walk.after(other[10:], None)
+    for _ in range(2):
+        for number, begin in enumerate((0, 9, 18)):
+            assert walk.after(rows[begin : begin + 10], f"link {number}") is not None
+        ask = walk.after(rows[27:], None)
+        assert ask in (walk.first, None)
+    assert ask is None
+    assert walk.covered == WINDOW
 
 
-def test_rows_that_move_are_read_again_as_long_as_others_come() -> None:
-    """One more comes before the others during each reading."""
+def test_a_row_that_comes_at_each_reading_is_told_from_a_row_that_is_repeated() -> None:
+    """It moves the others by one, so that they look the same."""
     rows = [Trace(n * TICKS, f"r{n}@x.example", n).row for n in range(18)]
     walk = ByLinks(WINDOW, PageSize(10))
-    for new in (3, 2, 1):
+    for new in (
+        3,
+        2,
+        1,
+    ):  # rows before the others when a reading begins, of which one more comes then
         assert walk.after(rows[new : new + 10], "next") == Ask(WINDOW, "next")
         assert walk.after(rows[new + 9 :], None) == walk.first
     assert walk.after(rows[:10], "next") == Ask(WINDOW, "next")
