@@ -50,6 +50,16 @@ def test_parts_of_a_window_that_is_too_large_do_not_add_up() -> None:
     assert width.now == 5 * MINUTE
 
 
+def test_a_quiet_second_beside_a_burst_does_not_lead_back_to_a_width_that_failed() -> None:
+    width = width_of(60 * MINUTE)
+    width.narrow(60 * MINUTE)
+    width.observe(15 * MINUTE, 0)
+    assert width.now == 30 * MINUTE
+    width.observe(30 * MINUTE, 0)
+    width.observe(60 * MINUTE, 0)
+    assert width.now == 16 * 60 * MINUTE, "it was not too large after all"
+
+
 def test_a_probe_is_certain_after_some_lasting_failures_in_a_row_only() -> None:
     probe = SlowProbe()
     for round_ in range(2):
