@@ -44,8 +44,8 @@ from office365_message_trace.transport.session import TimeoutSession
 from office365_message_trace.wiring import run_collector
 from sandbox import (
     Answer,
-    EntraError,
     Drop,
+    EntraError,
     Hang,
     MailFlowOptions,
     Report,
