@@ -10,16 +10,10 @@ from office365_message_trace.clock import Clock
 from office365_message_trace.errors import MessageTraceError, Refused
 from office365_message_trace.microsoft.failures import Failure
 from office365_message_trace.microsoft.odata import ODataClient, odata_text, odata_time
-from office365_message_trace.microsoft.paging import (
-    Ask,
-    ByLinks,
-    ByTime,
-    Instant,
-    Order,
-    PageSize,
-    RowOrder,
-    Walk,
-)
+from office365_message_trace.microsoft.paging.by_links import ByLinks
+from office365_message_trace.microsoft.paging.by_time import ByTime
+from office365_message_trace.microsoft.paging.instant import Instant
+from office365_message_trace.microsoft.paging.walk import Ask, Order, PageSize, RowOrder, Walk
 from office365_message_trace.microsoft.rows import GRAPH_ROWS
 from office365_message_trace.model import UNDATED, Fields, Log, Row, Window
 from office365_message_trace.transport.retry import Transport

@@ -16,7 +16,9 @@ from office365_message_trace.errors import (
 )
 from office365_message_trace.microsoft.failures import Failure
 from office365_message_trace.microsoft.odata import ODataClient, odata_text, odata_time
-from office365_message_trace.microsoft.paging import Ask, ByLinks, Instant, RowOrder, Walk
+from office365_message_trace.microsoft.paging.by_links import ByLinks
+from office365_message_trace.microsoft.paging.instant import Instant
+from office365_message_trace.microsoft.paging.walk import Ask, RowOrder, Walk
 from office365_message_trace.microsoft.rows import REPORTING_ROWS
 from office365_message_trace.model import MILLISECOND, Log, Window
 from office365_message_trace.transport.retry import Transport

@@ -26,7 +26,7 @@ from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.microsoft.first_answer import learn_time
 from office365_message_trace.microsoft.odata import ODataClient
 from office365_message_trace.microsoft.paced_http import microsoft_http
-from office365_message_trace.microsoft.paging import Ask
+from office365_message_trace.microsoft.paging.walk import Ask
 from office365_message_trace.microsoft.reporting import ReportingClient
 from office365_message_trace.microsoft.request_budget import MOST_REQUESTS, PERIOD, RequestBudget
 from office365_message_trace.microsoft.rows import Listing, ReportingRows

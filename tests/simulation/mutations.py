@@ -24,7 +24,8 @@ from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.microsoft.failures import Failure
 from office365_message_trace.microsoft.graph import FIRST_PARTY_APP, GraphClient
 from office365_message_trace.microsoft.odata import ODataClient
-from office365_message_trace.microsoft.paging import ByLinks, Order, RowOrder
+from office365_message_trace.microsoft.paging.by_links import ByLinks
+from office365_message_trace.microsoft.paging.walk import Order, RowOrder
 from office365_message_trace.microsoft.request_budget import RequestBudget
 from office365_message_trace.microsoft.rows import GRAPH_ROWS, DecodedRow, RowFormat, UsualPage
 from office365_message_trace.model import Delivery, Event, Fields, Page, Pause, Row, Window

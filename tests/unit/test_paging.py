@@ -12,15 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from office365_message_trace.errors import AnswerTruncated, Unavailable, WindowTooLarge
-from office365_message_trace.microsoft.paging import (
+from office365_message_trace.microsoft.paging.by_links import ByLinks
+from office365_message_trace.microsoft.paging.by_time import ByTime
+from office365_message_trace.microsoft.paging.instant import MOST_READINGS, Instant
+from office365_message_trace.microsoft.paging.one_page import OnePage
+from office365_message_trace.microsoft.paging.walk import (
     LEAST_PAGE,
     MOST_PAGES,
-    MOST_READINGS,
     Ask,
-    ByLinks,
-    ByTime,
-    Instant,
-    OnePage,
     Order,
     PageSize,
     RowOrder,
