@@ -8,8 +8,9 @@ from pathlib import Path
 
 from office365_message_trace.clock import Clock
 from office365_message_trace.collect.checkpoint_store import COPIES, StateStore
-from office365_message_trace.collect.collector import Collector, Pusher, Source
+from office365_message_trace.collect.collector import Collector
 from office365_message_trace.collect.coverage import Policy
+from office365_message_trace.collect.interfaces import Pusher, Source
 from office365_message_trace.collect.ledger import Ledger
 from office365_message_trace.collect.monitor import Monitor
 from office365_message_trace.collect.ownership import OwnedHttp, OwnedStorage, Ownership

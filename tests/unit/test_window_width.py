@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from office365_message_trace.collect.backoff import SlowProbe
-from office365_message_trace.collect.window_size import WindowWidth
+from office365_message_trace.collect.window_width import WindowWidth
 from office365_message_trace.model import MILLISECOND
 
 MINUTE = timedelta(minutes=1)
