@@ -65,7 +65,7 @@ def _verbose_time(value: Any) -> str:
     """What is left without ``/Date(`` and ``)/``, as milliseconds; 1970 if that is no whole number."""
     digits = str(value).replace("/Date(", "").replace(")/", "")
     milliseconds = int(digits) if digits.removeprefix("-").isdigit() else 0
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds")
+    return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
 def _is_address(value: Any) -> bool:

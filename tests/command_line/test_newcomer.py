@@ -1,4 +1,4 @@
-"""Somebody who has README and nothing else finds out what is wrong, mends it, and is done."""
+"""Somebody who has the documents and nothing else finds out what is wrong, mends it, and is done."""
 
 from __future__ import annotations
 
@@ -10,21 +10,24 @@ from typing import Literal
 from sandbox.clock import wall_clock
 from tests.command_line.conftest import Desk
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
+ROOT = Path(__file__).parents[2]
+README, SETUP, MESSAGES = (
+    (ROOT / name).read_text() for name in ("README.md", "docs/setup.md", "docs/messages.md")
+)
 
 
 def command_of_readme(trigger: str) -> list[str]:
-    """The arguments of the check that README tells to run."""
-    (command,) = set(re.findall(rf"office365_message_trace (check --trigger {trigger})\b", README))
-    return command.split()
+    """The arguments of the check that README tells to run, for ``trigger`` as the set-up says."""
+    (command,) = set(re.findall(r"office365_message_trace (check --trigger graph)\b", README))
+    assert "Write `oauth` or `basic` for the other triggers." in SETUP
+    return command.replace("graph", trigger).split()
 
 
-def advice_of_readme(finding: str) -> str:
-    """What README's table says who has to do, for a finding that holds the message of a row."""
-    table = README.split("## When something is wrong")[1]
-    rows = re.findall(r"^\| `([^`]+)` \| [^|]+ \| ([^|]+) \|$", table, re.MULTILINE)
-    (advice,) = (advice for message, advice in rows if message.rstrip(" …:") in finding)
-    return advice
+def advice(finding: str) -> str:
+    """What the messages' tables say who has to do, for a finding that holds the message of a row."""
+    rows = re.findall(r"^\| `([^`]+)` \| [^|]+ \| ([^|]+) \|$", MESSAGES, re.MULTILINE)
+    (found,) = (todo for message, todo in rows if message.rstrip(" …:") in finding)
+    return found
 
 
 def walk(desk: Desk, trigger: Literal["oauth", "graph"]) -> list[str]:
@@ -40,7 +43,7 @@ def test_a_wrong_secret_is_diagnosed_and_mended(desk: Desk) -> None:
     desk.world.app.secrets = {"another": None}
     (finding,) = walk(desk, "oauth")
     assert "Create a new secret and enter its Value" in finding
-    assert advice_of_readme(finding) == "create a secret, enter its *Value*"
+    assert advice(finding) == "create a secret, enter its *Value*"
     desk.world.app.secrets = right
     assert walk(desk, "oauth") == []
 
@@ -50,8 +53,8 @@ def test_a_missing_role_is_diagnosed_and_mended(desk: Desk) -> None:
     desk.world.app.directory_roles.clear()
     (finding,) = walk(desk, "oauth")
     assert "Assign Global Reader" in finding
-    assert "step 5" in advice_of_readme(finding)
-    assert "Global Reader" in README.split("5. **")[1].splitlines()[0]
+    assert "[assign the role](setup.md#4-assign-a-role)" in advice(finding)
+    assert "*Global Reader* works as well" in SETUP.split("### 4 Assign a role")[1]
     desk.world.app.directory_roles = roles
     assert walk(desk, "oauth") == []
 
@@ -59,7 +62,7 @@ def test_a_missing_role_is_diagnosed_and_mended(desk: Desk) -> None:
 def test_a_missing_service_principal_is_diagnosed_and_mended(desk: Desk) -> None:
     desk.world.graph.options.principal_from = wall_clock() + timedelta(hours=3)
     (finding,) = walk(desk, "graph")
-    assert "run the command in the message" in advice_of_readme(finding)
+    assert "run the command in the message" in advice(finding)
     assert re.search(r"New-MgServicePrincipal -AppId [0-9a-f-]{36} ", finding)
     desk.world.graph.options.principal_from = None
     assert walk(desk, "graph") == []
