@@ -3,14 +3,18 @@
 import ast
 import json
 import re
+import shlex
+import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast, get_args
 
 import pytest
 from jsonschema import Draft7Validator
 
+from office365_message_trace.microsoft.credentials import ClientCertificate
 from office365_message_trace.microsoft.endpoints import Cloud
-from office365_message_trace.microsoft.graph import as_reporting_row
+from office365_message_trace.microsoft.graph import FIRST_PARTY_APP, as_reporting_row
 from office365_message_trace.microsoft.rows import GRAPH_ROWS
 from office365_message_trace.sekoia.intake_formats import (
     CATALOGUE,
@@ -301,6 +305,51 @@ def test_the_readme_links_every_document() -> None:
     assert links == {path.name for path in DOCUMENTS[1:]}
 
 
+def openssl(command: str, folder: Path) -> None:
+    subprocess.run(shlex.split(command), cwd=folder, check=True, capture_output=True)
+
+
+def certificate_commands() -> list[str]:
+    """The set-up's commands that make a certificate: one to have it signed, one that signs it itself."""
+    text = (ROOT / "docs" / "setup.md").read_text().replace("\\\n", "")
+    return re.findall(r"^ *(openssl .+)$", text, re.MULTILINE)
+
+
+def entered(folder: Path) -> str:
+    """What the set-up has one enter: the key and the certificate, one after the other."""
+    return (folder / "key.pem").read_text() + (folder / "certificate.pem").read_text()
+
+
+def test_a_certificate_that_an_authority_makes_of_the_request_can_be_entered(
+    tmp_path: Path,
+) -> None:
+    request, _ = certificate_commands()
+    openssl(request, tmp_path)
+    openssl(
+        "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=a -keyout a.key -out a.pem", tmp_path
+    )
+    openssl(
+        "openssl x509 -req -in request.csr -CA a.pem -CAkey a.key -CAcreateserial -days 365 "
+        "-out certificate.pem",
+        tmp_path,
+    )
+    assert ClientCertificate.of(entered(tmp_path)).doubts(datetime.now(UTC)) == []
+
+
+def test_a_certificate_that_signs_itself_can_be_entered(tmp_path: Path) -> None:
+    _, command = certificate_commands()
+    openssl(command, tmp_path)
+    assert ClientCertificate.of(entered(tmp_path)).doubts(datetime.now(UTC)) == []
+
+
+def test_the_service_principal_of_the_set_up_is_the_one_that_the_product_names() -> None:
+    for name in ("setup.md", "migration.md", "troubleshooting.md"):
+        text = (ROOT / "docs" / name).read_text()
+        commands = re.findall(r"(?:-AppId|--id|appId eq) '?([0-9a-f-]{36})", text)
+        assert set(commands) <= {FIRST_PARTY_APP}
+        assert commands or name != "setup.md"
+
+
 def test_the_readme_can_be_read_at_one_sitting_and_names_the_tests_and_the_promises() -> None:
     assert len(README.split()) < 900
     assert re.search(r"^make test\b", README, re.MULTILINE)
@@ -330,12 +379,14 @@ INTAKE_FORMAT_OF = {
 
 
 def test_the_settings_choose_the_intake_format_of_the_table() -> None:
+    models = {"Graph API": "Graph", "OAuth": "OAuth", "Message Trace": "basic"}
+    given = {
+        **dict.fromkeys(("client_secret", "account_password", "intake_key"), "s"),
+        **dict.fromkeys(("tenant_id", "client_id", "account_name"), "n"),
+    }
     for (title, shape), chosen in INTAKE_FORMAT_OF.items():
-        model = {"Graph API": GraphSettings, "OAuth": OAuthSettings, "Message Trace": BasicSettings}
-        values = {"event_format": shape} if shape else {}
-        secrets = dict.fromkeys(("client_secret", "account_password", "intake_key"), "s")
-        names = dict.fromkeys(("tenant_id", "client_id", "account_name"), "n")
-        assert parse(model[title], {**secrets, **names, **values}).intake_format == chosen.name
+        values = given | ({"event_format": shape} if shape else {})
+        assert parse(MODELS[models[title]], values).intake_format == chosen.name
 
 
 def test_the_set_up_names_the_intake_format_for_each_trigger_and_event_format() -> None:

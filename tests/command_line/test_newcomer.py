@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -36,6 +37,28 @@ def walk(desk: Desk, trigger: Literal["oauth", "graph"]) -> list[str]:
     said = desk.type(*command_of_readme(trigger))
     assert said.status == (2 if said.lines("failure") else 0)
     return said.lines("failure")
+
+
+def test_the_file_and_the_command_of_the_readme_find_all_well(desk: Desk, tmp_path: Path) -> None:
+    """As printed, with values in the places of the dots; where a terminal would ask for the secret."""
+    (text,) = re.findall(r"^```json\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    world = desk.world.environment("graph")
+    values = json.loads(world.pop("TRIGGER_CONFIGURATION")) | {
+        "client_secret": desk.world.identity.client_secret,
+        "intake_server": world.pop("INTAKE_URL"),
+    }
+    file = tmp_path / "settings.json"
+    named = dict.fromkeys((*json.loads(text), "client_secret"))
+    file.write_text(json.dumps({name: values[name] for name in named}))
+    for name, value in world.items():
+        if name.startswith("MESSAGE_TRACE") or name in {"REQUESTS_CA_BUNDLE", "NO_PROXY"}:
+            desk.patch.setenv(name, value)
+    (command,) = re.findall(
+        r"^\.venv/bin/python -m office365_message_trace (.+)$", README, re.MULTILINE
+    )
+    said = desk.type(*command.replace("settings.json", str(file)).split())
+    assert said.lines("failure") == []
+    assert any("accepts the key" in line for line in said.lines("ok"))
 
 
 def test_a_wrong_secret_is_diagnosed_and_mended(desk: Desk) -> None:
