@@ -115,6 +115,14 @@ def test_a_label_that_a_document_names_with_its_setting_is_the_form_s(document: 
         assert labels[name] == label
 
 
+@pytest.mark.parametrize("name", ["README.md", "docs/installing.md"])
+def test_a_table_of_triggers_has_the_names_of_the_forms_graph_first(name: str) -> None:
+    text = (ROOT / name).read_text()
+    names = [json.loads((ROOT / file).read_text())["name"] for file in (GRAPH_TRIGGER, *TRIGGERS)]
+    told = re.findall(r"^ *\| \*\*([^*]+)\*\* \|", text, re.MULTILINE)
+    assert told == names
+
+
 def test_labels_are_alike_in_all_forms() -> None:
     forms = [arguments(file) for file in [*TRIGGERS, GRAPH_TRIGGER]]
     for name in set().union(*forms):
