@@ -424,10 +424,11 @@ def test_the_readme_names_the_same_formats() -> None:
 def test_the_fields_document_shows_what_the_parser_makes_of_an_event(shape: EventFormat) -> None:
     document = (ROOT / "docs" / "fields.md").read_text()
     section = document.split("## Graph rows" if shape == "graph" else "## Reporting rows")[1]
-    event, result = FENCED.findall(section)[:2]
-    assert parsed(shape, event[1]) == json.loads(result[1])
+    texts = [text for _, text in FENCED.findall(section.split("\n## ")[0])]
+    for event, result in zip(texts[::2], texts[1::2], strict=True):
+        assert parsed(shape, event) == json.loads(result)
     told = {name.strip("`"): target.strip("`") for name, target in table(section)}
-    assert told.keys() == json.loads(event[1]).keys()
+    assert told.keys() == json.loads(texts[0]).keys()
     assert {n: target for n, target in told.items() if target != "not read"} == READS[shape]
 
 
