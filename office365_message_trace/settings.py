@@ -166,7 +166,7 @@ class OAuthSettings(MessageTraceSettings):
         if not chosen:
             return [
                 "client_secret is missing; enter the value of a client secret, or instead of it a "
-                "client_certificate or a federated_token_file."
+                "client_certificate or, outside the platform, a federated_token_file."
             ]
         if len(chosen) > 1:
             return [f"{' and '.join(chosen)} are entered; keep one of them and clear the others."]

@@ -156,7 +156,7 @@ def test_every_message_of_the_troubleshooting_table_is_one_that_the_code_can_say
 EXPLAIN_THEMSELVES = {
     "client_id is not a GUID: enter the Application (client) ID.": "says what to enter",
     "client_secret is missing; enter the value of a client secret, or instead of it a "
-    "client_certificate or a federated_token_file.": "follows The configuration cannot be used",
+    "client_certificate or, outside the platform, a federated_token_file.": "follows The configuration cannot be used",
     "… are entered; keep one of them and clear the others.": (
         "follows The configuration cannot be used"
     ),
