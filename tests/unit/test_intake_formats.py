@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from office365_message_trace.cli.checks.intake import event_of_check
+from office365_message_trace.cli.checks.intake import event_of_check, verdict
 from office365_message_trace.clock import SystemClock
 from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.microsoft.endpoints import Endpoints
@@ -19,6 +19,7 @@ from office365_message_trace.microsoft.graph import as_reporting_row
 from office365_message_trace.microsoft.rows import GRAPH_ROWS, REPORTING_ROWS
 from office365_message_trace.sekoia.intake_formats import CATALOGUE, EventFormat
 from office365_message_trace.settings import GraphSettings, parse
+from office365_message_trace.transport.session import Answer
 from office365_message_trace.wiring import Wiring
 from sandbox.clock import to_ms
 from sandbox.graph import GraphOptions
@@ -132,6 +133,13 @@ def test_the_event_of_check_can_be_found_by_its_subject(shape: EventFormat) -> N
     found = parsed(shape, event_of_check(RECEIVED, shape == "reporting"))
     assert found["email.subject"] == "Test event of check"
     assert datetime.fromisoformat(found["@timestamp"]) == RECEIVED
+
+
+@pytest.mark.parametrize("shape", READS)
+def test_a_test_event_that_was_accepted_names_the_format_that_reads_it(shape: EventFormat) -> None:
+    answer = Answer(200, {}, b'{"event_ids": ["1"]}')
+    name = CATALOGUE[shape].name
+    assert f"the intake is not of the format {name}." in verdict(answer, name, 1).text
 
 
 def test_the_catalogue_has_a_format_for_each_shape() -> None:
