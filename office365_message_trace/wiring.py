@@ -124,8 +124,11 @@ class Wiring:
         clock, log = self._clock, self._log
         if isinstance(self._settings, GraphSettings):
             reporting_format = self._settings.event_format == "reporting"
+            organization = self._settings.organization
             transport = self._transport(GraphClient.name, "graph")
-            return GraphClient(self.service_url, transport, clock, log, reporting_format)
+            return GraphClient(
+                self.service_url, transport, clock, log, reporting_format, organization
+            )
         basic = isinstance(self._settings, BasicSettings)
         transport = self._transport(ReportingClient.name, "reporting")
         return ReportingClient(self.service_url, transport, clock, log, basic)
