@@ -11,7 +11,11 @@ from typing import Any
 _WIDTH = 24  # columns of Grafana's grid
 _HEIGHT = 7
 _SOURCE = {"type": "prometheus", "uid": "${datasource}"}
-_CHOSEN = '{job=~"$job", instance=~"$instance"}'
+_JOBS = ".*message-trace.*"
+_LABELS = 'job=~"$job", tenant=~"$tenant", instance=~"$instance"'
+_CHOSEN = f"{{{_LABELS}}}"
+_ONE = "{{tenant}} {{instance}}"
+"""The legend of a trigger; the tenant is empty unless the target has that label."""
 
 COLOURS = {
     "{{outcome}}": {
@@ -30,7 +34,7 @@ COLOURS = {
     "failures": {"failures": "red"},
     "refused by the intake": {"refused by the intake": "orange"},
     "left out in the end": {"left out in the end": "red"},
-    "backlog {{instance}}": {"backlog .*": "yellow"},
+    "backlog {{tenant}} {{instance}}": {"backlog .*": "yellow"},
 }
 """Colours of series, by legend: what is well is green, what fails is red, and a pass has one colour everywhere."""
 
@@ -42,15 +46,16 @@ def main() -> None:
 def dashboard() -> dict[str, Any]:
     """The whole dashboard, in the model that Grafana 9 and later read."""
     rows = (
-        ("Health", HEALTH),
-        ("Flow", FLOW),
-        ("Freshness", FRESHNESS),
-        ("Microsoft", MICROSOFT),
-        ("Sekoia.io intake and state", DELIVERY),
+        ("Tenants", TENANTS, (4, 4, 16)),
+        ("Health", HEALTH, ()),
+        ("Flow", FLOW, ()),
+        ("Freshness", FRESHNESS, ()),
+        ("Microsoft", MICROSOFT, ()),
+        ("Sekoia.io intake and state", DELIVERY, ()),
     )
     panels: list[dict[str, Any]] = []
     top = 0
-    for title, row in rows:
+    for title, row, chosen_widths in rows:
         panels.append(
             {
                 "id": len(panels) + 1,
@@ -61,10 +66,11 @@ def dashboard() -> dict[str, Any]:
                 "panels": [],
             }
         )
-        width = _WIDTH // len(row)
-        for column, panel in enumerate(row):
-            position = {"x": column * width, "y": top + 1, "w": width, "h": _HEIGHT}
+        column = 0
+        for panel, width in zip(row, chosen_widths or [_WIDTH // len(row)] * len(row), strict=True):
+            position = {"x": column, "y": top + 1, "w": width, "h": _HEIGHT}
             panels.append({"id": len(panels) + 1, "gridPos": position, **panel})
+            column += width
         top += _HEIGHT + 1
     return {
         "title": "Microsoft 365 message trace",
@@ -80,11 +86,9 @@ def dashboard() -> dict[str, Any]:
         "templating": {
             "list": [
                 {"name": "datasource", "type": "datasource", "query": "prometheus"},
-                _choice("job", "label_values(message_trace_live_edge_behind_seconds, job)"),
-                _choice(
-                    "instance",
-                    'label_values(message_trace_live_edge_behind_seconds{job=~"$job"}, instance)',
-                ),
+                _choice("job", f'job=~"{_JOBS}"'),
+                _choice("tenant", 'job=~"$job"'),
+                _choice("instance", 'job=~"$job", tenant=~"$tenant"'),
             ]
         },
         "annotations": {"list": []},
@@ -92,7 +96,10 @@ def dashboard() -> dict[str, Any]:
     }
 
 
-def _choice(name: str, query: str) -> dict[str, Any]:
+def _choice(name: str, labels: str) -> dict[str, Any]:
+    """A variable for the values of the label ``name`` among the targets with ``labels``, those that do not
+    answer included. All of them is one pattern, which also fits targets without the label."""
+    query = f"label_values(up{{{labels}}}, {name})"
     return {
         "name": name,
         "type": "query",
@@ -101,6 +108,7 @@ def _choice(name: str, query: str) -> dict[str, Any]:
         "refresh": 2,
         "multi": True,
         "includeAll": True,
+        "allValue": _JOBS if name == "job" else ".*",
         "current": {"text": "All", "value": "$__all"},
     }
 
@@ -125,7 +133,7 @@ def _panel(
             for number, (expression, legend) in enumerate(queries)
         ],
         "fieldConfig": {
-            "defaults": {"unit": unit, **options},
+            "defaults": {"unit": unit, "thresholds": _steps((None, "text")), **options},
             "overrides": [
                 _coloured(series, colour)
                 for _, legend in queries
@@ -146,6 +154,34 @@ def _coloured(series: str, colour: str) -> dict[str, Any]:
     }
 
 
+def _table(title: str, *columns: tuple[str, str, str, dict[str, Any]]) -> dict[str, Any]:
+    """A table of all triggers: the name, unit, expression and thresholds of each column.
+
+    The rows with the largest values of the first column come first.
+    """
+    panel = _panel("table", title, "none", *((expression, "") for _, _, expression, _ in columns))
+    for target in panel["targets"]:
+        target |= {"format": "table", "instant": True}
+    panel["fieldConfig"]["overrides"] = [
+        {
+            "matcher": {"id": "byName", "options": f"Value #{target['refId']}"},
+            "properties": [
+                {"id": "displayName", "value": name},
+                {"id": "unit", "value": unit},
+                {"id": "thresholds", "value": thresholds},
+                {"id": "custom.cellOptions", "value": {"type": "color-text"}},
+            ],
+        }
+        for target, (name, unit, _, thresholds) in zip(panel["targets"], columns, strict=True)
+    ]
+    panel["transformations"] = [
+        {"id": "merge", "options": {}},
+        {"id": "organize", "options": {"excludeByName": {"Time": True}}},
+        {"id": "sortBy", "options": {"sort": [{"field": "Value #A", "desc": True}]}},
+    ]
+    return panel
+
+
 def _shown(share: float) -> str:
     """For how long so large a share of the rows can have been shown, by age, over half an hour."""
     buckets = "rate(message_trace_shown_seconds_bucketCHOSEN[30m])"
@@ -157,50 +193,106 @@ def _steps(*limits: tuple[float | None, str]) -> dict[str, Any]:
     return {"mode": "absolute", "steps": [{"value": v, "color": color} for v, color in limits]}
 
 
+_OVERDUE = (
+    "clamp_min(message_trace_live_edge_behind_secondsCHOSEN"
+    " - message_trace_timedelta_secondsCHOSEN - message_trace_frequency_secondsCHOSEN, 0)"
+)
+_IDLE = "(upCHOSEN unless on (job, instance) message_trace_live_edge_behind_seconds)"
+_LATE_STEPS = _steps((None, "green"), (900, "yellow"), (1800, "red"))
+_RED_FROM_ONE = _steps((None, "green"), (1, "red"))
+
+
+def _each(expression: str) -> str:
+    """One value for each trigger, with the labels of the table alone."""
+    return f"max by (tenant, instance) ({expression})"
+
+
+TENANTS = (
+    _panel(
+        "stat",
+        "Triggers that do not collect",
+        "none",
+        (f"count({_IDLE}) or vector(0)", ""),
+        thresholds=_RED_FROM_ONE,
+    ),
+    _panel(
+        "stat",
+        "Overdue by half an hour",
+        "none",
+        (f"count({_OVERDUE} > 1800) or vector(0)", ""),
+        thresholds=_RED_FROM_ONE,
+    ),
+    _table(
+        "Tenants, the least fresh first",
+        ("Overdue", "s", _each(_OVERDUE), _LATE_STEPS),
+        (
+            "Collects",
+            "bool_yes_no",
+            _each(f"{_IDLE} * 0 or message_trace_live_edge_behind_secondsCHOSEN ^ 0"),
+            _steps((None, "red"), (1, "green")),
+        ),
+        ("Refused", "bool_yes_no", _each("message_trace_refusedCHOSEN"), _RED_FROM_ONE),
+        (
+            "Backlog",
+            "s",
+            _each("message_trace_backlog_secondsCHOSEN"),
+            _steps((None, "green"), (3600, "yellow")),
+        ),
+        (
+            "Gaps",
+            "s",
+            _each("message_trace_gap_secondsCHOSEN"),
+            _steps((None, "green"), (0.001, "red")),
+        ),
+        (
+            "Newest gap",
+            "s",
+            _each("time() - message_trace_gap_declared_timestamp_secondsCHOSEN"),
+            _steps((None, "red"), (3600, "text")),
+        ),
+    ),
+)
+
 HEALTH = (
     _panel(
         "stat",
         "Fresh mail is overdue by",
         "s",
-        (
-            "clamp_min(message_trace_live_edge_behind_secondsCHOSEN"
-            " - message_trace_timedelta_secondsCHOSEN - message_trace_frequency_secondsCHOSEN, 0)",
-            "{{instance}}",
-        ),
-        thresholds=_steps((None, "green"), (900, "yellow"), (1800, "red")),
+        (_OVERDUE, _ONE),
+        thresholds=_LATE_STEPS,
     ),
     _panel(
         "stat",
         "Complete up to",
         "dateTimeAsIso",
-        ("(message_trace_final_timestamp_secondsCHOSEN > 0) * 1000", "{{instance}}"),
+        ("(message_trace_final_timestamp_secondsCHOSEN > 0) * 1000", _ONE),
     ),
     _panel(
         "stat",
         "Backlog",
         "s",
-        ("message_trace_backlog_secondsCHOSEN", "{{instance}}"),
+        ("message_trace_backlog_secondsCHOSEN", _ONE),
         thresholds=_steps((None, "green"), (3600, "yellow")),
     ),
     _panel(
         "stat",
         "Declared gaps",
         "s",
-        ("message_trace_gap_secondsCHOSEN", "{{instance}}"),
+        ("message_trace_gap_secondsCHOSEN", _ONE),
         thresholds=_steps((None, "green"), (0.001, "red")),
     ),
     _panel(
         "stat",
         "Refused",
         "none",
-        ("max without (pass) (message_trace_refusedCHOSEN)", "{{instance}}"),
-        thresholds=_steps((None, "green"), (1, "red")),
+        ("max without (pass) (message_trace_refusedCHOSEN)", _ONE),
+        thresholds=_RED_FROM_ONE,
     ),
     _panel(
         "stat",
         "Last window read",
         "s",
-        ("time() - (message_trace_last_read_timestamp_secondsCHOSEN > 0)", "{{instance}}"),
+        ("time() - (message_trace_last_read_timestamp_secondsCHOSEN > 0)", _ONE),
         thresholds=_steps((None, "green"), (5400, "red")),
     ),
 )
@@ -249,12 +341,12 @@ FLOW = (
         "timeseries",
         "Behind, and backlog",
         "s",
-        ("message_trace_live_edge_behind_secondsCHOSEN", "behind {{instance}}"),
+        ("message_trace_live_edge_behind_secondsCHOSEN", f"behind {_ONE}"),
         (
             "message_trace_timedelta_secondsCHOSEN + message_trace_frequency_secondsCHOSEN",
-            "expected {{instance}}",
+            f"expected {_ONE}",
         ),
-        ("message_trace_backlog_secondsCHOSEN", "backlog {{instance}}"),
+        ("message_trace_backlog_secondsCHOSEN", f"backlog {_ONE}"),
     ),
 )
 
@@ -277,7 +369,7 @@ FRESHNESS = (
         "timeseries",
         "Bound of late rows, in times their lateness",
         "none",
-        ("message_trace_lateness_bound_ratioCHOSEN", "{{instance}}"),
+        ("message_trace_lateness_bound_ratioCHOSEN", _ONE),
         thresholds=_steps((None, "green"), (3.001, "yellow")),
     ),
 )
@@ -289,7 +381,7 @@ MICROSOFT = (
         "none",
         (
             "sum by (api, outcome) (increase(message_trace_requests_total"
-            '{job=~"$job", instance=~"$instance", api!="intake"}[5m])) > 0',
+            f'{{{_LABELS}, api!="intake"}}[5m])) > 0',
             "{{api}} {{outcome}}",
         ),
     ),
@@ -297,8 +389,8 @@ MICROSOFT = (
         "timeseries",
         "Request budget",
         "none",
-        ("message_trace_quota_limitCHOSEN", "limit {{instance}}"),
-        ("message_trace_quota_leftCHOSEN", "left {{instance}}"),
+        ("message_trace_quota_limitCHOSEN", f"limit {_ONE}"),
+        ("message_trace_quota_leftCHOSEN", f"left {_ONE}"),
     ),
     _panel(
         "timeseries",
@@ -318,7 +410,7 @@ DELIVERY = (
         "cpm",
         (
             "sum by (outcome) (rate(message_trace_requests_total"
-            '{job=~"$job", instance=~"$instance", api="intake"}[$__rate_interval]) * 60) > 0',
+            f'{{{_LABELS}, api="intake"}}[$__rate_interval]) * 60) > 0',
             "{{outcome}}",
         ),
     ),
@@ -326,7 +418,7 @@ DELIVERY = (
         "stat",
         "Last delivery",
         "s",
-        ("time() - (message_trace_last_delivery_timestamp_secondsCHOSEN > 0)", "{{instance}}"),
+        ("time() - (message_trace_last_delivery_timestamp_secondsCHOSEN > 0)", _ONE),
     ),
     _panel(
         "timeseries",

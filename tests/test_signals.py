@@ -22,13 +22,14 @@ DASHBOARD: dict[str, Any] = json.loads((ROOT / "deploy" / "grafana-dashboard.jso
 RULES: list[dict[str, Any]] = yaml.safe_load((ROOT / "deploy" / "alerts.yml").read_text())[
     "groups"
 ][0]["rules"]
-NAME = re.compile(r"\bmessage_trace_\w+")
+NAME = re.compile(r"\bmessage_trace[_:]\w+")
 SUFFIXES = ("_bucket", "_sum", "_count", "_created")
 
 
 def registered() -> dict[str, tuple[str, set[str]]]:
     """Type and labels of each metric, as a scrape shows them, from a process of its own."""
     script = (
+        "from office365_message_trace.monitoring import metrics\n"
         "from office365_message_trace.monitoring.metrics import Metrics\n"
         "from prometheus_client import REGISTRY\n"
         "import json\n"
@@ -40,6 +41,7 @@ def registered() -> dict[str, tuple[str, set[str]]]:
         "t = Metrics('key', policy, SystemClock(Event(), lambda: None))\n"
         "t.request('graph', 'ok')\n"
         "t.page(Kind.LIVE, 0, [], datetime.now(UTC))\n"
+        "[g.set(0) for g in vars(metrics).values() if isinstance(g, metrics._LateGauge)]\n"
         "print(json.dumps([[f.name, f.type, sorted({l for s in f.samples for l in s.labels})]"
         " for f in REGISTRY.collect() if f.name.startswith('message_trace_')]))\n"
     )
@@ -61,8 +63,8 @@ def expressions() -> Iterator[str]:
     for panel in DASHBOARD["panels"]:
         for target in panel.get("targets", ()):
             expression = str(target["expr"])
-            yield expression.replace("$__rate_interval", "5m").replace("$job", ".*").replace(
-                "$instance", ".*"
+            yield re.sub(
+                r"\$(job|instance|tenant)", ".*", expression.replace("$__rate_interval", "5m")
             )
     for rule in RULES:
         yield str(rule["expr"])
@@ -90,7 +92,8 @@ def test_every_metric_is_on_the_dashboard_and_no_other(
 
 
 def test_alerts_use_metrics_that_are_there(metrics: dict[str, tuple[str, set[str]]]) -> None:
-    assert {base(name) for rule in RULES for name in NAME.findall(rule["expr"])} <= set(metrics)
+    used = {base(name) for rule in RULES for name in NAME.findall(rule["expr"])}
+    assert used - {"message_trace:tenant"} <= set(metrics)
 
 
 @pytest.mark.parametrize("expression", sorted(set(expressions())))
@@ -101,7 +104,7 @@ def test_every_expression_is_promql(expression: str) -> None:
 def test_expressions_select_labels_and_values_that_are_there(
     metrics: dict[str, tuple[str, set[str]]],
 ) -> None:
-    known = {"job", "instance", "le"} | {
+    known = {"job", "instance", "tenant", "le"} | {
         label for _, labels in metrics.values() for label in labels
     }
     values = {"entra", "reporting", "graph", "intake"}
@@ -109,7 +112,7 @@ def test_expressions_select_labels_and_values_that_are_there(
     for expression in expressions():
         for label, value in re.findall(r'(\w+)(?:=~|!=|=)"([^"]*)"', expression):
             assert label in known
-            assert value == ".*" or set(value.split("|")) <= values
+            assert value in (".*", ".*message-trace.*") or set(value.split("|")) <= values
         for group in re.findall(r"(?:by|without) \(([^)]*)\)", expression):
             assert set(re.findall(r"\w+", group)) <= known
 
@@ -134,21 +137,48 @@ def test_panels_fill_the_grid_and_have_ids_of_their_own() -> None:
         }
         assert not own & cells
         cells |= own
-    assert {"datasource", "job", "instance"} == {
+    assert {"datasource", "job", "tenant", "instance"} == {
         each["name"] for each in DASHBOARD["templating"]["list"]
     }
 
 
-def test_the_picture_shows_every_panel_of_the_dashboard() -> None:
+def test_every_value_has_thresholds_of_its_own() -> None:
+    """Grafana's default shows everything from 80 on in red."""
+    for panel in DASHBOARD["panels"]:
+        if panel["type"] in ("stat", "table"):
+            config = panel["fieldConfig"]
+            chosen = [config["defaults"]["thresholds"]] + [
+                each["value"]
+                for override in config["overrides"]
+                for each in override["properties"]
+                if each["id"] == "thresholds"
+            ]
+            assert panel["type"] == "stat" or len(chosen) == len(panel["targets"]) + 1
+            for thresholds in chosen:
+                assert thresholds["mode"] == "absolute"
+                assert thresholds["steps"][0]["value"] is None
+
+
+def test_all_values_of_a_variable_are_one_pattern_however_many_there_are() -> None:
+    for variable in DASHBOARD["templating"]["list"][1:]:
+        assert variable["allValue"] in (".*", ".*message-trace.*")
+
+
+def test_the_picture_shows_every_panel_of_the_dashboard_but_those_of_many_tenants() -> None:
     picture = (ROOT / "docs" / "dashboard.svg").read_text()
     shown = re.findall(r"<text[^>]*>([^<]*)</text>", picture)
-    assert {panel["title"] for panel in DASHBOARD["panels"]} <= set(shown)
+    panels = DASHBOARD["panels"]
+    rows = [number for number, panel in enumerate(panels) if panel["type"] == "row"]
+    assert panels[0]["title"] == "Tenants"
+    assert {panel["title"] for panel in panels[rows[1] :]} <= set(shown)
 
 
 def test_series_have_the_colours_that_they_mean() -> None:
     found: dict[str, set[str]] = {}
     for panel in DASHBOARD["panels"]:
         for each in panel.get("fieldConfig", {}).get("overrides", []):
+            if each["matcher"]["id"] == "byName":
+                continue
             name = each["matcher"]["options"].removeprefix("/(^| )").removesuffix("$/")
             found.setdefault(name, set()).add(each["properties"][0]["value"]["fixedColor"])
     assert all(len(colours) == 1 for colours in found.values()), "one colour each, everywhere"

@@ -3,14 +3,14 @@
 from bisect import bisect_left
 from collections import Counter as Tally
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from hashlib import blake2b
 from itertools import accumulate
 from threading import Lock
 
 from prometheus_client import REGISTRY, Counter, Gauge
-from prometheus_client.core import HistogramMetricFamily
+from prometheus_client.core import HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector as MetricCollector
 from sekoia_automation.connector.metrics import MetricsMixin
 
@@ -68,6 +68,25 @@ class _Histogram(MetricCollector):
         yield family
 
 
+class _LateGauge(Gauge):
+    """A gauge without labels that is absent until its value is known: zero would look like all is well."""
+
+    def __init__(self, name: str, documentation: str) -> None:
+        self._known = False
+        super().__init__(name, documentation)
+
+    def set(self, value: float) -> None:
+        super().set(value)
+        self._known = True
+
+    def set_function(self, f: Callable[[], float]) -> None:
+        super().set_function(f)
+        self._known = True
+
+    def collect(self) -> Iterable[Metric]:
+        return super().collect() if self._known else ()
+
+
 # One a process: Prometheus registers each name once.
 _SDK = MetricsMixin()
 _REQUESTS = Counter("message_trace_requests", "Requests by what came of them.", ["api", "outcome"])
@@ -103,31 +122,37 @@ _WAIT = _Histogram(
     "age",
     BANDS.values(),
 )
-_BOUND = Gauge(
+_BOUND = _LateGauge(
     "message_trace_lateness_bound_ratio",
     "Rows that Microsoft shows late are found within so many times their lateness.",
 )
-_QUOTA_LEFT = Gauge("message_trace_quota_left", "Requests that could be made at once.")
-_QUOTA_LIMIT = Gauge("message_trace_quota_limit", "Requests that are allowed in five minutes.")
-_BEHIND = Gauge("message_trace_live_edge_behind_seconds", "How far the first read is behind now.")
-_DELAY = Gauge("message_trace_timedelta_seconds", "The setting timedelta.")
-_FREQUENCY = Gauge("message_trace_frequency_seconds", "The setting frequency.")
-_FINAL = Gauge(
+_QUOTA_LEFT = _LateGauge("message_trace_quota_left", "Requests that could be made at once.")
+_QUOTA_LIMIT = _LateGauge("message_trace_quota_limit", "Requests that are allowed in five minutes.")
+_BEHIND = _LateGauge(
+    "message_trace_live_edge_behind_seconds", "How far the first read is behind now."
+)
+_DELAY = _LateGauge("message_trace_timedelta_seconds", "The setting timedelta.")
+_FREQUENCY = _LateGauge("message_trace_frequency_seconds", "The setting frequency.")
+_FINAL = _LateGauge(
     "message_trace_final_timestamp_seconds",
     "Everything received before this has had its last read, or is declared as a gap.",
 )
-_BACKLOG = Gauge(
+_BACKLOG = _LateGauge(
     "message_trace_backlog_seconds", "Receive time still to be read for the first time."
 )
-_GAPS = Gauge(
+_GAPS = _LateGauge(
     "message_trace_gap_seconds",
     "Receive time of which rows are or may be missing; what Microsoft still has is tried again.",
+)
+_DECLARED = _LateGauge(
+    "message_trace_gap_declared_timestamp_seconds",
+    "When time was last declared as a gap since the start.",
 )
 _REFUSED = Gauge(
     "message_trace_refused", "1 while somebody has to act before it goes on.", ["pass"]
 )
-_READ = Gauge("message_trace_last_read_timestamp_seconds", "When a window was last completed.")
-_DELIVERED = Gauge(
+_READ = _LateGauge("message_trace_last_read_timestamp_seconds", "When a window was last completed.")
+_DELIVERED = _LateGauge(
     "message_trace_last_delivery_timestamp_seconds", "When the intake last accepted events."
 )
 _WRITES = Counter("message_trace_state_writes", "Writes to the trigger's storage.")
@@ -147,9 +172,11 @@ class Metrics(Monitor):
         self._label = blake2b(intake_key.encode(), digest_size=4).hexdigest()
         self._clock = clock
         self._coverage = Coverage.starting(clock.now())
+        self._gap_seconds: float | None = None  # as of the latest report
         _BEHIND.set_function(self._behind)
         _DELAY.set(policy.delay.total_seconds())
         _FREQUENCY.set(policy.frequency.total_seconds())
+        _READ.set(0)
         for kind in Kind:
             _REFUSED.labels(kind.value).set(0)
             for counter in (_PAGES, _ROWS, _KNOWN, _FORWARDED):
@@ -173,7 +200,11 @@ class Metrics(Monitor):
         _SDK.put_events_lag(self._label, (now - coverage.live).total_seconds())
         _FINAL.set(coverage.oldest.timestamp())
         _BACKLOG.set(coverage.backlog_span.total_seconds())
-        _GAPS.set(sum(gap.window.span.total_seconds() for gap in coverage.gaps))
+        gap_seconds = sum(gap.window.span.total_seconds() for gap in coverage.gaps)
+        _GAPS.set(gap_seconds)
+        if self._gap_seconds is not None and gap_seconds > self._gap_seconds:
+            _DECLARED.set(now.timestamp())
+        self._gap_seconds = gap_seconds
         _READ.set(coverage.read_at.timestamp())
 
     def page(self, kind: Kind, rows: int, forwarded: list[Event], now: datetime) -> None:
