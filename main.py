@@ -13,8 +13,8 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
 
 from sekoia_automation.exceptions import CommandNotFoundError
-from sekoia_automation.module import Module
 
+from office365_message_trace.sekoia.platform import MessageTraceModule
 from office365_message_trace.triggers import (
     MessageTraceBasicTrigger,
     MessageTraceGraphTrigger,
@@ -22,7 +22,7 @@ from office365_message_trace.triggers import (
 )
 
 if __name__ == "__main__":
-    module = Module()  # type: ignore[no-untyped-call]
+    module = MessageTraceModule()  # type: ignore[no-untyped-call]
     module.register(MessageTraceOAuthTrigger, "message_trace_oauth")
     module.register(MessageTraceBasicTrigger, "message_trace_basic")
     module.register(MessageTraceGraphTrigger, "message_trace_graph")

@@ -1,7 +1,9 @@
 """The SDK's trigger classes: they wire a collector, run it, and report to the platform."""
 
 import gc
+import logging
 import signal
+import time
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler
 from threading import Lock, Thread
@@ -9,7 +11,6 @@ from typing import Any, ClassVar, cast
 
 from prometheus_client import REGISTRY
 from prometheus_client.exposition import MetricsHandler
-from sekoia_automation.configuration.exception import MissingConfigurationError
 from sekoia_automation.metrics import PrometheusExporterThread
 from sekoia_automation.module import LogLevelStr
 from sekoia_automation.trigger import LivenessHandler, Trigger
@@ -21,6 +22,7 @@ from office365_message_trace.errors import (
     MessageTraceError,
     Replaced,
     Stopped,
+    StorageFailed,
     Unavailable,
     origin,
 )
@@ -37,7 +39,12 @@ from office365_message_trace.monitoring.error_reports import (
 from office365_message_trace.monitoring.metrics import Metrics
 from office365_message_trace.monitoring.server import MonitoringServer
 from office365_message_trace.sekoia import playbook
-from office365_message_trace.sekoia.platform import intake_server, missing, trigger_values
+from office365_message_trace.sekoia.platform import (
+    intake_server,
+    platform_path,
+    trigger_values,
+    unusable,
+)
 from office365_message_trace.settings import (
     BasicSettings,
     GraphSettings,
@@ -70,10 +77,12 @@ _CANNOT_START = (
     "The trigger cannot start, because the platform does not give it its storage or its secrets. Have "
     "the administrator of the platform look at its object storage and its playbook API."
 )
+_UNUSABLE = 2  # exit status
 _NOT_GIVEN = (
-    "The trigger cannot start, because it is not given {}: each is a file of that name in /symphony, or "
-    "an environment variable of that name in capitals. Have the person who runs the image add the missing ones."
+    "The trigger cannot start: {}. Each is a file of that name in /symphony, or an environment variable of "
+    "that name in capitals. Have the person who runs the image correct it."
 )
+_PAUSES_AT_STORAGE = (1.0, 2.0, 4.0, 8.0, 15.0)  # seconds; then the platform restarts the process
 _NO_PORT = (
     "Port {} of {} cannot be used ({}), so nothing answers there; mail is collected anyway. Have the "
     "person who runs the image enter another port from 1 to 65535, or end the program that listens there."
@@ -81,6 +90,7 @@ _NO_PORT = (
 
 limit_reports()
 mute_libraries()
+logging.Formatter.converter = time.gmtime  # the SDK's lines have no zone; all other times are UTC
 
 
 class MessageTraceTrigger(Trigger):
@@ -133,6 +143,19 @@ class MessageTraceTrigger(Trigger):
             _ATTEMPTS_AT_SECRETS,
         )
 
+    def _ensure_data_path_set(self) -> None:
+        """Open the storage as the SDK does, but log a fault at the first attempt, in the words of ``check``."""
+        for pause in (*_PAUSES_AT_STORAGE, None) if not self._data_path else ():
+            try:
+                self._data_path = platform_path()
+                return
+            except StorageFailed as problem:
+                if pause is None:
+                    raise
+                if pause == _PAUSES_AT_STORAGE[0]:
+                    self.log(str(problem), "error")
+            self._clock.wait(pause)
+
     def _apply_node_secrets(self) -> None:
         """Do nothing: secrets are merged before validation, which thus sees all settings."""
 
@@ -140,8 +163,12 @@ class MessageTraceTrigger(Trigger):
         """Run the collector in its own thread, so that a blocking call never delays a stop.
 
         The thread may be abandoned anywhere, because every state on disk can be resumed from. Exits
-        with status `INTERRUPTED` after SIGINT.
+        with status `INTERRUPTED` after SIGINT, and at once with `_UNUSABLE` if what the platform gives is
+        missing or cannot be used.
         """
+        if wrong := unusable(self.module.load_config):
+            self._logger.error(_NOT_GIVEN.format(", ".join(wrong)))
+            raise SystemExit(_UNUSABLE)
         failures: list[BaseException] = []
 
         def work() -> None:
@@ -179,9 +206,8 @@ class MessageTraceTrigger(Trigger):
             raise SystemExit(INTERRUPTED)
 
     def _why_not_started(self, error: Exception) -> str:
-        names = missing(self.module.load_config)
-        if names and isinstance(error, MissingConfigurationError):
-            return _NOT_GIVEN.format(", ".join(names))
+        if isinstance(error, StorageFailed):
+            return f"{_CANNOT_START} {error}"
         cause = f"{error.about(playbook.NAME)} " if isinstance(error, Unavailable) else ""
         return f"{_CANNOT_START} {cause}[{_detail(error)}]"
 

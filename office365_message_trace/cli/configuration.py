@@ -11,14 +11,8 @@ from typing import Any
 from pydantic import SecretStr
 from sekoia_automation.configuration import get_configuration
 from sekoia_automation.configuration.exception import MissingConfigurationError
-from sekoia_automation.storage import get_data_path
 
-from office365_message_trace.errors import (
-    ConfigurationMistakes,
-    StorageFailed,
-    Unavailable,
-    origin,
-)
+from office365_message_trace.errors import ConfigurationMistakes, Unavailable
 from office365_message_trace.files import read_file
 from office365_message_trace.microsoft.endpoints import CLOUDS, Endpoints
 from office365_message_trace.sekoia import playbook
@@ -26,6 +20,7 @@ from office365_message_trace.sekoia.platform import (
     NOT_GIVEN,
     LoadConfig,
     intake_server,
+    platform_path,
     settings_object,
     trigger_values,
 )
@@ -140,14 +135,7 @@ def stored_trigger() -> Trigger:
 
 def data_path() -> Path:
     """The SDK's storage. Raises `StorageFailed` if it cannot be reached."""
-    try:
-        return get_data_path()
-    except Exception as error:  # the SDK lets any error of its S3 client out
-        raise StorageFailed(
-            "The storage that the platform names cannot be reached. Check aws_bucket_name, the "
-            "credentials and aws_s3_endpoint_url.",
-            origin(error),
-        ) from None
+    return platform_path()
 
 
 def _missing_secrets(model: type[MessageTraceSettings], values: Mapping[str, Any]) -> list[str]:

@@ -256,7 +256,7 @@ ONLY_A_RUNNING_TRIGGER_KNOWS = {
     "The Sekoia.io intake accepts the events.",
     "The trigger's storage works again.",
     "The trigger cannot start, because the platform does not give it",
-    "The trigger cannot start, because it is not given",
+    "The trigger cannot start: …",
     "Port … cannot be used",
     "An unexpected fault ended the reading of …",
     "… returned rows without a usable receive time",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import socket
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from sandbox.ports import unclaimed_ports
 from tests.end_to_end.scene import OpenScene, Scene
+from tests.s3 import s3_server
 
 MISTAKES: dict[str, Any] = {
     "tenant_id": "not an identifier",
@@ -112,27 +115,71 @@ def test_numbers_beyond_their_limits_are_said_once_at_the_start_and_hinder_nothi
 NOT_STARTED: dict[str, tuple[dict[str, str], str]] = {
     "no module configuration": (
         {"MODULE_CONFIGURATION": ""},
-        "because it is not given module_configuration: each is a file",
+        "The trigger cannot start: module_configuration is missing. Each is a file",
     ),
     "no token and no callback": (
         {"TOKEN": "", "URL_CALLBACK": "", "URL_SECRETS": "", "URL_LOGS": ""},
-        "because it is not given token, url_callback: each is a file",
+        "The trigger cannot start: token is missing, url_callback is missing. Each is a file",
+    ),
+    "values that cannot be used": (
+        {"MODULE_CONFIGURATION": "[]", "TOKEN": "token\n", "URL_SECRETS": "http://[x"},
+        "The trigger cannot start: module_configuration is not a JSON object such as {}, token holds a "
+        "line break, a space around it, or another character than ASCII's, url_secrets is not an "
+        "address that begins with http:// or https://. Each is a file",
+    ),
+    "an object storage without its values": (
+        {"FILE_BACKEND": "S3"},
+        "The trigger cannot start: file_backend is S3, but aws_s3_endpoint_url is missing, ",
     ),
 }
 
 
 @pytest.mark.parametrize("mistake", NOT_STARTED)
-def test_a_process_that_cannot_start_names_what_is_missing_in_one_line(
+def test_a_process_that_cannot_start_names_what_is_wrong_in_one_line(
     open_scene: OpenScene, mistake: str
 ) -> None:
     scene = open_scene()
     variables, sentence = NOT_STARTED[mistake]
     scene.process.environment.update(variables)
     scene.start()
-    assert scene.process.wait_until_ended() == 1
-    assert scene.process.output.count("The trigger cannot start") == 1
+    assert scene.process.wait_until_ended() == 2
+    assert len(scene.process.output.splitlines()) == 1
     assert sentence in scene.process.output
+
+
+@pytest.mark.parametrize("wrong", ["address", "bucket"])
+def test_a_storage_that_cannot_be_reached_at_the_start_is_said_at_once(
+    open_scene: OpenScene, wrong: str
+) -> None:
+    """In the words of ``check``, and it is tried again for half a minute."""
+    with s3_server() as store:
+        dead = {"AWS_S3_ENDPOINT_URL": f"http://127.0.0.1:{unclaimed_ports(1)[0]}"}
+        other = {"AWS_BUCKET_NAME": "another"}
+        scene = open_scene()
+        scene.process.environment.update(store | (dead if wrong == "address" else other))
+        scene.start()
+        scene.process.wait_until(lambda: scene.said("cannot be reached. Check aws_bucket_name"), 20)
+        assert scene.process.stop().status == 0
     assert "Traceback" not in scene.process.output
+
+
+def test_an_error_tracker_that_cannot_be_used_hinders_nothing(open_scene: OpenScene) -> None:
+    scene = open_scene()
+    scene.process.environment["SENTRY_DSN"] = "no address"
+    scene.start()
+    scene.wait_until_delivered()
+    assert scene.said("because sentry_dsn or environment cannot be used")
+    assert "Traceback" not in scene.process.output
+
+
+def test_the_log_is_in_utc_wherever_the_machine_is(open_scene: OpenScene) -> None:
+    scene = open_scene()
+    scene.process.environment["TZ"] = "Asia/Tokyo"
+    scene.start()
+    scene.wait_until_delivered()
+    stamp = scene.process.output[:19]
+    logged = datetime.strptime(stamp, "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
+    assert abs(datetime.now(UTC) - logged) < timedelta(minutes=10)
 
 
 def test_ports_that_cannot_be_used_are_named_and_hold_up_no_mail(open_scene: OpenScene) -> None:
