@@ -1,0 +1,1 @@
+../../kubernetes/playbook_api.py
