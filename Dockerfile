@@ -18,6 +18,9 @@ RUN useradd --create-home --uid 1000 sekoiaio-runtime \
 COPY main.py manifest.json trigger_*.json connector_*.json logo.png ./
 COPY office365_message_trace ./office365_message_trace
 
+# Whatever the umask of the checkout was.
+RUN chmod -R u=rwX,go=rX .
+
 USER sekoiaio-runtime
 
 # The SDK answers 200 on /health as long as the trigger shows signs of life.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import shutil
 import subprocess
 from functools import cache
@@ -231,6 +232,15 @@ def test_without_an_operator_there_are_no_objects_of_its_kinds() -> None:
     off = {"podMonitor": False, "alerts": False, "dashboard": False}
     kinds = {each["kind"] for each in rendered(VALUES | {"monitoring": off})}
     assert kinds == {"ConfigMap", "Deployment", "NetworkPolicy", "Service"}
+
+
+def test_the_example_of_the_document_is_rendered() -> None:
+    text = (DEPLOY.parent / "docs" / "operations.md").read_text()
+    (example,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    names = {each["metadata"]["name"] for each in rendered(yaml.safe_load(example))}
+    assert {"mail-contoso", "mail-fabrikam"} <= names
+    secrets = set(re.findall(r"create secret generic ([\w-]+)", text))
+    assert secrets == {"message-trace-store", "application", "mail-contoso", "mail-fabrikam"}
 
 
 def test_three_hundred_tenants_are_three_hundred_lines() -> None:

@@ -8,11 +8,11 @@ import sys
 from datetime import datetime
 from pathlib import Path
 from threading import Event
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
-from office365_message_trace.cli import check, peek, replay, status
+from office365_message_trace.cli import check, fleet, peek, replay, status
 from office365_message_trace.cli.checks.findings import Level, exit_status, failure
 from office365_message_trace.cli.configuration import (
     Setup,
@@ -31,7 +31,12 @@ from office365_message_trace.cli.console import (
 )
 from office365_message_trace.cli.time_arguments import parse_time
 from office365_message_trace.clock import SystemClock
-from office365_message_trace.errors import ConfigurationMistakes, MessageTraceError, origin
+from office365_message_trace.errors import (
+    ConfigurationMistakes,
+    MessageTraceError,
+    StorageFailed,
+    origin,
+)
 from office365_message_trace.model import Window
 from office365_message_trace.monitoring.error_reports import mute_libraries
 
@@ -60,6 +65,15 @@ Config = Annotated[
 Which = Annotated[
     Trigger | None,
     typer.Option("--trigger", help="Which trigger; guessed from the settings where they tell."),
+]
+All = Annotated[
+    Path | None,
+    typer.Option(
+        "--all",
+        metavar="FOLDER",
+        help="Many tenants at once: a folder with settings for each, such as contoso.json, whose state is in "
+        "the folder contoso of the storage. --trigger is for those that do not tell.",
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 From = Annotated[
@@ -91,6 +105,7 @@ def main() -> None:
 def check_command(
     config: Config = None,
     trigger: Which = None,
+    every: All = None,
     json: Json = False,
     send_test_event: Annotated[
         bool,
@@ -112,12 +127,20 @@ def check_command(
     Example: [bold]check --trigger oauth[/]
 
     Example: [bold]check --config settings.json --trigger oauth[/]
+
+    Example: [bold]check --all settings[/]
     """
+    if every:
+        if config or send_test_event:
+            raise typer.BadParameter("--all takes neither --config nor --send-test-event")
+        _show(fleet.check_all(every, trigger, data_path(), _clock), json)
     try:
         setup = _setup(config, trigger)
         findings = check.examine(setup, data_path(), _clock(), send_test_event)
     except ConfigurationMistakes as mistakes:
         findings = iter([failure("configuration", mistake) for mistake in mistakes.mistakes])
+    except StorageFailed as problem:
+        findings = iter([failure("storage", str(problem))])
     found = []
     for finding in findings:
         found.append(finding)
@@ -128,10 +151,7 @@ def check_command(
             as_json(
                 {
                     "status": exit_status(found),
-                    "findings": [
-                        {"level": each.level.value, "subject": each.subject, "text": each.text}
-                        for each in found
-                    ],
+                    "findings": [each.as_dict() for each in found],
                 }
             )
         )
@@ -139,7 +159,7 @@ def check_command(
 
 
 @app.command("status")
-def status_command(trigger: Which = None, json: Json = False) -> None:
+def status_command(trigger: Which = None, every: All = None, json: Json = False) -> None:
     """Tell how far the trigger is: live edge, backlog, re-reads, gaps, ledger, requests, problems.
 
     Reads only the trigger's state: makes no network requests and needs no secret.
@@ -147,7 +167,11 @@ def status_command(trigger: Which = None, json: Json = False) -> None:
     Exits with 0, with 1 if fresh mail is late, or with 2 if the state cannot be read.
 
     Example: [bold]status --trigger oauth[/]
+
+    Example: [bold]status --all settings[/]
     """
+    if every:
+        _show(fleet.read_all(every, trigger, data_path(), _clock), json)
     which = trigger or stored_trigger()
     report = status.read_status(data_path(), which.model.state_folder, _clock())
     if json:
@@ -224,6 +248,15 @@ def replay_command(
 def say(text: str, level: str) -> None:
     """Show a log line of the collector's parts, separate from the results."""
     messages().print(line(level, "", text))
+
+
+def _show(tenants: fleet.Fleet, json: bool) -> NoReturn:
+    """Print the results of many tenants, and exit with the status of the worst one."""
+    if json:
+        print_plain(tenants.as_json())
+    else:
+        tenants.show(output())
+    raise typer.Exit(tenants.status)
 
 
 def _setup(config: Path | None, trigger: Trigger | None) -> Setup:

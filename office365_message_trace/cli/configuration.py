@@ -88,11 +88,7 @@ def load_setup(
     """
     load_config = get_configuration().load
     secrets, trouble = ({}, []) if config else _node_secrets(load_config, now)
-    values = (
-        settings_object(config, lambda: json.loads(read_file(config, _LONGEST_FILE)))
-        if config
-        else _platform_values(secrets)
-    )
+    values = settings_of(config) if config else _platform_values(secrets)
     trigger = trigger or guessed_trigger(values)
     model = trigger.model
     if ask:
@@ -109,6 +105,11 @@ def load_setup(
         intake_server(settings.intake_server, load_config),
         [*trouble, *unknown, *settings.doubts(now)],
     )
+
+
+def settings_of(config: Path) -> dict[str, Any]:
+    """The settings in the file ``config``, not validated. Raises `ConfigurationMistakes`."""
+    return settings_object(config, lambda: json.loads(read_file(config, _LONGEST_FILE)))
 
 
 def guessed_trigger(values: Mapping[str, Any]) -> Trigger:

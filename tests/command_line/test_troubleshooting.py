@@ -22,6 +22,7 @@ from sandbox.clock import wall_clock
 from sandbox.entra_errors import TABLE, EntraError
 from tests.command_line.conftest import Desk
 from tests.command_line.test_check import saved_state
+from tests.s3 import s3_server
 from tests.ways import CERTIFICATES, Conduct, answers, authority, listening, over_tls
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "messages.md").read_text()
@@ -114,6 +115,10 @@ def takes_nothing(desk: Desk) -> None:
 
 def no_folder(desk: Desk) -> None:
     (desk.data / "message_trace").write_text("")
+
+
+def no_bucket(desk: Desk) -> None:
+    desk.variables |= desk.opened.enter_context(s3_server()) | {"AWS_BUCKET_NAME": "another"}
 
 
 def one_copy(desk: Desk) -> None:
@@ -239,6 +244,7 @@ CASES = {
         trouble=answer("reporting", 400)
     ),
     "Cannot … the trigger's own state": Case(trouble=no_folder),
+    "The storage that the platform names cannot be reached.": Case(trouble=no_bucket),
     "… copies of the trigger's state is missing or damaged": Case(trouble=one_copy),
     "… of the trigger's state is damaged": Case(trouble=damaged_copy),
     "mail is read up to …, so the trigger does not run, or waits": Case(trouble=stopped),
@@ -256,7 +262,8 @@ ONLY_A_RUNNING_TRIGGER_KNOWS = {
     "The Sekoia.io intake accepts the events.",
     "The trigger's storage works again.",
     "The trigger cannot start, because the platform does not give it",
-    "The trigger cannot start: …",
+    "The trigger cannot start: … Each is a file of that name",
+    "Errors are not reported to an error tracker",
     "Port … cannot be used",
     "An unexpected fault ended the reading of …",
     "… returned rows without a usable receive time",

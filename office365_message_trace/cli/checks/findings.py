@@ -27,6 +27,10 @@ class Finding:
     subject: str
     text: str
 
+    def as_dict(self) -> dict[str, str]:
+        """The finding for machines."""
+        return {"level": self.level.value, "subject": self.subject, "text": self.text}
+
 
 def ok(subject: str, text: str) -> Finding:
     return _found(Level.OK, subject, text)

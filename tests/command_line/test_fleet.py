@@ -1,0 +1,126 @@
+"""``check --all`` and ``status --all`` tell of many tenants, the worst and least fresh first."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from office365_message_trace.collect.checkpoint_store import StateStore
+from office365_message_trace.collect.coverage import Coverage, Policy
+from office365_message_trace.monitoring.activity_log import ActivityLog
+from office365_message_trace.storage.folder import FolderStorage
+from sandbox.clock import wall_clock
+from tests.command_line.conftest import Desk
+from tests.support import Logbook, TurnedClock
+
+MINUTE = timedelta(minutes=1)
+POLICY = Policy(MINUTE, MINUTE, timedelta(hours=24))
+
+
+@pytest.fixture
+def folder(desk: Desk, tmp_path: Path) -> Path:
+    """A folder of settings, in an environment that has none of its own."""
+    for name, value in desk.world.environment("oauth").items():
+        desk.patch.setenv(name, value)
+    desk.patch.delenv("TRIGGER_CONFIGURATION")
+    folder = tmp_path / "settings"
+    folder.mkdir()
+    return folder
+
+
+def write_settings(desk: Desk, folder: Path, name: str, **changed: Any) -> None:
+    entered = json.loads(desk.world.environment("oauth")["TRIGGER_CONFIGURATION"])
+    (folder / f"{name}.json").write_text(json.dumps(entered | changed))
+
+
+def write_state(desk: Desk, name: str, behind: timedelta, trigger: str = "message_trace") -> None:
+    storage = FolderStorage(desk.data / name, trigger)
+    now = wall_clock()
+    coverage = Coverage.starting(now - behind)
+    StateStore(storage, Logbook()).save(coverage)
+    activity = ActivityLog(storage, TurnedClock(now), POLICY, Logbook())
+    activity.covered(coverage, now)
+    activity.close()
+
+
+def test_check_of_all_shows_each_tenant_and_the_worst_first(desk: Desk, folder: Path) -> None:
+    write_settings(desk, folder, "contoso")
+    write_settings(desk, folder, "fabrikam", client_secret="wrong")
+    (folder / "northwind.json").write_text("{,}")
+    (folder / "README.txt").write_text("no settings")
+    said = desk.type("check", "--all", str(folder), "--trigger", "oauth")
+    assert said.status == 2
+    header, *lines, summary = said.out.splitlines()
+    assert header.split() == ["Tenant", "State", "Read"]
+    found = {line.split()[0]: line for line in lines}
+    assert list(found)[-1] == "contoso"
+    assert "sign-in: The client secret is wrong" in found["fabrikam"]
+    assert "northwind.json is not a JSON object with settings" in found["northwind"]
+    assert summary.startswith("3 tenants: failure 2, ")
+    assert desk.world.intake.counts.events == 0
+
+
+def test_check_of_all_as_json_has_each_finding_with_its_tenant(desk: Desk, folder: Path) -> None:
+    write_settings(desk, folder, "contoso")
+    said = desk.type("check", "--all", str(folder), "--trigger", "oauth", "--json")
+    (tenant,) = said.json["tenants"]
+    assert said.json["status"] == tenant["status"] == said.status
+    assert tenant["tenant"] == "contoso"
+    assert {"level", "subject", "text"} == tenant["findings"][0].keys()
+
+
+def test_status_of_all_shows_the_least_fresh_first(desk: Desk, folder: Path) -> None:
+    behind = {"contoso": MINUTE, "fabrikam": 60 * MINUTE, "northwind": 600 * MINUTE}
+    for name, lag in behind.items():
+        write_settings(desk, folder, name)
+        write_state(desk, name, lag)
+    write_settings(desk, folder, "tailspin")
+    said = desk.type("status", "--all", str(folder), "--trigger", "oauth")
+    assert said.status == 1
+    lines = said.out.splitlines()[1:]
+    assert [line.split()[0] for line in lines[:4]] == [
+        "northwind",
+        "fabrikam",
+        "tailspin",
+        "contoso",
+    ]
+    assert "10 hours ago" in lines[0]
+    assert "late: at most" in lines[0]
+    assert "has not run here" in lines[2]
+    assert lines[3].split()[:2] == ["contoso", "ok"]
+    assert lines[4] == "4 tenants: warning 3, ok 1."
+    assert desk.requests == 0
+
+
+def test_status_of_all_as_json_has_the_tenants(desk: Desk, folder: Path) -> None:
+    write_settings(desk, folder, "contoso")
+    write_state(desk, "contoso", MINUTE)
+    said = desk.type("status", "--all", str(folder), "--trigger", "oauth", "--json")
+    assert said.status == said.json["status"] == 0
+    (tenant,) = said.json["tenants"]
+    assert (tenant["tenant"], tenant["late"]) == ("contoso", False)
+
+
+def test_the_state_tells_the_trigger_where_the_settings_do_not(desk: Desk, folder: Path) -> None:
+    for name, trigger in (("contoso", "message_trace_graph"), ("fabrikam", "message_trace")):
+        write_settings(desk, folder, name)
+        write_state(desk, name, MINUTE, trigger)
+    write_settings(desk, folder, "northwind")
+    said = desk.type("status", "--all", str(folder))
+    found = {line.split()[0]: line.split()[1] for line in said.out.splitlines()[1:-1]}
+    assert found == {"northwind": "failure", "contoso": "ok", "fabrikam": "ok"}
+    assert "add --trigger oauth" in said.out
+
+
+@pytest.mark.parametrize("command", ["check", "status"])
+def test_a_folder_without_settings_is_named(desk: Desk, folder: Path, command: str) -> None:
+    said = desk.type(command, "--all", str(folder))
+    assert said.status == 2
+    assert "holds no settings" in said.err
+    said = desk.type(command, "--all", str(folder / "none"))
+    assert said.status == 2
+    assert "cannot be read (No such file or directory)" in said.err
