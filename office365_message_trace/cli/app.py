@@ -28,6 +28,7 @@ from office365_message_trace.cli.console import (
     messages,
     output,
     print_plain,
+    replace_unprintable,
 )
 from office365_message_trace.cli.time_arguments import parse_time
 from office365_message_trace.clock import SystemClock
@@ -86,6 +87,7 @@ To = Annotated[str, typer.Option("--to", metavar="TIME", help="End, in the same 
 def main() -> None:
     """Run the command that the arguments name, and exit with its status."""
     mute_libraries()
+    replace_unprintable()
     try:
         app(prog_name=PROGRAM)
     except ConfigurationMistakes as mistakes:

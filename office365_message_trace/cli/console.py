@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from io import TextIOWrapper
 from typing import Any, NoReturn
 
 import orjson
@@ -31,6 +32,13 @@ class _Console(Console):
 
     def on_broken_pipe(self) -> None:
         _end_unread()
+
+
+def replace_unprintable() -> None:
+    """Print question marks for characters that the output's encoding lacks, from now on."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def output() -> Console:

@@ -25,6 +25,7 @@ from office365_message_trace.cli.console import as_json
 from office365_message_trace.cli.formatting import count, span
 from office365_message_trace.clock import Clock
 from office365_message_trace.errors import ConfigurationMistakes, MessageTraceError, origin
+from office365_message_trace.settings import MessageTraceSettings, parse
 from office365_message_trace.storage.location import storage_at
 from office365_message_trace.untrusted_text import LONGEST_LINE, printable
 
@@ -33,6 +34,10 @@ AT_ONCE = 8  # tenants; most of the time passes in waiting for answers
 _LEVELS = {level.status: level.value for level in Level}
 _STYLES = {0: "green", 1: "yellow", 2: "bold red"}
 _NOTHING_READ = "the trigger has not run here, or its state is lost"
+_NO_INTAKE = {
+    "intake_key": "none",
+    "intake_server": None,
+}  # no command that reads the state needs one
 _UNEXPECTED = "An unexpected fault ended the command. Report this to the maintainers of this module"
 
 
@@ -127,7 +132,7 @@ def read_all(
     def read(member: Member) -> Result:
         base = _trigger_of(member, trigger, data_path).model.state_folder
         report = status.read_status(data_path / member.name, base, new_clock())
-        return _reported(member.name, report)
+        return _reported(member.name, report, _usual_lag(member) or report.usual_lag)
 
     return _of_all(folder, read)
 
@@ -172,26 +177,37 @@ def _checked(name: str, findings: Sequence[Finding]) -> Result:
     return Result(name, worst, printable(text, LONGEST_LINE), details)
 
 
-def _reported(name: str, report: status.Status) -> Result:
+def _reported(name: str, report: status.Status, usual_lag: timedelta) -> Result:
     coverage, details = report.coverage, report.as_dict()
     if coverage is None:
         return Result(name, Level.WARNING.status, _NOTHING_READ, details)
-    parts = list(_owed(report))
-    worst = Level.WARNING if report.late or report.doubts else Level.OK
-    return Result(name, worst.status, "; ".join(parts), details, report.now - coverage.live)
+    behind = report.now - coverage.live
+    late = bool(usual_lag) and behind > usual_lag
+    worst = Level.WARNING if late or report.doubts else Level.OK
+    details |= {"late": late, "usual_lag_seconds": usual_lag.total_seconds() or None}
+    parts = [f"late: at most {span(usual_lag)} are usual"] if late else []
+    return Result(name, worst.status, "; ".join([*parts, *_owed(report, late)]), details, behind)
 
 
-def _owed(report: status.Status) -> Iterator[str]:
-    """What is late or wrong in the state of a trigger that has run."""
-    if report.late:
-        yield f"late: at most {span(report.usual_lag)} are usual"
+def _owed(report: status.Status, late: bool) -> Iterator[str]:
+    """What is owed or wrong in the state of a trigger that has run."""
     yield from report.doubts
     if backlog := report.backlog.length:
         yield f"{span(backlog)} of backlog"
     if report.coverage and (gaps := report.coverage.gaps):
         yield count(len(gaps), "gap")
-    if report.late and report.activity.problems:
+    if late and report.activity.problems:
         yield report.activity.problems[-1].text
+
+
+def _usual_lag(member: Member) -> timedelta:
+    """The largest lag of a trigger with these settings while it works, even if secrets are missing; zero if
+    the settings do not tell."""
+    values = {**settings_of(member.file), **_NO_INTAKE}
+    try:
+        return parse(MessageTraceSettings, values).policy.usual_lag
+    except ConfigurationMistakes:
+        return timedelta(0)
 
 
 def _trigger_of(member: Member, chosen: Trigger | None, data_path: Path) -> Trigger:

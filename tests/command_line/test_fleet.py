@@ -96,6 +96,20 @@ def test_status_of_all_shows_the_least_fresh_first(desk: Desk, folder: Path) -> 
     assert desk.requests == 0
 
 
+def test_settings_tell_what_is_late_where_the_trigger_noted_nothing(
+    desk: Desk, folder: Path
+) -> None:
+    for name, delay in (("contoso", 5), ("fabrikam", 600)):
+        write_settings(desk, folder, name, timedelta=delay)
+        storage = FolderStorage(desk.data / name, "message_trace")
+        StateStore(storage, Logbook()).save(Coverage.starting(wall_clock() - 60 * MINUTE))
+    said = desk.type("status", "--all", str(folder), "--trigger", "oauth", "--json")
+    assert {each["tenant"]: each["late"] for each in said.json["tenants"]} == {
+        "contoso": True,
+        "fabrikam": False,
+    }
+
+
 def test_status_of_all_as_json_has_the_tenants(desk: Desk, folder: Path) -> None:
     write_settings(desk, folder, "contoso")
     write_state(desk, "contoso", MINUTE)

@@ -9,11 +9,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from sandbox import Sandbox
+from sandbox import Sandbox, make_row
 from sandbox.process import ROOT, VOLUME
 
 COMMAND = [sys.executable, "-m", "office365_message_trace"]
@@ -45,6 +46,28 @@ def test_check_works_as_a_process(world: Sandbox, tmp_path: Path) -> None:
     assert ended.stderr == ""
     assert json.loads(ended.stdout)["status"] == 0
     assert ended.stdout.endswith("}\n")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "iso-8859-1"])
+@pytest.mark.parametrize("command", [("peek", "--from", "1h ago"), ("status", "--all", "FOLDER")])
+def test_characters_that_the_output_lacks_are_replaced(
+    world: Sandbox, tmp_path: Path, command: tuple[str, ...], encoding: str
+) -> None:
+    folder = tmp_path / "settings"
+    folder.mkdir()
+    (folder / "Łódź.json").write_text("{}")
+    arguments = [str(folder) if each == "FOLDER" else each for each in command]
+    world.tenant.add(make_row(world.now() - timedelta(minutes=30), Subject="日本語 and Łódź"))
+    ended = subprocess.run(
+        [*COMMAND, *arguments, "--trigger", "oauth"],
+        cwd=ROOT,
+        env=environment(world, tmp_path / "data") | {"PYTHONIOENCODING": encoding},
+        capture_output=True,
+        check=False,
+    )
+    assert ended.returncode in (0, 1)
+    assert b"?" in ended.stdout
+    assert ended.stderr == b""
 
 
 def test_a_missing_secret_is_asked_for_on_a_terminal_and_not_shown(
