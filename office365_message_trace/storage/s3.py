@@ -18,7 +18,7 @@ class S3Storage:
         resource, _ = configuration_map.get_configuration(root)
         self._client = resource.meta.client
         self._bucket = root.bucket
-        self._prefix = root.key
+        self._prefix = f"{root.key}/" if root.key else ""  # no key begins with a slash
 
     def read(self, name: str) -> bytes | None:
         def get() -> bytes | None:
@@ -66,4 +66,4 @@ class S3Storage:
         return guarded("list", folder, listing)
 
     def _key(self, name: str) -> str:
-        return f"{self._prefix}/{name}"
+        return f"{self._prefix}{name}"

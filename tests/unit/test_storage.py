@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
-from s3path import S3Path
+from s3path import S3Path, configuration_map
 
 from office365_message_trace.errors import Stopped, StorageFailed
 from office365_message_trace.storage.base import DAMAGED, LARGEST_BLOB, guarded
@@ -41,6 +41,18 @@ Either = FolderStorage | S3Storage
 
 def test_what_was_never_written_is_none(storage: Either) -> None:
     assert storage.read("nothing") is None
+
+
+def test_no_key_begins_with_a_slash_in_the_root_of_a_bucket(s3_root: Path) -> None:
+    """Strict servers refuse such keys, and the former module's state has none."""
+    storage = storage_at(S3Path(f"/{s3_root.bucket}"))  # type: ignore[attr-defined]
+    storage.write("rooted/blob", b"text")
+    client = configuration_map.get_configuration(s3_root)[0].meta.client
+    listed = client.list_objects_v2(Bucket=s3_root.bucket)  # type: ignore[attr-defined]
+    assert "rooted/blob" in {each["Key"] for each in listed["Contents"]}
+    assert storage.read("rooted/blob") == b"text"
+    assert storage.names("rooted") == ["blob"]
+    storage.delete("rooted/blob")
 
 
 def test_a_write_replaces_the_whole_blob(storage: Either) -> None:
