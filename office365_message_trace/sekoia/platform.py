@@ -14,14 +14,13 @@ from botocore.exceptions import ClientError
 from sekoia_automation.configuration.exception import MissingConfigurationError
 from sekoia_automation.module import Module
 from sekoia_automation.storage import get_data_path, get_s3_data_path
-from tenacity import stop_after_attempt
 
 from office365_message_trace.errors import ConfigurationMistakes, StorageFailed, origin
 from office365_message_trace.transport.addresses import UNSAFE_URL, is_safe_url, origin_of
 from office365_message_trace.untrusted_text import printable
 
 # The SDK would try ten times, for a minute, before it says anything.
-get_s3_data_path.__wrapped__.retry.stop = stop_after_attempt(1)  # type: ignore[attr-defined]
+get_s3_data_path.__wrapped__.retry.stop = lambda _attempts: True  # type: ignore[attr-defined]
 
 _NO_TRACKER = (
     "Errors are not reported to an error tracker, because sentry_dsn or environment cannot be used; mail is "
