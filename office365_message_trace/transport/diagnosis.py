@@ -97,7 +97,7 @@ _PROXY_UNREACHED = (
 )
 _PROXY_UNAUTHORISED = (
     "The proxy {proxy} does not accept the user name and password in {variable}, or there are none (status "
-    "407). Enter them as http://user:password@proxy:3128, or have the administrator of the proxy let "
+    "{status}). Enter them as http://user:password@proxy:3128, or have the administrator of the proxy let "
     "connections to {host} pass without."
 )
 _PROXY_REFUSES = (
@@ -160,7 +160,7 @@ def chain(error: BaseException) -> Iterator[BaseException]:
 def _of_proxy(causes: list[BaseException], route: Route) -> str:
     refusals = filter(None, (_REFUSED_TUNNEL.search(str(each)) for each in causes))
     status = next((int(each[1]) for each in refusals), 0)
-    if status == 407:
+    if status in (401, 407):  # tinyproxy says 401 of a wrong password
         text = _PROXY_UNAUTHORISED
     elif status:
         text = _PROXY_FAILS if status >= 500 else _PROXY_REFUSES

@@ -192,6 +192,11 @@ CASES = {
         "does not accept the user name and password in HTTPS_PROXY, or there are none (status 407).",
         "Enter them as http://user:password@proxy:3128",
     ),
+    "password, by tinyproxy": Case(
+        lambda way: way.proxied(answers("401 canary")),
+        "does not accept the user name and password in HTTPS_PROXY, or there are none (status 401).",
+        "Enter them as http://user:password@proxy:3128",
+    ),
     "refusal": Case(
         lambda way: way.proxied(answers("403 canary")),
         "refuses connections to service.example (status 403).",
