@@ -54,6 +54,16 @@ def is_safe_url(url: str) -> bool:
     return scheme == "https" or _is_loopback(host)
 
 
+def proxies_for(url: str) -> dict[str, str]:
+    """The proxies that requests takes from the environment for ``url``, by scheme.
+
+    None for plain http to this machine: a proxy would take that for itself, and see the credentials.
+    """
+    if url.lower().startswith("http:") and is_safe_url(url):
+        return {}
+    return dict(get_environ_proxies(url))
+
+
 _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
@@ -67,7 +77,7 @@ def route_to(url: str) -> Route:
         port = parts.port or _PORTS.get(parts.scheme, 0)
     except ValueError:
         return Route("", 0)
-    proxies = get_environ_proxies(url)
+    proxies = proxies_for(url)
     proxy = select_proxy(url, proxies)
     named_for_all = proxy and parts.scheme not in proxies
     bundle = next((name for name in _BUNDLES if os.environ.get(name)), "")
