@@ -9,7 +9,7 @@ read overwrites what it covers. Time becomes final by a last read once it is `Po
 was read before, so no time is final after a single read.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
@@ -20,6 +20,9 @@ from office365_message_trace.model import EPOCH, Window
 
 CONFIRM_AFTER = timedelta(minutes=30)
 """The least difference between the age of a last read and `Policy.delay`."""
+
+MOST_GAPS = 5000
+"""Gaps that are kept, the latest ones, so that the state can be read again whatever happened."""
 
 _FOREVER = datetime.max.replace(tzinfo=UTC)
 _MORE_THAN_A_PAUSE = timedelta(minutes=5)
@@ -285,12 +288,18 @@ class Coverage:
 
     def with_gap(self, gap: Gap) -> "Coverage":
         """The coverage with ``gap`` declared; its time is no longer to be read."""
-        alike = _joined([gap.window, *(g.window for g in self.gaps if g.cause is gap.cause)])
-        others = (g for g in self.gaps if g.cause is not gap.cause)
-        return replace(
-            self._forgetting(gap.window),
-            gaps=tuple(sorted([*others, *(Gap(w, gap.cause) for w in alike)], key=_by_time)),
-        )
+        return self.with_gaps([gap])
+
+    def with_gaps(self, gaps: Collection[Gap]) -> "Coverage":
+        """The coverage with all ``gaps`` declared. Of more than `MOST_GAPS` the oldest are forgotten."""
+        coverage = self
+        windows: dict[Cause, list[Window]] = {}
+        for gap in gaps:
+            coverage = coverage._forgetting(gap.window)
+        for gap in chain(self.gaps, gaps):
+            windows.setdefault(gap.cause, []).append(gap.window)
+        alike = (Gap(each, cause) for cause in windows for each in _joined(windows[cause]))
+        return replace(coverage, gaps=tuple(sorted(alike, key=_by_time)[-MOST_GAPS:]))
 
     def with_gap_closed(self, gap: Gap) -> "Coverage":
         """The coverage without ``gap``, which was read after all."""
