@@ -405,7 +405,7 @@ def test_time_of_less_than_a_millisecond_is_loaded_as_it_was_saved(tmp_path: Pat
         {"spans": [entry(0, 100_000)]},
         {"spans": [entry(-30, -10, rows=-1)]},
         {"spans": [entry(-30, -10, rows="3")]},
-        {"spans": [entry(n - 11_000, n - 10_999) for n in range(10_001)]},
+        {"spans": [entry(n - 21_000, n - 20_999) for n in range(20_001)]},
         {"since": "0001-01-01T00:00:00+14:00"},
         {"read_at": "9999-12-31T23:59:59-14:00"},
         {"read_at": "2026-06-15T12:00:00"},
