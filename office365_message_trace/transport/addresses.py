@@ -20,6 +20,9 @@ UNFIT = re.compile(r"[\s\\\x00-\x1f\x7f-\x9f]")
 """White space, backslash and control characters. No address has them (RFC 3986), and parsers disagree
 about the end of a host before one."""
 
+_HOST = re.compile(
+    r"[\w.:-]+(%25\w+)?", re.ASCII
+)  # a name or an IP address; a quotation mark comes as %22
 _ADDRESS = re.compile(r"https?://[^@/?#]+([/?#].*)?", re.IGNORECASE)
 
 
@@ -106,7 +109,8 @@ def _without_credentials(proxy: str) -> str:
         port = f":{parts.port}" if parts.port else ""
     except ValueError:
         return ""
-    if not parts.hostname or "@" in f"{parts.path}{parts.query}{parts.fragment}":
+    named = _HOST.fullmatch(parts.hostname or "")
+    if not named or "@" in f"{parts.path}{parts.query}{parts.fragment}":
         return ""
     return f"{parts.scheme}://{parts.hostname}{port}"
 

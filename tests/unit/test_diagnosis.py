@@ -232,6 +232,9 @@ CASES = {
             "host:3128",
             "http://",
             "ftp://host:3128",
+            '"http://host:3128"',
+            "'http://user:canary@host:3128'",
+            "http://host%20canary:3128",
         )
     },
 }
