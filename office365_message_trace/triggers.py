@@ -37,7 +37,12 @@ from office365_message_trace.monitoring.error_reports import (
 from office365_message_trace.monitoring.metrics import Metrics
 from office365_message_trace.monitoring.server import MonitoringServer
 from office365_message_trace.sekoia import playbook
-from office365_message_trace.sekoia.platform import intake_server, missing, trigger_values
+from office365_message_trace.sekoia.platform import (
+    intake_server,
+    is_module_readable,
+    missing,
+    trigger_values,
+)
 from office365_message_trace.settings import (
     BasicSettings,
     GraphSettings,
@@ -73,6 +78,10 @@ _CANNOT_START = (
 _NOT_GIVEN = (
     "The trigger cannot start, because it is not given {}: each is a file of that name in /symphony, or "
     "an environment variable of that name in capitals. Have the person who runs the image add the missing ones."
+)
+_NO_MODULE = (
+    "The trigger cannot start, because module_configuration is no JSON object. Have the person who runs the "
+    "image enter one; {} will do."
 )
 _NO_PORT = (
     "Port {} of {} cannot be used ({}), so nothing answers there; mail is collected anyway. Have the "
@@ -182,6 +191,8 @@ class MessageTraceTrigger(Trigger):
         names = missing(self.module.load_config)
         if names and isinstance(error, MissingConfigurationError):
             return _NOT_GIVEN.format(", ".join(names))
+        if not is_module_readable(self.module.load_config):
+            return _NO_MODULE
         cause = f"{error.about(playbook.NAME)} " if isinstance(error, Unavailable) else ""
         return f"{_CANNOT_START} {cause}[{_detail(error)}]"
 

@@ -6,10 +6,10 @@ was already accepted. Nothing else moves the state, least of all a ``finally``.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import partial, reduce
+from functools import partial
 from math import inf
 
 from office365_message_trace.clock import Clock
@@ -601,7 +601,7 @@ class Collector:
             self._coverage = self._coverage.showing(instant(received))
 
     def _commit_read(
-        self, read: Read, parts: Iterable[tuple[Window, int]], gaps: Iterable[Gap] = ()
+        self, read: Read, parts: Iterable[tuple[Window, int]], gaps: Collection[Gap] = ()
     ) -> None:
         """Commit ``parts`` of ``read``, which were delivered with so many rows each, and declare ``gaps`` with
         them."""
@@ -611,7 +611,7 @@ class Collector:
             final = read.final and window.end <= at - self._policy.final_age
             part = replace(read, window=window, at=at, final=final)
             coverage = coverage.completed(part, rows, self._policy.frequency)
-        self._commit(reduce(Coverage.with_gap, gaps, coverage))
+        self._commit(coverage.with_gaps(gaps))
 
     def _set_aside(self, reading: Reading, problem: MessageTraceError) -> None:
         """Let other windows have their turn before this one, or its parts, are tried again."""

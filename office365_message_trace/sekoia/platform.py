@@ -17,7 +17,8 @@ CONFIGURATIONS = ("trigger_configuration", "connector_configuration")
 
 NOT_GIVEN = "the platform gave neither trigger_configuration nor connector_configuration."
 
-NEEDED = ("module_configuration", "token", "url_callback")
+_MODULE = "module_configuration"
+NEEDED = (_MODULE, "token", "url_callback")
 """Values, besides the settings, without which a process cannot start."""
 
 
@@ -36,6 +37,17 @@ def missing(load_config: LoadConfig) -> list[str]:
         except MissingConfigurationError:
             names.append(name)
     return names
+
+
+def is_module_readable(load_config: LoadConfig) -> bool:
+    """True unless the configuration of the module, which the SDK decodes, is given and is no JSON object."""
+    try:
+        settings_object(_MODULE, partial(load_config, _MODULE, "json"))
+    except MissingConfigurationError:
+        return True
+    except ConfigurationMistakes:
+        return False
+    return True
 
 
 def trigger_values(load_config: LoadConfig, node_secrets: Mapping[str, Any]) -> dict[str, Any]:
