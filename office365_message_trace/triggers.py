@@ -249,7 +249,7 @@ class MessageTraceTrigger(Trigger):
         )
         metrics.watch(parts.budget)
         source = parts.source()
-        now = learn_time(source, clock)
+        began = learn_time(source, clock)
         spare_the_garbage_collector()
         run_collector(
             source,
@@ -257,11 +257,12 @@ class MessageTraceTrigger(Trigger):
             parts.storage,
             lambda: parts.budget.daily,
             settings.policy,
-            now - settings.first_start,
+            began - settings.first_start,
             clock,
             self._report,
             monitor,
             parts.predecessor(),
+            began,
         )
 
     def _owned(self, folder: str, clock: Clock) -> Ownership:

@@ -150,9 +150,15 @@ class Collector:
         self._flicker = Flicker(log, source.content_fields)
         self._tidied_at = clock.monotonic()
 
-    def run(self, coverage: Coverage) -> None:
-        """Collect from ``coverage`` on, until any wait raises `Stopped`."""
-        self._coverage = coverage.adapted(self._policy, self._clock.now())
+    def run(self, coverage: Coverage, began: datetime) -> None:
+        """Collect from ``coverage`` on, until any wait raises `Stopped`.
+
+        The process ``began`` at that time: what was young enough then is read again, although the first answer
+        may have taken long.
+        """
+        self._began = began
+        self._began_at = self._clock.monotonic() - (self._clock.now() - began).total_seconds()
+        self._coverage = coverage.adapted(self._policy, began)
         self._commit(self._coverage)
         self._ledger.mark(self._coverage.oldest)
         while True:
@@ -191,9 +197,20 @@ class Collector:
                 "warning",
             )
             self._ledger.mark(coverage.oldest)
-        coverage = coverage.without_unwanted(now)
+        coverage = self._with_time_young_at_start(coverage.without_unwanted(now), now)
         self._coverage = coverage.with_outage_behind(now, self._policy)
         self._give_up_before(self._policy.oldest_kept(now))
+
+    def _with_time_young_at_start(self, coverage: Coverage, now: datetime) -> Coverage:
+        """``coverage`` with what was still young when the process began, if that was earlier than was known then:
+        no answer had told the time."""
+        began = now - timedelta(seconds=self._clock.monotonic() - self._began_at)
+        if self._began - began < _SECOND:
+            return coverage
+        age = self._policy.final_age
+        coverage = coverage.with_final_reopened(began - age, self._began - age)
+        self._began = began
+        return coverage
 
     def _choose_timetable(self, now: datetime) -> None:
         """Choose the densest timetable that the amount of mail and the request budget allow."""

@@ -234,12 +234,16 @@ class Coverage:
         """
         live = min(self.live, max(_whole_second(now) - policy.delay, self.since))
         coverage = replace(self._forgetting(Window(live, max(self.live, live))), live=live)
-        start = max(self.since, _whole_second(now) - policy.final_age)
-        if start >= live:
-            return coverage
-        known = chain((span.window for span in coverage.spans), (gap.window for gap in self.gaps))
-        again = [Span(window, window.end) for window in minus([Window(start, live)], known)]
-        return replace(coverage, spans=_ordered(coverage.spans, again))
+        return coverage.with_final_reopened(_whole_second(now) - policy.final_age, live)
+
+    def with_final_reopened(self, start: datetime, end: datetime) -> "Coverage":
+        """The coverage with final time from ``start`` to ``end`` to be read again, except for gaps."""
+        start, end = max(self.since, start), min(self.live, end)
+        if start >= end:
+            return self
+        known = chain((span.window for span in self.spans), (gap.window for gap in self.gaps))
+        again = [Span(window, window.end) for window in minus([Window(start, end)], known)]
+        return replace(self, spans=_ordered(self.spans, again))
 
     def with_outage_behind(self, now: datetime, policy: Policy) -> "Coverage":
         """The coverage with missed time as backlog, if the live edge trails by more than an ordinary

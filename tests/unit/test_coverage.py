@@ -227,6 +227,19 @@ def test_a_longer_look_back_has_what_was_final_read_again() -> None:
     assert coverage.adapted(narrow, NOON).spans == coverage.spans
 
 
+def test_final_time_is_reopened_but_gaps_and_what_is_to_be_read_anyway_are_not() -> None:
+    coverage = done(Coverage.starting(NOON - 60 * HOUR), Read(Kind.LIVE, minutes(-3600, 0), NOON))
+    coverage = done(coverage, final_read(minutes(-3600, -600)))
+    coverage = coverage.with_gap(Gap(minutes(-800, -700), Cause.UNREADABLE))
+    again = coverage.with_final_reopened(NOON - 900 * MINUTE, NOON)
+    assert [(s.window, s.read_at) for s in again.spans[:2]] == [
+        (minutes(-900, -800), NOON - 800 * MINUTE),
+        (minutes(-700, -600), NOON - 600 * MINUTE),
+    ]
+    assert again.spans[2:] == coverage.spans
+    assert coverage.with_final_reopened(NOON - 70 * HOUR, NOON - 61 * HOUR) == coverage
+
+
 @given(coverages, windows, causes)
 def test_settings_that_stay_change_nothing_but_what_is_younger_than_the_final_age(
     coverage: Coverage, window: Window, cause: Cause
