@@ -116,8 +116,8 @@ class MessageTraceTrigger(Trigger):
     @configuration.setter
     def configuration(self, values: Mapping[str, Any] | MessageTraceSettings) -> None:
         if isinstance(values, Mapping):
-            for name in unknown_fields(self.settings_model, values):
-                self.log(f"Unknown configuration field: {name}.", "warning")
+            for sentence in unknown_fields(self.settings_model, values):
+                self.log(sentence, "warning")
             values = parse(self.settings_model, values)
         self._configuration = values
 
