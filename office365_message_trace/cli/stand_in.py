@@ -1,11 +1,13 @@
 """Stands in for the platform's playbook API, and on request for the intake, where ``run`` starts a trigger."""
 
+import gzip
 import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from typing import Any
 
 from office365_message_trace.untrusted_text import printable
 
@@ -29,6 +31,8 @@ class StandIn(BaseHTTPRequestHandler):
             self.send_error(413)
             return
         body = self.rfile.read(int(length))
+        if self.headers.get("Content-Encoding") == "gzip":
+            body = gzip.decompress(body)
         self._answer(self._printed(body) if self.path == "/batch" else {})
 
     def log_message(self, *_: object) -> None:
@@ -62,6 +66,10 @@ class _Server(ThreadingHTTPServer):
 
     daemon_threads = True
     unread = False
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), OSError):  # a trigger that is stopped disconnects
+            super().handle_error(request, client_address)
 
 
 @contextmanager

@@ -233,8 +233,8 @@ def test_whatever_lies_there_an_activity_log_can_be_read_shown_and_continued(dat
         storage.write("activity.json", data)
         diary = read_activity(storage)
         assert all(each.text.isprintable() for each in diary.problems)
-        status = Status(NOON, behind(2), (), diary, None, 0, 0, 0, 90)
-        assert list(status.lines())
+        status = Status(NOON, None, behind(2), (), diary, None, 0, 0, 0, 90)
+        assert list(status.lines(verbose=True))
         assert as_json(status.as_dict())
         ActivityLog(storage, TurnedClock(), POLICY, Logbook()).note("anew", "error")
         assert read_activity(storage).problems[-1].text == "anew"

@@ -51,6 +51,10 @@ OWN = b'{"error": {"code": "BadRequest", "message": "m"}}'
 """An error body as Microsoft's services have it."""
 
 
+DENIED = b'{"error": {"code": "Authorization_RequestDenied", "message": "m"}}'
+"""For a permission that is missing; `check` finds it in the token before."""
+
+
 def answer(
     service: str, status: int, method: str = "GET", body: bytes = b"{}"
 ) -> Callable[[Desk], object]:
@@ -227,7 +231,7 @@ CASES = {
     "Microsoft 365 refuses account_name and account_password.": Case("basic"),
     "The Reporting Web Service has no message trace here.": Case(trouble=retired),
     "Microsoft Graph has no message trace in this tenant yet": Case("graph", no_principal),
-    "Microsoft Graph refuses the message trace": Case("graph", no_roles),
+    "Microsoft Graph refuses the message trace": Case("graph", answer("graph", 403, body=DENIED)),
     "Microsoft Graph does not accept the application's token.": Case("graph", answer("graph", 401)),
     "The Sekoia.io intake refuses the intake key.": Case(trouble=no_key),
     "The Sekoia.io intake accepts none of the events.": Case(
@@ -448,8 +452,9 @@ def test_a_refusal_in_other_words_than_the_service_s_own_may_be_a_gateway_s(
 
 
 def test_the_code_of_an_error_and_its_request_are_in_the_bracket(desk: Desk) -> None:
-    desk.world.app.roles.clear()
-    _, line = desk.run("check", trigger="graph").lines("failure")
+    request = {"request-id": str(uuid4())}
+    desk.world.faults.add(Rule(Answer(403, DENIED, headers=request), "graph", "GET", times=None))
+    (line,) = desk.run("check", trigger="graph").lines("failure")
     assert re.search(
         r"\[status 403, Authorization_RequestDenied, request-id [0-9a-f-]{36}\]$", line
     )

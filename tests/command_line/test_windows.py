@@ -62,9 +62,11 @@ def test_peek_as_csv_has_the_same_columns_for_both_services(
     assert line["Subject"] == "Hello, world"
     assert line["Status"].lower() == "delivered"
     assert line["Forwarded"] == "no"
-    assert "@" in line["From"]
-    assert "@" in line["To"]
-    assert line["Trace id"].count("-") == 4
+    assert "@" in line["SenderAddress"]
+    assert "@" in line["RecipientAddress"]
+    assert line["MessageTraceId"].count("-") == 4
+    assert line["Size"].isdecimal()
+    assert {"Organization", "MessageId", "FromIP", "ToIP"} <= set(line)
     assert datetime.fromisoformat(line["Received (UTC)"]) < wall_clock().replace(tzinfo=None)
 
 
@@ -189,7 +191,8 @@ def test_a_refusal_is_one_line_without_a_trace(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["--from", "soon"], "is not a time that is understood here"),
+        (["--from", "soon"], "Invalid value for '--from': 'soon' is not a time"),
+        (["--from", "1h", "--to", "late"], "Invalid value for '--to': 'late' is not a time"),
         (["--from", "1h ago", "--to", "2h ago"], "--from has to be before --to"),
         (["--from", "2100-01-01"], "--from has to be before --to, and in the past"),
         (["--from", "1h ago", "--json", "--csv"], "choose one of --json and --csv"),
