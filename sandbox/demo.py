@@ -30,6 +30,7 @@ DEADLINE_SECONDS = 45.0
 START_TIME_HOURS = 2
 PAGE_SIZE = 500
 SMALL_TENANT = 1000
+SAMPLE_LINES = 3
 KILLED_AT = 0.4
 """Of the events, when the process is killed."""
 CLOCK_AHEAD = timedelta(hours=3)
@@ -98,7 +99,11 @@ def run(arguments: argparse.Namespace) -> int:
         except KeyboardInterrupt:
             console.print("Interrupted.")
             return 130
-        for line in (*account(world, outcome, service), *freshness(fresh), verdict(outcome)):
+        for line in (
+            *account(world, outcome, service, console.width),
+            *freshness(fresh),
+            verdict(outcome),
+        ):
             console.print(line, no_wrap=True, overflow="ellipsis")
         return 0 if outcome.ok and not world.failures else 1
 
@@ -122,8 +127,8 @@ def schedule_faults(plan: FaultPlan, service: str = "reporting") -> list[str]:
     return [*faults, killed, f"... on a machine whose clock is {span(CLOCK_AHEAD)} ahead"]
 
 
-def account(world: Sandbox, outcome: Outcome, service: str = "reporting") -> Iterator[Table | Text]:
-    """What happened in numbers, and a sample."""
+def account(world: Sandbox, outcome: Outcome, service: str, width: int) -> Iterator[Table | Text]:
+    """What happened in numbers, and a sample, on lines of so many letters."""
     report, counts, request_log = outcome.report, world.intake.counts, world.request_log
     asked = {"Entra ID": request_log.count("entra"), _NAMES[service]: request_log.count(service)}
     struck = sum(entry.fault is not None for entry in request_log.entries())
@@ -143,8 +148,9 @@ def account(world: Sandbox, outcome: Outcome, service: str = "reporting") -> Ite
         }
     )
     for event in world.intake.events[:1]:
-        yield Text("\nAn event, as the intake received it:")
-        yield Text(event, "dim")
+        yield Text("\nAn event, as the intake received it, cut:")
+        shown = event[: SAMPLE_LINES * width - 1] + "…"
+        yield Text("\n".join(shown[n : n + width] for n in range(0, len(shown), width)), "dim")
 
 
 def freshness(found: Freshness) -> Iterator[Table | Text]:
