@@ -230,6 +230,8 @@ def peek_command(  # noqa: PLR0913, PLR0917  # each is an option of the command
     Needs no intake and sends nothing to it. The rows hold addresses and subjects; they are printed, but
     not stored. --sender and so on choose rows whose field contains the text, in any case.
 
+    Exits with 0, or with 2 if the window cannot be read.
+
     Example: **peek --from 2h --sender @partner.example --status quarantined**
 
     Example: **peek --from 2026-11-23T14:00 --to 2026-11-23T14:30 --limit 0 --csv**

@@ -71,7 +71,7 @@ class Activity:
 class ActivityLog(Monitor):
     """Records the activity of a running trigger in ``storage``, which must not retry.
 
-    Writes at once for a new problem, else at most once a minute. Thread-safe. Never raises: a failed
+    Writes at once for a new problem, a new bound and at the end, else at most once a minute. Thread-safe. Never raises: a failed
     write is dropped.
     """
 
@@ -136,7 +136,7 @@ class ActivityLog(Monitor):
     def promised(self, bound: float) -> None:
         with self._lock:
             self._progress = replace(self._progress, bound=bound)
-            self._write()
+            self._write(at_once=True)  # seldom
 
     def close(self) -> None:
         """Write what is pending: the trigger stops."""

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import pytest
 
-from office365_message_trace.cli import replay
+from office365_message_trace.cli import console, replay
 from office365_message_trace.sekoia.intake_formats import INTAKE_FORMATS, EventFormat
 from sandbox import Answer, MailFlowOptions, Rule, SandboxOptions, make_row
 from sandbox.clock import wall_clock
@@ -46,6 +46,82 @@ def test_peek_shows_rows_and_counts_by_status_and_sends_nothing(desk: Desk) -> N
     assert "1 Delivered, 1 Quarantined" in said.out
     assert "0 forwarded by the trigger, 2 not (yet); 1 request made." in said.out
     assert desk.world.intake.counts.requests == 0
+
+
+def test_peek_needs_no_intake(desk: Desk) -> None:
+    delivered(desk, 10)
+    settings: dict[str, Any] = {"intake_key": None, "intake_server": None}
+    said = desk.run("peek", "--from", "1h", variables={"INTAKE_URL": ""}, **settings)
+    assert said.status == 0
+    assert "1 row received" in said.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [
+        (["--sender", "@PARTNER.example"], "ab"),
+        (["--recipient", "ken@"], "b"),
+        (["--subject", "fig"], "a"),
+        (["--status", "quarantined"], "b"),
+        (["--message-id", "<b@x>"], "b"),
+        (["--sender", "partner", "--status", "Deliv"], "a"),
+        (["--sender", "nobody"], ""),
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("trigger", ["oauth", "graph"])
+def test_rows_are_chosen_by_what_their_fields_contain(
+    desk: Desk, trigger: Literal["oauth", "graph"], arguments: list[str], found: str
+) -> None:
+    rows = {
+        "a": {"SenderAddress": "eve@partner.example", "Subject": "Figures"},
+        "b": {
+            "SenderAddress": "bob@partner.example",
+            "RecipientAddress": "ken@contoso.example",
+            "Status": "Quarantined",
+        },
+        "c": {"SenderAddress": "eve@mail.example"},
+    }
+    for minutes, (name, fields) in enumerate(rows.items(), 10):
+        received = wall_clock() - timedelta(minutes=minutes)
+        defaults: dict[str, Any] = {"Subject": "Hello", "Status": "Delivered"}
+        row = {"MessageId": f"<{name}@x>", **defaults, **fields}
+        desk.world.tenant.add(make_row(received, **row))
+    said = desk.run("peek", "--from", "1h", "--json", *arguments, trigger=trigger)
+    shown = [{k.lower(): v for k, v in each["row"].items()} for each in said.json["shown"]]
+    assert {each["messageid"][1] for each in shown} == set(found)
+    assert said.json["rows"] == len(found)
+    counted = desk.run("peek", "--from", "1h", *arguments, trigger=trigger).out
+    assert f"{len(found)} row{'' if len(found) == 1 else 's'} of 3 received" in counted
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_table_fits_the_terminal_with_address_size_and_subject(desk: Desk, width: int) -> None:
+    received = wall_clock() - timedelta(minutes=10)
+    row = make_row(
+        received,
+        SenderAddress="somebody.with.a.long.name@partner.example",
+        RecipientAddress="another.body.with.a.name@contoso.example",
+        Subject="A subject that is longer than any terminal is wide" * 4,
+        FromIP="2001:db8:85a3:8d3:1319:8a2e:370:7348",
+        Size=1_234_567,
+    )
+    desk.world.tenant.add(row)
+    desk.patch.setattr(console, "_WIDTH_OF_FILES", width)
+    said = desk.run("peek", "--from", "1h")
+    header, line = said.out.splitlines()[:2]
+    assert len(line) <= width
+    assert header.split()[-1] == "Subject"
+    assert "1MB A subject" in line
+    assert "2001:db8:85a3:…" in line
+    assert line.count("…") == 4, "what does not fit ends in an ellipsis"
+
+
+def test_csv_and_json_hold_every_field(desk: Desk) -> None:
+    delivered(desk, 10)
+    (row,) = desk.run("peek", "--from", "1h", "--json").json["shown"]
+    (line,) = csv.DictReader(io.StringIO(desk.run("peek", "--from", "1h", "--csv").out))
+    assert set(row["row"]) <= set(line)
 
 
 def test_peek_of_an_empty_window_says_so(desk: Desk) -> None:
