@@ -27,7 +27,11 @@ from office365_message_trace.cli.console import (
     print_plain,
 )
 from office365_message_trace.cli.time_arguments import parse_time
-from office365_message_trace.cli.trigger_choice import Trigger, chosen_trigger
+from office365_message_trace.cli.trigger_choice import (
+    Trigger,
+    chosen_trigger,
+    stored_triggers,
+)
 from office365_message_trace.clock import SystemClock
 from office365_message_trace.errors import ConfigurationMistakes, MessageTraceError, origin
 from office365_message_trace.model import Window
@@ -101,8 +105,8 @@ To = Annotated[
 def main() -> None:
     """Run the command that the arguments name, and exit with its status."""
     mute_libraries()
-    load_dotenv(Path(".env"))
     try:
+        _load_variables(Path(".env"))
         app(prog_name=PROGRAM)
     except ConfigurationMistakes as mistakes:
         for mistake in mistakes.mistakes:
@@ -115,6 +119,14 @@ def main() -> None:
         )
         print_line(messages(), line("failure", "", f"{text}. [{origin(error)}]"))
     sys.exit(2)
+
+
+def _load_variables(file: Path) -> None:
+    """Add the variables of ``file``, if it is there, to those of the environment, which win."""
+    try:
+        load_dotenv(file)
+    except (OSError, ValueError):
+        raise ConfigurationMistakes([f"{file} cannot be read as a file of variables."]) from None
 
 
 @app.callback()
@@ -198,7 +210,9 @@ def status_command(
     Example: **status --verbose --trigger graph**
     """
     values, policy = known_settings(config)
-    which = trigger or chosen_trigger(values, storage_at(data_path()))
+    storage = storage_at(data_path())
+    ran = trigger is None and stored_triggers(storage)
+    which = chosen_trigger(values, storage) if ran else trigger or Trigger.GRAPH
     report = status.read_status(data_path(), which.model.state_folder, policy, _clock())
     if json:
         print_plain(as_json({"trigger": which.value, **report.as_dict()}))

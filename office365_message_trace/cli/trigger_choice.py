@@ -1,11 +1,10 @@
 """Finds out which trigger a command is for, so that ``--trigger`` is needed only where nothing tells."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from office365_message_trace.collect.checkpoint_store import COPIES
 from office365_message_trace.errors import ConfigurationMistakes
 from office365_message_trace.microsoft.endpoints import CLOUDS
 from office365_message_trace.settings import (
@@ -63,7 +62,7 @@ def chosen_trigger(
     Raises `ConfigurationMistakes` if none of them tells, or `StorageFailed`.
     """
     fits = _fitting(values)
-    for found in (fits, fits & _running(first_process), fits & _stored(storage, fits)):
+    for found in (fits, fits & _running(first_process), fits & stored_triggers(storage)):
         if len(found) == 1:
             return next(iter(found))
     choices = " or ".join(
@@ -91,6 +90,6 @@ def _running(first_process: Path) -> set[Trigger]:
     return {each for each in Trigger if each.command in words}
 
 
-def _stored(storage: Storage, fits: Collection[Trigger]) -> set[Trigger]:
-    """Those of ``fits`` that have a state in ``storage``."""
-    return {each for each in fits if {*COPIES} & {*storage.names(each.model.state_folder)}}
+def stored_triggers(storage: Storage) -> set[Trigger]:
+    """The triggers that may have run with ``storage``; two of them share a folder."""
+    return {each for each in Trigger if storage.names(each.model.state_folder)}

@@ -28,7 +28,7 @@ TRIGGERS: list[Literal["oauth", "basic", "graph"]] = ["oauth", "basic", "graph"]
 QUICK = 5.0  # seconds
 
 
-def saved_state(desk: Desk, minutes: float = 6) -> FolderStorage:
+def saved_state(desk: Desk, minutes: float = 5) -> FolderStorage:
     """The storage of a trigger that has read up to so many ``minutes`` ago."""
     storage = FolderStorage(desk.data / "message_trace")
     store = StateStore(storage, Logbook())
@@ -477,6 +477,14 @@ def test_settings_come_from_a_file_env_in_the_folder(desk: Desk, tmp_path: Path)
     said = desk.type("check")
     assert said.status == 0, said
     assert 'for the trigger "Office 365 Message Trace (Graph API)"' in said.out
+
+
+def test_a_file_env_that_cannot_be_read_is_one_sentence(desk: Desk, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"MESSAGE_TRACE_TENANT_ID=\xff\xfe\n")
+    desk.patch.chdir(tmp_path)
+    said = desk.type("check")
+    assert said.status == 2
+    assert said.err == "failure configuration: .env cannot be read as a file of variables.\n"
 
 
 def test_a_misspelt_setting_is_named_beside_the_one_that_is_missing(desk: Desk) -> None:

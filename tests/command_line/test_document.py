@@ -12,6 +12,7 @@ import typer
 
 from office365_message_trace.cli.app import app
 from sandbox.process import TriggerProcess
+from sandbox.switches import SWITCHES
 from tests.command_line.conftest import Desk
 from tests.command_line.test_verdict import WORKING
 
@@ -97,3 +98,11 @@ def test_every_command_of_the_document_can_be_typed(desk: Desk) -> None:
         said = desk.type(*shlex.split(command), "-h")
         assert said.status == 0, said
         assert "Usage: message-trace" in said.out
+
+
+def test_the_document_lists_the_faults_of_the_sandbox() -> None:
+    rows = dict(
+        re.findall(r"^\| `([\w-]+)` \| (.+) \|$", DOCUMENT.split("## Settings")[0], re.MULTILINE)
+    )
+    faults = {name: each.meaning for name, each in SWITCHES.items()}
+    assert {name: rows.get(name) for name in faults} == faults

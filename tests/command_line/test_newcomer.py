@@ -15,7 +15,7 @@ README = (Path(__file__).parents[2] / "README.md").read_text()
 
 def command_of_readme(trigger: str) -> list[str]:
     """The arguments of the check that README tells to run."""
-    (command,) = set(re.findall(rf"office365_message_trace (check --trigger {trigger})\b", README))
+    (command,) = set(re.findall(rf"message-trace (check --trigger {trigger})\b", README))
     return command.split()
 
 

@@ -59,6 +59,17 @@ def test_a_trigger_that_never_ran_is_told_as_such(desk: Desk) -> None:
     assert desk.requests == 0
 
 
+def test_where_nothing_has_run_and_nothing_is_set_the_trigger_need_not_be_named(
+    desk: Desk,
+) -> None:
+    said = desk.type("status")
+    assert (said.status, len(said.lines("unknown"))) == (3, 1)
+    Ownership(FolderStorage(desk.data), "message_trace", TurnedClock(), Logbook()).claim()
+    said = desk.type("status", "--json")
+    assert said.json["trigger"] == "oauth"
+    assert "has read nothing yet" in said.json["verdict"]["text"]
+
+
 def test_a_state_is_told_line_by_line(desk: Desk) -> None:
     written_state(desk)
     said = desk.run("status", "--verbose")
