@@ -211,11 +211,11 @@ def status_command(
     """
     values, policy = known_settings(config)
     storage = storage_at(data_path())
-    ran = trigger is None and stored_triggers(storage)
-    which = chosen_trigger(values, storage) if ran else trigger or Trigger.GRAPH
-    report = status.read_status(data_path(), which.model.state_folder, policy, _clock())
+    if trigger is None:  # without any state, the verdict on each is the same
+        trigger = chosen_trigger(values, storage) if stored_triggers(storage) else Trigger.GRAPH
+    report = status.read_status(data_path(), trigger.model.state_folder, policy, _clock())
     if json:
-        print_plain(as_json({"trigger": which.value, **report.as_dict()}))
+        print_plain(as_json({"trigger": trigger.value, **report.as_dict()}))
     else:
         for text in report.lines(verbose):
             print_line(output(), text)
