@@ -43,6 +43,18 @@ def settings_file(world: Sandbox, folder: Path, **changes: str | None) -> Path:
     return file
 
 
+_STARTED: list[subprocess.Popen[str]] = []
+
+
+@pytest.fixture(autouse=True)
+def _leave_nothing_running() -> Iterator[None]:
+    yield
+    while _STARTED:
+        process = _STARTED.pop()
+        with process:
+            process.terminate()
+
+
 def started(world: Sandbox, folder: Path, *arguments: str) -> subprocess.Popen[str]:
     environment = world.environment("graph")
     liveness, metrics = unclaimed_ports(2)
@@ -54,7 +66,7 @@ def started(world: Sandbox, folder: Path, *arguments: str) -> subprocess.Popen[s
         "MESSAGE_TRACE_STATE": str(folder / "state"),
         "HTTP_PROXY": "http://127.0.0.1:9",  # the stand-in is asked directly
     }
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [*COMMAND, "run", *arguments],
         cwd=ROOT,
         env=variables,
@@ -64,6 +76,8 @@ def started(world: Sandbox, folder: Path, *arguments: str) -> subprocess.Popen[s
         text=True,
         start_new_session=True,
     )
+    _STARTED.append(process)
+    return process
 
 
 def wait_until(happened: Callable[[], object], process: subprocess.Popen[str]) -> None:
