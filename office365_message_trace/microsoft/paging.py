@@ -24,6 +24,7 @@ from office365_message_trace.errors import (
     Unavailable,
     WindowTooLarge,
 )
+from office365_message_trace.microsoft.conditions import Conditions
 from office365_message_trace.model import MILLISECOND, UNDATED, Row, Window, instant, milliseconds
 
 MOST_EMPTY = 3
@@ -53,7 +54,7 @@ class Ask:
 
     ``top`` is the number of rows to ask for, if not the usual one. ``beyond`` skips that many rows, for a
     service whose links are positions. ``recipient`` and ``trace_id`` limit it to the rows of one
-    recipient or one message.
+    recipient or one message, ``conditions`` to rows that meet all of them (Graph only).
     """
 
     window: Window
@@ -62,6 +63,7 @@ class Ask:
     beyond: int | None = None
     recipient: str | None = None
     trace_id: str | None = None
+    conditions: Conditions = ()
 
 
 class Walk(Protocol):

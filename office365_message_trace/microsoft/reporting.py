@@ -14,8 +14,9 @@ from office365_message_trace.errors import (
     Misconfigured,
     Refused,
 )
+from office365_message_trace.microsoft.conditions import odata_text
 from office365_message_trace.microsoft.failures import Failure
-from office365_message_trace.microsoft.odata import ODataClient, odata_text, odata_time
+from office365_message_trace.microsoft.odata import ODataClient, odata_time
 from office365_message_trace.microsoft.paging import Ask, ByLinks, Instant, Walk
 from office365_message_trace.microsoft.rows import REPORTING_ROWS
 from office365_message_trace.model import MILLISECOND, Log, Window
