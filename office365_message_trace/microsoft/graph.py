@@ -115,7 +115,9 @@ class GraphClient(ODataClient):
         message = f"{self._url}/{quote(trace_id, safe='')}"
         url: str | None = f"{message}/getDetailsByRecipient(recipientAddress={address})"
         followed: set[str] = set()
-        while url is not None and url not in followed and self._is_ours(url):
+        while url is not None and url not in followed:
+            if not self._is_ours(url):
+                raise Unavailable("a next link that leads to another host", "status 200")
             request = Request("GET", url, self.headers, background=True)
             read = partial(self._events, request)
             pending = self._transport.begin(request)

@@ -154,9 +154,7 @@ class ODataClient(ABC):
                 problem = [error.with_traceback(None)]  # it would hold this frame and the rows
             if following and not problem:
                 top = following.top or usual_top
-                ask = replace(
-                    following, trace_id=ask.trace_id, conditions=ask.conditions, top=top
-                )
+                ask = replace(following, trace_id=ask.trace_id, conditions=ask.conditions, top=top)
                 request = replace(request, url=self.url(ask))
                 pending = self._transport.begin(request)
             page = [Page(rows, walk.covered)]
