@@ -29,11 +29,11 @@ from office365_message_trace.cli.console import (
     output,
     print_plain,
 )
-from office365_message_trace.cli.time_arguments import parse_time
 from office365_message_trace.clock import SystemClock
 from office365_message_trace.errors import ConfigurationMistakes, MessageTraceError, origin
 from office365_message_trace.model import Window
 from office365_message_trace.monitoring.error_reports import mute_libraries
+from office365_message_trace.time_arguments import parse_time
 
 PROGRAM = "python -m office365_message_trace"
 

@@ -47,7 +47,7 @@ PURE = {
     "sekoia.intake_verdict",
     "sekoia.rejected_events",
     "cli.checks.findings",
-    "cli.time_arguments",
+    "time_arguments",
     "cli.checks.token",
     "cli.formatting",
     "microsoft.dates",
