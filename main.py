@@ -6,10 +6,7 @@ import sys
 
 from office365_message_trace.stopping import INTERRUPTED
 
-# On Fission the process is a server of the platform's, which runs one action after another.
-OWN_PROCESS = __name__ == "__main__" and os.environ.get("SYMPHONY_RUNTIME") != "fission"
-
-if OWN_PROCESS:
+if __name__ == "__main__" and os.environ.get("SYMPHONY_RUNTIME") != "fission":
     # Until there is a trigger, a stop simply ends the process. The first process of a container would
     # not be ended without a handler, and importing takes a second or two.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
@@ -44,8 +41,11 @@ if __name__ == "__main__":
         status = int(end.code or 0)
     except CommandNotFoundError:
         asked = " ".join(sys.argv[1:]) or "nothing"
-        sys.stderr.write(f"Enter a trigger or an action to start, not {asked}: {' '.join(module._items)}\n")
+        sys.stderr.write(
+            f"Enter a trigger or an action to start, not {asked}: {' '.join(module._items)}\n"
+        )
         status = 2
-    if OWN_PROCESS:
+    # On Fission the process is a server of the platform's, which runs one action after another.
+    if os.environ.get("SYMPHONY_RUNTIME") != "fission":
         # Not by the interpreter's own end, which frees all objects and waits for threads.
         os._exit(status)

@@ -88,7 +88,9 @@ class MessageTraceAction(Action):
         )
         result = answer(arguments, access, clock)
         found = "complete" if result.complete else "incomplete"
-        self._report(f"Requests to Microsoft Graph: {result.requests}. The answer is {found}.", "info")
+        self._report(
+            f"Requests to Microsoft Graph: {result.requests}. The answer is {found}.", "info"
+        )
         return result.model_dump()
 
     def _checked(self, values: Any, machine: SystemClock) -> tuple[Arguments, Application]:

@@ -12,9 +12,10 @@ from typing import Annotated
 
 import typer
 
-from office365_message_trace.cli import check, peek, replay, status
+from office365_message_trace.cli import check, peek, questions, replay, status
 from office365_message_trace.cli.checks.findings import Level, exit_status, failure
 from office365_message_trace.cli.configuration import (
+    Ask,
     Setup,
     Trigger,
     data_path,
@@ -227,7 +228,11 @@ def say(text: str, level: str) -> None:
 
 
 def _setup(config: Path | None, trigger: Trigger | None) -> Setup:
-    return load_setup(config, trigger, _ask if _interactive() else None, _clock().now())
+    return load_setup(config, trigger, _secret_asker(), _clock().now())
+
+
+def _secret_asker() -> Ask | None:
+    return _ask if _interactive() else None
 
 
 def _ask(name: str) -> str:
@@ -250,3 +255,6 @@ def _window(start: str, end: str, now: datetime) -> Window:
 
 def _clock() -> SystemClock:
     return SystemClock(Event(), lambda: None)
+
+
+questions.add_commands(app, _clock, _secret_asker, say)

@@ -38,7 +38,7 @@ from office365_message_trace.settings import (
     unknown_fields,
 )
 
-_LONGEST_FILE = 1024 * 1024  # bytes of settings; a certificate and its key have some kilobytes
+LONGEST_FILE = 1024 * 1024  # bytes of settings; a certificate and its key have some kilobytes
 _CLOUDS_WITHOUT_GRAPH = CLOUDS.keys() - {"global"}
 
 Ask = Callable[[str], str]
@@ -92,9 +92,9 @@ def load_setup(
     `ConfigurationMistakes`.
     """
     load_config = get_configuration().load
-    secrets, trouble = ({}, []) if config else _node_secrets(load_config, now)
+    secrets, trouble = ({}, []) if config else node_secrets(load_config, now)
     values = (
-        settings_object(config, lambda: json.loads(read_file(config, _LONGEST_FILE)))
+        settings_object(config, lambda: json.loads(read_file(config, LONGEST_FILE)))
         if config
         else _platform_values(secrets)
     )
@@ -160,9 +160,9 @@ def _missing_secrets(model: type[MessageTraceSettings], values: Mapping[str, Any
     return missing
 
 
-def _platform_values(node_secrets: Mapping[str, Any]) -> dict[str, Any]:
+def _platform_values(secrets: Mapping[str, Any]) -> dict[str, Any]:
     try:
-        return trigger_values(get_configuration().load, node_secrets)
+        return trigger_values(get_configuration().load, secrets)
     except ConfigurationMistakes as found:
         if found.mistakes != (NOT_GIVEN,):
             raise
@@ -170,7 +170,7 @@ def _platform_values(node_secrets: Mapping[str, Any]) -> dict[str, Any]:
         raise ConfigurationMistakes([f"{NOT_GIVEN} {advice}"]) from None
 
 
-def _node_secrets(load_config: LoadConfig, now: datetime) -> tuple[dict[str, Any], list[str]]:
+def node_secrets(load_config: LoadConfig, now: datetime) -> tuple[dict[str, Any], list[str]]:
     """The secrets that the platform, if this runs on it, keeps apart from the settings, and any problems
     in getting them."""
     try:

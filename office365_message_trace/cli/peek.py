@@ -115,7 +115,7 @@ class View:
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(_header())
         for each in self.seen:
-            writer.writerow(map(_cell, each.cells()))
+            writer.writerow(map(spreadsheet_cell, each.cells()))
         return text.getvalue()
 
 
@@ -156,5 +156,6 @@ def _received(row: Row) -> str:
     return moment(instant(row.received)).removesuffix(" UTC")
 
 
-def _cell(text: str) -> str:
+def spreadsheet_cell(text: str) -> str:
+    """``text`` for a cell of a CSV file: printable, and no formula."""
     return _FORMULA.sub(r"\1'", printable(text, LONGEST_LINE))

@@ -20,9 +20,7 @@ _PATH = re.compile(
     r"(?:microsoft\.graph\.)?getDetailsByRecipient\(recipientAddress='(?P<recipient>(?:[^']|'')*)'\)/?",
     re.IGNORECASE,
 )
-_CONTEXT = (
-    "https://graph.microsoft.com/{}/$metadata#Collection(microsoft.graph.exchangeMessageTraceDetail)"
-)
+_CONTEXT = "https://graph.microsoft.com/{}/$metadata#Collection(microsoft.graph.exchangeMessageTraceDetail)"
 _LAST = {
     "Delivered": ("Deliver", "The message was successfully delivered."),
     "Failed": ("Fail", "Reason: [{LED=550 5.1.10 RESOLVER.ADR.RecipientNotFound}]"),
@@ -62,7 +60,10 @@ def answer(question: DetailQuestion, tenant: Tenant, now: datetime, history: tim
 
 def _events(row: Content) -> list[dict[str, Any]]:
     """Those of one second come in no order (observed)."""
-    told = [("Receive", "Message received by: AM0PR01MB4321"), ("Submit", "The message was submitted.")]
+    told = [
+        ("Receive", "Message received by: AM0PR01MB4321"),
+        ("Submit", "The message was submitted."),
+    ]
     told += [_LAST[row["Status"]]] if row["Status"] in _LAST else []
     events = []
     for number, (event, description) in enumerate(told):

@@ -1,0 +1,57 @@
+"""Loads the application that questions are asked with: a trigger's, the module's, or one from a file."""
+
+import json
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sekoia_automation.configuration import get_configuration
+from sekoia_automation.configuration.exception import MissingConfigurationError
+
+from office365_message_trace.cli.configuration import LONGEST_FILE, Ask, node_secrets
+from office365_message_trace.errors import ConfigurationMistakes
+from office365_message_trace.files import read_file
+from office365_message_trace.sekoia.platform import (
+    CONFIGURATIONS,
+    LoadConfig,
+    settings_object,
+)
+from office365_message_trace.settings import Application, parse_application
+
+_SOURCES = ("module_configuration", *CONFIGURATIONS)  # the later wins
+
+
+def load_application(
+    config: Path | None, ask: Ask | None, now: datetime
+) -> tuple[Application, list[str]]:
+    """The application in the file ``config``, else the trigger's or the module's, and doubts about it at
+    ``now``.
+
+    A missing secret is requested with ``ask``, if given. Raises `ConfigurationMistakes`.
+    """
+    trouble: list[str] = []
+    if config:
+        values = settings_object(config, lambda: json.loads(read_file(config, LONGEST_FILE)))
+    else:
+        values, trouble = _platform_values(get_configuration().load, now)
+    if ask and not any(map(values.get, Application.credentials)):
+        values = {**values, Application.credentials[0]: ask(Application.credentials[0])}
+    try:
+        application = parse_application(values)
+    except ConfigurationMistakes as found:
+        raise ConfigurationMistakes([*found.mistakes, *trouble]) from None
+    return application, [*trouble, *application.doubts(now)]
+
+
+def _platform_values(load_config: LoadConfig, now: datetime) -> tuple[dict[str, Any], list[str]]:
+    """The values that the platform gives, those of a trigger before those of the module."""
+    values: dict[str, Any] = {}
+    for name in _SOURCES:
+        try:
+            given = settings_object(name, partial(load_config, name, "json"))
+        except MissingConfigurationError:
+            continue
+        values |= {each: value for each, value in given.items() if value not in (None, "")}
+    secrets, trouble = node_secrets(load_config, now)
+    return values | {name: value for name, value in secrets.items() if value}, trouble
