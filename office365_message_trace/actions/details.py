@@ -1,13 +1,14 @@
 """*Get message trace details*: what happened to a message on its way to one recipient."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import ClassVar, Protocol
 
 from office365_message_trace.actions.arguments import DetailsArguments
 from office365_message_trace.actions.reading import OutOfTime, TimeLimit
 from office365_message_trace.actions.results import DetailsResult, Event, text
 from office365_message_trace.errors import Unavailable
-from office365_message_trace.model import Fields, Pause
+from office365_message_trace.model import EPOCH, Fields, Pause
 
 _MEMBERS = {
     "date": "dateTime",
@@ -40,8 +41,17 @@ def get_details(
         reason = str(problem)
     except Unavailable as problem:
         reason = f"{problem.about(source.name)} [{problem.detail}]"
-    events.sort(key=lambda each: each.date or "")  # those of one second come in no order
+    events.sort(key=_instant)  # those of one second come in no order
     return DetailsResult(complete=reason is None, requests=0, events=events, reason=reason)
+
+
+def _instant(event: Event) -> tuple[bool, datetime]:
+    """Where ``event`` stands: those without a usable date come last."""
+    try:
+        at = datetime.fromisoformat(event.date or "")
+    except ValueError:
+        return True, EPOCH
+    return False, at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _event(fields: Fields) -> Event:

@@ -37,7 +37,7 @@ BASIC = {
 MODELS: dict[str, type[MessageTraceSettings]] = {
     name: getattr(triggers, trigger).settings_model
     for trigger, name in re.findall(
-        r'module\.register\((\w+), "(\w+)"\)', (ROOT / "main.py").read_text()
+        r'module\.register\((\w+Trigger), "(\w+)"\)', (ROOT / "main.py").read_text()
     )
 }
 
