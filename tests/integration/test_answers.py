@@ -527,8 +527,10 @@ def test_actions_share_the_quota_with_each_other_and_with_triggers(
     trigger.mkdir()
     spent = [[int(NOON.timestamp() * 1000) - 1000, False]] * 90
     (trigger / "quota.json").write_bytes(orjson.dumps({"limit": 90, "attempts": spent}))
+    world.tenant.add(make_row(NOON, MessageTraceId=PHISH))
+    who = {"trace_id": PHISH, "recipient": "ada@contoso.example"}
     for number in range(12):
-        result = analyst.details(trace_id=PHISH, recipient="a@b", time_limit=20)
+        result = analyst.details(**who, time_limit=20)
         assert result.complete is (number < 10), "the tenth that triggers leave"
     assert analyst.requests == 10
     assert clock.waits == []
@@ -536,14 +538,16 @@ def test_actions_share_the_quota_with_each_other_and_with_triggers(
     mine = orjson.loads((analyst.data / ACTIONS_FOLDER / "quota.json").read_bytes())
     assert len(mine["attempts"]) == 10
     clock.wait(300)
-    assert analyst.details(trace_id=PHISH, recipient="a@b").complete
+    assert analyst.details(**who).complete
 
 
 def test_the_quota_of_five_minutes_is_never_exceeded(
     analyst: Analyst, world: Sandbox, clock: TurnedClock
 ) -> None:
+    world.tenant.add(make_row(NOON, MessageTraceId=PHISH))
+    who = {"trace_id": PHISH, "recipient": "ada@contoso.example"}
     for _ in range(150):
-        assert analyst.details(trace_id=PHISH, recipient="a@b", time_limit=600).complete
+        assert analyst.details(**who, time_limit=600).complete
     assert [each for each in world.request_log.entries("graph") if each.status == 429] == []
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -164,7 +165,13 @@ def test_a_condition_that_came_out_empty_is_refused_instead_of_ignored(value: An
 
 
 def test_what_a_form_leaves_empty_has_its_default() -> None:
-    values = {"sender": [], "recipient": None, "start": "", "end": None, "limit": None}
+    values: dict[str, Any] = {
+        "sender": [],
+        "recipient": None,
+        "start": "",
+        "end": None,
+        "limit": None,
+    }
     arguments = SearchArguments.of(values, NOON)
     assert arguments == SearchArguments.of({}, NOON)
     (window,) = arguments.windows(NOON)
@@ -222,7 +229,7 @@ def test_a_time_is_cut_into_windows_that_graph_takes_newest_first() -> None:
     windows = SearchArguments.of({"start": "30 days ago"}, NOON).windows(NOON)
     assert [each.span for each in windows] == [timedelta(days=10)] * 3
     assert windows[0].end == NOON
-    for newer, older in zip(windows, windows[1:], strict=False):
+    for newer, older in pairwise(windows):
         assert newer.start == older.end
 
 
