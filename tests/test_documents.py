@@ -20,6 +20,8 @@ DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 README = (ROOT / "README.md").read_text()
 TRIGGERS = ["trigger_message_trace_oauth.json", "trigger_message_trace_basic.json"]
 GRAPH_TRIGGER = "trigger_message_trace_graph.json"
+ACTIONS = sorted(path.name for path in ROOT.glob("action_*.json"))
+ARGUMENT = re.compile(r"^\| ((?:`\w+`(?:, )?)+) \|([^|]*)\|", re.MULTILINE)
 SETTING = re.compile(r"^\| `(\w+)` \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
 
 
@@ -41,6 +43,13 @@ def arguments(*names: str) -> dict[str, dict[str, object]]:
     merged: dict[str, dict[str, object]] = {}
     for name in names or TRIGGERS:
         merged |= json.loads((ROOT / name).read_text())["arguments"]["properties"]
+    return merged
+
+
+def results(*names: str) -> dict[str, dict[str, object]]:
+    merged: dict[str, dict[str, object]] = {}
+    for name in names:
+        merged |= json.loads((ROOT / name).read_text())["results"]["properties"]
     return merged
 
 
@@ -80,6 +89,24 @@ def test_the_settings_table_says_which_triggers_a_credential_is_for() -> None:
             assert set(re.split(r", ", default.split("(")[1].rstrip(") "))) == holders
 
 
+@pytest.mark.parametrize("action", ACTIONS)
+def test_the_document_of_actions_lists_every_argument_with_its_default(action: str) -> None:
+    manifest = json.loads((ROOT / action).read_text())
+    text = (ROOT / "docs" / "actions.md").read_text()
+    section = text.split(f"## {manifest['name']}\n")[1].split("\n## ")[0]
+    table = {
+        name: default.strip()
+        for names, default in ARGUMENT.findall(section)
+        for name in re.findall(r"\w+", names)
+    }
+    assert set(table) == set(manifest["arguments"]["properties"])
+    for name, argument in manifest["arguments"]["properties"].items():
+        if "default" in argument and not manifest["arguments"]["required"]:
+            assert table[name] == str(argument["default"])
+    for name in manifest["results"]["properties"]:
+        assert f"`{name}`" in text
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_every_make_command_in_the_documents_exists(document: Path) -> None:
     targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
@@ -112,13 +139,17 @@ EXPLAIN_THEMSELVES = {
     "… are entered; keep one of them and clear the others.": (
         "follows The configuration cannot be used"
     ),
+    "The module has no credentials. Enter tenant_id, client_id and client_secret, or a "
+    "client_certificate, in the configuration of the module.": "the error of an action",
+    "An unexpected fault ended the action. Report this to the maintainers of this module with the text "
+    "in brackets.": "the error of an action",
     "… Its message trace id: …": "follows The intake does not accept one event",
     "… Trying again until it works; nothing is lost meanwhile.": "follows the cause",
     "The answer is in other words than the service's own: if a proxy or a gateway gives it, have "
     "its administrator let requests to the service pass.": "follows a refusal, and says who acts",
 }
 """Sentences of warnings and errors that README's table leaves out, and why."""
-PRINTED_OR_DOCUMENTED = {"cli", "metrics.py"}
+PRINTED_OR_DOCUMENTED = {"cli", "metrics.py", "actions", "time_arguments.py"}
 """Parts of the package whose sentences are not logged."""
 
 
@@ -202,11 +233,11 @@ def test_every_module_has_its_place_in_the_architecture_document() -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_every_setting_that_a_document_names_is_one_of_a_trigger(document: Path) -> None:
+def test_every_setting_that_a_document_names_is_one_of_an_item(document: Path) -> None:
     prose = FENCED.sub("", document.read_text())
     metric_module_or_test = "message_trace|symphony_module|test_"
     named = set(re.findall(rf"`((?!{metric_module_or_test})[a-z]+(?:_[a-z0-9]+)+)`", prose))
-    settings = arguments(*TRIGGERS, GRAPH_TRIGGER)
+    settings = {**arguments(*TRIGGERS, GRAPH_TRIGGER), **arguments(*ACTIONS), **results(*ACTIONS)}
     choices = {
         choice for each in settings.values() for choice in cast(list[str], each.get("enum", []))
     }
@@ -246,7 +277,7 @@ def test_every_command_in_the_documents_exists_with_its_options(document: Path) 
 
 def test_the_guide_shows_every_command() -> None:
     shown = {name for document in DOCUMENTS for name, _ in COMMAND.findall(document.read_text())}
-    assert shown == {"check", "status", "peek", "replay"}
+    assert shown == {"check", "status", "peek", "replay", "search", "recipients", "details"}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
