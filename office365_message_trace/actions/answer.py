@@ -32,12 +32,12 @@ def answer(arguments: Arguments, access: GraphAccess, clock: Clock) -> Result:
 
 def _answered(arguments: Arguments, access: GraphAccess, clock: Clock, limit: TimeLimit) -> Result:
     client = access.client
+    reading = Reading(client, clock, limit, client.many_recipients)
     match arguments:
         case SearchArguments():
-            return search(arguments, Reading(client, clock, limit), clock.now())
+            return search(arguments, reading, clock.now())
         case RecipientsArguments():
-            reading = Reading(client, clock, limit)
-            return find_recipients(arguments, reading, client.many_recipients, clock.now())
+            return find_recipients(arguments, reading, clock.now())
         case DetailsArguments():
             return get_details(arguments, client, limit)
     raise TypeError(f"no action for {type(arguments).__name__}")

@@ -5,11 +5,12 @@ be read is declared.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import ClassVar, Protocol, TypeVar
 
 from office365_message_trace.clock import Clock
+from office365_message_trace.collect.large_messages import MessageCounter
 from office365_message_trace.errors import (
     HistoryExceeded,
     Refused,
@@ -17,7 +18,7 @@ from office365_message_trace.errors import (
     Unavailable,
     WindowTooLarge,
 )
-from office365_message_trace.microsoft.conditions import Conditions
+from office365_message_trace.microsoft.conditions import Condition, Conditions
 from office365_message_trace.model import MILLISECOND, Page, Pause, Row, Window, span
 
 _ENOUGH_FAILURES = 2  # windows in a row; then all others would most likely fail, too
@@ -74,24 +75,47 @@ class TimeLimit:
 
 
 class Reading:
-    """Reads windows of ``source`` until the limit; ``missing`` is what could not be read, and why."""
+    """Reads windows of ``source`` until the limit; ``missing`` is what could not be read, and why.
 
-    def __init__(self, source: Source, clock: Clock, limit: TimeLimit) -> None:
+    Messages to ``many`` recipients or more are read by their id as well: a listing may not show all of
+    their rows, because Get-MessageTraceV2 requires the id for them.
+    """
+
+    def __init__(self, source: Source, clock: Clock, limit: TimeLimit, many: int) -> None:
         self.missing: list[tuple[Window, str]] = []
         self.unmatched = 0
         """Rows that did not meet the conditions."""
         self._source = source
         self._clock = clock
         self._limit = limit
+        self._many = many
+        self._read_by_id: set[str] = set()  # messages all of whose rows were asked for
         self._given_up: str | None = None
         self._answered = False
         self._failures = 0
 
-    def rows(self, windows: Iterable[Window], conditions: Conditions) -> Iterator[list[Row]]:
-        """The rows of ``windows`` that meet ``conditions``, a list a page; rows of bounds may come twice.
+    def rows(self, windows: Sequence[Window], conditions: Conditions) -> Iterator[list[Row]]:
+        """The rows of ``windows``, newest first, that meet ``conditions``: a list a page. A row may come twice.
 
         Raises `Refused` if the first request of all is refused.
         """
+        counter = MessageCounter(self._many)
+        for rows in self._listed(windows, conditions):
+            counter.add(rows)
+            yield rows
+        ids = {each.value for each in conditions if each.name == "id"}
+        if ids:
+            self._read_by_id |= ids if len(conditions) == 1 else set()
+            return
+        for message in counter.large:
+            if message.trace_id.lower() in self._read_by_id:
+                continue
+            start = max(message.window.start, windows[-1].start)
+            end = min(message.window.end, windows[0].end)
+            by_id = (*conditions, Condition("id", message.trace_id))
+            yield from self._listed([Window(start, end)], by_id)
+
+    def _listed(self, windows: Sequence[Window], conditions: Conditions) -> Iterator[list[Row]]:
         parts = deque(windows)
         while parts:
             part = parts.popleft()

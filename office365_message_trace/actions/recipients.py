@@ -11,8 +11,6 @@ from office365_message_trace.actions.results import (
     RecipientsResult,
     counted,
 )
-from office365_message_trace.collect.large_messages import MessageCounter
-from office365_message_trace.microsoft.conditions import Condition, Conditions
 from office365_message_trace.model import Row, Window
 
 MOST_ROWS = 100_000
@@ -20,31 +18,16 @@ MOST_ROWS = 100_000
 
 
 def find_recipients(
-    arguments: RecipientsArguments, reading: Reading, many: int, now: datetime
+    arguments: RecipientsArguments, reading: Reading, now: datetime
 ) -> RecipientsResult:
-    """Read the rows of the messages, those of a message to ``many`` recipients or more by its id again.
-
-    A listing may not show all rows of such a message: Get-MessageTraceV2 requires the id for it. The number
-    of requests is left 0.
-    """
-    windows, queries = arguments.windows(now), arguments.queries()
+    """Read the rows of the messages. The number of requests is left 0."""
+    windows = arguments.windows(now)
     found: dict[Hashable, Row] = {}
-    counter = MessageCounter(many)
-
-    def read(parts: list[Window], query: Conditions) -> None:
-        for rows in reading.rows(parts, query):
+    for query in arguments.queries():
+        for rows in reading.rows(windows, query):
             found.update((row.identity, row) for row in rows)
-            counter.add(rows)
             if len(found) > MOST_ROWS:
                 break
-
-    for query in queries:
-        read(windows, query)
-    read_by_id = {each.value for query in queries for each in query if each.name == "id"}
-    for message in counter.large:
-        if message.trace_id.lower() not in read_by_id and len(found) <= MOST_ROWS:
-            window = Window(message.window.start, min(message.window.end, now))
-            read([window], (Condition("id", message.trace_id),))
     missing = [Missing.of(*each) for each in reading.missing]
     if len(found) > MOST_ROWS:
         reason = f"More than {MOST_ROWS:,} rows meet the conditions; describe the message closer."

@@ -6,6 +6,7 @@ import csv
 import json
 from datetime import timedelta
 from io import StringIO
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from sandbox import Answer, MailFlowOptions, Rule, SandboxOptions, make_row
 from tests.command_line.conftest import Desk, Said
 
 ID = "00000000-0000-4000-8000-00000000beef"
-MESSAGE = {
+MESSAGE: dict[str, Any] = {
     "SenderAddress": "eve@evil.example",
     "MessageId": "<phish@evil.example>",
     "MessageTraceId": ID,

@@ -18,7 +18,7 @@ from sandbox.process import ROOT, run_action
 from tests.end_to_end.tracker import open_tracker
 
 ID = "00000000-0000-4000-8000-00000000beef"
-MESSAGE = {
+MESSAGE: dict[str, Any] = {
     "SenderAddress": "canary.sender@evil.example",
     "MessageId": "<canary.phish@evil.example>",
     "MessageTraceId": ID,

@@ -281,6 +281,15 @@ def test_all_recipients_of_a_message_to_thousands_are_found(
     assert result.requests == analyst.requests <= 2
 
 
+def test_a_search_finds_all_rows_of_a_message_to_thousands_that_meet_the_conditions(
+    analyst: Analyst, world: Sandbox
+) -> None:
+    world.graph.options.recipients_shown = 1000
+    world.tenant.add(*to_all(3000), make_row(NOON - DAY, SenderAddress="x@evil.example"))
+    result = analyst.search(sender="@evil.example", status=["quarantined"], limit=5000)
+    assert (result.total, result.complete, result.requests) == (2000, True, 2)
+
+
 def test_more_recipients_than_fit_a_page_are_found_over_page_edges(
     analyst: Analyst, world: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
