@@ -31,7 +31,12 @@ SEARCH, DETAILS, RECIPIENTS = (
     "find_message_recipients",
 )
 QUESTIONS: dict[str, dict[str, Any]] = {
-    SEARCH: {"sender": "@evil.example", "subject": "Canary's", "status": ["delivered", "failed"]},
+    SEARCH: {
+        "sender": "@evil.example",
+        "subject": "Canary's",
+        "status": ["delivered", "failed"],
+        "limit": 5000,
+    },
     DETAILS: {"trace_id": ID, "recipient": "canary.0@contoso.example"},
     RECIPIENTS: {"message_id": "<canary.phish@evil.example>"},
 }
@@ -86,7 +91,7 @@ def test_an_action_answers_and_tells_nobody_else(
     assert results["complete"]
     match action:
         case "search_message_trace":
-            assert (results["total"], results["requests"]) == (1000, 2)
+            assert (results["total"], results["requests"]) == (1500, 3)
         case "get_message_trace_details":
             assert [each["event"] for each in results["events"]] == ["Receive", "Submit", "Deliver"]
         case "find_message_recipients":
