@@ -153,5 +153,17 @@ def test_the_requests_of_a_running_trigger_count_and_its_record_stays(desk: Desk
     assert not (desk.data / "message_trace_actions").exists()
 
 
+@pytest.mark.parametrize("service", ["entra", "graph"])
+def test_no_secret_and_no_stack_trace_is_printed(desk: Desk, service: str) -> None:
+    secret = desk.world.identity.client_secret
+    said = json.dumps({"error": {"code": secret, "message": secret}, "error_description": secret})
+    desk.world.faults.add(Rule(Answer(403, said.encode()), service, times=None))
+    for command in (["search"], ["details", "--trace-id", ID, "--recipient", "a@b"]):
+        told = ask(desk, *command)
+        assert told.status > 0
+        assert secret not in told.out + told.err
+        assert "Traceback" not in told.err
+
+
 def test_json_and_csv_exclude_each_other(desk: Desk) -> None:
     assert ask(desk, "search", "--json", "--csv").status == 2

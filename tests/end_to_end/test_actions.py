@@ -83,6 +83,7 @@ def test_an_action_answers_and_tells_nobody_else(
     if needs_secrets_of_the_platform(world):
         pytest.skip("the module's manifest has no secrets")
     with open_tracker() as tracker:
+        world.faults.add(Rule(Answer(503, b"canary"), "graph"))  # a warning, which is reported
         done = run_action(world, tmp_path, action, QUESTIONS[action], SENTRY_DSN=tracker.dsn)
     assert done.returncode == 0, done.stdout
     finished = told(world)
@@ -91,11 +92,11 @@ def test_an_action_answers_and_tells_nobody_else(
     assert results["complete"]
     match action:
         case "search_message_trace":
-            assert (results["total"], results["requests"]) == (1500, 3)
+            assert (results["total"], results["requests"]) == (1500, 4)
         case "get_message_trace_details":
             assert [each["event"] for each in results["events"]] == ["Receive", "Submit", "Deliver"]
         case "find_message_recipients":
-            assert (results["total"], results["requests"]) == (1500, 2)
+            assert (results["total"], results["requests"]) == (1500, 3)
             assert len(results["addresses"]) == 1500
     seen = {
         "output": done.stdout,
@@ -104,6 +105,7 @@ def test_an_action_answers_and_tells_nobody_else(
         **{str(each): each.read_text() for each in tmp_path.rglob("*") if each.is_file()},
     }
     assert any("quota.json" in place for place in seen)
+    assert tracker.envelopes
     secret = world.identity.client_secret
     for place, text in seen.items():
         assert "canary" not in text, place
