@@ -52,6 +52,13 @@ def _platform_values(load_config: LoadConfig, now: datetime) -> tuple[dict[str, 
             given = settings_object(name, partial(load_config, name, "json"))
         except MissingConfigurationError:
             continue
-        values |= {each: value for each, value in given.items() if value not in (None, "")}
+        values = _over(values, given)
     secrets, trouble = node_secrets(load_config, now)
-    return values | {name: value for name, value in secrets.items() if value}, trouble
+    return _over(values, secrets), trouble
+
+
+def _over(values: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """``values`` with those of ``own`` that are not empty, whose credential replaces any other."""
+    own = {name: value for name, value in own.items() if value not in (None, "")}
+    replaced = Application.credentials if any(map(own.get, Application.credentials)) else ()
+    return {name: value for name, value in values.items() if name not in replaced} | own

@@ -133,7 +133,7 @@ def test_settings_may_be_in_a_file_or_in_the_configuration_of_the_module(desk: D
 
 
 def test_a_triggers_own_credentials_go_before_those_of_the_module(desk: Desk) -> None:
-    other = json.dumps({"tenant_id": "other.example", "client_secret": "wrong"})
+    other = json.dumps({"tenant_id": "other.example", "client_certificate": "wrong"})
     for name, value in desk.world.environment("graph").items():
         desk.patch.setenv(name, value)
     desk.patch.setenv("MODULE_CONFIGURATION", other)
