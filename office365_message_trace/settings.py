@@ -145,8 +145,10 @@ class MessageTraceSettings(BaseModel):
         return list(self._limited)
 
 
-class OAuthSettings(MessageTraceSettings):
-    """Office 365 Message Trace OAuth: an Entra ID application with exactly one credential."""
+class Application(BaseModel):
+    """An Entra ID application with exactly one credential."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, extra="ignore")
 
     credentials: ClassVar[tuple[str, ...]] = (
         "client_secret",
@@ -175,10 +177,12 @@ class OAuthSettings(MessageTraceSettings):
 
     @property
     def tenant(self) -> str:
+        """The ID of the tenant, or one of its domains."""
         return self.tenant_id
 
     @property
     def certificate(self) -> ClientCertificate | None:
+        """The application's certificate, if it has one."""
         if self.client_certificate is None:
             return None
         return ClientCertificate.of(self.client_certificate.get_secret_value())
@@ -193,7 +197,8 @@ class OAuthSettings(MessageTraceSettings):
         return self._secret
 
     def doubts(self, now: datetime) -> list[str]:
-        found = super().doubts(now)
+        """Warnings about values that are allowed but probably a mistake, or soon will be."""
+        found = []
         if not _GUID.fullmatch(self.tenant_id) and "." not in self.tenant_id:
             found.append("tenant_id is neither a GUID nor a domain name such as contoso.com.")
         if not _GUID.fullmatch(self.client_id):
@@ -207,6 +212,13 @@ class OAuthSettings(MessageTraceSettings):
     @property
     def _secret(self) -> str:
         return self.client_secret.get_secret_value() if self.client_secret is not None else ""
+
+
+class OAuthSettings(Application, MessageTraceSettings):
+    """Office 365 Message Trace OAuth."""
+
+    def doubts(self, now: datetime) -> list[str]:
+        return [*MessageTraceSettings.doubts(self, now), *Application.doubts(self, now)]
 
 
 class GraphSettings(OAuthSettings):
@@ -281,6 +293,24 @@ def parse(model: type[Settings], values: Mapping[str, Any]) -> Settings:
         for name, limit in limited.items()
     )
     return settings
+
+
+def parse_application(values: Mapping[str, Any]) -> Application:
+    """Validate the application in ``values``, which may hold other things, such as the configuration of the
+    module or of a trigger. Raises `ConfigurationMistakes` as `parse` does."""
+    given = {
+        name: values[name]
+        for name in Application.model_fields
+        if values.get(name) is not None and not _is_blank(values[name])
+    }
+    mistakes = Application.conflicts(given)
+    try:
+        application = Application.model_validate(given)
+    except ValidationError as error:
+        mistakes = [*map(_explained, error.errors()), *mistakes]
+    if mistakes:
+        raise ConfigurationMistakes(mistakes)
+    return application
 
 
 def _limited(model: type[MessageTraceSettings], given: Mapping[str, Any]) -> dict[str, int]:

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 
@@ -15,7 +16,12 @@ from office365_message_trace.collect.ledger import Ledger
 from office365_message_trace.collect.monitor import Monitor
 from office365_message_trace.collect.ownership import OwnedHttp, OwnedStorage, Ownership
 from office365_message_trace.collect.resume import opening_coverage
-from office365_message_trace.collect.tenant_folders import Identity, Place, find_place
+from office365_message_trace.collect.tenant_folders import (
+    Identity,
+    Place,
+    current_folder,
+    find_place,
+)
 from office365_message_trace.errors import StorageFailed
 from office365_message_trace.microsoft.auth import BasicAuth, EntraAuth, Signer
 from office365_message_trace.microsoft.clock import MicrosoftClock
@@ -24,11 +30,12 @@ from office365_message_trace.microsoft.graph import GraphClient
 from office365_message_trace.microsoft.odata import ODataClient
 from office365_message_trace.microsoft.paced_http import PacedSession, microsoft_http
 from office365_message_trace.microsoft.reporting import ReportingClient
-from office365_message_trace.microsoft.request_budget import LIVE, RequestBudget
+from office365_message_trace.microsoft.request_budget import LIVE, QUOTA, RequestBudget
 from office365_message_trace.model import Log
 from office365_message_trace.monitoring.counting import CountingHttp, CountingStorage, outcome
 from office365_message_trace.sekoia.intake import LONGEST_ANSWER, BatchPusher
 from office365_message_trace.settings import (
+    Application,
     BasicSettings,
     GraphSettings,
     MessageTraceSettings,
@@ -42,6 +49,10 @@ from office365_message_trace.transport.retry import Transport
 from office365_message_trace.transport.session import TimeoutSession
 
 ENTRA, INTAKE = "Entra ID", "The Sekoia.io intake"
+ACTIONS_FOLDER = "message_trace_actions"
+"""The folder of the requests that actions have made."""
+_EXCHANGE_OF_ACTIONS = 60.0  # seconds; a page takes two to four
+_LIVE_OF_TRIGGERS = timedelta(minutes=1)  # between two of their requests for fresh mail, usually
 
 
 def place_of(storage: Storage, settings: MessageTraceSettings) -> Place:
@@ -58,6 +69,57 @@ def known_folder(storage: Storage, settings: MessageTraceSettings) -> str:
     with suppress(StorageFailed):
         return place_of(storage, settings).folder
     return settings.state_folder
+
+
+@dataclass(frozen=True, slots=True)
+class GraphAccess:
+    """Microsoft Graph as an action or a command asks it, while a person waits."""
+
+    client: GraphClient
+    budget: RequestBudget
+    signer: EntraAuth
+
+
+def graph_access(
+    application: Application,
+    endpoints: Endpoints,
+    data_path: Path,
+    clock: MicrosoftClock,
+    log: Log,
+    read_only: bool = False,
+) -> GraphAccess:
+    """Access for ``application``, which shares the tenant's quota with triggers and earlier actions.
+
+    The requests that they have recorded below ``data_path`` count, and so may the tenth of the quota that
+    triggers leave to others. New ones are recorded there as an action's unless ``read_only``.
+    """
+    triggers = GraphSettings.state_folder
+    storage, shared = storage_at(data_path, ACTIONS_FOLDER), storage_at(data_path)
+    with suppress(StorageFailed):
+        triggers = current_folder(shared, triggers)
+    budget = RequestBudget(
+        ReadOnlyStorage(storage) if read_only else storage,
+        clock,
+        _LIVE_OF_TRIGGERS,
+        QUOTA,
+        [storage_at(data_path, triggers)],
+    )
+
+    def dated(service: str) -> Dated:
+        return lambda date: clock.heard(service, date, clock.monotonic())
+
+    signer = EntraAuth(
+        endpoints.login,
+        application.tenant_id,
+        application.client_id,
+        application.credential,
+        endpoints.graph_scope,
+        dated=dated(ENTRA),
+        within=_EXCHANGE_OF_ACTIONS,
+    )
+    http = microsoft_http(signer, budget, dated(GraphClient.name), _EXCHANGE_OF_ACTIONS)
+    transport = Transport(http, GraphClient.name, clock, log, credentials=signer)
+    return GraphAccess(GraphClient(endpoints.graph, transport, clock, log), budget, signer)
 
 
 class Wiring:

@@ -42,6 +42,8 @@ TRIGGERS = ["trigger_message_trace_oauth.json", "trigger_message_trace_basic.jso
 GRAPH_TRIGGER = "trigger_message_trace_graph.json"
 MESSAGES = (ROOT / "docs" / "messages.md").read_text()
 SETTINGS = (ROOT / "docs" / "settings.md").read_text()
+ACTIONS = sorted(path.name for path in ROOT.glob("action_*.json"))
+ARGUMENT = re.compile(r"^\| ((?:`\w+`(?:, )?)+) \|([^|]*)\|", re.MULTILINE)
 SETTING = re.compile(r"^\| `(\w+)` \| ([^|]+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
 MODELS: dict[str, type[MessageTraceSettings]] = {
     "Graph": GraphSettings,
@@ -70,6 +72,13 @@ def arguments(*names: str) -> dict[str, dict[str, object]]:
     merged: dict[str, dict[str, object]] = {}
     for name in names or TRIGGERS:
         merged |= json.loads((ROOT / name).read_text())["arguments"]["properties"]
+    return merged
+
+
+def results(*names: str) -> dict[str, dict[str, object]]:
+    merged: dict[str, dict[str, object]] = {}
+    for name in names:
+        merged |= json.loads((ROOT / name).read_text())["results"]["properties"]
     return merged
 
 
@@ -133,6 +142,24 @@ def test_labels_are_alike_in_all_forms() -> None:
         assert len({str(form[name]["title"]) for form in forms if name in form}) == 1
 
 
+@pytest.mark.parametrize("action", ACTIONS)
+def test_the_document_of_actions_lists_every_argument_with_its_default(action: str) -> None:
+    manifest = json.loads((ROOT / action).read_text())
+    text = (ROOT / "docs" / "actions.md").read_text()
+    section = text.split(f"## {manifest['name']}\n")[1].split("\n## ")[0]
+    table = {
+        name: default.strip()
+        for names, default in ARGUMENT.findall(section)
+        for name in re.findall(r"\w+", names)
+    }
+    assert set(table) == set(manifest["arguments"]["properties"])
+    for name, argument in manifest["arguments"]["properties"].items():
+        if "default" in argument and not manifest["arguments"]["required"]:
+            assert table[name] == str(argument["default"])
+    for name in manifest["results"]["properties"]:
+        assert f"`{name}`" in text
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_every_make_command_in_the_documents_exists(document: Path) -> None:
     targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
@@ -164,13 +191,17 @@ EXPLAIN_THEMSELVES = {
     "… are entered; keep one of them and clear the others.": (
         "follows The configuration cannot be used"
     ),
+    "The module has no credentials. Enter tenant_id, client_id and client_secret, or a "
+    "client_certificate, in the configuration of the module.": "the error of an action",
+    "An unexpected fault ended the action. Report this to the maintainers of this module with the text "
+    "in brackets.": "the error of an action",
     "… Its message trace id: …": "follows The intake does not accept one event",
     "… Trying again until it works; nothing is lost meanwhile.": "follows the cause",
     "The answer is in other words than the service's own: if a proxy or a gateway gives it, have "
     "its administrator let requests to the service pass.": "follows a refusal, and says who acts",
 }
 """Sentences of warnings and errors that docs/messages.md leaves out, and why."""
-PRINTED_OR_DOCUMENTED = {"cli", "metrics.py"}
+PRINTED_OR_DOCUMENTED = {"cli", "metrics.py", "actions", "time_arguments.py"}
 """Parts of the package whose sentences are not logged."""
 
 
@@ -254,12 +285,15 @@ def test_every_module_has_its_place_in_the_architecture_document() -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_every_setting_that_a_document_names_is_one_of_a_trigger(document: Path) -> None:
+def test_every_setting_that_a_document_names_is_one_of_an_item(document: Path) -> None:
     prose = FENCED.sub("", document.read_text())
     metric_module_or_test = "message_trace|symphony_module|test_"
     named = set(re.findall(rf"`((?!{metric_module_or_test})[a-z]+(?:_[a-z0-9]+)+)`", prose))
     settings = {name for model in MODELS.values() for name in model.model_fields}
-    choices = {*get_args(Cloud), *get_args(EventFormat)}
+    settings |= {*arguments(*ACTIONS), *results(*ACTIONS)}
+    found = {**arguments(*ACTIONS), **results(*ACTIONS)}
+    listed = {each for field in found.values() for each in cast(list[str], field.get("enum", []))}
+    choices = {*get_args(Cloud), *get_args(EventFormat), *listed}
     modules = {path.stem for path in (ROOT / "office365_message_trace").rglob("*.py")}
     assert named - choices - modules - OTHER_WORDS - SAFEGUARDS <= settings
 

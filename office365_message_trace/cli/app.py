@@ -14,9 +14,15 @@ from typing import Annotated
 import typer
 from dotenv import load_dotenv
 
-from office365_message_trace.cli import check, peek, replay, run, status
+from office365_message_trace.cli import check, peek, questions, replay, run, status
 from office365_message_trace.cli.checks.findings import exit_status, failure, summary
-from office365_message_trace.cli.configuration import Setup, data_path, known_settings, load_setup
+from office365_message_trace.cli.configuration import (
+    Ask,
+    Setup,
+    data_path,
+    known_settings,
+    load_setup,
+)
 from office365_message_trace.cli.console import (
     as_json,
     finding_line,
@@ -26,7 +32,6 @@ from office365_message_trace.cli.console import (
     print_line,
     print_plain,
 )
-from office365_message_trace.cli.time_arguments import parse_time
 from office365_message_trace.cli.trigger_choice import (
     Trigger,
     chosen_trigger,
@@ -37,12 +42,14 @@ from office365_message_trace.errors import ConfigurationMistakes, MessageTraceEr
 from office365_message_trace.model import Window
 from office365_message_trace.monitoring.error_reports import mute_libraries
 from office365_message_trace.storage.location import storage_at
+from office365_message_trace.time_arguments import parse_time
 
 PROGRAM = "message-trace"
 _MANIFEST = Path(__file__).parents[2] / "manifest.json"
 
 app = typer.Typer(
-    help="Look after the collection of a Microsoft 365 message trace.\n\n"
+    help="Look after the collection of a Microsoft 365 message trace, and ask Microsoft Graph about messages: "
+    "**search**, **recipients**, **details**.\n\n"
     "The settings are those of the trigger (files in /symphony or environment variables), or those of a "
     "JSON file that --config names. Variables such as MESSAGE_TRACE_TENANT_ID, also of a file "
     "**.env** in this folder, replace single settings.",
@@ -345,8 +352,11 @@ def say(text: str, level: str) -> None:
 
 
 def _setup(config: Path | None, trigger: Trigger | None, intake: bool = True) -> Setup:
-    ask = _ask if _interactive() else None
-    return load_setup(config, trigger, ask, _clock().now(), intake)
+    return load_setup(config, trigger, _secret_asker(), _clock().now(), intake)
+
+
+def _secret_asker() -> Ask | None:
+    return _ask if _interactive() else None
 
 
 def _ask(name: str) -> str:
@@ -366,3 +376,6 @@ def _window(start: datetime, end: datetime, now: datetime) -> Window:
 
 def _clock() -> SystemClock:
     return SystemClock(Event(), lambda: None)
+
+
+questions.add_commands(app, _clock, _secret_asker, say)

@@ -77,7 +77,7 @@ def load_setup(
     ``intake`` the settings of the intake are not needed, and not used. Raises `ConfigurationMistakes`.
     """
     load_config = get_configuration().load
-    secrets, trouble = ({}, []) if config else _node_secrets(load_config, now)
+    secrets, trouble = ({}, []) if config else node_secrets(load_config, now)
     values = _entered(config, secrets)
     if not intake:
         values |= _NO_INTAKE
@@ -102,10 +102,9 @@ def load_setup(
 
 def _entered(config: Path | None, node_secrets: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of the file or the platform, and over them those of the environment."""
-    variables = _variables()
+    variables = environment_settings()
     if config:
-        file = settings_object(config, lambda: json.loads(read_file(config, _LONGEST_FILE)))
-        return {**file, **variables}
+        return {**file_settings(config), **variables}
     try:
         return {**trigger_values(get_configuration().load, node_secrets), **variables}
     except ConfigurationMistakes as found:
@@ -116,7 +115,12 @@ def _entered(config: Path | None, node_secrets: Mapping[str, Any]) -> dict[str, 
     return variables
 
 
-def _variables() -> dict[str, Any]:
+def file_settings(file: Path) -> dict[str, Any]:
+    """The settings in ``file``. Raises `ConfigurationMistakes`."""
+    return settings_object(file, lambda: json.loads(read_file(file, _LONGEST_FILE)))
+
+
+def environment_settings() -> dict[str, Any]:
     """The settings that variables such as ``MESSAGE_TRACE_TENANT_ID`` hold."""
     names = {name for each in Trigger for name in each.model.model_fields}
     given = {name: os.environ.get(f"{_VARIABLE}{name.upper()}") for name in names}
@@ -168,7 +172,7 @@ def _missing_secrets(model: type[MessageTraceSettings], values: Mapping[str, Any
     return missing
 
 
-def _node_secrets(load_config: LoadConfig, now: datetime) -> tuple[dict[str, Any], list[str]]:
+def node_secrets(load_config: LoadConfig, now: datetime) -> tuple[dict[str, Any], list[str]]:
     """The secrets that the platform, if this runs on it, keeps apart from the settings, and any problems
     in getting them."""
     try:

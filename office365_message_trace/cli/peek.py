@@ -188,9 +188,9 @@ class View:
         names = dict.fromkeys(name for row in rows for name in row)
         text = io.StringIO()
         writer = csv.DictWriter(text, list(names) or _header(), restval="", lineterminator="\n")
-        writer.writerow({name: _cell(name) for name in writer.fieldnames})
+        writer.writerow({name: spreadsheet_cell(name) for name in writer.fieldnames})
         for row in rows:
-            writer.writerow({name: _cell(value) for name, value in row.items()})
+            writer.writerow({name: spreadsheet_cell(value) for name, value in row.items()})
         return text.getvalue()
 
 
@@ -251,5 +251,6 @@ def _received(row: Row, moment_format: str) -> str:
     return "unknown" if row.received == UNDATED else f"{instant(row.received):{moment_format}}"
 
 
-def _cell(text: str) -> str:
+def spreadsheet_cell(text: str) -> str:
+    """``text`` for a cell of a CSV file: printable, and no formula."""
     return _FORMULA.sub(r"\1'", printable(text, LONGEST_LINE))

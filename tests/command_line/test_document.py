@@ -28,7 +28,10 @@ def options_of(command: str) -> set[str]:
     return {name for name in names if name.startswith("--")} - {"--help"}
 
 
-@pytest.mark.parametrize("command", ["check", "status", "peek", "run", "replay"])
+@pytest.mark.parametrize(
+    "command",
+    ["check", "status", "peek", "run", "replay", "search", "recipients", "details"],
+)
 def test_the_table_of_a_command_lists_its_options(command: str) -> None:
     rows = re.findall(r"^\| (`--.+?) \|", SECTIONS[command], re.MULTILINE)
     assert set(re.findall(r"--[a-z-]+", " ".join(rows))) == options_of(command)

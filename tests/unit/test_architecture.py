@@ -12,18 +12,26 @@ MODULES = sorted(
 
 FLOORS = [
     {"__main__"},
-    {"cli", "triggers"},
+    {"cli", "triggers", "playbook_actions"},
+    {"actions"},
     {"wiring"},
     {"monitoring", "settings"},
     {"collect", "microsoft", "sekoia"},
     {"storage", "transport"},
-    {"clock", "codec", "stopping"},
+    {"clock", "codec", "stopping", "time_arguments"},
     {"errors"},
     {"files", "model", "packing", "untrusted_text"},
 ]
 """Packages and single modules, from the top: each imports only from floors below its own."""
 
-SDK = {"triggers", "monitoring.metrics", "sekoia.platform", "cli.configuration"}
+SDK = {
+    "triggers",
+    "playbook_actions",
+    "monitoring.metrics",
+    "sekoia.platform",
+    "cli.configuration",
+    "cli.application",
+}
 PURE = {
     "errors",
     "untrusted_text",
@@ -54,10 +62,17 @@ PURE = {
     "sekoia.intake_verdict",
     "sekoia.rejected_events",
     "cli.checks.findings",
-    "cli.time_arguments",
+    "time_arguments",
     "cli.checks.token",
     "cli.formatting",
     "microsoft.dates",
+    "microsoft.conditions",
+    "actions.arguments",
+    "actions.results",
+    "actions.reading",
+    "actions.search",
+    "actions.recipients",
+    "actions.details",
 }
 IO_LIBRARIES = {"requests", "msal", "botocore", "s3path", "sekoia_automation", "os", "threading"}
 

@@ -14,7 +14,7 @@ from office365_message_trace.cli.checks.findings import failure
 from office365_message_trace.cli.checks.token import claims_of, token_finding
 from office365_message_trace.cli.console import line
 from office365_message_trace.errors import ConfigurationMistakes, Unavailable
-from office365_message_trace.microsoft.odata import odata_text
+from office365_message_trace.microsoft.conditions import odata_text
 from office365_message_trace.untrusted_text import (
     LONGEST,
     LONGEST_LINE,
