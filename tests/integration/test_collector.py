@@ -996,21 +996,21 @@ def test_a_first_start_counts_from_the_start_however_late_the_first_answer(
 
 
 def test_what_was_young_at_the_start_is_read_again_once_the_time_is_known(site: Site) -> None:
-    """The machine's clock was an hour ahead, until an answer told the time."""
-    late = make_row(NOON + 25 * MINUTE, visible_at=NOON + 245 * MINUTE)
+    """The machine's clock was eight minutes ahead, until an answer told the time."""
+    late = make_row(NOON + 4 * MINUTE, visible_at=NOON + 241 * MINUTE)
     site.world.tenant.add(late, *(make_row(NOON + n * MINUTE) for n in range(0, 230, 10)))
-    site.policy = replace(PLAIN, lookback=HOUR)
+    site.policy = replace(PLAIN, lookback=HOUR, delay=10 * MINUTE)
     site.collect(until=NOON + 4 * HOUR, start=NOON)
     assert site.saved.oldest >= NOON + 2 * HOUR
-    site.clock.turn(HOUR)
+    site.clock.turn(8 * MINUTE)
     away = site.world.faults.add(Rule(Drop(), "reporting", times=None))
 
     def answer_at_last() -> None:
-        site.clock.turn(-HOUR)
+        site.clock.turn(-8 * MINUTE)
         site.world.faults.remove(away)
 
-    site.clock.at(NOON + 310 * MINUTE, answer_at_last)
-    site.policy = replace(PLAIN, lookback=4 * HOUR)
+    site.clock.at(NOON + 258 * MINUTE, answer_at_last)
+    site.policy = replace(site.policy, lookback=4 * HOUR)
     site.collect(until=NOON + 6 * HOUR)
     assert len(site.events) == 24
 
