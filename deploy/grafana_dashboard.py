@@ -13,6 +13,27 @@ _HEIGHT = 7
 _SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 _CHOSEN = '{job=~"$job", instance=~"$instance"}'
 
+COLOURS = {
+    "{{outcome}}": {
+        "ok": "green",
+        "throttled": "orange",
+        "refused": "purple",
+        "failed": "red",
+        "no_answer": "dark-red",
+    },
+    "{{pass}}": {
+        "live": "blue",
+        "re-read": "purple",
+        "backlog": "yellow",
+        "confirm": "super-light-blue",
+    },
+    "failures": {"failures": "red"},
+    "refused by the intake": {"refused by the intake": "orange"},
+    "left out in the end": {"left out in the end": "red"},
+    "backlog {{instance}}": {"backlog .*": "yellow"},
+}
+"""Colours of series, by legend: what is well is green, what fails is red, and a pass has one colour everywhere."""
+
 
 def main() -> None:
     print(json.dumps(dashboard(), indent=2))
@@ -103,8 +124,25 @@ def _panel(
             }
             for number, (expression, legend) in enumerate(queries)
         ],
-        "fieldConfig": {"defaults": {"unit": unit, **options}, "overrides": []},
+        "fieldConfig": {
+            "defaults": {"unit": unit, **options},
+            "overrides": [
+                _coloured(series, colour)
+                for _, legend in queries
+                for part, series_colours in COLOURS.items()
+                if legend.endswith(part)
+                for series, colour in series_colours.items()
+            ],
+        },
         "options": {"calculate": False, "yAxis": {"unit": unit}} if heatmap else {},
+    }
+
+
+def _coloured(series: str, colour: str) -> dict[str, Any]:
+    """Gives the series whose name ends with ``series``, a pattern, its colour."""
+    return {
+        "matcher": {"id": "byRegexp", "options": f"/(^| ){series}$/"},
+        "properties": [{"id": "color", "value": {"mode": "fixed", "fixedColor": colour}}],
     }
 
 

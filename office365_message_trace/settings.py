@@ -88,6 +88,8 @@ class MessageTraceSettings(BaseModel):
     credentials: ClassVar[
         tuple[str, ...]
     ] = ()  # fields of which an Entra ID application has exactly one
+    outside_forms: ClassVar[tuple[str, ...]] = ()
+    """Settings that the platform's forms leave out: they make sense elsewhere only."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True, extra="ignore")
 
@@ -152,6 +154,7 @@ class Application(BaseModel):
         "client_certificate",
         "federated_token_file",
     )
+    outside_forms: ClassVar[tuple[str, ...]] = ("federated_token_file",)  # it needs a mounted file
 
     tenant_id: Identifier
     client_id: Identifier
@@ -165,7 +168,7 @@ class Application(BaseModel):
         if not chosen:
             return [
                 "client_secret is missing; enter the value of a client secret, or instead of it a "
-                "client_certificate or a federated_token_file."
+                "client_certificate or, outside the platform, a federated_token_file."
             ]
         if len(chosen) > 1:
             return [f"{' and '.join(chosen)} are entered; keep one of them and clear the others."]
@@ -223,8 +226,11 @@ class GraphSettings(OAuthSettings):
     state_folder: ClassVar[str] = "message_trace_graph"  # what one trigger sent, the other did not
     history: ClassVar[duration] = duration(days=_GRAPH_DAYS)
 
+    outside_forms: ClassVar[tuple[str, ...]] = (*OAuthSettings.outside_forms, "cloud")  # one choice
+
     start_time: int = Field(default=1, ge=0, le=24 * _GRAPH_DAYS)
     event_format: EventFormat = "graph"
+    organization: Text | None = None
 
     @property
     def intake_format(self) -> str:
@@ -238,6 +244,12 @@ class GraphSettings(OAuthSettings):
                 "cloud must be global for this trigger: Microsoft offers message trace in Graph in "
                 'the global service only; use the trigger "Office 365 Message Trace OAuth" instead.'
             )
+        return found
+
+    def doubts(self, now: datetime) -> list[str]:
+        found = super().doubts(now)
+        if self.organization is not None and self.event_format != "reporting":
+            found.append("organization has no effect: only events of the format reporting hold it.")
         return found
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from office365_message_trace.clock import Clock
 from office365_message_trace.collect.checkpoint_store import COPIES, StateStore
-from office365_message_trace.collect.collector import Collector, Pusher, Source
+from office365_message_trace.collect.collector import Collector
 from office365_message_trace.collect.coverage import Policy
+from office365_message_trace.collect.interfaces import Pusher, Source
 from office365_message_trace.collect.ledger import Ledger
 from office365_message_trace.collect.monitor import Monitor
 from office365_message_trace.collect.ownership import OwnedHttp, OwnedStorage, Ownership
@@ -185,8 +186,11 @@ class Wiring:
         clock, log = self._clock, self._log
         if isinstance(self._settings, GraphSettings):
             reporting_format = self._settings.event_format == "reporting"
+            organization = self._settings.organization
             transport = self._transport(GraphClient.name, "graph")
-            return GraphClient(self.service_url, transport, clock, log, reporting_format)
+            return GraphClient(
+                self.service_url, transport, clock, log, reporting_format, organization
+            )
         basic = isinstance(self._settings, BasicSettings)
         transport = self._transport(ReportingClient.name, "reporting")
         return ReportingClient(self.service_url, transport, clock, log, basic)

@@ -150,6 +150,13 @@ def test_connector_is_the_twin_of_its_trigger(name: str) -> None:
     assert manifest(name) == twin
 
 
+@pytest.mark.parametrize("name", CONNECTORS)
+def test_a_connector_has_the_arguments_that_the_platform_fills_in(name: str) -> None:
+    arguments = manifest(name)["arguments"]
+    assert "intake_key" in arguments["required"]
+    assert "intake_server" in arguments["properties"]
+
+
 def test_every_trigger_has_a_connector_and_every_connector_a_trigger() -> None:
     assert TRIGGERS, "no trigger at all"
     assert [name.removeprefix("trigger_") for name in TRIGGERS] == [

@@ -3,17 +3,35 @@
 import ast
 import json
 import re
+import shlex
+import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import cast
+from typing import cast, get_args
 
 import pytest
 from jsonschema import Draft7Validator
 
-from office365_message_trace.microsoft.graph import as_reporting_row
+from office365_message_trace.microsoft.credentials import ClientCertificate
+from office365_message_trace.microsoft.endpoints import Cloud
+from office365_message_trace.microsoft.graph import FIRST_PARTY_APP, as_reporting_row
 from office365_message_trace.microsoft.rows import GRAPH_ROWS
-from office365_message_trace.sekoia.intake_formats import INTAKE_FORMATS
+from office365_message_trace.sekoia.intake_formats import (
+    CATALOGUE,
+    INTAKE_FORMATS,
+    EventFormat,
+    IntakeFormat,
+)
+from office365_message_trace.settings import (
+    BasicSettings,
+    GraphSettings,
+    MessageTraceSettings,
+    OAuthSettings,
+    parse,
+)
 from tests.command_line.test_document import options_of
 from tests.model import test_model as model
+from tests.parsers import READS, parsed
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -22,8 +40,15 @@ TRIGGERS = ["trigger_message_trace_oauth.json", "trigger_message_trace_basic.jso
 GRAPH_TRIGGER = "trigger_message_trace_graph.json"
 ACTIONS = sorted(path.name for path in ROOT.glob("action_*.json"))
 ARGUMENT = re.compile(r"^\| ((?:`\w+`(?:, )?)+) \|([^|]*)\|", re.MULTILINE)
-SETTING = re.compile(r"^\| `(\w+)` \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
-
+MESSAGES = (ROOT / "docs" / "messages.md").read_text()
+SETTINGS = (ROOT / "docs" / "settings.md").read_text()
+SETTING = re.compile(r"^\| `(\w+)` \| ([^|]+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
+MODELS: dict[str, type[MessageTraceSettings]] = {
+    "Graph": GraphSettings,
+    "OAuth": OAuthSettings,
+    "basic": BasicSettings,
+}
+"""The triggers' settings, by the names that docs/settings.md gives them."""
 
 COMMAND = re.compile(r"-m office365_message_trace (\w+)((?:[^`\n]|\\\n)*)")
 FENCED = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
@@ -60,11 +85,11 @@ def fenced(document: Path, language: str) -> list[str]:
 
 @pytest.mark.parametrize("trigger", [*TRIGGERS, GRAPH_TRIGGER])
 def test_the_settings_table_lists_every_argument_with_its_default_and_bounds(trigger: str) -> None:
-    table = {name: (default.strip(), text) for name, default, text in SETTING.findall(README)}
-    assert set(table) == set(arguments(*TRIGGERS, GRAPH_TRIGGER))
+    listed = {name: (default, text) for name, _, _, default, text in SETTING.findall(SETTINGS)}
+    assert set(listed) == {name for model in MODELS.values() for name in model.model_fields}
     reporting = arguments()
     for name, argument in arguments(trigger).items():
-        default, text = table[name]
+        default, text = listed[name]
         if "default" in argument:
             assert default == str(argument["default"])
         if "minimum" in argument:
@@ -76,17 +101,41 @@ def test_the_settings_table_lists_every_argument_with_its_default_and_bounds(tri
             assert f"`{choice}`" in text
 
 
-def test_the_settings_table_says_which_triggers_a_credential_is_for() -> None:
-    for name, default, _ in SETTING.findall(README):
-        holders = {
-            word
-            for word, file in zip(
-                ("OAuth", "basic", "Graph"), [*TRIGGERS, GRAPH_TRIGGER], strict=True
-            )
-            if name in arguments(file)
-        }
-        if "(" in default:
-            assert set(re.split(r", ", default.split("(")[1].rstrip(") "))) == holders
+def test_the_settings_table_says_which_triggers_a_setting_is_for() -> None:
+    for name, _, triggers, _, text in SETTING.findall(SETTINGS):
+        holders = {word for word, model in MODELS.items() if name in model.model_fields}
+        if name == "cloud":
+            assert "the Graph trigger takes `global` only" in text
+            holders.remove("Graph")
+        assert set(triggers.split(", ")) == (holders if holders != set(MODELS) else {"all"})
+
+
+def test_the_settings_table_has_the_labels_of_the_forms() -> None:
+    labels = {name: each["title"] for name, each in arguments(*TRIGGERS, GRAPH_TRIGGER).items()}
+    for name, label, _, _, _ in SETTING.findall(SETTINGS):
+        assert label == labels.get(name, "not in forms")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_a_label_that_a_document_names_with_its_setting_is_the_form_s(document: Path) -> None:
+    labels = {name: each["title"] for name, each in arguments(*TRIGGERS, GRAPH_TRIGGER).items()}
+    text = " ".join(document.read_text().split())
+    for label, name in re.findall(r"\*\*([^*]+)\*\* \(`(\w+)`\)", text):
+        assert labels[name] == label
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/installing.md"])
+def test_a_table_of_triggers_has_the_names_of_the_forms_graph_first(name: str) -> None:
+    text = (ROOT / name).read_text()
+    names = [json.loads((ROOT / file).read_text())["name"] for file in (GRAPH_TRIGGER, *TRIGGERS)]
+    told = re.findall(r"^ *\| \*\*([^*]+)\*\* \|", text, re.MULTILINE)
+    assert told == names
+
+
+def test_labels_are_alike_in_all_forms() -> None:
+    forms = [arguments(file) for file in [*TRIGGERS, GRAPH_TRIGGER]]
+    for name in set().union(*forms):
+        assert len({str(form[name]["title"]) for form in forms if name in form}) == 1
 
 
 @pytest.mark.parametrize("action", ACTIONS)
@@ -124,8 +173,7 @@ def test_every_message_of_the_troubleshooting_table_is_one_that_the_code_can_say
     sources = (ROOT / "office365_message_trace").rglob("*.py")
     said = re.sub(r'"\s*\n?\s*f?"', "", "\n".join(path.read_text() for path in sources))
     said = re.sub(r'\)?\s*\+?\s*\n\s*f?"', "", said)
-    section = README.split("## When something is wrong")[1]
-    messages = re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)
+    messages = re.findall(r"^\| `([^`]+)` \|", MESSAGES, re.MULTILINE)
     assert len(messages) > 15
     for message in messages:
         for part in filter(None, (piece.strip() for piece in message.split("…"))):
@@ -135,7 +183,7 @@ def test_every_message_of_the_troubleshooting_table_is_one_that_the_code_can_say
 EXPLAIN_THEMSELVES = {
     "client_id is not a GUID: enter the Application (client) ID.": "says what to enter",
     "client_secret is missing; enter the value of a client secret, or instead of it a "
-    "client_certificate or a federated_token_file.": "follows The configuration cannot be used",
+    "client_certificate or, outside the platform, a federated_token_file.": "follows The configuration cannot be used",
     "… are entered; keep one of them and clear the others.": (
         "follows The configuration cannot be used"
     ),
@@ -148,7 +196,7 @@ EXPLAIN_THEMSELVES = {
     "The answer is in other words than the service's own: if a proxy or a gateway gives it, have "
     "its administrator let requests to the service pass.": "follows a refusal, and says who acts",
 }
-"""Sentences of warnings and errors that README's table leaves out, and why."""
+"""Sentences of warnings and errors that docs/messages.md leaves out, and why."""
 PRINTED_OR_DOCUMENTED = {"cli", "metrics.py", "actions", "time_arguments.py"}
 """Parts of the package whose sentences are not logged."""
 
@@ -191,8 +239,8 @@ def text_of(node: ast.AST) -> str:
 
 
 def test_every_warning_and_error_of_the_code_is_explained_or_explains_itself() -> None:
-    section = README.split("## When something is wrong")[1]
-    rows = re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)
+    rows = re.findall(r"^\| `([^`]+)` \|", MESSAGES, re.MULTILINE)
+    assert len(rows) == len(set(rows))
     explained = [
         re.compile(".*".join(map(re.escape, row.removesuffix(": …").split("…")))) for row in rows
     ]
@@ -237,12 +285,16 @@ def test_every_setting_that_a_document_names_is_one_of_an_item(document: Path) -
     prose = FENCED.sub("", document.read_text())
     metric_module_or_test = "message_trace|symphony_module|test_"
     named = set(re.findall(rf"`((?!{metric_module_or_test})[a-z]+(?:_[a-z0-9]+)+)`", prose))
-    settings = {**arguments(*TRIGGERS, GRAPH_TRIGGER), **arguments(*ACTIONS), **results(*ACTIONS)}
-    choices = {
-        choice for each in settings.values() for choice in cast(list[str], each.get("enum", []))
+    forms = {*arguments(*ACTIONS), *results(*ACTIONS)}
+    settings = forms | {name for model in MODELS.values() for name in model.model_fields}
+    choices = {*get_args(Cloud), *get_args(EventFormat)}
+    choices |= {
+        choice
+        for each in arguments(*ACTIONS).values()
+        for choice in cast(list[str], each.get("enum", []))
     }
     modules = {path.stem for path in (ROOT / "office365_message_trace").rglob("*.py")}
-    assert named - choices - modules - OTHER_WORDS - SAFEGUARDS <= set(settings)
+    assert named - choices - modules - OTHER_WORDS - SAFEGUARDS <= settings
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
@@ -298,22 +350,133 @@ def test_the_readme_links_every_document() -> None:
     assert links == {path.name for path in DOCUMENTS[1:]}
 
 
-def test_the_table_of_intake_formats_names_the_one_for_each_event_format() -> None:
+def openssl(command: str, folder: Path) -> None:
+    subprocess.run(shlex.split(command), cwd=folder, check=True, capture_output=True)
+
+
+def certificate_commands() -> list[str]:
+    """The set-up's commands that make a certificate: one to have it signed, one that signs it itself."""
+    text = (ROOT / "docs" / "setup.md").read_text().replace("\\\n", "")
+    return re.findall(r"^ *(openssl .+)$", text, re.MULTILINE)
+
+
+def entered(folder: Path) -> str:
+    """What the set-up has one enter: the key and the certificate, one after the other."""
+    return (folder / "key.pem").read_text() + (folder / "certificate.pem").read_text()
+
+
+def test_a_certificate_that_an_authority_makes_of_the_request_can_be_entered(
+    tmp_path: Path,
+) -> None:
+    request, _ = certificate_commands()
+    openssl(request, tmp_path)
+    openssl(
+        "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=a -keyout a.key -out a.pem", tmp_path
+    )
+    openssl(
+        "openssl x509 -req -in request.csr -CA a.pem -CAkey a.key -CAcreateserial -days 365 "
+        "-out certificate.pem",
+        tmp_path,
+    )
+    assert ClientCertificate.of(entered(tmp_path)).doubts(datetime.now(UTC)) == []
+
+
+def test_a_certificate_that_signs_itself_can_be_entered(tmp_path: Path) -> None:
+    _, command = certificate_commands()
+    openssl(command, tmp_path)
+    assert ClientCertificate.of(entered(tmp_path)).doubts(datetime.now(UTC)) == []
+
+
+def test_the_service_principal_of_the_set_up_is_the_one_that_the_product_names() -> None:
+    for name in ("setup.md", "migration.md", "troubleshooting.md"):
+        text = (ROOT / "docs" / name).read_text()
+        commands = re.findall(r"(?:-AppId|--id|appId eq) '?([0-9a-f-]{36})", text)
+        assert set(commands) <= {FIRST_PARTY_APP}
+        assert commands or name != "setup.md"
+
+
+def test_the_readme_can_be_read_at_one_sitting_and_names_the_tests_and_the_promises() -> None:
+    assert len(README.split()) < 900
+    assert re.search(r"^make test\b", README, re.MULTILINE)
+    assert "[Guarantees](docs/guarantees.md)" in README
+
+
+def table(text: str) -> list[list[str]]:
+    """The cells of the rows of the first table in ``text``, without its head."""
+    lines = re.search(r"(?:^\|.*\n)+", text, re.MULTILINE)
+    assert lines
+    return [
+        [cell.strip() for cell in line.strip("|\n").split("|")]
+        for line in lines[0].splitlines()[2:]
+    ]
+
+
+INTAKE_FORMAT_OF = {
+    (title, shape): CATALOGUE[shape or "reporting"]
+    for title, shapes in (
+        ("Graph API", get_args(EventFormat)),
+        ("OAuth", ("",)),
+        ("Message Trace", ("",)),
+    )
+    for shape in shapes
+}
+"""The format for each trigger, by the last words of its name, and event format."""
+
+
+def test_the_settings_choose_the_intake_format_of_the_table() -> None:
+    models = {"Graph API": "Graph", "OAuth": "OAuth", "Message Trace": "basic"}
+    given = {
+        **dict.fromkeys(("client_secret", "account_password", "intake_key"), "s"),
+        **dict.fromkeys(("tenant_id", "client_id", "account_name"), "n"),
+    }
+    for (title, shape), chosen in INTAKE_FORMAT_OF.items():
+        values = given | ({"event_format": shape} if shape else {})
+        assert parse(MODELS[models[title]], values).intake_format == chosen.name
+
+
+def test_the_set_up_names_the_intake_format_for_each_trigger_and_event_format() -> None:
     section = (ROOT / "docs" / "setup.md").read_text().split("### Which intake format")[1]
-    rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \| \*\*([^|]+)\*\* \|$", section, re.MULTILINE)
-    named = {
-        (trigger, event.split("`")[1] if "`" in event else ""): f for trigger, event, f in rows
+    told = {
+        (trigger, event.split("`")[1] if "`" in event else ""): (
+            IntakeFormat(name.strip("*"), uuid.strip("`"), *re.findall(r"[0-9-]{10}", advice))
+        )
+        for trigger, event, name, uuid, advice in table(section)
     }
-    assert named == {
-        ("Graph API", "graph"): INTAKE_FORMATS["graph"],
-        ("Graph API", "reporting"): INTAKE_FORMATS["reporting"],
-        ("OAuth, Message Trace (legacy)", ""): INTAKE_FORMATS["reporting"],
-    }
-    choices = arguments(GRAPH_TRIGGER)["event_format"]["enum"]
-    assert set(INTAKE_FORMATS) == set(cast(list[str], choices))
+    assert told == INTAKE_FORMAT_OF
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/migration.md", "docs/faq.md"])
+def test_the_readme_names_the_same_formats() -> None:
+    told = {
+        (trigger, event.split("`")[1] if "`" in event else ""): advice
+        for triggers, event, advice in table(README.split("reads the events at all:")[1])
+        for trigger in triggers.split(", ")
+    }
+    assert told == {
+        which: f"*{each.name}*, " + ("deprecated" if each.deprecated else "recommended")
+        for which, each in INTAKE_FORMAT_OF.items()
+    }
+
+
+@pytest.mark.parametrize("shape", READS)
+def test_the_fields_document_shows_what_the_parser_makes_of_an_event(shape: EventFormat) -> None:
+    document = (ROOT / "docs" / "fields.md").read_text()
+    section = document.split("## Graph rows" if shape == "graph" else "## Reporting rows")[1]
+    texts = [text for _, text in FENCED.findall(section.split("\n## ")[0])]
+    for event, result in zip(texts[::2], texts[1::2], strict=True):
+        assert parsed(shape, event) == json.loads(result)
+    told = {name.strip("`"): target.strip("`") for name, target in table(section)}
+    assert told.keys() == json.loads(texts[0]).keys()
+    assert {n: target for n, target in told.items() if target != "not read"} == READS[shape]
+
+
+def test_the_fields_document_shows_one_row_in_both_shapes() -> None:
+    texts = fenced(ROOT / "docs" / "fields.md", "json")
+    graph, reporting = json.loads(texts[0]), json.loads(texts[2])
+    row = GRAPH_ROWS.row(*GRAPH_ROWS.dated(graph))
+    assert as_reporting_row(row, reporting["Organization"]) == reporting
+
+
+@pytest.mark.parametrize("name", ["docs/migration.md", "docs/faq.md"])
 def test_a_document_that_names_intake_formats_names_both_and_links_the_table(name: str) -> None:
     text = " ".join((ROOT / name).read_text().split())
     for intake_format in INTAKE_FORMATS.values():
@@ -327,13 +490,13 @@ def test_the_forms_name_the_intake_format_that_reads_the_events(trigger: str) ->
     said = str(form["intake_key"]["description"])
     graph, reporting = INTAKE_FORMATS["graph"], INTAKE_FORMATS["reporting"]
     if "event_format" not in form:
-        assert said.endswith(f"must be {reporting}.")
+        assert said.endswith(f"must be {reporting} (deprecated).")
         return
     assert f"{graph} if the event format chosen below is graph" in said
-    assert f"{reporting} if it is reporting" in said
+    assert f"{reporting} (deprecated) if it is reporting" in said
     choice = str(form["event_format"]["description"])
     assert f"graph, for an intake of the format {graph}," in choice
-    assert f"reporting, for an intake of the format {reporting}," in choice
+    assert f"reporting, for an intake of the format {reporting} (deprecated)," in choice
 
 
 def test_every_test_that_the_guarantees_name_exists() -> None:

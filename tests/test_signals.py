@@ -145,6 +145,32 @@ def test_the_picture_shows_every_panel_of_the_dashboard() -> None:
     assert {panel["title"] for panel in DASHBOARD["panels"]} <= set(shown)
 
 
+def test_series_have_the_colours_that_they_mean() -> None:
+    found: dict[str, set[str]] = {}
+    for panel in DASHBOARD["panels"]:
+        for each in panel.get("fieldConfig", {}).get("overrides", []):
+            name = each["matcher"]["options"].removeprefix("/(^| )").removesuffix("$/")
+            found.setdefault(name, set()).add(each["properties"][0]["value"]["fixedColor"])
+    assert all(len(colours) == 1 for colours in found.values()), "one colour each, everywhere"
+    assert (found["ok"], found["failed"]) == ({"green"}, {"red"})
+    outcomes = re.search(r"requests to `entra`[^|]+", DOCUMENT)
+    assert outcomes
+    told = set(re.findall(r"`(\w+)`", outcomes[0])) - {"entra", "reporting", "graph", "intake"}
+    passes = re.search(r"The label `pass` is ([^.]+)", DOCUMENT)
+    assert passes
+    assert found.keys() >= told | set(re.findall(r"`([\w-]+)`", passes[1]))
+
+
+@pytest.mark.parametrize("name", ["dashboard.svg", "time-range.svg"])
+def test_a_picture_can_be_read_in_light_and_dark(name: str) -> None:
+    drawn = (ROOT / "docs" / name).read_text()
+    light, dark = drawn.split("@media (prefers-color-scheme: dark) {")
+    assert not re.search(r'(?:fill|stroke)="#', drawn), "colours stand in the styles"
+    for colour in ("paper", "quiet"):
+        assert re.search(rf"\.{colour} {{", light)
+        assert re.search(rf"\.{colour} {{", dark)
+
+
 def test_every_alert_is_documented_and_says_what_to_do() -> None:
     rows = re.findall(r"^\| `(MessageTrace\w+)` \| (\w+) \|", DOCUMENT, re.MULTILINE)
     assert rows == [(rule["alert"], rule["labels"]["severity"]) for rule in RULES]

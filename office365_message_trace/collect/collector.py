@@ -6,16 +6,20 @@ was already accepted. Nothing else moves the state, least of all a ``finally``.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial, reduce
 from math import inf
-from typing import Protocol
 
 from office365_message_trace.clock import Clock
 from office365_message_trace.collect.backoff import SlowProbe
 from office365_message_trace.collect.checkpoint_store import StateStore
+from office365_message_trace.collect.claimed_history import (
+    ASK_AGAIN,
+    ClaimedHistory,
+    seemingly_kept,
+)
 from office365_message_trace.collect.coverage import (
     Cause,
     Coverage,
@@ -23,22 +27,23 @@ from office365_message_trace.collect.coverage import (
     Kind,
     Policy,
     Read,
-    minus,
 )
 from office365_message_trace.collect.failed_windows import FailedWindows, Trial, divided_around
 from office365_message_trace.collect.gaps import GapProbe
-from office365_message_trace.collect.large_messages import LargeMessages, Message, MessageCounter
+from office365_message_trace.collect.interfaces import Pusher, Source
+from office365_message_trace.collect.large_messages import LargeMessages, MessageCounter
 from office365_message_trace.collect.ledger import Ledger
 from office365_message_trace.collect.monitor import Monitor
-from office365_message_trace.collect.schedule import Schedule, Size, Sizes
+from office365_message_trace.collect.reading import Reading, begun
+from office365_message_trace.collect.refusals import Refusals
+from office365_message_trace.collect.schedule import Schedule
 from office365_message_trace.collect.timetable import LARGEST_BOUND, choose
 from office365_message_trace.collect.volatile_fields import Flicker
-from office365_message_trace.collect.window_size import WindowWidth
+from office365_message_trace.collect.window_sizes import MOST_PAGES, WindowSizes
 from office365_message_trace.errors import (
     AnswerTruncated,
     HistoryExceeded,
     MessageTraceError,
-    Misconfigured,
     Refused,
     Rejected,
     Stopped,
@@ -51,9 +56,7 @@ from office365_message_trace.errors import (
 from office365_message_trace.model import (
     MILLISECOND,
     UNDATED,
-    Delivery,
     Event,
-    Fields,
     Log,
     Page,
     Pause,
@@ -65,12 +68,6 @@ from office365_message_trace.model import (
 from office365_message_trace.transport.retry import USUAL_ATTEMPTS
 from office365_message_trace.untrusted_text import identifier
 
-MOST_PAGES = 20
-"""Pages of one window, which a failure may make us read again."""
-
-_USUAL_PAGES = MOST_PAGES * 3 // 4
-_OF_A_PAGE = 0.9  # to fill with the rows of a window that should fit one page
-_FILLED = 0.85  # of a page on average, if windows should fit one
 _PAST = (
     (Kind.REREAD, Kind.BACKLOG, Kind.CONFIRM),
     (Kind.BACKLOG, Kind.REREAD, Kind.CONFIRM),
@@ -82,13 +79,9 @@ _MINUTE = timedelta(minutes=1)
 _TIDY_EVERY = 900.0  # seconds, the time that a bucket of the ledger spans
 _ASIDE = 900.0  # seconds; longer than the longest pause, so that another window comes in between
 _CONFIRM_EVERY = 8  # windows of the past, of which at least one confirms if there is no backlog
-_VOUCHING = 60.0  # seconds, after which newer mail may show that the intake works
 _PAST_AGE = timedelta(hours=1)  # from which a live window holds no fresh mail
 _CHOOSE_EVERY = 900.0  # seconds
 _REPEATS = 3  # of a final read that brings something new, or with a refused event
-_ASK_AGAIN = 60.0  # seconds before a window that is older than the history is tried again
-_STILL_KEPT = (timedelta(minutes=2), timedelta(minutes=10), timedelta(hours=1))
-"""Cuts after the start of the history that a service claims; they leave little to be refused again."""
 _CLOCK_JUMP = 60.0  # seconds by which the time may be corrected while a page is requested
 
 _LEFT_OUT = "The intake does not accept one event; it is left out, and tried again now and then."
@@ -111,120 +104,13 @@ _STILL_CHANGING = (
 )
 
 
-class Source(Protocol):
-    """One of Microsoft's message trace services."""
-
-    page_size: int
-    one_page: bool
-    many_recipients: int
-
-    def pages(
-        self,
-        window: Window,
-        background: bool,
-        max_pages: int | None,
-        single_page: bool,
-        trace_id: str | None,
-        attempts: int,
-    ) -> Iterator[Page | Pause]:
-        """The pages of ``window``; see `ODataClient.pages`."""
-
-    def render(self, row: Row) -> str:
-        """The event of ``row``."""
-
-    def content_fields(self, row: Row) -> Fields:
-        """The fields of ``row`` that are its content."""
-
-
-class Pusher(Protocol):
-    """The destination of events."""
-
-    def push(self, events: list[Event]) -> Iterator[Delivery]:
-        """Deliver ``events``; yields the result of each batch."""
-
-
-class _Reading:
-    """The reading of a window, or of the time of a declared ``gap``.
-
-    After its own pages come those of the large messages in it: ``message`` is the one being read,
-    ``left`` are the others; ``incomplete`` holds those that could not be completed, and why. Its next
-    page may be taken from ``not_before`` on, in monotonic seconds.
-    """
-
-    def __init__(
-        self,
-        trial: Trial,
-        pages: Iterator[Page | Pause],
-        moment: float,
-        counter: MessageCounter,
-        gap: Gap | None = None,
-    ) -> None:
-        self.trial = trial
-        self.read = trial.read
-        self.pages = pages
-        self.began = moment
-        self.gap = gap
-        self.message: Message | None = None
-        self.left: list[Message] | None = None
-        self.incomplete: dict[Gap, str] = {}
-        self.not_before = 0.0
-        self.covered: Window | None = None
-        # what is covered and not committed yet, a page a part, with the rows of each
-        self._parts: list[tuple[Window, int]] = []
-        self._assigned = 0  # rows of all parts so far
-        self.rows = self.fresh = self.largest = 0
-        self.refused: list[Event] = []
-        self.messages = counter
-
-    def cover(self, covered: Window | None) -> None:
-        """Take in what the pages cover by now."""
-        before, self.covered = self.covered, covered
-        if covered is None:
-            self._parts.clear()
-            return
-        for part in minus([covered], [before] if before else []):
-            self._parts.append((part, self.rows - self._assigned))
-            self._assigned = self.rows
-
-    def take_parts(self, rest: Window | None = None) -> list[tuple[Window, int]]:
-        """The covered parts since the last call, each with its rows; of a complete window also the ``rest``
-        of it that no page covered."""
-        parts, self._parts = self._parts, []
-        if rest:
-            for part in minus([rest], [self.covered] if self.covered else []):
-                parts.append((part, self.rows - self._assigned))
-                self._assigned = self.rows
-        return parts
-
-    @property
-    def commits_pages(self) -> bool:
-        """True if each page is committed: for windows of the past, until the last page."""
-        own = self.message is None and self.gap is None
-        return own and self.read.kind is not Kind.LIVE and self.covered != self.read.window
-
-
-def _begun(pages: Callable[[], Iterator[Page | Pause]]) -> Iterator[Page | Pause]:
-    """The iterator that ``pages`` returns. If the call fails unexpectedly, taking the first page raises the
-    error instead, so that it affects this window only."""
-    try:
-        return pages()
-    except (MessageTraceError, Stopped):
-        raise
-    except Exception as error:
-        return map(_raise, [error])
-
-
-def _raise(error: Exception) -> Page:
-    raise error
-
-
 class Collector:
     """Collects the mail of one tenant.
 
     Fresh mail is read at once, in whole windows. Up to two windows of the past are read meanwhile, a page
     at a time in turns. One prefers re-reads and one the backlog, so that neither waits for the other, and
-    the next page of one is requested while a page of the other is delivered. Last reads come when nothing
-    else is due. ``granted`` returns the requests a day that Microsoft grants.
+    the next page of one is requested while a page of the other is delivered. Last reads
+    that only confirm come when nothing else is due. ``granted`` returns the requests a day that Microsoft grants.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917  # each is a part of its own
@@ -248,22 +134,19 @@ class Collector:
         self._log = log
         self._monitor = monitor
         self._granted = granted
-        self._widths = {kind: WindowWidth(_USUAL_PAGES * source.page_size) for kind in Kind}
+        self._sizes = WindowSizes(source.page_size, source.one_page)
         self._page_size = source.page_size
         self._timetable = choose(policy, 0, self._page_size, inf)
-        self._learn_page(source.page_size)
-        self._live_probe = SlowProbe()
-        self._past_probe = SlowProbe()
+        self._refusals = Refusals(log, monitor)
         self._outage_probe = SlowProbe(patience=1)  # a single failed window says nothing of others
-        self._refused: dict[Kind, bool] = {}  # true if the intake refuses, false if Microsoft does
         self._failed = FailedWindows()
         self._gap_probe = GapProbe(clock.now(), clock.monotonic())
         self._messages = LargeMessages()
-        self._past: dict[tuple[Kind, ...], _Reading] = {}
+        self._past: dict[tuple[Kind, ...], Reading] = {}
         self._looks = 0
         self._narrow_live = False
         self._chosen_at = -inf
-        self._doubted_history: dict[int, float] = {}
+        self._claimed_history = ClaimedHistory()
         self._flicker = Flicker(log, source.content_fields)
         self._tidied_at = clock.monotonic()
 
@@ -319,24 +202,21 @@ class Collector:
             return
         self._chosen_at = moment
         requests = self._granted()
-        page = max(int(_FILLED * self._page), 1) if self._source.one_page else self._page
         rows = self._coverage.rows_since(now - self._policy.lookback)
         present = self._timetable
-        chosen = choose(self._policy, rows, page, requests, present)
+        chosen = choose(self._policy, rows, self._sizes.rows_a_page, requests, present)
         if chosen.bound != present.bound:
             wide = chosen.bound > LARGEST_BOUND
             text = _READ_RARELY if wide else _READ_OFTEN
             self._log(text.format(chosen.bound), "warning" if wide else "info")
         self._timetable = chosen
         self._monitor.promised(chosen.bound)
-        self._learn_page(self._page)
+        self._sizes.fill_rereads(not chosen.newest_first)
 
     def _schedule(self, now: datetime) -> Schedule:
         """The schedule at ``now``, without windows that are being read or wait to be tried again."""
         under_way = [each.read.window for each in self._past.values()]
-        kinds = {kind: Size(width.now, width.rows) for kind, width in self._widths.items()}
-        room = 0 if self._narrow_live or self._past_hindered else _OF_A_PAGE * self._page
-        sizes = Sizes(kinds, kinds[Kind.CONFIRM], room)
+        sizes = self._sizes.limits(extended=not (self._narrow_live or self._past_hindered))
         busy = [*under_way, *self._failed.windows]
         return Schedule(self._coverage, self._policy, self._timetable, now, sizes, busy)
 
@@ -346,14 +226,14 @@ class Collector:
         Returns the seconds until it should be called again.
         """
         moment = self._clock.monotonic()
-        if probe := max(self._past_probe.wait(moment), self._outage_probe.wait(moment)):
+        if probe := max(self._refusals.wait_for_past(moment), self._outage_probe.wait(moment)):
             return probe
         wait = inf
         for slot in _PAST:
             if slot in self._past or (self._past and self._outage_probe.waiting):
                 continue
             found = self._next_past(slot, schedule, moment)
-            if isinstance(found, _Reading):
+            if isinstance(found, Reading):
                 self._past[slot] = found
                 schedule = self._schedule(schedule.now)
             else:
@@ -362,7 +242,7 @@ class Collector:
 
     def _next_past(
         self, slot: tuple[Kind, ...], schedule: Schedule, moment: float
-    ) -> "_Reading | float":
+    ) -> Reading | float:
         """Begin the next reading for ``slot``; if none is due, return the seconds until one is.
 
         While nothing of the past can be read or delivered, a window that has not failed yet goes first:
@@ -389,10 +269,9 @@ class Collector:
     @property
     def _past_hindered(self) -> bool:
         """True while nothing of the past can be read or delivered."""
-        refused = any(kind is not Kind.LIVE for kind in self._refused)
-        return self._outage_probe.waiting or refused
+        return self._outage_probe.waiting or self._refusals.of_past
 
-    def _begin(self, trial: Trial, gap: Gap | None = None) -> _Reading:
+    def _begin(self, trial: Trial, gap: Gap | None = None) -> Reading:
         """Begin to read the window of ``trial``, which may have been planned long ago."""
         past = trial.read.kind is not Kind.LIVE
         divisible = trial.read.window.is_divisible
@@ -402,7 +281,7 @@ class Collector:
         trial = replace(trial, read=read)
         if self._source.page_size != self._page_size:
             self._page_size = self._source.page_size
-            self._learn_page(self._page_size)
+            self._sizes.learn_page(self._page_size)
         pages = partial(
             self._source.pages,
             read.window,
@@ -413,15 +292,15 @@ class Collector:
             attempts=1 if probing else USUAL_ATTEMPTS,
         )
         counter = MessageCounter(self._source.many_recipients)
-        return _Reading(trial, _begun(pages), self._clock.monotonic(), counter, gap=gap)
+        return Reading(trial, begun(pages), self._clock.monotonic(), counter, gap=gap)
 
-    def _begin_gap(self, gap: Gap, now: datetime) -> _Reading:
-        width, oldest = self._widths[Kind.CONFIRM].now, self._policy.oldest_kept(now)
+    def _begin_gap(self, gap: Gap, now: datetime) -> Reading:
+        width, oldest = self._sizes.last, self._policy.oldest_kept(now)
         start = max(gap.window.start, gap.window.end - width, oldest)
         read = Read(Kind.CONFIRM, Window(start, gap.window.end), now, final=True)
         return self._begin(Trial(read), gap)
 
-    def _advance(self, reading: _Reading) -> bool:
+    def _advance(self, reading: Reading) -> bool:
         """Deliver the next page, or commit the window after the last one. Returns True if there is more.
 
         An unexpected fault costs its own window, which is set aside: others go on.
@@ -433,7 +312,7 @@ class Collector:
         except Exception as error:
             return self._unforeseen(reading, error)
 
-    def _advanced(self, reading: _Reading) -> bool:
+    def _advanced(self, reading: Reading) -> bool:
         page: Page | Pause | None = None
         try:
             page = next(reading.pages, None)
@@ -457,7 +336,7 @@ class Collector:
             return True
         return False
 
-    def _go_on(self, reading: _Reading) -> bool:
+    def _go_on(self, reading: Reading) -> bool:
         """Request the next large message of a window that was read, or commit the window. Returns True if
         there is more.
 
@@ -482,12 +361,12 @@ class Collector:
             trace_id=message.trace_id,
             attempts=USUAL_ATTEMPTS if final else 1,
         )
-        reading.pages = _begun(pages)
+        reading.pages = begun(pages)
         return True
 
     def _page_failed(
         self,
-        reading: _Reading,
+        reading: Reading,
         problem: Unavailable | Rejected | WindowTooLarge | HistoryExceeded,
     ) -> bool:
         """Continue without the rows of a message that cannot be completed, or end the reading. Returns True
@@ -507,7 +386,7 @@ class Collector:
 
     def _failed_at(
         self,
-        reading: _Reading,
+        reading: Reading,
         problem: Unavailable | Rejected | WindowTooLarge | HistoryExceeded,
     ) -> None:
         """Commit the part of a window that was read, and arrange another way to read the rest."""
@@ -524,7 +403,7 @@ class Collector:
                     self._failed.postpone(trial, self._clock.monotonic())
             case WindowTooLarge() if read.window.is_divisible:
                 if not self._keep_covered(reading):
-                    self._narrow(reading)
+                    self._sizes.narrow(read, reading.largest)
             case HistoryExceeded():
                 self._shorten_history(read, problem)
             case _ if reached_back:  # perhaps the reason: fresh mail is read alone at once
@@ -537,9 +416,9 @@ class Collector:
                     self._outage_probe.failed(self._clock.monotonic())
                     self._set_aside(reading, problem)
                 elif not kept:
-                    self._widths[read.kind].narrow(read.window.span, at_least=_MINUTE)
+                    self._sizes.narrow_failed(read, at_least=_MINUTE)
 
-    def _unforeseen(self, reading: _Reading, error: Exception) -> bool:
+    def _unforeseen(self, reading: Reading, error: Exception) -> bool:
         """Retry a window that made this module fail, as one that the service cannot give. Returns True if
         there is more of it.
 
@@ -564,28 +443,28 @@ class Collector:
             self._set_aside(reading, problem)
         return False
 
-    def _planned_by_wrong_time(self, reading: _Reading) -> bool:
+    def _planned_by_wrong_time(self, reading: Reading) -> bool:
         """True if the time was corrected since ``reading`` began: then it is planned again."""
         elapsed = self._clock.monotonic() - reading.began
         shift = (self._clock.now() - reading.read.at).total_seconds() - elapsed
         return abs(shift) > _CLOCK_JUMP
 
-    def _keep_covered(self, reading: _Reading) -> bool:
+    def _keep_covered(self, reading: Reading) -> bool:
         """Commit what the pages of a failed window cover, and learn its width. Returns False if they cover
         nothing."""
         kept = self._commit_covered(reading)
         if kept and reading.covered:
-            self._widths[reading.read.kind].observe(reading.covered.span, reading.rows)
+            self._sizes.observe(reading.read, reading.covered.span, reading.rows)
         return kept
 
-    def _commit_covered(self, reading: _Reading) -> bool:
+    def _commit_covered(self, reading: Reading) -> bool:
         """Commit what the pages of an unfinished window cover. Returns False if they cover nothing."""
         if reading.covered is None or reading.read.final:
             return False
         self._commit_read(reading.read, reading.take_parts())
         return True
 
-    def _deliver(self, page: Page, reading: _Reading) -> None:
+    def _deliver(self, page: Page, reading: Reading) -> None:
         """Push rows that the ledger does not know, and record each batch before the next is pushed.
 
         Refused events are recorded as owed: each later read of their time sends them again, and the final
@@ -618,15 +497,14 @@ class Collector:
             reading.cover(page.covered)
             reading.messages.add(page.rows)
             self._note_shown(page.rows, reading.read.window)
-            if len(page.rows) > self._page:
-                self._learn_page(len(page.rows))
+            if len(page.rows) > self._sizes.page:
+                self._sizes.learn_page(len(page.rows))
         self._monitor.page(reading.read.kind, len(page.rows), accepted, self._clock.now())
         self._clock.wait(0)
 
-    def _completed(self, reading: _Reading) -> None:
-        read, rows = reading.read, reading.rows
-        width = self._widths[Kind.CONFIRM if read.final else read.kind]
-        width.observe(read.window.span, rows)
+    def _completed(self, reading: Reading) -> None:
+        read = reading.read
+        self._sizes.observe(read, read.window.span, reading.rows)
         # fresh mail says nothing about faults of the past
         if read.kind is not Kind.LIVE or self._policy.delay >= _PAST_AGE:
             self._narrow_live = False
@@ -634,11 +512,9 @@ class Collector:
             if self._outage_probe.waiting:
                 self._failed.hurry()
             self._outage_probe.reset()
-        self._contradict(read)
-        self._end_refusals(reading)
-        if read.kind is Kind.LIVE:
-            for each in self._widths.values():
-                each.expect(read.window.span, rows)
+        self._claimed_history.contradict(read.window.start, self._clock.now())
+        if self._refusals.end(read.kind, reading.fresh > 0):
+            self._failed.hurry()
         if reading.gap is not None:
             self._probed(reading, reading.gap)
             if reading.gap not in self._coverage.gaps:
@@ -651,7 +527,7 @@ class Collector:
         for hidden in self._coverage.hidden if read.final else ():
             self._declare(hidden, "it shows no rows from before that")
 
-    def _repeated(self, reading: _Reading) -> bool:
+    def _repeated(self, reading: Reading) -> bool:
         """Schedule a final read once more if it is not settled yet. Returns True if it was scheduled.
 
         It is repeated up to `_REPEATS` times because it found something new, and up to `_REPEATS` times
@@ -670,7 +546,7 @@ class Collector:
             self._failed.postpone(reading.read, until, news, refusals)
         return any(unsettled)
 
-    def _given_up(self, reading: _Reading) -> list[Gap]:
+    def _given_up(self, reading: Reading) -> list[Gap]:
         """Log messages and events that stay missing after the final read; returns the gaps to declare."""
         for gap, why in reading.incomplete.items():
             self._log_missing(gap, why)
@@ -687,12 +563,12 @@ class Collector:
         refused = [Gap(Window(at, at + MILLISECOND), Cause.REFUSED) for at in times]
         return [*reading.incomplete, *refused]
 
-    def _owed_unseen(self, reading: _Reading) -> list[int]:
+    def _owed_unseen(self, reading: Reading) -> list[int]:
         """Receive times of events that are owed in a window but were not on its pages."""
         owed = Counter(self._ledger.refused(reading.read.window))
         return list((owed - Counter(event.received for event in reading.refused)).elements())
 
-    def _probed(self, reading: _Reading, gap: Gap) -> None:
+    def _probed(self, reading: Reading, gap: Gap) -> None:
         """Reopen a declared ``gap`` after some of its time was read, so that all of it is read and
         confirmed."""
         hidden = gap.cause is Cause.HIDDEN and not reading.rows
@@ -703,7 +579,7 @@ class Collector:
         self._ledger.mark(self._coverage.oldest)
         self._log(f"A gap can be read after all: {gap.window}.", "info")
 
-    def _gap_failed(self, reading: _Reading, gap: Gap, problem: MessageTraceError) -> None:
+    def _gap_failed(self, reading: Reading, gap: Gap, problem: MessageTraceError) -> None:
         """Reopen a gap that only held too many rows at once: smaller windows can read it.
 
         A millisecond cannot be divided, so it stays declared. But if it was unreadable before, it is
@@ -737,7 +613,7 @@ class Collector:
             coverage = coverage.completed(part, rows, self._policy.frequency)
         self._commit(reduce(Coverage.with_gap, gaps, coverage))
 
-    def _set_aside(self, reading: _Reading, problem: MessageTraceError) -> None:
+    def _set_aside(self, reading: Reading, problem: MessageTraceError) -> None:
         """Let other windows have their turn before this one, or its parts, are tried again."""
         if isinstance(problem, Throttled | Unreachable):
             self._failed.again(reading.trial, self._clock.monotonic())
@@ -773,26 +649,6 @@ class Collector:
             self._ledger.forget(previous.will_read)
             self._tidied_at = moment
 
-    def _learn_page(self, rows: int) -> None:
-        """Size windows for pages of this many ``rows``.
-
-        Last reads should fit one page, and so should all windows of a service with positional links.
-        Re-reads of the largest tenants need not, and fill their pages.
-        """
-        self._page = rows
-        alone = set(Kind) if self._source.one_page else {Kind.CONFIRM}
-        if not self._timetable.newest_first:
-            alone.discard(Kind.REREAD)
-        for kind in Kind:
-            self._widths[kind].aim(int(_OF_A_PAGE * rows) if kind in alone else _USUAL_PAGES * rows)
-
-    def _narrow(self, reading: _Reading) -> None:
-        """Read the time of a failed window in smaller ones."""
-        read = reading.read
-        if (read.final or self._source.one_page) and 0 < reading.largest < self._page:
-            self._learn_page(reading.largest)
-        self._widths[Kind.CONFIRM if read.final else read.kind].narrow(read.window.span)
-
     def _shorten_history(self, read: Read, problem: HistoryExceeded) -> None:
         """Believe a service that says twice how long it keeps rows, which may count by day or by hour.
 
@@ -801,15 +657,12 @@ class Collector:
         now, moment = self._clock.now(), self._clock.monotonic()
         if read.kind is Kind.LIVE:
             read = replace(read, kind=Kind.BACKLOG)
-        since = self._doubted_history.setdefault(problem.days, moment)
-        if moment - since < _ASK_AGAIN:
-            oldest = now - timedelta(days=problem.days)
-            first, *later = read.window.divided_at(*(oldest + each for each in _STILL_KEPT))
-            self._failed.postpone(replace(read, window=first), moment + _ASK_AGAIN)
-            for part in later:
+        if not self._claimed_history.believed(problem.days, moment):
+            doubtful, kept = seemingly_kept(read.window, problem.days, now)
+            self._failed.postpone(replace(read, window=doubtful), moment + ASK_AGAIN)
+            for part in kept:
                 self._failed.postpone(replace(read, window=part), moment)
             return
-        del self._doubted_history[problem.days]
         shortened = replace(self._policy, history=timedelta(days=problem.days))
         limits = (shortened.oldest_kept(now), now - shortened.history)
         limit = next((limit for limit in limits if limit > read.window.start), None)
@@ -818,15 +671,6 @@ class Collector:
             return
         self._policy = shortened
         self._give_up_before(limit)
-
-    def _contradict(self, read: Read) -> None:
-        """Forget the history that the service claims if it has answered for older time since."""
-        now = self._clock.now()
-        self._doubted_history = {
-            days: since
-            for days, since in self._doubted_history.items()
-            if now - timedelta(days=days) <= read.window.start
-        }
 
     def _give_up_before(self, oldest: datetime) -> None:
         """Drop time before ``oldest``, and declare the part of it that was never read as a gap."""
@@ -843,27 +687,17 @@ class Collector:
             )
         self._commit(coverage)
 
-    def _hold(self, reading: _Reading, refusal: Refused, by_intake: bool) -> None:
-        """Log who has to do what, and probe slowly. No row is lost: the coverage stays.
+    def _hold(self, reading: Reading, refusal: Refused, by_intake: bool) -> None:
+        """Wait until somebody has acted. No row is lost: the coverage stays.
 
-        The platform stops a trigger that logs `critical`, so that level is used only if the settings have
-        to change and several probes in a row have shown it. While fresh mail is refused, nothing else is
-        tried. Windows of the past are postponed, because most likely all of them would be refused. If not,
-        another one shows that at the next probe, and a window that the service refuses again counts as
-        one that it cannot give. An intake that refuses all events without naming the key may object to
-        these few only, so it is tried again sooner, with newer mail.
+        While fresh mail is refused, nothing else is tried. Windows of the past are postponed, because most
+        likely all of them would be refused. If not, another one shows that at the next probe, and a window
+        that the service refuses again counts as one that it cannot give.
         """
         kind, moment = reading.read.kind, self._clock.monotonic()
-        lasting = isinstance(refusal, Misconfigured)
-        self._refused[kind] = by_intake
-        self._monitor.refused(kind, True)
-        probe = self._probe(kind)
-        if not probe.wait(moment):
-            probe.failed(moment, lasting)
-            self._log(str(refusal), "critical" if probe.certain else "error")
+        pause = self._refusals.note(kind, refusal, by_intake, moment)
         if kind is Kind.LIVE:
-            pause = probe.wait(moment)
-            self._clock.wait(min(pause, _VOUCHING) if by_intake and not lasting else pause)
+            self._clock.wait(pause)
             return
         for each in self._past.values():
             self._keep_covered(each)
@@ -875,24 +709,3 @@ class Collector:
             self._failed.postpone(trial.read, moment, trial.news, trial.refusals)
         else:
             self._set_aside(reading, refusal)
-
-    def _end_refusals(self, reading: _Reading) -> None:
-        """End refusals that ``reading``, which is complete, disproves.
-
-        Those by the intake end only if it accepted something.
-        """
-        ended = [
-            kind
-            for kind, by_intake in self._refused.items()
-            if (reading.fresh > 0 if by_intake else kind is reading.read.kind)
-        ]
-        for kind in ended:
-            del self._refused[kind]
-            self._monitor.refused(kind, False)
-            self._probe(kind).reset()
-        if ended:
-            self._failed.hurry()
-            self._log("Collecting again.", "info")
-
-    def _probe(self, kind: Kind) -> SlowProbe:
-        return self._live_probe if kind is Kind.LIVE else self._past_probe

@@ -19,7 +19,6 @@ from office365_message_trace.collect.timetable import Due, Timetable
 from office365_message_trace.model import Window
 
 _QUIET = timedelta(minutes=15)  # between a read of time and its last one
-_OVERDUE = 1.5  # of the final age; the last read of older time may wait for everything else
 _ENDANGERED = timedelta(hours=6)  # before the service stops keeping it
 _LOOK_AGAIN = timedelta(minutes=1)
 _BEYOND = timedelta(seconds=2)  # by which services may read past the end of a window
@@ -85,11 +84,9 @@ class Schedule:
             case Kind.BACKLOG:
                 return self._backlog()
             case Kind.REREAD:
-                finals = [each for each in self._finals if each.urgency <= _OVERDUE]
-                return self._most_urgent(kind, self._rereads, finals)
+                return self._most_urgent(kind, self._rereads, self._finals(kind))
             case Kind.CONFIRM:
-                finals = [each for each in self._finals if each.urgency > _OVERDUE]
-                return self._most_urgent(kind, [], finals)
+                return self._most_urgent(kind, [], self._finals(kind))
 
     def _live(self) -> Read | None:
         """Fresh mail, oldest first, extended backwards over due time if one page holds both."""
@@ -149,15 +146,20 @@ class Schedule:
         gaps = (gap.window for gap in self.coverage.gaps if gap.cause is Cause.UNREADABLE)
         return [Window(gap.start - _BEYOND, gap.end) for gap in gaps]
 
-    @cached_property
-    def _finals(self) -> list[Due]:
-        """Time that is old enough for its last read, and was read before."""
+    def _finals(self, kind: Kind) -> list[Due]:
+        """Time that was read before and is old enough for its last read.
+
+        If it was old enough when it was read before, that confirms what is known. Rows may have been shown
+        since in all other time, so its last read is a re-read like any other.
+        """
         age, now = self.policy.final_age, self._second
         return [
-            Due.aged(Window(span.window.start, min(span.window.end, now - age)), age, now)
+            Due.aged(part, age, now)
             for span in self.coverage.spans
-            if span.window.start < now - age
             if span.read_at is not None and span.read_at <= now - _QUIET
+            for part in span.window.divided_at(span.read_at - age, now - age)
+            if part.end <= now - age
+            if (part.end <= span.read_at - age) is (kind is Kind.CONFIRM)
         ]
 
     def _most_urgent(self, kind: Kind, rereads: list[Due], finals: list[Due]) -> Read | None:

@@ -15,8 +15,10 @@ def learn_time(source: ODataClient, clock: MicrosoftClock) -> datetime:
     """Ask Microsoft for the time, before anything is planned by the machine's clock.
 
     Any answer tells it, even a refusal. Waits until there is one, because nothing can be collected
-    before. Without a usable ``Date``, returns the machine's time.
+    before. Returns the time of the call, however long the answer took: a first start counts from then.
+    Without a usable ``Date``, that is the machine's time.
     """
+    began = clock.monotonic()
     pause = 1.0
     while True:
         now = clock.now()
@@ -30,6 +32,6 @@ def learn_time(source: ODataClient, clock: MicrosoftClock) -> datetime:
         except Exception:  # the first read fails as well, and reports who has to do what
             answered = True
         if answered:
-            return clock.now()
+            return clock.now() - timedelta(seconds=clock.monotonic() - began)
         clock.wait(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)

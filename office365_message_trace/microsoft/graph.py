@@ -14,16 +14,10 @@ from office365_message_trace.errors import MessageTraceError, Refused, Unavailab
 from office365_message_trace.microsoft.conditions import Condition, Conditions, odata_text
 from office365_message_trace.microsoft.failures import Failure
 from office365_message_trace.microsoft.odata import ODataClient, odata_time
-from office365_message_trace.microsoft.paging import (
-    Ask,
-    ByLinks,
-    ByTime,
-    Instant,
-    Order,
-    PageSize,
-    RowOrder,
-    Walk,
-)
+from office365_message_trace.microsoft.paging.by_links import ByLinks
+from office365_message_trace.microsoft.paging.by_time import ByTime
+from office365_message_trace.microsoft.paging.instant import Instant
+from office365_message_trace.microsoft.paging.walk import Ask, Order, PageSize, RowOrder, Walk
 from office365_message_trace.microsoft.rows import GRAPH_ROWS, Listing
 from office365_message_trace.model import UNDATED, Fields, Log, Page, Pause, Row, Window
 from office365_message_trace.transport.client import Pending, Request
@@ -61,7 +55,7 @@ class GraphClient(ODataClient):
 
     Pages hold `LARGEST_PAGE` rows, and fewer while rows are so long that pages would be over a limit.
     With ``reporting_format``, events have the shape of Reporting Web Service rows, so that an intake and
-    rules made for it keep working.
+    rules made for it keep working. They name the ``organization``, which Graph does not tell.
     """
 
     name = "Microsoft Graph"
@@ -81,9 +75,11 @@ class GraphClient(ODataClient):
         clock: Clock,
         log: Log,
         reporting_format: bool = False,
+        organization: str | None = None,
     ) -> None:
         super().__init__(base_url.rstrip("/") + PATH, transport, clock, log)
         self._reporting_format = reporting_format
+        self._organization = organization
         self._order = RowOrder()
         self._full_size = 0  # rows on a page before pages were made lighter
 
@@ -169,9 +165,9 @@ class GraphClient(ODataClient):
             self._size = PageSize(rows, min(self._size.largest, rows))
 
     def render(self, row: Row) -> str:
-        return (
-            codec.encode(as_reporting_row(row)) if self._reporting_format else super().render(row)
-        )
+        if self._reporting_format:
+            return codec.encode(as_reporting_row(row, self._organization))
+        return super().render(row)
 
     def refusal(self, failure: Failure) -> MessageTraceError | None:
         if failure.status in (401, 403) and FIRST_PARTY_APP in failure.text.lower():
@@ -183,15 +179,15 @@ class GraphClient(ODataClient):
         return None
 
 
-def as_reporting_row(row: Row) -> Fields:
-    """A Graph row in the shape of the Reporting Web Service.
+def as_reporting_row(row: Row, organization: str | None = None) -> Fields:
+    """A Graph row in the shape of the Reporting Web Service, with ``organization``, which Graph does not give.
 
-    Graph does not give the organization, and the other service has null for Graph's empty addresses.
+    The other service has null for Graph's empty addresses.
     """
     fields = row.fields
     status = fields.get("status") or ""
     return {
-        "Organization": None,
+        "Organization": organization,
         "MessageId": fields.get("messageId"),
         "Received": None if row.received == UNDATED else f"/Date({row.received})/",
         "SenderAddress": fields.get("senderAddress"),

@@ -24,7 +24,8 @@ from office365_message_trace.errors import (
     WindowTooLarge,
 )
 from office365_message_trace.microsoft.failures import Failure
-from office365_message_trace.microsoft.paging import Ask, OnePage, PageSize, Walk, without_strays
+from office365_message_trace.microsoft.paging.one_page import OnePage
+from office365_message_trace.microsoft.paging.walk import Ask, PageSize, Walk, without_strays
 from office365_message_trace.microsoft.rows import RowFormat
 from office365_message_trace.model import (
     MILLISECOND,

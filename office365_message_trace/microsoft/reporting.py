@@ -17,7 +17,9 @@ from office365_message_trace.errors import (
 from office365_message_trace.microsoft.conditions import odata_text
 from office365_message_trace.microsoft.failures import Failure
 from office365_message_trace.microsoft.odata import ODataClient, odata_time
-from office365_message_trace.microsoft.paging import Ask, ByLinks, Instant, Walk
+from office365_message_trace.microsoft.paging.by_links import ByLinks
+from office365_message_trace.microsoft.paging.instant import Instant
+from office365_message_trace.microsoft.paging.walk import Ask, RowOrder, Walk
 from office365_message_trace.microsoft.rows import REPORTING_ROWS
 from office365_message_trace.model import MILLISECOND, Log, Window
 from office365_message_trace.transport.retry import Transport
@@ -75,6 +77,7 @@ class ReportingClient(ODataClient):
     ) -> None:
         super().__init__(base_url.rstrip("/") + PATH, transport, clock, log)
         self._basic = basic
+        self._order = RowOrder()
 
     def first_url(self, ask: Ask) -> str:
         window = ask.window
@@ -88,7 +91,7 @@ class ReportingClient(ODataClient):
         return url if ask.beyond is None else f"{url}&$skiptoken={ask.beyond - 1}"
 
     def walk(self, window: Window, max_pages: int | None) -> Walk:
-        return ByLinks(window, self._size, max_pages)
+        return ByLinks(window, self._size, max_pages, self._order)
 
     def instant(self, window: Window) -> Walk:
         return Instant(window, self._size)

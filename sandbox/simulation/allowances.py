@@ -29,7 +29,8 @@ Fresh
    the intake, of the storage; a process that is down or replaced; another tenant that is collected), and
    for rows that are late `CATCHING_UP_MS` after the request budget no longer makes re-reads wait.
  * Where settings change before a row is due, the bound is that of the slowest of them.
- * `SLACK_MS` for one read and its delivery, and `PAGE_MS` more for each page of a burst; `CROWDED_MS` while another client spends of the quota.
+ * `SLACK_MS` for one read and its delivery, and `PAGE_MS` more for each request that the pages of a burst
+   take at least; `CROWDED_MS` while another client spends of the quota.
  * An event that the intake refused is sent again with the next read of its time, and a row that listings
    leave out comes when its message is asked for by id: neither has a bound but the end.
  * Time of which an answer showed less than there was (a lie, a replica that is behind) has no bound but
@@ -56,8 +57,9 @@ CATCHING_UP_MS = 15 * MINUTE_MS
 SLACK_MS = 60_000
 """One read: pages of a request each, and their delivery."""
 
-PAGE_MS = 5_000
-"""More for each page of what is received around a row at once: the read and delivery of a burst."""
+PAGE_MS = 10_000
+"""More for each request that what is received around a row at once takes: the read and delivery of a burst. Twice
+what the quota gives, because re-reads of the same time take their share."""
 
 CROWDED_MS = 15 * MINUTE_MS
 

@@ -238,7 +238,7 @@ class Promises:
             from_ms(shown.received_ms + around_ms),
             from_ms(self._end_ms),
         )
-        return rows // self._scenario.page_size * PAGE_MS
+        return rows // self._scenario.page_size * self._scenario.requests_a_page * PAGE_MS
 
     def _late_bound_ms(self, in_force: list[Settings], lateness_ms: int) -> int:
         """Little mail is read again so often that late rows come within a quarter of their lateness more."""

@@ -135,6 +135,15 @@ class Scenario:
         )
 
     @property
+    def requests_a_page(self) -> int:
+        """What a page of many costs at least: empty pages count, and rows that change places from one answer to
+        the next have to be read twice."""
+        reporting = self.service == "reporting"
+        empty_pages = self.reporting.empty_pages if reporting else self.graph.empty_pages
+        readings = 2 if reporting and self.reporting.ties == "unstable" else 1
+        return readings * {"every": 2, "chain": 3}.get(empty_pages, 1)
+
+    @property
     def pages_a_day(self) -> float:
         """As far as mail comes evenly."""
         rows = self.mail.messages_per_minute * 1440 * self.mail.mean_recipients

@@ -1,4 +1,4 @@
-"""What README says that goes wrong is found by ``check``, in the words of README."""
+"""What docs/messages.md says that goes wrong is found by ``check``, in the words of that document."""
 
 from __future__ import annotations
 
@@ -24,9 +24,8 @@ from tests.command_line.conftest import Desk
 from tests.command_line.test_check import saved_state
 from tests.ways import CERTIFICATES, Conduct, answers, authority, listening, over_tls
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
-SECTION = README.split("## When something is wrong")[1].split("\n## ")[0]
-MESSAGES = re.findall(r"^\| `([^`]+)` \|", SECTION, re.MULTILINE)
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "messages.md").read_text()
+MESSAGES = re.findall(r"^\| `([^`]+)` \|", DOCUMENT, re.MULTILINE)
 
 Which = Literal["oauth", "basic", "graph"]
 
@@ -177,6 +176,7 @@ CASES = {
     "The file of federated_token_file holds no token.": federated(__file__),
     "Entra ID does not trust the token in federated_token_file": Case(trouble=entra(700213)),
     "The tenant does not allow workload identity federation.": Case(trouble=entra(700223)),
+    "organization has no effect": Case("graph", settings={"organization": "contoso"}),
     "The tenant lives in another cloud of Microsoft.": Case(trouble=entra(90038)),
     "Entra ID does not know the application in this tenant.": Case(trouble=entra(700016)),
     "Entra ID does not know the tenant.": Case(trouble=entra(90002)),

@@ -26,7 +26,7 @@ from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.microsoft.first_answer import learn_time
 from office365_message_trace.microsoft.odata import ODataClient
 from office365_message_trace.microsoft.paced_http import microsoft_http
-from office365_message_trace.microsoft.paging import Ask
+from office365_message_trace.microsoft.paging.walk import Ask
 from office365_message_trace.microsoft.reporting import ReportingClient
 from office365_message_trace.microsoft.request_budget import MOST_REQUESTS, PERIOD, RequestBudget
 from office365_message_trace.microsoft.rows import Listing, ReportingRows
@@ -44,6 +44,7 @@ from office365_message_trace.transport.session import TimeoutSession
 from office365_message_trace.wiring import run_collector
 from sandbox import (
     Answer,
+    Drop,
     EntraError,
     Hang,
     MailFlowOptions,
@@ -980,6 +981,18 @@ def test_an_unforeseen_fault_at_the_first_request_does_not_hold_up_the_start(
     source = site._source(FolderStorage(site.root))
     site.clock.turn(-HOUR)
     assert learn_time(source, MicrosoftClock(site.clock, log)) == NOON - HOUR
+
+
+def test_a_first_start_counts_from_the_start_however_late_the_first_answer(
+    site: Site, log: Logbook
+) -> None:
+    away = Rule(Drop(), times=None)
+    site.world.faults.add(away)
+    site.clock.at(NOON + 2 * HOUR, lambda: site.world.faults.remove(away))
+    source = site._source(FolderStorage(site.root))
+    began = learn_time(source, MicrosoftClock(site.clock, log))
+    assert site.clock.now() >= NOON + 2 * HOUR
+    assert abs(began - NOON) <= SECOND
 
 
 def test_a_defect_that_spoils_everything_is_tried_again_slowly(site: Site) -> None:

@@ -24,7 +24,7 @@ from office365_message_trace.errors import (
 from office365_message_trace.microsoft import reporting
 from office365_message_trace.microsoft.auth import EntraAuth
 from office365_message_trace.microsoft.paced_http import USED_UP
-from office365_message_trace.microsoft.paging import LEAST_PAGE
+from office365_message_trace.microsoft.paging.walk import LEAST_PAGE
 from office365_message_trace.microsoft.reporting import ReportingClient
 from office365_message_trace.model import MILLISECOND, Page, Pause, Row, Window, milliseconds
 from office365_message_trace.transport.client import NotYet, Pending, Request, RequestsHttp

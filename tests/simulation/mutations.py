@@ -11,12 +11,13 @@ from urllib.parse import unquote
 
 import pytest
 
-from office365_message_trace.collect.collector import Collector, _Reading
+from office365_message_trace.collect.collector import Collector
 from office365_message_trace.collect.coverage import Coverage, Gap, Kind, Read
 from office365_message_trace.collect.failed_windows import FailedWindows, Trial
 from office365_message_trace.collect.large_messages import LargeMessages
 from office365_message_trace.collect.ledger import FINGERPRINT_BYTES, Ledger, Unseen, _Bucket
 from office365_message_trace.collect.ownership import Ownership
+from office365_message_trace.collect.reading import Reading
 from office365_message_trace.collect.timetable import Sweeps
 from office365_message_trace.errors import MessageTraceError, Unavailable
 from office365_message_trace.microsoft import odata, reporting, rows
@@ -24,7 +25,8 @@ from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.microsoft.failures import Failure
 from office365_message_trace.microsoft.graph import FIRST_PARTY_APP, GraphClient
 from office365_message_trace.microsoft.odata import ODataClient
-from office365_message_trace.microsoft.paging import ByLinks, Order, RowOrder
+from office365_message_trace.microsoft.paging.by_links import ByLinks
+from office365_message_trace.microsoft.paging.walk import Order, RowOrder
 from office365_message_trace.microsoft.request_budget import RequestBudget
 from office365_message_trace.microsoft.rows import GRAPH_ROWS, DecodedRow, RowFormat, UsualPage
 from office365_message_trace.model import Delivery, Event, Fields, Page, Pause, Row, Window
@@ -44,7 +46,7 @@ def commit_before_push(patch: pytest.MonkeyPatch) -> None:
     """The window counts as read before it was."""
     original = Collector._begin
 
-    def begin(self: Collector, trial: Trial, gap: Gap | None = None) -> _Reading:
+    def begin(self: Collector, trial: Trial, gap: Gap | None = None) -> Reading:
         if gap is None:
             read = replace(trial.read, at=self._clock.now())
             self._commit_read(read, [(read.window, 0)])
@@ -57,7 +59,7 @@ def partial_coverage_before_delivery(patch: pytest.MonkeyPatch) -> None:
     """What a page covers is committed before the page is delivered."""
     deliver = Collector._deliver
 
-    def committed(self: Collector, page: Page, reading: _Reading) -> None:
+    def committed(self: Collector, page: Page, reading: Reading) -> None:
         if page.covered:
             self._commit_read(reading.read, [(page.covered, len(page.rows))])
         deliver(self, page, reading)
@@ -97,7 +99,7 @@ def skipped_time_taken_for_read(patch: pytest.MonkeyPatch) -> None:
 def newest_page_taken_for_the_sweep(patch: pytest.MonkeyPatch) -> None:
     """Time counts as read again as far back as the sweep should have come, after its first page."""
 
-    def commit_covered(self: Collector, reading: _Reading) -> bool:
+    def commit_covered(self: Collector, reading: Reading) -> bool:
         if reading.read.kind is Kind.REREAD and not reading.read.final:
             reading.pages = iter(())
         return False

@@ -12,15 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from office365_message_trace.errors import AnswerTruncated, Unavailable, WindowTooLarge
-from office365_message_trace.microsoft.paging import (
+from office365_message_trace.microsoft.paging.by_links import ByLinks
+from office365_message_trace.microsoft.paging.by_time import ByTime
+from office365_message_trace.microsoft.paging.instant import MOST_READINGS, Instant
+from office365_message_trace.microsoft.paging.one_page import OnePage
+from office365_message_trace.microsoft.paging.walk import (
     LEAST_PAGE,
     MOST_PAGES,
-    MOST_READINGS,
     Ask,
-    ByLinks,
-    ByTime,
-    Instant,
-    OnePage,
     Order,
     PageSize,
     RowOrder,
@@ -554,6 +553,42 @@ def test_links_that_skip_nothing_give_every_row_in_any_order(model: Model) -> No
         full_end = model.after is None and len(model.inside(WINDOW)) % model.page_size == 0
         assert model.cut or model.after == "circle" or full_end
     assert walk.requests <= (len(model.traces) / model.page_size + 1) * (1 + model.empty) + 4
+
+
+@pytest.mark.parametrize("order", ["newest", "oldest"])
+@pytest.mark.parametrize("cursor", ["row", "position"])
+def test_links_that_go_on_too_long_cover_what_they_passed_once_the_order_is_proven(
+    order: str, cursor: str
+) -> None:
+    found = tuple(Trace(n * TICKS, f"r{n}@x.example", n) for n in range(39))
+    model = Model(found, 10, cursor, order)
+    proven = RowOrder()
+    first = walked(ByLinks(WINDOW, PageSize(10), 2, proven), model)
+    assert first.problem is not None
+    assert first.covered is None, "no whole window has shown the order"
+    assert walked(ByLinks(WINDOW, PageSize(10), None, proven), model).complete
+    again = walked(ByLinks(WINDOW, PageSize(10), 2, proven), model)
+    assert again.problem is not None
+    assert again.covered is not None
+    assert again.covered.span >= 17 * MILLISECOND
+
+
+def test_links_cover_nothing_where_a_whole_window_had_no_order() -> None:
+    found = tuple(Trace(n * TICKS, f"r{n}@x.example", n) for n in range(39))
+    model = Model(found, 10, "position", "parts")
+    order = RowOrder()
+    assert walked(ByLinks(WINDOW, PageSize(10), None, order), model).complete
+    assert walked(ByLinks(WINDOW, PageSize(10), 2, order), model).covered is None
+
+
+def test_links_cover_nothing_once_a_row_has_changed_its_place() -> None:
+    rows = [Trace(n * TICKS, f"r{n}@x.example", n).row for n in range(39, -1, -1)]
+    order = RowOrder(Order.NEWEST_FIRST, proven=True)
+    walk = ByLinks(WINDOW, PageSize(10), None, order)
+    walk.after(rows[:10], "next")
+    assert walk.covered == Window(NOON + 31 * MILLISECOND, WINDOW.end)
+    walk.after(rows[9:19], "after that")
+    assert walk.covered is None
 
 
 @pytest.mark.parametrize("after", ["self", "endless"])

@@ -352,14 +352,34 @@ def test_what_was_read_just_now_is_not_read_for_the_last_time() -> None:
         assert isinstance(step, Wait) is waits
 
 
-def test_last_reads_that_are_far_overdue_wait_for_everything_else() -> None:
-    ordinary = Coverage(NOON - MINUTE, (read_at(NOON - HOUR, -1830, -1500),))
-    overdue = Coverage(NOON - MINUTE, (read_at(NOON - HOUR, -2200, -2190),))
-    assert isinstance(due(ordinary, NOON, (Kind.REREAD,)), Read)
-    assert isinstance(due(ordinary, NOON, (Kind.CONFIRM,)), Wait)
-    assert isinstance(due(overdue, NOON, (Kind.REREAD,)), Wait)
-    step = due(overdue, NOON, (Kind.CONFIRM,))
-    assert step == Read(Kind.CONFIRM, minutes(-2200, -2190), NOON, final=True)
+ONCE = Trails(0, MINUTE, DAY)
+"""No re-reads but the last one."""
+
+
+def test_the_last_read_of_time_that_was_younger_when_it_was_read_is_a_reread_however_overdue() -> (
+    None
+):
+    for at in (-2000, -3000, -6000):
+        young = Coverage(NOON - MINUTE, (read_at(NOON + (at + 1000) * MINUTE, at - 10, at),))
+        step = due(young, NOON, (Kind.REREAD,), timetable=ONCE)
+        assert step == Read(Kind.REREAD, minutes(at - 10, at), NOON, final=True)
+        assert isinstance(due(young, NOON, (Kind.CONFIRM,), timetable=ONCE), Wait)
+
+
+def test_the_last_read_of_time_that_was_old_enough_when_it_was_read_confirms_and_may_wait() -> None:
+    old = Coverage(NOON - MINUTE, (read_at(NOON - HOUR, -2200, -2000),))
+    assert isinstance(due(old, NOON, (Kind.REREAD,), timetable=ONCE), Wait)
+    step = due(old, NOON, (Kind.CONFIRM,), timetable=ONCE)
+    assert step == Read(Kind.CONFIRM, minutes(-2200, -2000), NOON, final=True)
+
+
+def test_time_of_which_a_part_was_old_enough_when_it_was_read_is_divided() -> None:
+    across = Coverage(NOON - MINUTE, (read_at(NOON - 560 * MINUTE, -2040, -1960),))
+    last, confirmed = (
+        due(across, NOON, (kind,), timetable=ONCE) for kind in (Kind.REREAD, Kind.CONFIRM)
+    )
+    assert window(last) == minutes(-2000, -1960)
+    assert window(confirmed) == minutes(-2040, -2000)
 
 
 def test_last_windows_are_no_wider_than_those_that_fit_one_page() -> None:

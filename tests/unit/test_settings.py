@@ -104,7 +104,27 @@ def test_a_manifest_and_its_model_have_the_same_arguments(path: Path) -> None:
         name: {key: value for key, value in each.items() if key not in ("title", "description")}
         for name, each in said["properties"].items()
     }
-    assert described == {name: as_argument(field) for name, field in model.model_fields.items()}
+    assert described == {
+        name: as_argument(field)
+        for name, field in model.model_fields.items()
+        if name not in model.outside_forms
+    }
+
+
+@manifests
+def test_a_form_offers_no_choice_that_its_trigger_refuses(path: Path) -> None:
+    said, model = arguments(path)
+    good = BASIC if model is BasicSettings else OAUTH
+    for name, each in said["properties"].items():
+        for choice in each.get("enum", []):
+            assert getattr(parse(model, {**good, name: choice}), name) == choice
+
+
+def test_what_the_forms_leave_out_is_still_a_setting_elsewhere() -> None:
+    assert OAuthSettings.outside_forms == ("federated_token_file",)
+    assert GraphSettings.outside_forms == ("federated_token_file", "cloud")
+    values = {**OAUTH, "client_secret": "", "federated_token_file": "/t", "cloud": "global"}
+    assert parse(GraphSettings, values).federated_token_file == "/t"
 
 
 @manifests

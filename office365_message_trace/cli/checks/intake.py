@@ -65,7 +65,11 @@ def verdict(answer: Answer, intake_format: str, events: int) -> Finding:
         return failure(_SUBJECT, f"{ALL_REFUSED} [{judged.detail}]")
     if not events:
         return ok(_SUBJECT, "accepts the key (asked with an empty batch, no event was sent)")
-    return ok(_SUBJECT, 'accepted the test event: look for the subject "Test event of check"')
+    return ok(
+        _SUBJECT,
+        'accepted the test event: look for the subject "Test event of check". If the event shows its '
+        f"text only, the intake is not of the format {intake_format}.",
+    )
 
 
 def event_of_check(now: datetime, reporting_format: bool) -> str:

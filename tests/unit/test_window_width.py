@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from office365_message_trace.collect.backoff import SlowProbe
-from office365_message_trace.collect.window_size import WindowWidth
+from office365_message_trace.collect.window_width import WindowWidth
 from office365_message_trace.model import MILLISECOND
 
 MINUTE = timedelta(minutes=1)
@@ -48,6 +48,16 @@ def test_parts_of_a_window_that_is_too_large_do_not_add_up() -> None:
     for span in (60 * MINUTE, 40 * MINUTE, 60 * MINUTE, 20 * MINUTE):
         width.narrow(span)
     assert width.now == 5 * MINUTE
+
+
+def test_a_quiet_second_beside_a_burst_does_not_lead_back_to_a_width_that_failed() -> None:
+    width = width_of(60 * MINUTE)
+    width.narrow(60 * MINUTE)
+    width.observe(15 * MINUTE, 0)
+    assert width.now == 30 * MINUTE
+    width.observe(30 * MINUTE, 0)
+    width.observe(60 * MINUTE, 0)
+    assert width.now == 16 * 60 * MINUTE, "it was not too large after all"
 
 
 def test_a_probe_is_certain_after_some_lasting_failures_in_a_row_only() -> None:

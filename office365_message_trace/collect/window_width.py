@@ -9,6 +9,9 @@ _BOLDEST_GUESS = timedelta(days=4)
 _WIDEST = timedelta(days=10)  # what Graph accepts at most, and the Reporting Web Service's history
 _CUT = 4
 _GROWTH = 16
+_CAREFUL_GROWTH = (
+    2  # up to the width of a window that failed: more mail may be beside the little just read
+)
 _FEW = 4  # divisor: a window with fewer than that share of the rows says little
 _SECOND = timedelta(seconds=1)
 
@@ -23,6 +26,7 @@ class WindowWidth:
         self.now = _FIRST_GUESS
         self.rows = rows
         self._observed = False
+        self._failed = timedelta(0)  # the width of the last window that was too large
 
     def aim(self, rows: int) -> None:
         """Aim at about ``rows`` rows a window from now on."""
@@ -35,7 +39,8 @@ class WindowWidth:
         """
         fitting = self._fitting(span, rows)
         if span >= self.now:
-            self.now = min(fitting, self.now * _GROWTH, _WIDEST)
+            growth = _CAREFUL_GROWTH if self.now < self._failed else _GROWTH
+            self.now = min(fitting, self.now * growth, _WIDEST)
         elif fitting < self.now and rows * _FEW >= self.rows:
             self.now = max(fitting, _rounded(self.now / _GROWTH))
         self._observed = True
@@ -49,6 +54,7 @@ class WindowWidth:
         """Narrow after a window of ``span`` that could not be read to its end."""
         self.now = min(self.now, max(_rounded(span / _CUT), at_least))
         self._observed = True
+        self._failed = span
 
     def _fitting(self, span: timedelta, rows: int) -> timedelta:
         return max(_rounded(min(span * (self.rows / max(rows, 1)), _WIDEST)), MILLISECOND)

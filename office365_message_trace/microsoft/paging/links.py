@@ -1,0 +1,136 @@
+"""Follows next links as far as they can be believed."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from office365_message_trace.errors import MessageTraceError, Unavailable, WindowTooLarge
+from office365_message_trace.microsoft.paging.walk import Ask, PageSize, without_strays
+from office365_message_trace.model import Row, Window
+
+MOST_EMPTY = 3
+"""Empty pages in a row before their links count as endless."""
+MOST_REPEATING = 3
+"""Pages in a row that hold known rows only before their links count as a circle."""
+
+_NOWHERE = "next links that lead nowhere"
+_BACK = "next links that lead back"
+_REFUSED = "next links that cannot be followed"
+
+
+class Circle(WindowTooLarge):
+    """Links of pages that may be full lead to known rows only."""
+
+
+class Links:
+    """Follows and judges the links of one request's pages.
+
+    A link of a page that was not full does not count if it is refused or leads back; neither does a link
+    of an empty page that leads nowhere.
+    """
+
+    def __init__(
+        self, window: Window, size: PageSize, top: int | None = None, rows: int = 0
+    ) -> None:
+        self.oddity: str | None = None
+        self.rows = rows
+        """Rows on the last page that held any."""
+        self.seen: set[int] = set()
+        """Keys of rows; those of a single page without links are left out."""
+        self.moved = False
+        """True if a row was on two pages."""
+        self._window = window
+        self._size = size
+        self._top = top
+        self._followed: set[str] = set()
+        self._pages: set[int] = set()  # hashes
+        self._empty = self._repeating = 0
+
+    @property
+    def ended(self) -> bool:
+        """True if the last page that held rows, if any, was not full."""
+        return not self._size.may_be_full(self.rows, self._top)
+
+    def judged(self, rows: Sequence[Row], link: str | None) -> tuple[Sequence[Row], str | None]:
+        """The page of ``rows`` without strays, or empty if a link that does not count led to it; and its
+        ``link``, if that counts. Raises `Circle`.
+        """
+        rows = without_strays(rows, self._window)
+        self._empty = 0 if rows else self._empty + 1
+        alone = not link and not self._followed
+        keys = set() if alone else keys_of(rows)
+        new = alone or not keys <= self.seen
+        if rows and not new and self.ended:
+            self.oddity = _BACK
+            return (), None
+        self.moved = self.moved or not keys.isdisjoint(self.seen)
+        self.seen |= keys
+        if rows:
+            if self._followed and not self.rows:
+                self._size.behind_empty = True
+            self.rows = len(rows)
+            self._size.largest = max(self._size.largest, self.rows)
+            self._repeating = 0 if new else self._repeating + 1
+        if link is None:
+            return rows, None
+        back = link in self._followed or self._came_before(keys)
+        if not rows and (back or self._empty >= MOST_EMPTY):
+            self.oddity = _NOWHERE
+            return rows, None
+        if back and self.ended:
+            self.oddity = _BACK
+            return rows, None
+        if back or self._repeating >= MOST_REPEATING:
+            raise Circle("next links lead in a circle")
+        self._followed.add(link)
+        return rows, link
+
+    def _came_before(self, keys: set[int]) -> bool:
+        """True if the same page came before, perhaps by a link that is written differently."""
+        if not keys:
+            return False
+        known = len(self._pages)
+        self._pages.add(hash(frozenset(keys)))
+        return len(self._pages) == known
+
+
+class LinkedWalk(ABC):
+    """Base of all walks: believes links as far as `Links` does."""
+
+    oddity: str | None = None
+    covered: Window | None = None
+
+    def __init__(self, window: Window, size: PageSize) -> None:
+        self.first = Ask(window)
+        self._window = window
+        self._size = size
+        self._links = Links(window, size)
+
+    def after(self, rows: Sequence[Row], link: str | None) -> Ask | None:
+        """As `Walk` says."""
+        rows, link = self._links.judged(rows, link)
+        self.oddity = self._links.oddity or self.oddity
+        return self._after(rows, link)
+
+    def refused(self, refusal: MessageTraceError) -> Ask | None:
+        """As `Walk` says."""
+        size = self._size
+        if not self._links.rows and (size.behind_empty or not size.refused_at_end):
+            raise Unavailable(refusal.sentence, refusal.detail)
+        if not self._links.ended:
+            return self._cut_off(refusal)
+        size.refused_at_end = True
+        self.oddity = _REFUSED
+        return self._after((), None)
+
+    @abstractmethod
+    def _after(self, rows: Sequence[Row], link: str | None) -> Ask | None:
+        """The next request after a page whose ``link``, if any, counts."""
+
+    def _cut_off(self, refusal: MessageTraceError) -> Ask | None:
+        """The next request after a page that may be full and has no usable link."""
+        raise WindowTooLarge(refusal.sentence, refusal.detail)
+
+
+def keys_of(rows: Sequence[Row]) -> set[int]:
+    """Hashes of the keys of ``rows``, valid in this process."""
+    return {hash(row.identity) for row in rows}
