@@ -37,7 +37,12 @@ from office365_message_trace.monitoring.error_reports import (
 from office365_message_trace.monitoring.metrics import Metrics
 from office365_message_trace.monitoring.server import MonitoringServer
 from office365_message_trace.sekoia import playbook
-from office365_message_trace.sekoia.platform import intake_server, missing, trigger_values
+from office365_message_trace.sekoia.platform import (
+    intake_server,
+    missing,
+    module_values,
+    trigger_values,
+)
 from office365_message_trace.settings import (
     BasicSettings,
     GraphSettings,
@@ -118,7 +123,8 @@ class MessageTraceTrigger(Trigger):
         if isinstance(values, Mapping):
             for name in unknown_fields(self.settings_model, values):
                 self.log(f"Unknown configuration field: {name}.", "warning")
-            values = parse(self.settings_model, values)
+            module = module_values(self.module.load_config, self._secrets)
+            values = parse(self.settings_model, values, module)
         self._configuration = values
 
     def _get_secrets_from_server(  # type: ignore[override]  # the base is decorated

@@ -197,7 +197,14 @@ EXPLAIN_THEMSELVES = {
     "its administrator let requests to the service pass.": "follows a refusal, and says who acts",
 }
 """Sentences of warnings and errors that docs/messages.md leaves out, and why."""
-PRINTED_OR_DOCUMENTED = {"cli", "metrics.py", "actions", "time_arguments.py"}
+PRINTED_OR_DOCUMENTED = {
+    "cli",
+    "checks",
+    "metrics.py",
+    "actions",
+    "time_arguments.py",
+    "formatting.py",
+}
 """Parts of the package whose sentences are not logged."""
 
 

@@ -12,8 +12,8 @@ from typing import Annotated
 
 import typer
 
+from office365_message_trace.checks.findings import Level, exit_status, failure
 from office365_message_trace.cli import check, peek, questions, replay, status
-from office365_message_trace.cli.checks.findings import Level, exit_status, failure
 from office365_message_trace.cli.configuration import (
     Ask,
     Setup,

@@ -2,24 +2,22 @@
 
 import json
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sekoia_automation.configuration import get_configuration
-from sekoia_automation.configuration.exception import MissingConfigurationError
 
-from office365_message_trace.cli.configuration import LONGEST_FILE, Ask, node_secrets
+from office365_message_trace.cli.configuration import LONGEST_FILE, Ask, platform_secrets
 from office365_message_trace.errors import ConfigurationMistakes
 from office365_message_trace.files import read_file
 from office365_message_trace.sekoia.platform import (
-    CONFIGURATIONS,
+    NOT_GIVEN,
     LoadConfig,
+    module_values,
     settings_object,
+    trigger_values,
 )
-from office365_message_trace.settings import Application, parse_application
-
-_SOURCES = ("module_configuration", *CONFIGURATIONS)  # the later wins
+from office365_message_trace.settings import Application, completed, parse_application
 
 
 def load_application(
@@ -45,13 +43,12 @@ def load_application(
 
 
 def _platform_values(load_config: LoadConfig, now: datetime) -> tuple[dict[str, Any], list[str]]:
-    """The values that the platform gives, those of a trigger before those of the module."""
-    values: dict[str, Any] = {}
-    for name in _SOURCES:
-        try:
-            given = settings_object(name, partial(load_config, name, "json"))
-        except MissingConfigurationError:
-            continue
-        values |= {each: value for each, value in given.items() if value not in (None, "")}
-    secrets, trouble = node_secrets(load_config, now)
-    return values | {name: value for name, value in secrets.items() if value}, trouble
+    """The values that the platform gives a trigger, completed from those of the module."""
+    of_module, of_trigger, trouble = platform_secrets(load_config, now)
+    try:
+        values = trigger_values(load_config, of_trigger)
+    except ConfigurationMistakes as found:
+        if found.mistakes != (NOT_GIVEN,):
+            raise
+        values = {}
+    return completed(Application, values, module_values(load_config, of_module)), trouble

@@ -26,6 +26,7 @@ from office365_message_trace.sekoia.platform import (
     NOT_GIVEN,
     LoadConfig,
     intake_server,
+    module_values,
     settings_object,
     trigger_values,
 )
@@ -34,6 +35,7 @@ from office365_message_trace.settings import (
     GraphSettings,
     MessageTraceSettings,
     OAuthSettings,
+    completed,
     parse,
     unknown_fields,
 )
@@ -92,18 +94,18 @@ def load_setup(
     `ConfigurationMistakes`.
     """
     load_config = get_configuration().load
-    secrets, trouble = ({}, []) if config else node_secrets(load_config, now)
-    values = (
-        settings_object(config, lambda: json.loads(read_file(config, LONGEST_FILE)))
+    values, module, trouble = (
+        (settings_object(config, lambda: json.loads(read_file(config, LONGEST_FILE))), {}, [])
         if config
-        else _platform_values(secrets)
+        else _platform_values(now)
     )
     trigger = trigger or guessed_trigger(values)
     model = trigger.model
     if ask:
-        values = {**values, **{name: ask(name) for name in _missing_secrets(model, values)}}
+        missing = _missing_secrets(model, completed(model, values, module))
+        values = {**values, **{name: ask(name) for name in missing}}
     try:
-        settings = parse(model, values)
+        settings = parse(model, values, module)
     except ConfigurationMistakes as found:
         raise ConfigurationMistakes([*found.mistakes, *trouble]) from None
     unknown = [f"Unknown configuration field: {name}." for name in unknown_fields(model, values)]
@@ -135,7 +137,7 @@ def guessed_trigger(values: Mapping[str, Any]) -> Trigger:
 
 def stored_trigger() -> Trigger:
     """The trigger whose settings the platform provides, even if they are incomplete."""
-    return guessed_trigger(_platform_values({}))
+    return guessed_trigger(_trigger_values({}))
 
 
 def data_path() -> Path:
@@ -160,7 +162,14 @@ def _missing_secrets(model: type[MessageTraceSettings], values: Mapping[str, Any
     return missing
 
 
-def _platform_values(secrets: Mapping[str, Any]) -> dict[str, Any]:
+def _platform_values(now: datetime) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
+    """The settings of the trigger, the configuration of the module, and any problems in getting them."""
+    load_config = get_configuration().load
+    of_module, of_trigger, trouble = platform_secrets(load_config, now)
+    return _trigger_values(of_trigger), module_values(load_config, of_module), trouble
+
+
+def _trigger_values(secrets: Mapping[str, Any]) -> dict[str, Any]:
     try:
         return trigger_values(get_configuration().load, secrets)
     except ConfigurationMistakes as found:
@@ -170,19 +179,25 @@ def _platform_values(secrets: Mapping[str, Any]) -> dict[str, Any]:
         raise ConfigurationMistakes([f"{NOT_GIVEN} {advice}"]) from None
 
 
-def node_secrets(load_config: LoadConfig, now: datetime) -> tuple[dict[str, Any], list[str]]:
-    """The secrets that the platform, if this runs on it, keeps apart from the settings, and any problems
-    in getting them."""
+def platform_secrets(
+    load_config: LoadConfig, now: datetime
+) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
+    """The secrets of the module and of the trigger that the platform, if this runs on it, keeps apart from
+    the settings, and any problems in getting them."""
     try:
         token = load_config("token")
         url = load_config("url_secrets")
     except MissingConfigurationError:
-        return {}, []
+        return {}, {}, []
     request = playbook.secrets_request(url, token)
     try:
-        return playbook.secrets_in(playbook.http().begin(request)(), now)[1], []
+        return *playbook.secrets_in(playbook.http().begin(request)(), now), []
     except Unavailable as problem:
-        return {}, [
-            f"{playbook.NAME} does not give the secrets that it may keep for the trigger. "
-            f"{problem.about(playbook.NAME)} [{problem.detail}]"
-        ]
+        return (
+            {},
+            {},
+            [
+                f"{playbook.NAME} does not give the secrets that it may keep for the trigger. "
+                f"{problem.about(playbook.NAME)} [{problem.detail}]"
+            ],
+        )

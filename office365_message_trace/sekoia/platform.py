@@ -17,7 +17,8 @@ CONFIGURATIONS = ("trigger_configuration", "connector_configuration")
 
 NOT_GIVEN = "the platform gave neither trigger_configuration nor connector_configuration."
 
-NEEDED = ("module_configuration", "token", "url_callback")
+_MODULE = "module_configuration"
+NEEDED = (_MODULE, "token", "url_callback")
 """Values, besides the settings, without which a process cannot start."""
 
 
@@ -50,6 +51,19 @@ def trigger_values(load_config: LoadConfig, node_secrets: Mapping[str, Any]) -> 
             continue
         return {**values, **{k: v for k, v in node_secrets.items() if v is not None}}
     raise ConfigurationMistakes([NOT_GIVEN])
+
+
+def module_values(load_config: LoadConfig, secrets: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration of the module as entered, with its secrets merged in; not validated. Empty if there
+    is none.
+
+    Raises `ConfigurationMistakes` if it cannot be read.
+    """
+    try:
+        values = settings_object(_MODULE, lambda: load_config(_MODULE, "json") or {})
+    except MissingConfigurationError:
+        values = {}
+    return {**values, **{k: v for k, v in secrets.items() if v is not None}}
 
 
 def settings_object(source: object, load: Callable[[], Any]) -> dict[str, Any]:

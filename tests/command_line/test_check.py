@@ -12,7 +12,7 @@ from typing import Literal
 
 import pytest
 
-from office365_message_trace.cli.checks.storage import goes_with_container
+from office365_message_trace.checks.storage import goes_with_container
 from office365_message_trace.collect.checkpoint_store import COPIES, StateStore
 from office365_message_trace.collect.coverage import Coverage
 from office365_message_trace.collect.tenant_folders import Identity, find_place

@@ -379,7 +379,7 @@ def test_a_tenant_whose_requests_are_spent_is_a_warning_with_the_wait(desk: Desk
     assert said.status == 1
     (line,) = said.lines("warning")
     assert "it asks to slow down" in line
-    assert re.search(r"run check again in [\d.]+ (minutes|seconds)", line)
+    assert re.search(r"check again in [\d.]+ (minutes|seconds)", line)
 
 
 @pytest.mark.parametrize("status", [400, 422])

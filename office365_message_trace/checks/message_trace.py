@@ -2,9 +2,9 @@
 
 from datetime import datetime, timedelta
 
-from office365_message_trace.cli.checks.findings import Finding, failure, ok, warning
-from office365_message_trace.cli.formatting import count, span
+from office365_message_trace.checks.findings import Finding, failure, ok, warning
 from office365_message_trace.errors import MessageTraceError, Throttled, Unavailable, Unreachable
+from office365_message_trace.formatting import count, span
 from office365_message_trace.microsoft.odata import ODataClient
 from office365_message_trace.model import Page, Window, instant
 
@@ -49,14 +49,14 @@ def _refused(source: ODataClient, problem: MessageTraceError) -> Finding:
     if isinstance(problem, Throttled):
         return warning(
             "message trace",
-            f"{text} The tenant's requests are spent, by this trigger or other tools; run check "
+            f"{text} The tenant's requests are spent, by this module or other tools; check "
             f"again in {span(timedelta(seconds=problem.retry_after or 0))}.{detail}",
         )
     if isinstance(problem, Unreachable):
         return failure("message trace", f"{text}{detail}")
     return failure(
         "message trace",
-        f"{text} The trigger tries again until it does. If it lasts, see Microsoft 365 admin center > "
+        f"{text} A trigger tries again until it does. If it lasts, see Microsoft 365 admin center > "
         f"Health > Service health; a tenant that has lost the service may get such answers too.{detail}",
     )
 
