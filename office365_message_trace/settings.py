@@ -301,6 +301,11 @@ def parse(
     return settings
 
 
+def has_application(values: Mapping[str, Any]) -> bool:
+    """True if ``values`` hold anything of an application."""
+    return any(_is_given(values, name) for name in Application.model_fields)
+
+
 def completed(
     model: type[MessageTraceSettings] | type["Application"],
     values: Mapping[str, Any],

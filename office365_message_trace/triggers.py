@@ -37,6 +37,7 @@ from office365_message_trace.monitoring.error_reports import (
 from office365_message_trace.monitoring.metrics import Metrics
 from office365_message_trace.monitoring.server import MonitoringServer
 from office365_message_trace.sekoia import playbook
+from office365_message_trace.sekoia.log import PrintableLog
 from office365_message_trace.sekoia.platform import (
     intake_server,
     missing,
@@ -55,7 +56,6 @@ from office365_message_trace.stopping import INTERRUPTED, StopRequest
 from office365_message_trace.storage.location import storage_at
 from office365_message_trace.storage.wrappers import RetryingStorage
 from office365_message_trace.transport.retry import Transport
-from office365_message_trace.untrusted_text import LONGEST_LINE, printable
 from office365_message_trace.wiring import Wiring, place_of, run_collector
 
 STOP_GRACE = 0.3  # seconds for a request in flight to end; unconfirmed work is repeated
@@ -88,7 +88,7 @@ limit_reports()
 mute_libraries()
 
 
-class MessageTraceTrigger(Trigger):
+class MessageTraceTrigger(PrintableLog, Trigger):
     """Base of the triggers.
 
     The SDK calls `run` in a loop. It returns only on a stop, after unusable settings or state, or a
@@ -279,19 +279,6 @@ class MessageTraceTrigger(Trigger):
         self.log(text, cast(LogLevelStr, level))
         if self._activity:
             self._activity.note(text, level)
-
-    def log(self, message: str, level: LogLevelStr = "info", *args: Any, **kwargs: Any) -> None:
-        """Log ``message`` in printable form, to the platform, its error tracker and the console."""
-        super().log(printable(message, LONGEST_LINE), level, *args, **kwargs)
-
-    def log_exception(self, exception: Exception, **kwargs: Any) -> None:
-        """Log where ``exception`` was raised, after the ``message`` if there is one.
-
-        Its text may hold part of an answer, and the SDK fills the other ``kwargs`` with answers of the
-        platform, so neither is logged.
-        """
-        message = kwargs.get("message", "An exception occurred.")
-        self.log(f"{message} [{origin(exception)}]", "error")
 
     def _send_logs_to_api(self) -> None:  # type: ignore[override]  # the base is decorated
         """Send waiting lines in the background: the SDK would block and retry for minutes.

@@ -94,7 +94,7 @@ class TimeoutSession(requests.Session):
 
     Cookies are not kept, redirects are not followed, and ``.netrc`` is not looked up. Of a body at most
     ``longest`` bytes are taken, decompressed, and an exchange takes `TOTAL_TIMEOUT` at most, or the seconds
-    ``within``.
+    ``within``; an attempt to connect takes half of that at most.
     """
 
     def __init__(self, longest: int = codec.LONGEST, within: float | None = None) -> None:
@@ -135,7 +135,8 @@ class TimeoutSession(requests.Session):
         return Answer(response.status_code, headers, body, cut)
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
-        options["timeout"] = options.get("timeout") or (CONNECT_TIMEOUT, READ_TIMEOUT)
+        connect = min(CONNECT_TIMEOUT, (self._within or TOTAL_TIMEOUT) / 2)
+        options["timeout"] = options.get("timeout") or (connect, READ_TIMEOUT)
         return super().send(request, **options)
 
     def get_redirect_target(self, resp: requests.Response) -> None:

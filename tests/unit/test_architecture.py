@@ -12,7 +12,7 @@ MODULES = sorted(
 
 FLOORS = [
     {"__main__"},
-    {"cli", "triggers", "playbook_actions"},
+    {"cli", "triggers", "playbook_actions", "account_validator"},
     {"actions", "checks"},
     {"wiring"},
     {"monitoring", "settings"},
@@ -28,7 +28,9 @@ FLOORS = [
 SDK = {
     "triggers",
     "playbook_actions",
+    "account_validator",
     "monitoring.metrics",
+    "sekoia.log",
     "sekoia.platform",
     "cli.configuration",
     "cli.application",
