@@ -290,7 +290,7 @@ def parse(
     except ValidationError as error:
         mistakes = [*map(_explained, error.errors()), *mistakes]
     if mistakes:
-        taken = [name for name in values if values[name] != own.get(name)]
+        taken = [name for name in given if not _is_given(own, name) and _is_given(values, name)]
         if concerned := [name for name in taken if any(name in each for each in mistakes)]:
             mistakes = [*mistakes, _FROM_MODULE.format(", ".join(concerned))]
         raise ConfigurationMistakes(mistakes)

@@ -39,6 +39,8 @@ def run_action(
 ) -> subprocess.CompletedProcess[str]:
     """Run `python main.py <action>` against a running sandbox to its end; the platform is told the result.
 
+    The credential test, `validate_module_configuration`, takes no arguments.
+
     `folder/data` is the volume. `variables` are added to the environment.
     """
     data = folder / "data"

@@ -7,6 +7,7 @@ from office365_message_trace.checks.findings import Finding, Level
 from office365_message_trace.checks.message_trace import access_findings
 from office365_message_trace.checks.sign_in import SIGN_IN, sign_in_finding
 from office365_message_trace.clock import Clock
+from office365_message_trace.formatting import count
 from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.microsoft.endpoints import Endpoints
 from office365_message_trace.microsoft.graph import GraphClient
@@ -18,12 +19,12 @@ TIME_LIMIT = 10.0
 """Seconds of a test, whatever the network does."""
 _EXCHANGE = 8.0  # seconds; shorter, so that the sentence tells the cause of most delays
 _LATE = (
-    "{} has not answered within {:.0f} seconds. Test again; if it lasts, have the administrator of the network "
+    "{} has not answered within {}. Test again; if it lasts, have the administrator of the network "
     "look at the way to it."
 )
 _ONLY_REPORTING = (
-    "These credentials work with the Reporting Web Service only: the trigger Office 365 Message Trace OAuth can "
-    "use them; the Graph trigger and the actions cannot. {}"
+    "Only the Reporting Web Service gives rows to these credentials: the trigger Office 365 Message Trace OAuth "
+    "can use them. For the Graph trigger and the actions: {}"
 )
 
 
@@ -67,7 +68,9 @@ class CredentialTest:
         try:
             return found.result(self._time_limit)
         except TimeoutError:
-            return self._so_far or _LATE.format(self._asked, self._time_limit)
+            return self._so_far or _LATE.format(
+                self._asked, count(round(self._time_limit), "second")
+            )
 
     def _problem(self) -> str | None:
         problem = self._problem_with(self._trial(GraphClient))

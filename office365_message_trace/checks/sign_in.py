@@ -4,12 +4,13 @@ import requests
 
 from office365_message_trace.checks.findings import Finding, failure
 from office365_message_trace.checks.token import claims_of, token_finding
-from office365_message_trace.errors import MessageTraceError
+from office365_message_trace.errors import MessageTraceError, Unavailable, Unreachable
 from office365_message_trace.microsoft.auth import Signer
 from office365_message_trace.microsoft.odata import ODataClient
 
 SIGN_IN = "sign-in"
 """The subject of the finding if there is no token."""
+_PASSES = "Try again; if it lasts, see Microsoft 365 admin center > Health > Service health."
 
 
 def sign_in_finding(signer: Signer, source: ODataClient, scope: str) -> Finding:
@@ -17,6 +18,10 @@ def sign_in_finding(signer: Signer, source: ODataClient, scope: str) -> Finding:
     audience = scope.removesuffix("/.default")
     try:
         signed = signer(requests.Request("GET", audience).prepare())
+    except Unreachable as problem:
+        return failure(SIGN_IN, str(problem))
+    except Unavailable as problem:
+        return failure(SIGN_IN, f"{problem.sentence}. {_PASSES} [{problem.detail}]")
     except MessageTraceError as problem:
         return failure(SIGN_IN, str(problem))
     token = signed.headers["Authorization"].removeprefix("Bearer ")
