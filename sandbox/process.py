@@ -35,13 +35,17 @@ class Exit(NamedTuple):
 
 
 def run_action(
-    world: Sandbox, folder: Path, action: str, arguments: Any, **variables: str
+    world: Sandbox,
+    folder: Path,
+    action: str,
+    arguments: Any,
+    home: Path = ROOT,
+    **variables: str,
 ) -> subprocess.CompletedProcess[str]:
     """Run `python main.py <action>` against a running sandbox to its end; the platform is told the result.
 
+    `folder/data` is the volume. The manifest is the one in `home`. `variables` are added to the environment.
     The credential test, `validate_module_configuration`, takes no arguments.
-
-    `folder/data` is the volume. `variables` are added to the environment.
     """
     data = folder / "data"
     data.mkdir(parents=True, exist_ok=True)
@@ -53,8 +57,8 @@ def run_action(
         **variables,
     }
     return subprocess.run(
-        [sys.executable, "main.py", action],
-        cwd=ROOT,
+        [sys.executable, str(ROOT / "main.py"), action],
+        cwd=home,
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

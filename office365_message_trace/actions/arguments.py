@@ -38,6 +38,9 @@ LONGEST_SUBJECT = 256  # characters that Microsoft keeps, documented
 _LONGEST_TEXT = 1000  # characters; addresses and Message-IDs have fewer
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _ADDRESS = re.compile(r"[^\s@<>*]+@[^\s@<>*]+")
+_CONTROL = re.compile(
+    r"[\x00-\x08\n-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
+)  # not tabs, which subjects hold
 _NOBODY = "<>"  # the sender of a non-delivery report
 
 Status = Literal[
@@ -63,10 +66,8 @@ _COMPARISONS: dict[SubjectMatch, Comparison] = {
 def _plain(value: str, longest: int = _LONGEST_TEXT) -> str:
     if not value.strip():
         raise ValueError("is empty; leave it out, or enter a value.")
-    if len(value) > longest or not value.isprintable():
-        raise ValueError(
-            f"is no plain text of at most {longest} characters on one line; correct it."
-        )
+    if len(value) > longest or _CONTROL.search(value):
+        raise ValueError(f"is no text of at most {longest} characters on one line; correct it.")
     return value
 
 

@@ -56,7 +56,6 @@ class TimeLimit:
 
     def of(self, pages: Iterator[_T | Pause]) -> Iterator[_T]:
         """``pages`` without the pauses, which are waited out. Raises `OutOfTime`."""
-        self.check()
         for page in pages:
             if isinstance(page, Pause):
                 self._wait(page.seconds)
@@ -65,6 +64,7 @@ class TimeLimit:
             self.check()
 
     def _wait(self, seconds: float) -> None:
+        self.check()
         if self._clock.monotonic() + seconds > self._end:
             wait = span(timedelta(seconds=round(seconds)))
             raise OutOfTime(
@@ -124,6 +124,7 @@ class Reading:
                 continue
             covered: Window | None = None
             try:
+                self._limit.check()
                 for page in self._limit.of(self._source.matching(part, conditions)):
                     covered = page.covered or covered
                     self._answered, self._failures = True, 0

@@ -28,7 +28,7 @@ def find_recipients(
             found.update((row.identity, row) for row in rows)
             if len(found) > MOST_ROWS:
                 break
-    missing = [Missing.of(*each) for each in reading.missing]
+    missing = [Missing.of(*each) for each in dict.fromkeys(reading.missing)]
     if len(found) > MOST_ROWS:
         reason = f"More than {MOST_ROWS:,} rows meet the conditions; describe the message closer."
         missing.append(Missing.of(Window(windows[-1].start, windows[0].end), reason))

@@ -28,7 +28,7 @@ def search(arguments: SearchArguments, reading: Reading, now: datetime) -> Searc
             break
     newest = sorted(found.values(), key=lambda row: row.received, reverse=True)
     shown = newest[:limit]
-    missing = [Missing.of(*each) for each in reading.missing]
+    missing = [Missing.of(*each) for each in dict.fromkeys(reading.missing)]
     if len(found) > limit:
         missing.append(_beyond_the_limit(shown, windows, limit))
     return SearchResult(

@@ -40,7 +40,8 @@ PROGRAM = "python -m office365_message_trace"
 
 app = typer.Typer(
     help="Look after a Microsoft 365 message trace trigger: [bold]check[/] what is wrong, "
-    "[bold]status[/] how far it is, [bold]peek[/] at what Microsoft has, [bold]replay[/] a window.\n\n"
+    "[bold]status[/] how far it is, [bold]peek[/] at what Microsoft has, [bold]replay[/] a window. "
+    "Ask Microsoft Graph about a message: [bold]search[/], [bold]recipients[/], [bold]details[/].\n\n"
     "The settings are those of the trigger (files in /symphony or environment variables), or a JSON "
     "file that --config names.",
     no_args_is_help=True,

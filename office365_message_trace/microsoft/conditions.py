@@ -58,7 +58,7 @@ Conditions = tuple[Condition, ...]
 def combinations(values: Iterable[Sequence[Condition]]) -> list[Conditions]:
     """The queries for rows that meet one condition of each of ``values``, each of which is for one property
     and may be empty: then any value will do."""
-    return list(product(*filter(None, values)))
+    return list(product(*(dict.fromkeys(each) for each in values if each)))
 
 
 def odata_text(text: str) -> str:

@@ -169,12 +169,14 @@ class RequestBudget(Limiter):
             self._storage.write(_RECORD, orjson.dumps(record))
 
     def _restored(self, storage: Storage) -> tuple[int, list[tuple[datetime, bool]]]:
-        """The limit and the requests that a process has recorded in ``storage``; the most and none without
-        a usable record."""
+        """The limit, grown since, and the requests that a process has recorded in ``storage``; the most and
+        none without a usable record."""
         try:
             document = orjson.loads(storage.read(_RECORD) or b"{}")
             limit = int(document.get("limit", self._most))
             earlier = [(instant(at), bool(kind)) for at, kind in document.get("attempts", ())]
+            latest = max((at for at, _ in earlier), default=self._clock.now())
+            limit += int(max((self._clock.now() - latest).total_seconds(), 0) / _GROWTH)
         except (StorageFailed, ValueError, TypeError, AttributeError, OverflowError):
             return self._most, []
         return min(max(limit, FEWEST_REQUESTS), self._most), earlier[-self._most :]

@@ -133,7 +133,7 @@ def test_settings_may_be_in_a_file_or_in_the_configuration_of_the_module(desk: D
 
 
 def test_a_triggers_own_credentials_go_before_those_of_the_module(desk: Desk) -> None:
-    other = json.dumps({"tenant_id": "other.example", "client_secret": "wrong"})
+    other = json.dumps({"tenant_id": "other.example", "client_certificate": "wrong"})
     for name, value in desk.world.environment("graph").items():
         desk.patch.setenv(name, value)
     desk.patch.setenv("MODULE_CONFIGURATION", other)
@@ -151,6 +151,18 @@ def test_the_requests_of_a_running_trigger_count_and_its_record_stays(desk: Desk
     assert desk.world.request_log.count("graph") == 0
     assert (folder / "quota.json").read_text() == record
     assert not (desk.data / "message_trace_actions").exists()
+
+
+@pytest.mark.parametrize("service", ["entra", "graph"])
+def test_no_secret_and_no_stack_trace_is_printed(desk: Desk, service: str) -> None:
+    secret = desk.world.identity.client_secret
+    said = json.dumps({"error": {"code": secret, "message": secret}, "error_description": secret})
+    desk.world.faults.add(Rule(Answer(403, said.encode()), service, times=None))
+    for command in (["search"], ["details", "--trace-id", ID, "--recipient", "a@b"]):
+        told = ask(desk, *command)
+        assert told.status > 0
+        assert secret not in told.out + told.err
+        assert "Traceback" not in told.err
 
 
 def test_json_and_csv_exclude_each_other(desk: Desk) -> None:

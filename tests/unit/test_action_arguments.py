@@ -192,6 +192,7 @@ def test_what_a_form_leaves_empty_has_its_default() -> None:
         ("status", "FilteredAsSpam", "filteredAsSpam"),
         ("from_ip", "2001:DB8:0::1", "2001:db8::1"),
         ("subject", " kept as it is", " kept as it is"),
+        ("subject", "Facture\u202f: 12\xa0€\t\u200d", "Facture\u202f: 12\xa0€\t\u200d"),
     ],
 )
 def test_values_are_taken_in_the_forms_in_which_they_are_found(

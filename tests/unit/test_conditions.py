@@ -79,5 +79,9 @@ def test_several_values_are_several_queries_with_one_condition_a_property() -> N
         assert len({each.name for each in query}) == len(query)
 
 
+def test_a_value_that_is_entered_twice_is_one_query() -> None:
+    assert len(combinations([[Condition("status", "failed")] * 2])) == 1
+
+
 def test_no_condition_is_one_query_for_all_mail() -> None:
     assert combinations([[], []]) == [()]

@@ -23,6 +23,7 @@ from office365_message_trace.settings import (
     OAuthSettings,
     completed,
     parse,
+    parse_application,
     unknown_fields,
 )
 from office365_message_trace.transport.addresses import is_safe_url
@@ -582,3 +583,23 @@ def test_unsafe_overrides_are_all_named_but_not_shown() -> None:
         Endpoints.of("global", dict.fromkeys(names, "http://CANARY.example"))
     assert [mistake.split()[0] for mistake in caught.value.mistakes] == list(names)
     assert "CANARY" not in str(caught.value)
+
+
+# The application alone
+
+
+def test_an_application_is_taken_from_whatever_holds_it() -> None:
+    application = parse_application({**OAUTH, "limit": 3, "client_certificate": " "})
+    assert (application.tenant, application.client_id) == (GUID, GUID)
+    assert application.credential == OAUTH["client_secret"]
+    assert OAUTH["client_secret"] not in repr(application)
+
+
+def test_mistakes_in_an_application_are_told_at_once_without_their_values() -> None:
+    with pytest.raises(ConfigurationMistakes) as caught:
+        parse_application({"client_id": "canary id", "client_certificate": "canary"})
+    names = {each.partition(" ")[0] for each in caught.value.mistakes}
+    assert names == {"tenant_id", "client_id", "client_certificate"}
+    assert "canary" not in str(caught.value)
+    with pytest.raises(ConfigurationMistakes, match="keep one of them"):
+        parse_application({**OAUTH, "client_certificate": "x"})
