@@ -40,6 +40,7 @@ from office365_message_trace.sekoia import playbook
 from office365_message_trace.sekoia.log import PrintableLog
 from office365_message_trace.sekoia.platform import (
     intake_server,
+    is_module_readable,
     missing,
     module_values,
     trigger_values,
@@ -78,6 +79,10 @@ _CANNOT_START = (
 _NOT_GIVEN = (
     "The trigger cannot start, because it is not given {}: each is a file of that name in /symphony, or "
     "an environment variable of that name in capitals. Have the person who runs the image add the missing ones."
+)
+_NO_MODULE = (
+    "The trigger cannot start, because module_configuration is no JSON object. Have the person who runs the "
+    "image enter one; {} will do."
 )
 _NO_PORT = (
     "Port {} of {} cannot be used ({}), so nothing answers there; mail is collected anyway. Have the "
@@ -188,6 +193,8 @@ class MessageTraceTrigger(PrintableLog, Trigger):
         names = missing(self.module.load_config)
         if names and isinstance(error, MissingConfigurationError):
             return _NOT_GIVEN.format(", ".join(names))
+        if not is_module_readable(self.module.load_config):
+            return _NO_MODULE
         cause = f"{error.about(playbook.NAME)} " if isinstance(error, Unavailable) else ""
         return f"{_CANNOT_START} {cause}[{_detail(error)}]"
 
@@ -244,7 +251,7 @@ class MessageTraceTrigger(PrintableLog, Trigger):
         )
         metrics.watch(parts.budget)
         source = parts.source()
-        now = learn_time(source, clock)
+        began = learn_time(source, clock)
         spare_the_garbage_collector()
         run_collector(
             source,
@@ -252,11 +259,12 @@ class MessageTraceTrigger(PrintableLog, Trigger):
             parts.storage,
             lambda: parts.budget.daily,
             settings.policy,
-            now - settings.first_start,
+            began - settings.first_start,
             clock,
             self._report,
             monitor,
             parts.predecessor(),
+            began,
         )
 
     def _owned(self, folder: str, clock: Clock) -> Ownership:

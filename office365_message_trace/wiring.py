@@ -307,11 +307,13 @@ def run_collector(  # noqa: PLR0913, PLR0917  # each is a part of its own
     log: Log,
     monitor: Monitor | None = None,
     predecessor: Storage | None = None,
+    began: datetime | None = None,
 ) -> None:
     """Resume from the state in ``storage``, which must retry, and collect until `Stopped`.
 
     ``granted`` returns the requests a day that Microsoft grants at present. A first start begins at
-    ``start``, or where the former module stopped if its state is in ``predecessor``.
+    ``start``, or where the former module stopped if its state is in ``predecessor``. The look-back counts
+    from when the process ``began``, by default now.
     """
     monitor = monitor or Monitor()
     store, ledger = StateStore(storage, log), Ledger(storage, monitor)
@@ -319,4 +321,4 @@ def run_collector(  # noqa: PLR0913, PLR0917  # each is a part of its own
         store, ledger, predecessor, policy, start, clock.now(), log, monitor
     )
     collector = Collector(source, pusher, ledger, store, policy, clock, log, monitor, granted)
-    collector.run(coverage)
+    collector.run(coverage, began or clock.now())

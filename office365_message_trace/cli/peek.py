@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from office365_message_trace import codec
 from office365_message_trace.cli.configuration import Setup
 from office365_message_trace.cli.window_reader import read_rows
 from office365_message_trace.clock import Clock
@@ -52,8 +53,15 @@ class Seen:
     row: Row
     forwarded: bool
 
+    @property
+    def fields(self) -> Fields:
+        """The fields of the row, as deep as they are forwarded."""
+        fields: Fields = codec.shallow(self.row.fields)
+        return fields
+
     def cells(self) -> list[str]:
-        fields = [_field(self.row.fields, name) for name in _COLUMNS.values()]
+        known = self.fields
+        fields = [_field(known, name) for name in _COLUMNS.values()]
         return [_received(self.row), *fields, "yes" if self.forwarded else "no"]
 
 
@@ -104,7 +112,7 @@ class View:
             "statuses": dict(self.statuses),
             "forwarded": self.forwarded,
             "requests": self.requests,
-            "shown": [{"forwarded": each.forwarded, "row": each.row.fields} for each in self.seen],
+            "shown": [{"forwarded": each.forwarded, "row": each.fields} for each in self.seen],
         }
         return json.dumps(document, indent=2) + "\n"
 
@@ -133,9 +141,10 @@ def read_view(
         rows = list(batch.values())
         fresh = {id(row) for row in ledger.unseen(rows).values()}
         forwarded += len(rows) - len(fresh)
-        statuses.update(printable(_field(row.fields, "Status")) for row in rows)
+        found = [Seen(row, id(row) not in fresh) for row in rows]
+        statuses.update(printable(_field(each.fields, "Status")) for each in found)
         room = len(rows) if limit is None else limit - len(seen)
-        seen += [Seen(row, id(row) not in fresh) for row in rows[: max(room, 0)]]
+        seen += found[: max(room, 0)]
     return View(window, seen, statuses, forwarded, parts.budget.granted)
 
 

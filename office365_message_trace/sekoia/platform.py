@@ -39,6 +39,17 @@ def missing(load_config: LoadConfig) -> list[str]:
     return names
 
 
+def is_module_readable(load_config: LoadConfig) -> bool:
+    """True unless the configuration of the module, which the SDK decodes, is given and is no JSON object."""
+    try:
+        settings_object(_MODULE, partial(load_config, _MODULE, "json"))
+    except MissingConfigurationError:
+        return True
+    except ConfigurationMistakes:
+        return False
+    return True
+
+
 def trigger_values(load_config: LoadConfig, node_secrets: Mapping[str, Any]) -> dict[str, Any]:
     """The settings as entered, with node secrets merged in; not validated.
 

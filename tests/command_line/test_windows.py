@@ -132,6 +132,16 @@ def test_peek_as_json_holds_the_rows_as_microsoft_sent_them(desk: Desk) -> None:
     assert (told["rows"], told["forwarded"], told["requests"]) == (1, 0, 1)
 
 
+@pytest.mark.parametrize("how", [[], ["--json"], ["--csv"]], ids=["table", "json", "csv"])
+def test_peek_shows_values_as_deep_as_they_are_forwarded(desk: Desk, how: list[str]) -> None:
+    deep = b"[" * 1010 + b"]" * 1010
+    page = b'{"value":[{"id":"1","receivedDateTime":"2026-06-15T12:00:00Z","status":%s,"x":%s}]}'
+    desk.world.faults.add(Rule(Answer(200, page % (deep, deep)), "graph"))
+    said = desk.run("peek", "--from", "1h ago", *how, trigger="graph")
+    assert said.status == 0
+    assert said.out.count("[" * 50) >= 1 or said.json["shown"][0]["row"].keys() >= {"status", "x"}
+
+
 def test_a_limit_keeps_the_table_short_and_the_counts_whole(desk: Desk) -> None:
     for minutes in range(1, 31):
         delivered(desk, minutes)

@@ -114,6 +114,10 @@ NOT_STARTED: dict[str, tuple[dict[str, str], str]] = {
         {"MODULE_CONFIGURATION": ""},
         "because it is not given module_configuration: each is a file",
     ),
+    "a module configuration that is torn": (
+        {"MODULE_CONFIGURATION": '{"a": '},
+        "because module_configuration is no JSON object",
+    ),
     "no token and no callback": (
         {"TOKEN": "", "URL_CALLBACK": "", "URL_SECRETS": "", "URL_LOGS": ""},
         "because it is not given token, url_callback: each is a file",

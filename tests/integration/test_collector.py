@@ -995,6 +995,26 @@ def test_a_first_start_counts_from_the_start_however_late_the_first_answer(
     assert abs(began - NOON) <= SECOND
 
 
+def test_what_was_young_at_the_start_is_read_again_once_the_time_is_known(site: Site) -> None:
+    """The machine's clock was an hour ahead, until an answer told the time."""
+    late = make_row(NOON - 175 * MINUTE, visible_at=NOON + 45 * MINUTE)
+    site.world.tenant.add(late, *(make_row(NOON + n * MINUTE) for n in range(-300, 0, 10)))
+    site.policy = replace(PLAIN, lookback=HOUR)
+    site.collect(until=NOON + 40 * MINUTE, start=NOON - 6 * HOUR)
+    assert site.saved.oldest >= NOON - HOUR
+    site.clock.turn(HOUR)
+    away = site.world.faults.add(Rule(Drop(), "reporting", times=None))
+
+    def answer_at_last() -> None:
+        site.clock.turn(-HOUR)
+        site.world.faults.remove(away)
+
+    site.clock.at(NOON + 110 * MINUTE, answer_at_last)
+    site.policy = replace(PLAIN, lookback=4 * HOUR)
+    site.collect(until=NOON + 2 * HOUR)
+    assert len(site.events) == 31
+
+
 def test_a_defect_that_spoils_everything_is_tried_again_slowly(site: Site) -> None:
     site.client, site.log.expected = Defective, True
     site.world.tenant.add(*(make_row(NOON + n * MINUTE, Subject="defect") for n in range(-60, 60)))
