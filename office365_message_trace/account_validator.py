@@ -1,7 +1,6 @@
 """The SDK's account validator: the platform's test of the credentials in the configuration of the module."""
 
 from threading import Event
-from typing import Any
 
 from sekoia_automation.account_validator import AccountValidator
 
@@ -15,9 +14,7 @@ from office365_message_trace.monitoring.error_reports import (
     mute_libraries,
     send_reports,
 )
-from office365_message_trace.sekoia import playbook
-from office365_message_trace.sekoia.log import PrintableLog
-from office365_message_trace.sekoia.platform import module_values
+from office365_message_trace.sekoia.task import Task
 from office365_message_trace.settings import has_application, parse_application
 
 _REPORT_GRACE = 2.0  # seconds to send error reports
@@ -35,15 +32,11 @@ limit_reports()
 mute_libraries()
 
 
-class MessageTraceAccountValidator(PrintableLog, AccountValidator):
+class MessageTraceAccountValidator(Task, AccountValidator):
     """Tells the platform that the credentials can be used, or in one sentence who has to do what.
 
     Needs no storage, and logs nothing but its own faults.
     """
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._secrets: dict[str, Any] = {}
 
     def execute(self) -> None:
         disable_trace_propagation()
@@ -51,17 +44,6 @@ class MessageTraceAccountValidator(PrintableLog, AccountValidator):
             super().execute()  # type: ignore[no-untyped-call]
         finally:
             send_reports(_REPORT_GRACE)
-
-    def set_task_as_running(self) -> None:
-        """Tell the platform that the test runs, and take the secrets from its answer.
-
-        The SDK's own fails where there are none, as with an empty configuration.
-        """
-        answer = self._send_request({"status": "running"}, verb="PATCH")
-        given = playbook.module_secrets_in(answer.content)
-        self._secrets = {
-            name: given[name] for name in self.module.manifest_secrets() if name in given
-        }
 
     def validate(self) -> bool:
         """Test the configuration of the module; False with an error unless Microsoft Graph gives rows."""
@@ -77,7 +59,7 @@ class MessageTraceAccountValidator(PrintableLog, AccountValidator):
         return problem is None
 
     def _problem(self) -> str | None:
-        values = module_values(self.module.load_config, self._secrets)
+        values = self.module_values()
         if not has_application(values):
             return _EMPTY
         machine = SystemClock(Event(), lambda: None)

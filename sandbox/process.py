@@ -40,9 +40,10 @@ def run_action(
     action: str,
     arguments: Any,
     home: Path = ROOT,
+    main: Path = ROOT / "main.py",
     **variables: str,
 ) -> subprocess.CompletedProcess[str]:
-    """Run `python main.py <action>` against a running sandbox to its end; the platform is told the result.
+    """Run `python <main> <action>` against a running sandbox to its end; the platform is told the result.
 
     `folder/data` is the volume. The manifest is the one in `home`. `variables` are added to the environment.
     The credential test, `validate_module_configuration`, takes no arguments.
@@ -57,7 +58,7 @@ def run_action(
         **variables,
     }
     return subprocess.run(
-        [sys.executable, str(ROOT / "main.py"), action],
+        [sys.executable, str(main), action],
         cwd=home,
         env=environment,
         stdin=subprocess.DEVNULL,

@@ -72,12 +72,14 @@ def told(world: Sandbox) -> dict[str, Any]:
 
 @pytest.fixture
 def home(world: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the manifest is: if the platform keeps secrets, it says which."""
+    """The module's folder: if the platform keeps secrets, the manifest says which."""
     manifest = json.loads((ROOT / "manifest.json").read_text())
     if world.options.secrets_by_node:
         manifest["configuration"]["secrets"] = ["client_secret", "client_certificate"]
     folder = tmp_path_factory.mktemp("home")
     (folder / "manifest.json").write_text(json.dumps(manifest))
+    for name in ("main.py", "office365_message_trace"):
+        (folder / name).symlink_to(ROOT / name)
     return folder
 
 
@@ -161,6 +163,34 @@ def test_a_refusal_is_one_error_that_says_who_does_what(
     error = told(world)["error"]
     assert "Grant admin consent" in error
     assert "canary" not in error
+
+
+@pytest.mark.parametrize(
+    ("action", "where"),
+    [
+        (SEARCH, "microsoft.graph:GraphClient:first_url"),
+        (DETAILS, "microsoft.graph:GraphClient:details"),
+        (RECIPIENTS, "actions.reading:Reading:_matched"),
+    ],
+)
+def test_a_defect_is_one_error_without_its_text(
+    world: Sandbox, home: Path, tmp_path: Path, action: str, where: str
+) -> None:
+    main = Path(__file__).with_name("defective.py")
+    with open_tracker() as tracker:
+        done = run_action(
+            *(world, tmp_path, action, QUESTIONS[action], home, main),
+            DEFECT=f"caught:{where}",
+            SENTRY_DSN=tracker.dsn,
+        )
+    finished = told(world)
+    assert finished["error"].startswith("An unexpected fault ended the action. Report this to")
+    assert "RuntimeError at defective.py" in finished["error"]
+    assert tracker.envelopes
+    reported = b"".join(tracker.envelopes).decode(errors="replace")
+    for text in (done.stdout, json.dumps(finished), reported):
+        assert "canary" not in text
+        assert world.identity.client_secret not in text
 
 
 IN_ONE_PROCESS = """

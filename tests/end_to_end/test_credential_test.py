@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ from office365_message_trace.checks.application import TIME_LIMIT
 from sandbox import Answer, Drop, Hang, MailFlowOptions, Rule, Sandbox, SandboxOptions, make_row
 from sandbox.clock import wall_clock
 from sandbox.entra import READ_REPORTS, READ_TRACES
-from sandbox.process import run_action
+from sandbox.process import ROOT, run_action
 from tests.end_to_end.tracker import open_tracker
 
 TEST = "validate_module_configuration"
@@ -193,6 +194,39 @@ def test_an_empty_configuration_is_told_apart_from_a_wrong_one(
     assert told.error.startswith("The configuration of the module is empty, so there is nothing to")
     assert "no fault where each trigger has credentials of its own" in told.error
     assert told.requests == 0
+
+
+@pytest.mark.parametrize("item", [TEST, "search_message_trace"])
+@pytest.mark.parametrize("answer", [b'{"module_configuration": null}', b"{}", b"", b"[1]"])
+def test_a_platform_that_has_nothing_to_give_is_no_fault(
+    world: Sandbox, tmp_path: Path, item: str, answer: bytes
+) -> None:
+    world.faults.add(Rule(Answer(200, answer), "playbook", path="/callback"))
+    done = run_action(world, tmp_path, item, {}, MODULE_CONFIGURATION="{}")
+    assert done.returncode == 0, done.stdout
+    (finished,) = world.playbook.callbacks
+    assert re.search(
+        r"The (configuration of the )?module (is empty|has no credentials)", finished["error"]
+    )
+    assert "Traceback" not in finished["error"] + done.stdout
+
+
+def test_a_defect_is_one_sentence_without_its_text(world: Sandbox, tmp_path: Path) -> None:
+    main = Path(__file__).with_name("defective.py")
+    with open_tracker() as tracker:
+        done = run_action(
+            *(world, tmp_path, TEST, {}, ROOT, main),
+            DEFECT="caught:checks.application:CredentialTest:_problem",
+            SENTRY_DSN=tracker.dsn,
+        )
+    finished = world.playbook.callbacks[-1]
+    assert finished["results"] == {"success": False}
+    assert finished["error"].startswith("An unexpected fault ended the test. Report this to the")
+    assert tracker.events
+    reports = b"".join(tracker.envelopes).decode(errors="replace")
+    for text in (done.stdout, reports, finished["error"]):
+        assert "canary" not in text
+        assert world.identity.client_secret not in text
 
 
 def test_an_incomplete_configuration_names_all_that_is_missing(
