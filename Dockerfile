@@ -18,6 +18,7 @@ RUN useradd --create-home --uid 1000 sekoiaio-runtime \
 
 COPY main.py manifest.json trigger_*.json connector_*.json action_*.json logo.png ./
 COPY office365_message_trace ./office365_message_trace
+RUN ln -s /app/office365_message_trace/message-trace /usr/local/bin/
 
 USER sekoiaio-runtime
 

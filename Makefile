@@ -5,18 +5,22 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
+ENTRY := $(BIN)/message-trace
 
 .DEFAULT_GOAL := help
-.PHONY: help demo sandbox simulate test test-all cover lint format bench lock clean
+.PHONY: help install demo sandbox simulate test test-all cover lint format bench lock clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+install: $(ENTRY) ## Install the command message-trace into .venv/bin
+	@echo "Installed. '. $(VENV)/bin/activate' finds message-trace by its name; $(ENTRY) works without."
+
 demo: $(READY) ## Show the collector at work against the local sandbox (TRIGGER=oauth, basic or graph to choose)
 	@$(BIN)/python -m sandbox demo $(if $(TRIGGER),--trigger $(TRIGGER))
 
-sandbox: $(READY) ## Serve the local Microsoft and Sekoia.io until interrupted
-	@$(BIN)/python -m sandbox serve
+sandbox: $(ENTRY) ## Serve the local Microsoft and Sekoia.io until interrupted (FAULT=wrong-secret and others to choose)
+	@$(BIN)/python -m sandbox serve $(foreach fault,$(FAULT),--fault $(fault))
 
 simulate: $(READY) ## Run days of mail flow and failures under a virtual clock
 	@$(BIN)/python -m sandbox simulate
@@ -61,6 +65,10 @@ lock: ## Resolve the dependencies anew and write poetry.lock and the requirement
 clean: ## Remove the virtual environment and everything generated
 	rm -rf $(VENV) .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache htmlcov
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The project is no package, so pip makes no entry; this one finds the code and the Python by its own place.
+$(ENTRY): $(READY)
+	@ln -sf ../../office365_message_trace/message-trace $@
 
 # The requirements files are the whole closure of the lock, so pip resolves nothing (--no-deps): the resolver of older
 # releases trips over extras of pinned packages as soon as a newer release of them is out. `pip check` sees to it that

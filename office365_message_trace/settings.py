@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from datetime import timedelta as duration
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
@@ -375,8 +376,15 @@ def _is_required(model: type[MessageTraceSettings], name: str) -> bool:
 
 
 def unknown_fields(model: type[MessageTraceSettings], values: Mapping[str, Any]) -> list[str]:
-    """The names in ``values`` that ``model`` does not have."""
-    return sorted(name for name in values if name not in model.model_fields)
+    """A sentence for each name in ``values`` that ``model`` does not have."""
+    return [_unknown(name, model) for name in sorted(values) if name not in model.model_fields]
+
+
+def _unknown(name: str, model: type[MessageTraceSettings]) -> str:
+    """The sentence, with the known name that is most like it."""
+    plain = name.strip().lower().replace("-", "_")
+    similar = get_close_matches(plain, model.model_fields, n=1)
+    return f"Unknown configuration field: {name}." + "".join(f" Did you mean {n}?" for n in similar)
 
 
 def _explained(error: Mapping[str, Any]) -> str:

@@ -9,7 +9,6 @@ from typing import Any, ClassVar, cast
 
 from prometheus_client import REGISTRY
 from prometheus_client.exposition import MetricsHandler
-from sekoia_automation.configuration.exception import MissingConfigurationError
 from sekoia_automation.metrics import PrometheusExporterThread
 from sekoia_automation.module import LogLevelStr
 from sekoia_automation.trigger import LivenessHandler, Trigger
@@ -78,12 +77,14 @@ _CANNOT_START = (
 )
 _NOT_GIVEN = (
     "The trigger cannot start, because it is not given {}: each is a file of that name in /symphony, or "
-    "an environment variable of that name in capitals. Have the person who runs the image add the missing ones."
+    "an environment variable of that name in capitals. Have the person who runs the image add the missing "
+    "ones, or start the trigger without the platform: message-trace run."
 )
 _NO_MODULE = (
     "The trigger cannot start, because module_configuration is no JSON object. Have the person who runs the "
     "image enter one; {} will do."
 )
+_UNUSABLE = 2  # exit status
 _NO_PORT = (
     "Port {} of {} cannot be used ({}), so nothing answers there; mail is collected anyway. Have the "
     "person who runs the image enter another port from 1 to 65535, or end the program that listens there."
@@ -126,8 +127,8 @@ class MessageTraceTrigger(PrintableLog, Trigger):
     @configuration.setter
     def configuration(self, values: Mapping[str, Any] | MessageTraceSettings) -> None:
         if isinstance(values, Mapping):
-            for name in unknown_fields(self.settings_model, values):
-                self.log(f"Unknown configuration field: {name}.", "warning")
+            for sentence in unknown_fields(self.settings_model, values):
+                self.log(sentence, "warning")
             module = module_values(self.module.load_config, self._secrets)
             values = parse(self.settings_model, values, module)
         self._configuration = values
@@ -151,8 +152,11 @@ class MessageTraceTrigger(PrintableLog, Trigger):
         """Run the collector in its own thread, so that a blocking call never delays a stop.
 
         The thread may be abandoned anywhere, because every state on disk can be resumed from. Exits
-        with status `INTERRUPTED` after SIGINT.
+        with status `INTERRUPTED` after SIGINT, and at once with `_UNUSABLE` if the platform gives nothing.
         """
+        if names := missing(self.module.load_config):
+            self._logger.error(_NOT_GIVEN.format(", ".join(names)))
+            raise SystemExit(_UNUSABLE)
         failures: list[BaseException] = []
 
         def work() -> None:
@@ -190,9 +194,6 @@ class MessageTraceTrigger(PrintableLog, Trigger):
             raise SystemExit(INTERRUPTED)
 
     def _why_not_started(self, error: Exception) -> str:
-        names = missing(self.module.load_config)
-        if names and isinstance(error, MissingConfigurationError):
-            return _NOT_GIVEN.format(", ".join(names))
         if not is_module_readable(self.module.load_config):
             return _NO_MODULE
         cause = f"{error.about(playbook.NAME)} " if isinstance(error, Unavailable) else ""

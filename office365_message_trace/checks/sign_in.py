@@ -2,7 +2,7 @@
 
 import requests
 
-from office365_message_trace.checks.findings import Finding, failure
+from office365_message_trace.checks.findings import Finding, failure, kind_of
 from office365_message_trace.checks.token import claims_of, token_finding
 from office365_message_trace.errors import MessageTraceError, Unavailable, Unreachable
 from office365_message_trace.microsoft.auth import Signer
@@ -18,11 +18,14 @@ def sign_in_finding(signer: Signer, source: ODataClient, scope: str) -> Finding:
     audience = scope.removesuffix("/.default")
     try:
         signed = signer(requests.Request("GET", audience).prepare())
-    except Unreachable as problem:
-        return failure(SIGN_IN, str(problem))
-    except Unavailable as problem:
-        return failure(SIGN_IN, f"{problem.sentence}. {_PASSES} [{problem.detail}]")
     except MessageTraceError as problem:
-        return failure(SIGN_IN, str(problem))
+        return failure(SIGN_IN, kind_of(problem), _sentence(problem))
     token = signed.headers["Authorization"].removeprefix("Bearer ")
     return token_finding(claims_of(token), source.permission, source.resource, audience)
+
+
+def _sentence(problem: MessageTraceError) -> str:
+    """What to do about ``problem``: the sentence of what passes by itself is but a phrase."""
+    if not isinstance(problem, Unavailable) or isinstance(problem, Unreachable):
+        return str(problem)
+    return f"{problem.sentence}. {_PASSES} [{problem.detail}]"

@@ -1,20 +1,22 @@
 """Loads the application that questions are asked with: a trigger's, the module's, or one from a file."""
 
-import json
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from sekoia_automation.configuration import get_configuration
 
-from office365_message_trace.cli.configuration import LONGEST_FILE, Ask, platform_secrets
+from office365_message_trace.cli.configuration import (
+    Ask,
+    environment_settings,
+    file_settings,
+    platform_secrets,
+)
 from office365_message_trace.errors import ConfigurationMistakes
-from office365_message_trace.files import read_file
 from office365_message_trace.sekoia.platform import (
     NOT_GIVEN,
     LoadConfig,
     module_values,
-    settings_object,
     trigger_values,
 )
 from office365_message_trace.settings import Application, completed, parse_application
@@ -24,15 +26,16 @@ def load_application(
     config: Path | None, ask: Ask | None, now: datetime
 ) -> tuple[Application, list[str]]:
     """The application in the file ``config``, else the trigger's or the module's, and doubts about it at
-    ``now``.
+    ``now``. Variables of the environment replace single settings.
 
     A missing secret is requested with ``ask``, if given. Raises `ConfigurationMistakes`.
     """
     trouble: list[str] = []
     if config:
-        values = settings_object(config, lambda: json.loads(read_file(config, LONGEST_FILE)))
+        values = file_settings(config)
     else:
         values, trouble = _platform_values(get_configuration().load, now)
+    values = completed(Application, environment_settings(), values)
     if ask and not any(map(values.get, Application.credentials)):
         values = {**values, Application.credentials[0]: ask(Application.credentials[0])}
     try:

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import pytest
 
+from office365_message_trace.collect.checkpoint_store import COPIES
 from office365_message_trace.collect.tenant_folders import Identity, find_place
 from office365_message_trace.microsoft.entra_errors import REFUSALS
 from office365_message_trace.microsoft.graph import FIRST_PARTY_APP
@@ -48,6 +49,10 @@ def entra(number: int) -> Callable[[Desk], object]:
 
 OWN = b'{"error": {"code": "BadRequest", "message": "m"}}'
 """An error body as Microsoft's services have it."""
+
+
+DENIED = b'{"error": {"code": "Authorization_RequestDenied", "message": "m"}}'
+"""For a permission that is missing; `check` finds it in the token before."""
 
 
 def answer(
@@ -128,8 +133,14 @@ def stopped(desk: Desk) -> None:
     saved_state(desk, minutes=24)
 
 
-def newer_state(desk: Desk) -> None:
+def newer_copy(desk: Desk) -> None:
     saved_state(desk).write("state-1.json", b'{"schema": 99}')
+
+
+def newer_state(desk: Desk) -> None:
+    storage = saved_state(desk)
+    for name in COPIES:
+        storage.write(name, b'{"schema": 99}')
 
 
 def stored_for(tenant: str | None = None) -> Callable[[Desk], object]:
@@ -227,7 +238,7 @@ CASES = {
     "Microsoft 365 refuses account_name and account_password.": Case("basic"),
     "The Reporting Web Service has no message trace here.": Case(trouble=retired),
     "Microsoft Graph has no message trace in this tenant yet": Case("graph", no_principal),
-    "Microsoft Graph refuses the message trace": Case("graph", no_roles),
+    "Microsoft Graph refuses the message trace": Case("graph", answer("graph", 403, body=DENIED)),
     "Microsoft Graph does not accept the application's token.": Case("graph", answer("graph", 401)),
     "The Sekoia.io intake refuses the intake key.": Case(trouble=no_key),
     "The Sekoia.io intake accepts none of the events.": Case(
@@ -242,6 +253,7 @@ CASES = {
     "… copies of the trigger's state is missing or damaged": Case(trouble=one_copy),
     "… of the trigger's state is damaged": Case(trouble=damaged_copy),
     "mail is read up to …, so the trigger does not run, or waits": Case(trouble=stopped),
+    "… of the trigger's state is of a newer version": Case(trouble=newer_copy),
     "The trigger's state was written by a newer version": Case(trouble=newer_state),
     "The tenant is another one than before": Case(trouble=stored_for(str(uuid4()))),
     "The tenant was named by its ID before and is named by a domain now": Case(
@@ -249,6 +261,10 @@ CASES = {
     ),
     "The intake key is another one than before.": Case(trouble=stored_for()),
     "This machine's clock is … Microsoft's.": Case(trouble=an_hour_later),
+    "From the configuration of the module come …": Case(
+        trouble=variable("MODULE_CONFIGURATION", '{"tenant_id": "a/b"}'),
+        settings={"tenant_id": ""},
+    ),
     "… is beyond its limits; … is used instead": Case(settings={"frequency": 7200}),
 }
 ONLY_A_RUNNING_TRIGGER_KNOWS = {
@@ -257,6 +273,7 @@ ONLY_A_RUNNING_TRIGGER_KNOWS = {
     "The trigger's storage works again.",
     "The trigger cannot start, because the platform does not give it",
     "The trigger cannot start, because it is not given",
+    "The trigger cannot start, because module_configuration is no JSON object",
     "Port … cannot be used",
     "An unexpected fault ended the reading of …",
     "… returned rows without a usable receive time",
@@ -448,8 +465,9 @@ def test_a_refusal_in_other_words_than_the_service_s_own_may_be_a_gateway_s(
 
 
 def test_the_code_of_an_error_and_its_request_are_in_the_bracket(desk: Desk) -> None:
-    desk.world.app.roles.clear()
-    _, line = desk.run("check", trigger="graph").lines("failure")
+    request = {"request-id": str(uuid4())}
+    desk.world.faults.add(Rule(Answer(403, DENIED, headers=request), "graph", "GET", times=None))
+    (line,) = desk.run("check", trigger="graph").lines("failure")
     assert re.search(
         r"\[status 403, Authorization_RequestDenied, request-id [0-9a-f-]{36}\]$", line
     )

@@ -997,11 +997,11 @@ def test_a_first_start_counts_from_the_start_however_late_the_first_answer(
 
 def test_what_was_young_at_the_start_is_read_again_once_the_time_is_known(site: Site) -> None:
     """The machine's clock was an hour ahead, until an answer told the time."""
-    late = make_row(NOON - 175 * MINUTE, visible_at=NOON + 45 * MINUTE)
-    site.world.tenant.add(late, *(make_row(NOON + n * MINUTE) for n in range(-300, 0, 10)))
+    late = make_row(NOON + 25 * MINUTE, visible_at=NOON + 245 * MINUTE)
+    site.world.tenant.add(late, *(make_row(NOON + n * MINUTE) for n in range(0, 230, 10)))
     site.policy = replace(PLAIN, lookback=HOUR)
-    site.collect(until=NOON + 40 * MINUTE, start=NOON - 6 * HOUR)
-    assert site.saved.oldest >= NOON - HOUR
+    site.collect(until=NOON + 4 * HOUR, start=NOON)
+    assert site.saved.oldest >= NOON + 2 * HOUR
     site.clock.turn(HOUR)
     away = site.world.faults.add(Rule(Drop(), "reporting", times=None))
 
@@ -1009,10 +1009,10 @@ def test_what_was_young_at_the_start_is_read_again_once_the_time_is_known(site: 
         site.clock.turn(-HOUR)
         site.world.faults.remove(away)
 
-    site.clock.at(NOON + 110 * MINUTE, answer_at_last)
+    site.clock.at(NOON + 310 * MINUTE, answer_at_last)
     site.policy = replace(PLAIN, lookback=4 * HOUR)
-    site.collect(until=NOON + 2 * HOUR)
-    assert len(site.events) == 31
+    site.collect(until=NOON + 6 * HOUR)
+    assert len(site.events) == 24
 
 
 def test_a_defect_that_spoils_everything_is_tried_again_slowly(site: Site) -> None:

@@ -96,7 +96,7 @@ def test_no_sentence_of_a_failure_or_a_finding_holds_more(nasty: str) -> None:
         str(Unavailable("no answer", nasty)),
         str(Unavailable(nasty)),
         str(ConfigurationMistakes([nasty])),
-        failure("token", nasty).text,
+        failure("token", "kind", nasty).text,
         line("warning", nasty, nasty).plain,
         line(nasty, "", "text").plain,
     ):

@@ -429,9 +429,22 @@ def test_settings_do_not_change() -> None:
         settings.frequency = 5
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("Timedelta", "timedelta"), ("client-secret", "client_secret"), ("intake_kye", "intake_key")],
+)
+def test_a_misspelt_field_is_answered_with_the_one_that_is_meant(typed: str, meant: str) -> None:
+    (sentence,) = unknown_fields(OAuthSettings, {**OAUTH, typed: "x"})
+    assert sentence == f"Unknown configuration field: {typed}. Did you mean {meant}?"
+
+
 def test_fields_that_are_not_known_are_named_and_do_no_harm() -> None:
     values = {**OAUTH, "tenantid": "x", "account_name": "y", "": "z"}
-    assert unknown_fields(OAuthSettings, values) == ["", "account_name", "tenantid"]
+    assert unknown_fields(OAuthSettings, values) == [
+        "Unknown configuration field: .",
+        "Unknown configuration field: account_name.",
+        "Unknown configuration field: tenantid. Did you mean tenant_id?",
+    ]
     assert unknown_fields(OAuthSettings, OAUTH) == []
     assert parse(OAuthSettings, values) == parse(OAuthSettings, OAUTH)
 

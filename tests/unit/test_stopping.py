@@ -26,7 +26,7 @@ from pathlib import Path
 from sekoia_automation.module import Module
 from office365_message_trace.triggers import MessageTraceOAuthTrigger
 
-os.environ |= {"TOKEN": "token", "URL_CALLBACK": "http://127.0.0.1:1/callback"}  # no answer
+os.environ |= {"MODULE_CONFIGURATION": "{}", "TOKEN": "token", "URL_CALLBACK": "http://127.0.0.1:1/callback"}  # no answer
 trigger = MessageTraceOAuthTrigger(Module(), Path(sys.argv[1]))
 
 
