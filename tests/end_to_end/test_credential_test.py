@@ -72,7 +72,7 @@ def message(world: Sandbox) -> Any:
     )
 
 
-def outcome_of(world: Sandbox, folder: Path, **variables: str) -> Told:
+def outcome_of(world: Sandbox, folder: Path, **variables: Any) -> Told:
     world.request_log.clear()
     with open_tracker() as tracker:
         done = run_action(world, folder, TEST, {}, SENTRY_DSN=tracker.dsn, **variables)

@@ -10,7 +10,7 @@ import pytest
 from tests.end_to_end.scene import OpenScene, Scene
 from tests.end_to_end.tracker import open_tracker
 
-NONE = {"tenant_id": "", "client_id": None, "client_secret": ""}
+NONE: dict[str, Any] = {"tenant_id": "", "client_id": None, "client_secret": ""}
 SECRET = "canary~of~the~module~secret"  # of the sandbox
 
 
