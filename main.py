@@ -1,4 +1,4 @@
-"""Starts the trigger or the action that the platform names on the command line."""
+"""Starts the trigger, the action or the credential test that the platform names on the command line."""
 
 import os
 import signal
@@ -15,6 +15,7 @@ if __name__ == "__main__" and os.environ.get("SYMPHONY_RUNTIME") != "fission":
 from sekoia_automation.exceptions import CommandNotFoundError
 from sekoia_automation.module import Module
 
+from office365_message_trace.account_validator import MessageTraceAccountValidator
 from office365_message_trace.playbook_actions import (
     FindMessageRecipientsAction,
     GetMessageTraceDetailsAction,
@@ -34,6 +35,7 @@ if __name__ == "__main__":
     module.register(SearchMessageTraceAction, "search_message_trace")
     module.register(GetMessageTraceDetailsAction, "get_message_trace_details")
     module.register(FindMessageRecipientsAction, "find_message_recipients")
+    module.register_account_validator(MessageTraceAccountValidator)
     status = 0
     try:
         module.run()  # type: ignore[no-untyped-call]

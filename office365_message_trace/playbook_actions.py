@@ -4,8 +4,6 @@ from threading import Event
 from typing import Any, ClassVar
 
 from sekoia_automation.action import Action
-from sekoia_automation.configuration.exception import MissingConfigurationError
-from sekoia_automation.module import LogLevelStr
 
 from office365_message_trace.actions.answer import answer
 from office365_message_trace.actions.arguments import (
@@ -34,8 +32,8 @@ from office365_message_trace.monitoring.error_reports import (
     mute_libraries,
     send_reports,
 )
-from office365_message_trace.settings import Application, parse_application
-from office365_message_trace.untrusted_text import LONGEST_LINE, printable
+from office365_message_trace.sekoia.task import Task
+from office365_message_trace.settings import Application, has_application, parse_application
 from office365_message_trace.wiring import graph_access
 
 _REPORT_GRACE = 2.0  # seconds to send error reports
@@ -52,7 +50,7 @@ limit_reports()
 mute_libraries()
 
 
-class MessageTraceAction(Action):
+class MessageTraceAction(Task, Action):
     """Base of the actions: each ends with a result, or with one error that says who has to do what.
 
     Neither the log nor an error holds an address or a subject; results hold both. Nothing outlives an
@@ -60,6 +58,7 @@ class MessageTraceAction(Action):
     """
 
     arguments_model: ClassVar[type[Arguments]]
+    running: ClassVar[dict[str, Any]] = {"status": "running", "need_secrets": True}
 
     def execute(self) -> None:
         disable_trace_propagation()
@@ -106,28 +105,13 @@ class MessageTraceAction(Action):
         return arguments, self._application()
 
     def _application(self) -> Application:
-        try:
-            configured = dict(self.module.configuration or {})
-        except MissingConfigurationError:
-            configured = {}
-        if not any(configured.values()):
+        values = self.module_values()
+        if not has_application(values):
             raise ConfigurationMistakes([_NO_CREDENTIALS])
-        return parse_application(configured)
+        return parse_application(values)
 
     def _report(self, text: str, level: str) -> None:
-        self.log(text, level)  # type: ignore[arg-type]  # one of the platform's
-
-    def log(
-        self, message: str, level: LogLevelStr = "debug", only_sentry: bool = True, **kwargs: Any
-    ) -> None:
-        """Log ``message`` in printable form."""
-        super().log(printable(message, LONGEST_LINE), level, only_sentry, **kwargs)
-
-    def log_exception(self, exception: Exception, **kwargs: Any) -> None:
-        """Log where ``exception`` was raised, after the ``message`` if there is one: its text, and what the SDK
-        adds to it, may hold part of an answer."""
-        message = kwargs.get("message", "An exception occurred.")
-        self.log(f"{message} [{origin(exception)}]", "error")
+        self.log(text, level)
 
 
 class SearchMessageTraceAction(MessageTraceAction):

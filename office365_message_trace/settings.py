@@ -30,6 +30,7 @@ from office365_message_trace.transport.addresses import UNSAFE_URL, is_safe_url
 
 _GRAPH_DAYS = 90  # of history, documented for message trace in Graph
 _LIMITS = {"greater_than_equal": "ge", "less_than_equal": "le"}  # pydantic's errors about them
+_FROM_MODULE = "From the configuration of the module come {}."
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -268,17 +269,20 @@ class BasicSettings(MessageTraceSettings):
 Settings = TypeVar("Settings", bound=MessageTraceSettings)
 
 
-def parse(model: type[Settings], values: Mapping[str, Any]) -> Settings:
-    """Validate ``values`` as ``model``.
+def parse(
+    model: type[Settings], values: Mapping[str, Any], module: Mapping[str, Any] | None = None
+) -> Settings:
+    """Validate ``values``, completed from the configuration of the ``module``, as ``model``.
 
     Fields left empty take their default. A number beyond its limits becomes the nearest allowed one,
     because the platform's former module had other limits.
     Raises `ConfigurationMistakes` with every mistake, none of which shows a value.
     """
+    own, values = values, completed(model, values, module or {})
     given = {
         name: value
         for name, value in values.items()
-        if value is not None and (not _is_blank(value) or _is_required(model, name))
+        if _is_given(values, name) or (value is not None and _is_required(model, name))
     }
     mistakes = model.conflicts(given)
     limited = _limited(model, given)
@@ -287,6 +291,9 @@ def parse(model: type[Settings], values: Mapping[str, Any]) -> Settings:
     except ValidationError as error:
         mistakes = [*map(_explained, error.errors()), *mistakes]
     if mistakes:
+        taken = [name for name in given if not _is_given(own, name) and _is_given(values, name)]
+        if concerned := [name for name in taken if any(name in each for each in mistakes)]:
+            mistakes = [*mistakes, _FROM_MODULE.format(", ".join(concerned))]
         raise ConfigurationMistakes(mistakes)
     settings._limited = tuple(
         f"{name} is beyond its limits; {limit} is used instead, the nearest number that is allowed."
@@ -295,14 +302,37 @@ def parse(model: type[Settings], values: Mapping[str, Any]) -> Settings:
     return settings
 
 
+def has_application(values: Mapping[str, Any]) -> bool:
+    """True if ``values`` hold anything of an application."""
+    return any(_is_given(values, name) for name in Application.model_fields)
+
+
+def completed(
+    model: type[MessageTraceSettings] | type["Application"],
+    values: Mapping[str, Any],
+    module: Mapping[str, Any],
+) -> dict[str, Any]:
+    """``values``, with the application in the configuration of the ``module`` where they have none.
+
+    A credential belongs to an application, and there is one of it: values with a credential of their own, or
+    with the client_id of another application, take none from the module.
+    """
+    if not issubclass(model, Application):
+        return dict(values)
+    offered = {name: module[name] for name in Application.model_fields if _is_given(module, name)}
+    credentials = Application.credentials
+    if any(_is_given(values, name) for name in credentials) or _differ("client_id", values, module):
+        offered = {name: value for name, value in offered.items() if name not in credentials}
+    return {
+        **values,
+        **{name: value for name, value in offered.items() if not _is_given(values, name)},
+    }
+
+
 def parse_application(values: Mapping[str, Any]) -> Application:
     """Validate the application in ``values``, which may hold other things, such as the configuration of the
     module or of a trigger. Raises `ConfigurationMistakes` as `parse` does."""
-    given = {
-        name: values[name]
-        for name in Application.model_fields
-        if values.get(name) is not None and not _is_blank(values[name])
-    }
+    given = {name: values[name] for name in Application.model_fields if _is_given(values, name)}
     mistakes = Application.conflicts(given)
     try:
         application = Application.model_validate(given)
@@ -328,6 +358,17 @@ def _limited(model: type[MessageTraceSettings], given: Mapping[str, Any]) -> dic
 
 def _is_blank(value: object) -> bool:
     return isinstance(value, str) and not value.strip()
+
+
+def _is_given(values: Mapping[str, Any], name: str) -> bool:
+    return values.get(name) is not None and not _is_blank(values[name])
+
+
+def _differ(name: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """True if both have ``name``, and not the same identifier."""
+    if not (_is_given(one, name) and _is_given(other, name)):
+        return False
+    return str(one[name]).strip().lower() != str(other[name]).strip().lower()
 
 
 def _is_required(model: type[MessageTraceSettings], name: str) -> bool:

@@ -36,10 +36,12 @@ from office365_message_trace.monitoring.error_reports import (
 from office365_message_trace.monitoring.metrics import Metrics
 from office365_message_trace.monitoring.server import MonitoringServer
 from office365_message_trace.sekoia import playbook
+from office365_message_trace.sekoia.log import PrintableLog
 from office365_message_trace.sekoia.platform import (
     intake_server,
     is_module_readable,
     missing,
+    module_values,
     trigger_values,
 )
 from office365_message_trace.settings import (
@@ -54,7 +56,6 @@ from office365_message_trace.stopping import INTERRUPTED, StopRequest
 from office365_message_trace.storage.location import storage_at
 from office365_message_trace.storage.wrappers import RetryingStorage
 from office365_message_trace.transport.retry import Transport
-from office365_message_trace.untrusted_text import LONGEST_LINE, printable
 from office365_message_trace.wiring import Wiring, place_of, run_collector
 
 STOP_GRACE = 0.3  # seconds for a request in flight to end; unconfirmed work is repeated
@@ -93,7 +94,7 @@ limit_reports()
 mute_libraries()
 
 
-class MessageTraceTrigger(Trigger):
+class MessageTraceTrigger(PrintableLog, Trigger):
     """Base of the triggers.
 
     The SDK calls `run` in a loop. It returns only on a stop, after unusable settings or state, or a
@@ -128,7 +129,8 @@ class MessageTraceTrigger(Trigger):
         if isinstance(values, Mapping):
             for sentence in unknown_fields(self.settings_model, values):
                 self.log(sentence, "warning")
-            values = parse(self.settings_model, values)
+            module = module_values(self.module.load_config, self._secrets)
+            values = parse(self.settings_model, values, module)
         self._configuration = values
 
     def _get_secrets_from_server(  # type: ignore[override]  # the base is decorated
@@ -286,19 +288,6 @@ class MessageTraceTrigger(Trigger):
         self.log(text, cast(LogLevelStr, level))
         if self._activity:
             self._activity.note(text, level)
-
-    def log(self, message: str, level: LogLevelStr = "info", *args: Any, **kwargs: Any) -> None:
-        """Log ``message`` in printable form, to the platform, its error tracker and the console."""
-        super().log(printable(message, LONGEST_LINE), level, *args, **kwargs)
-
-    def log_exception(self, exception: Exception, **kwargs: Any) -> None:
-        """Log where ``exception`` was raised, after the ``message`` if there is one.
-
-        Its text may hold part of an answer, and the SDK fills the other ``kwargs`` with answers of the
-        platform, so neither is logged.
-        """
-        message = kwargs.get("message", "An exception occurred.")
-        self.log(f"{message} [{origin(exception)}]", "error")
 
     def _send_logs_to_api(self) -> None:  # type: ignore[override]  # the base is decorated
         """Send waiting lines in the background: the SDK would block and retry for minutes.

@@ -104,22 +104,63 @@ def graph_access(
         QUOTA,
         [storage_at(data_path, triggers)],
     )
+    signer = _entra(application, endpoints, endpoints.graph_scope, clock, _EXCHANGE_OF_ACTIONS)
+    http = microsoft_http(signer, budget, _dated(GraphClient.name, clock), _EXCHANGE_OF_ACTIONS)
+    transport = Transport(http, GraphClient.name, clock, log, credentials=signer)
+    return GraphAccess(GraphClient(endpoints.graph, transport, clock, log), budget, signer)
 
-    def dated(service: str) -> Dated:
-        return lambda date: clock.heard(service, date, clock.monotonic())
 
-    signer = EntraAuth(
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A service as the credential test asks it: at once, and with nothing stored."""
+
+    source: ODataClient
+    signer: EntraAuth
+    scope: str
+
+
+def trial(
+    application: Application,
+    endpoints: Endpoints,
+    client: type[GraphClient] | type[ReportingClient],
+    clock: MicrosoftClock,
+    log: Log,
+    within: float,
+) -> Trial:
+    """The service of ``client`` for ``application``. Each exchange takes ``within`` seconds at most, and no
+    refused token is renewed: it was issued just before."""
+    graph = client is GraphClient
+    scope = endpoints.graph_scope if graph else endpoints.reporting_scope
+
+    signer = _entra(application, endpoints, scope, clock, within)
+    session = TimeoutSession(within=within)
+    http = RequestsHttp(session, signer, dated=_dated(client.name, clock))
+    transport = Transport(http, client.name, clock, log)
+    url = endpoints.graph if graph else endpoints.reporting
+    return Trial(client(url, transport, clock, log), signer, scope)
+
+
+def _entra(
+    application: Application,
+    endpoints: Endpoints,
+    scope: str,
+    clock: MicrosoftClock,
+    within: float,
+) -> EntraAuth:
+    return EntraAuth(
         endpoints.login,
         application.tenant_id,
         application.client_id,
         application.credential,
-        endpoints.graph_scope,
-        dated=dated(ENTRA),
-        within=_EXCHANGE_OF_ACTIONS,
+        scope,
+        dated=_dated(ENTRA, clock),
+        within=within,
     )
-    http = microsoft_http(signer, budget, dated(GraphClient.name), _EXCHANGE_OF_ACTIONS)
-    transport = Transport(http, GraphClient.name, clock, log, credentials=signer)
-    return GraphAccess(GraphClient(endpoints.graph, transport, clock, log), budget, signer)
+
+
+def _dated(service: str, clock: MicrosoftClock) -> Dated:
+    """A callback that tells ``clock`` the time of ``service``."""
+    return lambda date: clock.heard(service, date, clock.monotonic())
 
 
 class Wiring:
@@ -207,7 +248,7 @@ class Wiring:
                     credential,
                     self.scope,
                     answered=lambda status: self._monitor.request("entra", outcome(status)),
-                    dated=self._dated(ENTRA),
+                    dated=_dated(ENTRA, self._clock),
                 )
             case BasicSettings(account_name=name, account_password=password):
                 return BasicAuth(name, password.get_secret_value())
@@ -237,17 +278,13 @@ class Wiring:
         )
 
     def _transport(self, service: str, api: str) -> Transport:
-        dated = self._dated(service)
+        dated = _dated(service, self._clock)
         if self._read_only:  # a person is waiting, so no request yields to others
             http: Http = RequestsHttp(PacedSession(self.budget, LIVE), self.signer, dated=dated)
         else:
             http = microsoft_http(self.signer, self.budget, dated)
         http = CountingHttp(http, api, self._monitor)
         return Transport(http, service, self._clock, self._log, credentials=self.signer)
-
-    def _dated(self, service: str) -> Dated:
-        """A callback that tells the clock the time of ``service``."""
-        return lambda date: self._clock.heard(service, date, self._clock.monotonic())
 
     def _storage(self, data_path: Path, folder: str = "") -> Storage:
         storage = storage_at(data_path, folder)

@@ -46,6 +46,7 @@ def run_action(
     """Run `python <main> <action>` against a running sandbox to its end; the platform is told the result.
 
     `folder/data` is the volume. The manifest is the one in `home`. `variables` are added to the environment.
+    The credential test, `validate_module_configuration`, takes no arguments.
     """
     data = folder / "data"
     data.mkdir(parents=True, exist_ok=True)

@@ -198,6 +198,14 @@ def test_main_registers_exactly_the_items_of_the_manifests() -> None:
     assert sorted(registered) == sorted(docker_parameters())
 
 
+def test_a_module_that_supports_validation_registers_an_account_validator() -> None:
+    module = manifest("manifest.json")
+    assert module["supports_validation"] is True
+    assert "module.register_account_validator(" in text("main.py")
+    assert set(module["configuration"]["secrets"]) <= set(module["configuration"]["properties"])
+    assert module["configuration"]["required"] == [], "the module's configuration is optional"
+
+
 # --- Logo --------------------------------------------------------------------------------------
 
 

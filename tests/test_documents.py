@@ -193,6 +193,11 @@ EXPLAIN_THEMSELVES = {
     ),
     "The module has no credentials. Enter tenant_id, client_id and client_secret, or a "
     "client_certificate, in the configuration of the module.": "the error of an action",
+    "The configuration of the module is empty, so there is nothing to test. That is no fault where each "
+    "trigger has credentials of its own. For triggers without and for actions enter tenant_id, client_id "
+    "and client_secret, or a client_certificate.": "the answer of the credential test",
+    "An unexpected fault ended the test. Report this to the maintainers of this module with the text in "
+    "brackets.": "the answer of the credential test",
     "An unexpected fault ended the action. Report this to the maintainers of this module with the text "
     "in brackets.": "the error of an action",
     "… Its message trace id: …": "follows The intake does not accept one event",
@@ -201,7 +206,14 @@ EXPLAIN_THEMSELVES = {
     "its administrator let requests to the service pass.": "follows a refusal, and says who acts",
 }
 """Sentences of warnings and errors that docs/messages.md leaves out, and why."""
-PRINTED_OR_DOCUMENTED = {"cli", "metrics.py", "actions", "time_arguments.py"}
+PRINTED_OR_DOCUMENTED = {
+    "cli",
+    "checks",
+    "metrics.py",
+    "actions",
+    "time_arguments.py",
+    "formatting.py",
+}
 """Parts of the package whose sentences are not logged."""
 
 

@@ -14,8 +14,8 @@ from typing import Annotated
 import typer
 from dotenv import load_dotenv
 
+from office365_message_trace.checks.findings import exit_status, failure, summary
 from office365_message_trace.cli import check, peek, questions, replay, run, status
-from office365_message_trace.cli.checks.findings import exit_status, failure, summary
 from office365_message_trace.cli.configuration import (
     Ask,
     Setup,

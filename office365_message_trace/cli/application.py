@@ -1,28 +1,25 @@
 """Loads the application that questions are asked with: a trigger's, the module's, or one from a file."""
 
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sekoia_automation.configuration import get_configuration
-from sekoia_automation.configuration.exception import MissingConfigurationError
 
 from office365_message_trace.cli.configuration import (
     Ask,
     environment_settings,
     file_settings,
-    node_secrets,
+    platform_secrets,
 )
 from office365_message_trace.errors import ConfigurationMistakes
 from office365_message_trace.sekoia.platform import (
-    CONFIGURATIONS,
+    NOT_GIVEN,
     LoadConfig,
-    settings_object,
+    module_values,
+    trigger_values,
 )
-from office365_message_trace.settings import Application, parse_application
-
-_SOURCES = ("module_configuration", *CONFIGURATIONS)  # the later wins
+from office365_message_trace.settings import Application, completed, parse_application
 
 
 def load_application(
@@ -38,7 +35,7 @@ def load_application(
         values = file_settings(config)
     else:
         values, trouble = _platform_values(get_configuration().load, now)
-    values = _over(values, environment_settings())
+    values = completed(Application, environment_settings(), values)
     if ask and not any(map(values.get, Application.credentials)):
         values = {**values, Application.credentials[0]: ask(Application.credentials[0])}
     try:
@@ -49,20 +46,12 @@ def load_application(
 
 
 def _platform_values(load_config: LoadConfig, now: datetime) -> tuple[dict[str, Any], list[str]]:
-    """The values that the platform gives, those of a trigger before those of the module."""
-    values: dict[str, Any] = {}
-    for name in _SOURCES:
-        try:
-            given = settings_object(name, partial(load_config, name, "json"))
-        except MissingConfigurationError:
-            continue
-        values = _over(values, given)
-    secrets, trouble = node_secrets(load_config, now)
-    return _over(values, secrets), trouble
-
-
-def _over(values: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-    """``values`` with those of ``own`` that are not empty, whose credential replaces any other."""
-    own = {name: value for name, value in own.items() if value not in (None, "")}
-    replaced = Application.credentials if any(map(own.get, Application.credentials)) else ()
-    return {name: value for name, value in values.items() if name not in replaced} | own
+    """The values that the platform gives a trigger, completed from those of the module."""
+    of_module, of_trigger, trouble = platform_secrets(load_config, now)
+    try:
+        values = trigger_values(load_config, of_trigger)
+    except ConfigurationMistakes as found:
+        if found.mistakes != (NOT_GIVEN,):
+            raise
+        values = {}
+    return completed(Application, values, module_values(load_config, of_module)), trouble

@@ -6,36 +6,30 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import requests
-
-from office365_message_trace.cli.checks.findings import (
+from office365_message_trace.checks.findings import (
     Finding,
     exit_status,
-    failure,
-    kind_of,
     ok,
     warning,
     without_contradictions,
 )
-from office365_message_trace.cli.checks.intake import event_of_check, intake_finding
-from office365_message_trace.cli.checks.message_trace import access_findings
-from office365_message_trace.cli.checks.network import clock_finding, network_findings, reach_all
-from office365_message_trace.cli.checks.storage import storage_findings
-from office365_message_trace.cli.checks.token import LACKS_PERMISSION, claims_of, token_finding
+from office365_message_trace.checks.intake import event_of_check, intake_finding
+from office365_message_trace.checks.message_trace import access_findings
+from office365_message_trace.checks.network import clock_finding, network_findings, reach_all
+from office365_message_trace.checks.sign_in import SIGN_IN, sign_in_finding
+from office365_message_trace.checks.storage import storage_findings
+from office365_message_trace.checks.token import LACKS_PERMISSION
 from office365_message_trace.cli.configuration import Setup
-from office365_message_trace.cli.formatting import moment
 from office365_message_trace.clock import Clock
-from office365_message_trace.errors import MessageTraceError, StorageFailed
+from office365_message_trace.errors import StorageFailed
+from office365_message_trace.formatting import moment
 from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.microsoft.credentials import ClientCertificate
-from office365_message_trace.microsoft.odata import ODataClient
 from office365_message_trace.sekoia.intake_formats import INTAKE_FORMATS
 from office365_message_trace.storage.location import storage_at
 from office365_message_trace.transport.client import RequestsHttp
 from office365_message_trace.transport.session import TimeoutSession
 from office365_message_trace.wiring import ENTRA, INTAKE, Wiring, place_of
-
-_SIGN_IN = "sign-in"
 
 
 def examine(
@@ -66,8 +60,8 @@ def examine(
 
     may_read = ENTRA not in unreachable
     if may_read and is_application:
-        token = _token(parts, source)
-        may_read = token.subject != _SIGN_IN and not token.code.endswith(LACKS_PERMISSION)
+        token = sign_in_finding(parts.signer, source, parts.scope)
+        may_read = token.subject != SIGN_IN and not token.code.endswith(LACKS_PERMISSION)
         yield token
     if may_read and source.name not in unreachable:
         yield from access_findings(source, clock.now())
@@ -114,17 +108,6 @@ def _belonging(setup: Setup, data_path: Path) -> Iterator[Finding]:
     with suppress(StorageFailed):
         place = place_of(storage_at(data_path), setup.settings)
         yield from (warning("state", "of-another", text) for text in place.news)
-
-
-def _token(parts: Wiring, source: ODataClient) -> Finding:
-    """The finding on the token; signs a request to get it, but does not send the request."""
-    audience = parts.scope.removesuffix("/.default")
-    try:
-        signed = parts.signer(requests.Request("GET", audience).prepare())
-    except MessageTraceError as problem:
-        return failure(_SIGN_IN, kind_of(problem), str(problem))
-    token = signed.headers["Authorization"].removeprefix("Bearer ")
-    return token_finding(claims_of(token), source.permission, source.resource, audience)
 
 
 def _intake(setup: Setup, clock: Clock, send_test_event: bool) -> Finding:

@@ -30,10 +30,16 @@ from office365_message_trace.sekoia.platform import (
     NOT_GIVEN,
     LoadConfig,
     intake_server,
+    module_values,
     settings_object,
     trigger_values,
 )
-from office365_message_trace.settings import MessageTraceSettings, parse, unknown_fields
+from office365_message_trace.settings import (
+    MessageTraceSettings,
+    completed,
+    parse,
+    unknown_fields,
+)
 from office365_message_trace.storage.location import storage_at
 
 _NO_SETTINGS = (
@@ -52,8 +58,9 @@ Ask = Callable[[str], str]
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """The configuration of a command: the ``values`` as entered, the ``settings`` that they make, and
-    ``doubts``, warnings about them. Without an intake, ``intake_server`` is empty."""
+    """The configuration of a command: the ``values`` as entered, completed from the module's
+    configuration, the ``settings`` that they make, and ``doubts``, warnings about them. Without an intake, ``intake_server`` is empty.
+    """
 
     trigger: Trigger
     values: dict[str, Any] = field(repr=False)
@@ -77,22 +84,24 @@ def load_setup(
     ``intake`` the settings of the intake are not needed, and not used. Raises `ConfigurationMistakes`.
     """
     load_config = get_configuration().load
-    secrets, trouble = ({}, []) if config else node_secrets(load_config, now)
-    values = _entered(config, secrets)
+    of_module, of_trigger, trouble = ({}, {}, []) if config else platform_secrets(load_config, now)
+    module = {} if config else module_values(load_config, of_module)
+    values = _entered(config, of_trigger)
     if not intake:
         values |= _NO_INTAKE
     trigger = trigger or chosen_trigger(values, storage_at(data_path()))
     model = trigger.model
     if ask:
-        values |= {name: ask(name) for name in _missing_secrets(model, values)}
+        missing = _missing_secrets(model, completed(model, values, module))
+        values |= {name: ask(name) for name in missing}
     unknown = unknown_fields(model, values)
     try:
-        settings = parse(model, values)
+        settings = parse(model, values, module)
     except ConfigurationMistakes as found:
         raise ConfigurationMistakes([*found.mistakes, *unknown, *trouble]) from None
     return Setup(
         trigger,
-        values,
+        completed(model, values, module),
         settings,
         Endpoints.of(settings.cloud),
         intake_server(settings.intake_server, load_config) if intake else "",
@@ -172,19 +181,25 @@ def _missing_secrets(model: type[MessageTraceSettings], values: Mapping[str, Any
     return missing
 
 
-def node_secrets(load_config: LoadConfig, now: datetime) -> tuple[dict[str, Any], list[str]]:
-    """The secrets that the platform, if this runs on it, keeps apart from the settings, and any problems
-    in getting them."""
+def platform_secrets(
+    load_config: LoadConfig, now: datetime
+) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
+    """The secrets of the module and of the trigger that the platform, if this runs on it, keeps apart from
+    the settings, and any problems in getting them."""
     try:
         token = load_config("token")
         url = load_config("url_secrets")
     except MissingConfigurationError:
-        return {}, []
+        return {}, {}, []
     request = playbook.secrets_request(url, token)
     try:
-        return playbook.secrets_in(playbook.http().begin(request)(), now)[1], []
+        return *playbook.secrets_in(playbook.http().begin(request)(), now), []
     except Unavailable as problem:
-        return {}, [
-            f"{playbook.NAME} does not give the secrets that it may keep for the trigger. "
-            f"{problem.about(playbook.NAME)} [{problem.detail}]"
-        ]
+        return (
+            {},
+            {},
+            [
+                f"{playbook.NAME} does not give the secrets that it may keep for the trigger. "
+                f"{problem.about(playbook.NAME)} [{problem.detail}]"
+            ],
+        )

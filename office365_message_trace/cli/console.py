@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from office365_message_trace.cli.checks.findings import Finding
+from office365_message_trace.checks.findings import Finding
 from office365_message_trace.untrusted_text import LONGEST_LINE, printable
 
 UNREAD = 128 + signal.SIGPIPE

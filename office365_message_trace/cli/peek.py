@@ -16,10 +16,10 @@ from rich.text import Text
 
 from office365_message_trace import codec
 from office365_message_trace.cli.configuration import Setup
-from office365_message_trace.cli.formatting import count
 from office365_message_trace.cli.window_reader import read_rows
 from office365_message_trace.clock import Clock
 from office365_message_trace.collect.ledger import Ledger
+from office365_message_trace.formatting import count
 from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.model import UNDATED, Fields, Log, Row, Window, instant
 from office365_message_trace.untrusted_text import LONGEST_LINE, printable

@@ -18,10 +18,10 @@ from office365_message_trace.actions.results import (
     Rows,
     SearchResult,
 )
-from office365_message_trace.cli.checks.findings import Level
+from office365_message_trace.checks.findings import Level
 from office365_message_trace.cli.console import as_json, line, output, print_plain
-from office365_message_trace.cli.formatting import count
 from office365_message_trace.cli.peek import spreadsheet_cell
+from office365_message_trace.formatting import count
 from office365_message_trace.untrusted_text import printable
 
 _COLUMNS: dict[type[BaseModel], dict[str, tuple[str, int, int]]] = {

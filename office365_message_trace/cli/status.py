@@ -9,7 +9,6 @@ from typing import Any
 from rich.text import Text
 
 from office365_message_trace.cli.console import line
-from office365_message_trace.cli.formatting import count, late_sentence, moment, span
 from office365_message_trace.cli.verdict import Facts
 from office365_message_trace.clock import Clock
 from office365_message_trace.collect.checkpoint_store import StateStore
@@ -19,6 +18,7 @@ from office365_message_trace.collect.ledger import FINGERPRINT_BYTES, stored_vol
 from office365_message_trace.collect.ownership import Mark, read_mark
 from office365_message_trace.collect.tenant_folders import current_folder
 from office365_message_trace.collect.timetable import LARGEST_BOUND
+from office365_message_trace.formatting import count, late_sentence, moment, span
 from office365_message_trace.microsoft.request_budget import RequestBudget
 from office365_message_trace.model import Window
 from office365_message_trace.monitoring.activity_log import Activity, Problem, read_activity

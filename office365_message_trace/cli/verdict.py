@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
-from office365_message_trace.cli.formatting import count, span
 from office365_message_trace.collect.coverage import Cause, Coverage
 from office365_message_trace.collect.timetable import LARGEST_BOUND
+from office365_message_trace.formatting import count, span
 from office365_message_trace.monitoring.activity_log import Activity, Problem
 
 

@@ -64,6 +64,19 @@ def trigger_values(load_config: LoadConfig, node_secrets: Mapping[str, Any]) -> 
     raise ConfigurationMistakes([NOT_GIVEN])
 
 
+def module_values(load_config: LoadConfig, secrets: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration of the module as entered, with its secrets merged in; not validated. Empty if there
+    is none.
+
+    Raises `ConfigurationMistakes` if it cannot be read.
+    """
+    try:
+        values = settings_object(_MODULE, lambda: load_config(_MODULE, "json") or {})
+    except MissingConfigurationError:
+        values = {}
+    return {**values, **{k: v for k, v in secrets.items() if v is not None}}
+
+
 def settings_object(source: object, load: Callable[[], Any]) -> dict[str, Any]:
     """The JSON object that ``load`` reads from ``source``; raises `ConfigurationMistakes` for anything else."""
     try:

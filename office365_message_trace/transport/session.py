@@ -96,7 +96,7 @@ class TimeoutSession(requests.Session):
 
     Cookies are not kept, redirects are not followed, and ``.netrc`` is not looked up. Of a body at most
     ``longest`` bytes are taken, decompressed, and an exchange takes `TOTAL_TIMEOUT` at most, or the seconds
-    ``within``.
+    ``within``: then an attempt to connect takes half of them at most, so that its own error is told.
     """
 
     def __init__(self, longest: int = codec.LONGEST, within: float | None = None) -> None:
@@ -141,7 +141,8 @@ class TimeoutSession(requests.Session):
         return {**settings, "proxies": proxies_for(url)}
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
-        options["timeout"] = options.get("timeout") or (CONNECT_TIMEOUT, READ_TIMEOUT)
+        connect = min(CONNECT_TIMEOUT, self._within / 2) if self._within else CONNECT_TIMEOUT
+        options["timeout"] = options.get("timeout") or (connect, READ_TIMEOUT)
         return super().send(request, **options)
 
     def get_redirect_target(self, resp: requests.Response) -> None:

@@ -9,11 +9,11 @@ import tempfile
 import time
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 import pytest
 
-from office365_message_trace.cli.checks.storage import goes_with_container
+from office365_message_trace.checks.storage import goes_with_container
 from office365_message_trace.cli.trigger_choice import Trigger, chosen_trigger
 from office365_message_trace.collect.checkpoint_store import COPIES, StateStore
 from office365_message_trace.collect.coverage import Coverage
@@ -577,3 +577,28 @@ def test_the_exit_status_of_a_read_only_storage_is_2_unless_root(desk: Desk) -> 
         pytest.skip("root may write everywhere")
     desk.data.chmod(0o500)
     assert desk.run("check").status == 2
+
+
+class TestWithTheApplicationOfTheModule:
+    NONE: ClassVar[dict[str, Any]] = {"tenant_id": "", "client_id": "", "client_secret": ""}
+
+    def module(self, desk: Desk) -> dict[str, str]:
+        who = desk.world.identity
+        configuration = {
+            "tenant_id": who.tenant_id,
+            "client_id": who.client_id,
+            "client_secret": who.client_secret,
+        }
+        return {"MODULE_CONFIGURATION": json.dumps(configuration)}
+
+    def test_check_signs_in_as_the_trigger_does(self, desk: Desk) -> None:
+        said = desk.run("check", trigger="graph", variables=self.module(desk), **self.NONE)
+        assert (said.status, said.err) == (0, "")
+
+    def test_a_file_is_complete_by_itself(self, desk: Desk, tmp_path: Path) -> None:
+        """The configuration of the module is that of the machine, and the file may be another's."""
+        file = tmp_path / "settings.json"
+        file.write_text(json.dumps({"tenant_id": "contoso.com", "intake_key": "key"}))
+        variables = self.module(desk)
+        said = desk.run("check", "--config", str(file), trigger="graph", variables=variables)
+        assert "client_id is missing; enter a value." in said.out + said.err

@@ -167,3 +167,12 @@ def test_no_secret_and_no_stack_trace_is_printed(desk: Desk, service: str) -> No
 
 def test_json_and_csv_exclude_each_other(desk: Desk) -> None:
     assert ask(desk, "search", "--json", "--csv").status == 2
+
+
+def test_a_trigger_s_own_credential_wins_whole_over_the_module_s(desk: Desk) -> None:
+    """The module has another kind of credential, which would be one too many."""
+    configuration = json.dumps({"client_certificate": "of the module"})
+    for name, value in desk.world.environment("graph").items():
+        desk.patch.setenv(name, value)
+    desk.patch.setenv("MODULE_CONFIGURATION", configuration)
+    assert desk.type("search", "--sender", "eve@evil.example").status == 0

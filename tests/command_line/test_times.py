@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from office365_message_trace.cli.formatting import count, span
+from office365_message_trace.formatting import count, span
 from office365_message_trace.time_arguments import parse_time
 from tests.support import NOON
 

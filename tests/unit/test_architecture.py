@@ -12,14 +12,15 @@ MODULES = sorted(
 
 FLOORS = [
     {"__main__"},
-    {"cli", "triggers", "playbook_actions"},
-    {"actions"},
+    {"cli", "triggers", "playbook_actions", "account_validator"},
+    {"actions", "checks"},
     {"wiring"},
     {"monitoring", "settings"},
     {"collect", "microsoft", "sekoia"},
     {"storage", "transport"},
     {"clock", "codec", "stopping", "time_arguments"},
     {"errors"},
+    {"formatting"},
     {"files", "model", "packing", "untrusted_text"},
 ]
 """Packages and single modules, from the top: each imports only from floors below its own."""
@@ -27,7 +28,9 @@ FLOORS = [
 SDK = {
     "triggers",
     "playbook_actions",
+    "account_validator",
     "monitoring.metrics",
+    "sekoia.log",
     "sekoia.platform",
     "cli.configuration",
     "cli.application",
@@ -61,10 +64,10 @@ PURE = {
     "sekoia.division",
     "sekoia.intake_verdict",
     "sekoia.rejected_events",
-    "cli.checks.findings",
+    "checks.findings",
     "time_arguments",
-    "cli.checks.token",
-    "cli.formatting",
+    "checks.token",
+    "formatting",
     "microsoft.dates",
     "microsoft.conditions",
     "actions.arguments",

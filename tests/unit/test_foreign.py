@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from office365_message_trace.cli.checks.findings import failure
-from office365_message_trace.cli.checks.token import claims_of, token_finding
+from office365_message_trace.checks.findings import failure
+from office365_message_trace.checks.token import claims_of, token_finding
 from office365_message_trace.cli.console import line
 from office365_message_trace.errors import ConfigurationMistakes, Unavailable
 from office365_message_trace.microsoft.conditions import odata_text

@@ -183,6 +183,15 @@ def test_a_body_that_the_other_side_does_not_take_is_ended(
         asked(server.url, b"x" * 50_000_000)
 
 
+def test_a_short_exchange_leaves_time_to_tell_what_did_not_connect() -> None:
+    """Else the deadline ends it, and it is not known that there was no connection yet."""
+    with serving(silent) as server, TimeoutSession(within=2.0) as short:
+        began = monotonic()
+        with pytest.raises(requests.exceptions.RequestException):
+            short.exchange("GET", server.url.replace("http:", "https:"))
+        assert 0.9 < monotonic() - began < 1.9
+
+
 def test_a_connection_that_is_used_again_has_a_deadline_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from office365_message_trace.cli.checks.findings import Finding, failure, ok, warning
+from office365_message_trace.checks.findings import Finding, failure, ok, warning
 from office365_message_trace.clock import Clock
 from office365_message_trace.errors import Unavailable
 from office365_message_trace.microsoft.clock import MicrosoftClock

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-from office365_message_trace.cli.formatting import count
+from office365_message_trace.formatting import count
 from office365_message_trace.untrusted_text import LONGEST_LINE, printable
 
 

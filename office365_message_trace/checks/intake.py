@@ -5,7 +5,7 @@ from datetime import datetime
 import orjson
 
 from office365_message_trace import codec
-from office365_message_trace.cli.checks.findings import Finding, failure, kind_of, ok, warning
+from office365_message_trace.checks.findings import Finding, failure, kind_of, ok, warning
 from office365_message_trace.errors import Refused, Unavailable
 from office365_message_trace.model import milliseconds
 from office365_message_trace.sekoia import intake_verdict

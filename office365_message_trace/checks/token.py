@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from office365_message_trace.cli.checks.findings import Finding, failure, ok, warning
-from office365_message_trace.cli.formatting import moment
+from office365_message_trace.checks.findings import Finding, failure, ok, warning
+from office365_message_trace.formatting import moment
 from office365_message_trace.untrusted_text import printable
 
 LACKS_PERMISSION = "lacks-permission"

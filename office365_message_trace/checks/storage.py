@@ -5,11 +5,11 @@ import tempfile
 from datetime import datetime
 from pathlib import Path
 
-from office365_message_trace.cli.checks.findings import Finding, failure, kind_of, ok, warning
-from office365_message_trace.cli.formatting import late_sentence, moment, span
+from office365_message_trace.checks.findings import Finding, failure, kind_of, ok, warning
 from office365_message_trace.collect.checkpoint_store import StateStore
 from office365_message_trace.collect.coverage import Policy
 from office365_message_trace.errors import MessageTraceError, StorageFailed
+from office365_message_trace.formatting import late_sentence, moment, span
 from office365_message_trace.storage.base import Storage
 from office365_message_trace.storage.folder import FolderStorage
 from office365_message_trace.storage.location import storage_at

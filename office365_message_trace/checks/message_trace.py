@@ -2,9 +2,9 @@
 
 from datetime import datetime, timedelta
 
-from office365_message_trace.cli.checks.findings import Finding, failure, kind_of, ok, warning
-from office365_message_trace.cli.formatting import count, span
+from office365_message_trace.checks.findings import Finding, failure, kind_of, ok, warning
 from office365_message_trace.errors import MessageTraceError, Throttled, Unavailable, Unreachable
+from office365_message_trace.formatting import count, span
 from office365_message_trace.microsoft.odata import ODataClient
 from office365_message_trace.model import Page, Window, instant
 
@@ -50,7 +50,7 @@ def _refused(source: ODataClient, problem: MessageTraceError) -> Finding:
         return warning(
             "message trace",
             kind_of(problem),
-            f"{text} The tenant's requests are spent, by this trigger or other tools; run check "
+            f"{text} The tenant's requests are spent, by this module or other tools; check "
             f"again in {span(timedelta(seconds=problem.retry_after or 0))}.{detail}",
         )
     if isinstance(problem, Unreachable):
@@ -58,7 +58,7 @@ def _refused(source: ODataClient, problem: MessageTraceError) -> Finding:
     return failure(
         "message trace",
         kind_of(problem),
-        f"{text} The trigger tries again until it does. If it lasts, see Microsoft 365 admin center > "
+        f"{text} A trigger tries again until it does. If it lasts, see Microsoft 365 admin center > "
         f"Health > Service health; a tenant that has lost the service may get such answers too.{detail}",
     )
 
