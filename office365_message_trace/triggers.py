@@ -152,10 +152,10 @@ class MessageTraceTrigger(PrintableLog, Trigger):
         """Run the collector in its own thread, so that a blocking call never delays a stop.
 
         The thread may be abandoned anywhere, because every state on disk can be resumed from. Exits
-        with status `INTERRUPTED` after SIGINT, and at once with `_UNUSABLE` if the platform gives nothing.
+        with status `INTERRUPTED` after SIGINT, and at once with `_UNUSABLE` if the platform does not give what is needed.
         """
-        if names := missing(self.module.load_config):
-            self._logger.error(_NOT_GIVEN.format(", ".join(names)))
+        if mistake := self._what_the_platform_lacks():
+            self._logger.error(mistake)
             raise SystemExit(_UNUSABLE)
         failures: list[BaseException] = []
 
@@ -193,9 +193,12 @@ class MessageTraceTrigger(PrintableLog, Trigger):
         if number == signal.SIGINT:
             raise SystemExit(INTERRUPTED)
 
+    def _what_the_platform_lacks(self) -> str | None:
+        if names := missing(self.module.load_config):
+            return _NOT_GIVEN.format(", ".join(names))
+        return None if is_module_readable(self.module.load_config) else _NO_MODULE
+
     def _why_not_started(self, error: Exception) -> str:
-        if not is_module_readable(self.module.load_config):
-            return _NO_MODULE
         cause = f"{error.about(playbook.NAME)} " if isinstance(error, Unavailable) else ""
         return f"{_CANNOT_START} {cause}[{_detail(error)}]"
 

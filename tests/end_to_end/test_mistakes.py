@@ -137,7 +137,7 @@ def test_a_process_that_cannot_start_names_what_is_missing_in_one_line(
     (line,) = scene.process.output.splitlines()
     assert "The trigger cannot start" in line
     assert sentence in line
-    assert line.endswith("message-trace run.")
+    assert "Have the person who runs the image" in line
 
 
 def test_ports_that_cannot_be_used_are_named_and_hold_up_no_mail(open_scene: OpenScene) -> None:
