@@ -52,9 +52,7 @@ MODELS: dict[str, type[MessageTraceSettings]] = {
 }
 """The triggers' settings, by the names that docs/settings.md gives them."""
 
-COMMAND = re.compile(
-    r"(?:-m office365_message_trace|(?<!exec )(?<![\w-])message-trace) (\w+)((?:[^`\n]|\\\n)*)"
-)
+COMMAND = re.compile(r"(?<!exec )(?<![\w-])message-trace (\w+)((?:[^`\n]|\\\n)*)")
 FENCED = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 OTHER_WORDS = {
     "most_recent_date_requested",  # the former module's
@@ -327,6 +325,23 @@ def test_every_command_in_the_documents_exists_with_its_options(document: Path) 
     for command, rest in COMMAND.findall(document.read_text()):
         options = re.findall(r"--[a-z-]+", rest.partition("|")[0])
         assert set(options) <= options_of(command)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_a_command_with_settings_from_a_file_names_the_trigger_that_these_do_not_tell(
+    document: Path,
+) -> None:
+    for example in fenced(document, ""):
+        for line in re.sub(r"\\\n\s*", "", example).splitlines():
+            if re.search(r"\b(check|peek|run|replay)\b.* --config ", line):
+                assert "--trigger " in line, line
+
+
+@pytest.mark.parametrize(
+    "file", [*DOCUMENTS, ROOT / "deploy" / "alerts.yml"], ids=lambda path: path.name
+)
+def test_the_command_goes_by_one_name(file: Path) -> None:
+    assert "python -m office365_message_trace" not in file.read_text()
 
 
 def test_the_guide_shows_every_command() -> None:
