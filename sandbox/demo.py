@@ -59,7 +59,7 @@ class Outcome:
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the subcommand."""
-    parser = commands.add_parser("demo", help="show the module at work, within a minute")
+    parser = commands.add_parser("demo", help="show the module at work, in about a minute")
     parser.add_argument("--trigger", choices=("graph", "oauth", "basic"), default="graph")
     parser.set_defaults(run=run)
 

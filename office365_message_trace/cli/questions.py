@@ -15,7 +15,7 @@ from office365_message_trace.actions.arguments import (
     SearchArguments,
 )
 from office365_message_trace.cli import results
-from office365_message_trace.cli.application import load_application
+from office365_message_trace.cli.application_settings import load_application
 from office365_message_trace.cli.configuration import Ask, data_path
 from office365_message_trace.clock import Clock
 from office365_message_trace.errors import ImpossibleArguments

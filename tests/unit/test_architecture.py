@@ -30,7 +30,7 @@ SDK = {
     "monitoring.metrics",
     "sekoia.platform",
     "cli.configuration",
-    "cli.application",
+    "cli.application_settings",
 }
 PURE = {
     "errors",
