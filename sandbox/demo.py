@@ -155,8 +155,8 @@ def account(world: Sandbox, outcome: Outcome, service: str, width: int) -> Itera
 
 def freshness(found: Freshness) -> Iterator[Table | Text]:
     """How soon a small tenant's rows arrive, in a day of simulated time."""
-    day = f"in a simulated day of {found.rows_a_day:,} rows"
-    yield Text(f"\nFrom Microsoft showing a row to the intake having it, {day}:")
+    mail = f"simulated, {found.rows_a_day:,} rows a day"
+    yield Text(f"\nTime from Microsoft showing a row to its arrival ({mail}):")
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
     for name in ("shown within", "half of them", "99 %"):
         table.add_column(name, header_style="bold")

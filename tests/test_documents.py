@@ -165,6 +165,12 @@ def test_every_make_command_in_the_documents_exists(document: Path) -> None:
     assert {one or other for one, other in named} <= targets
 
 
+def test_the_list_of_make_commands_fits_a_terminal() -> None:
+    listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "make demo" in listed
+    assert max(map(len, listed.splitlines())) <= 80
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_every_link_to_a_file_leads_somewhere(document: Path) -> None:
     links = re.findall(r"\]\((?!https?://|#)([^)#]+)", document.read_text())
