@@ -16,10 +16,10 @@ help: ## List these commands
 install: $(ENTRY) ## Install the command message-trace into .venv/bin
 	@echo "Installed. '. $(VENV)/bin/activate' finds message-trace by its name; $(ENTRY) works without."
 
-demo: $(READY) ## Show the collector at work against the local sandbox (TRIGGER=oauth, basic or graph to choose)
+demo: $(READY) ## Show the collector at work (TRIGGER=oauth, basic or graph)
 	@$(BIN)/python -m sandbox demo $(if $(TRIGGER),--trigger $(TRIGGER))
 
-sandbox: $(ENTRY) ## Serve the local Microsoft and Sekoia.io until interrupted (FAULT=wrong-secret and others to choose)
+sandbox: $(ENTRY) ## Serve a local Microsoft and Sekoia.io (FAULT=wrong-secret, ...)
 	@$(BIN)/python -m sandbox serve $(foreach fault,$(FAULT),--fault $(fault))
 
 simulate: $(READY) ## Run days of mail flow and failures under a virtual clock
@@ -27,14 +27,14 @@ simulate: $(READY) ## Run days of mail flow and failures under a virtual clock
 
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder
 
-test: $(READY) ## Run unit and integration tests and some simulated days (ARGS for pytest)
+test: $(READY) ## Run unit and integration tests and some days (ARGS for pytest)
 	$(PYTEST) tests/unit tests/integration $(ARGS)
 	$(if $(ARGS),,$(BIN)/python -m sandbox simulate --seed 1 --seeds 24 --jobs 2)
 
 test-all: $(READY) ## Run all tests (ARGS for pytest)
 	$(PYTEST) $(ARGS)
 
-cover: $(READY) ## Run the tests and show what they cover; takes half as long again
+cover: $(READY) ## Run the tests and show what they cover; half as long again
 	$(BIN)/python -m pytest --cov --cov-report=term-missing
 
 lint: $(READY) ## Check format, style and types
@@ -52,7 +52,7 @@ bench: $(READY) ## Measure speed and memory
 
 # Poetry is needed for this alone, so it gets a virtual environment that is thrown away afterwards. Where only a
 # simple package index can be reached, POETRY_PYPI_MIRROR_URL names it; no address ends up in the files.
-lock: ## Resolve the dependencies anew and write poetry.lock and the requirements files
+lock: ## Resolve dependencies: poetry.lock and the requirements files
 	@set -eu; tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
 	$(PYTHON) -m venv "$$tools"; \
 	"$$tools/bin/pip" install --quiet \

@@ -59,7 +59,7 @@ class Outcome:
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the subcommand."""
-    parser = commands.add_parser("demo", help="show the module at work, within a minute")
+    parser = commands.add_parser("demo", help="show the module at work, in about a minute")
     parser.add_argument("--trigger", choices=("graph", "oauth", "basic"), default="graph")
     parser.set_defaults(run=run)
 
@@ -155,8 +155,8 @@ def account(world: Sandbox, outcome: Outcome, service: str, width: int) -> Itera
 
 def freshness(found: Freshness) -> Iterator[Table | Text]:
     """How soon a small tenant's rows arrive, in a day of simulated time."""
-    day = f"in a simulated day of {found.rows_a_day:,} rows"
-    yield Text(f"\nFrom Microsoft showing a row to the intake having it, {day}:")
+    mail = f"simulated, {found.rows_a_day:,} rows a day"
+    yield Text(f"\nTime from Microsoft showing a row to its arrival ({mail}):")
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
     for name in ("shown within", "half of them", "99 %"):
         table.add_column(name, header_style="bold")

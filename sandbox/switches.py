@@ -53,7 +53,7 @@ SWITCHES = {
         "the application lacks its API permission", lambda world: world.app.roles.clear()
     ),
     "no-role": Switch(
-        "the application lacks its directory role (Reporting Web Service)",
+        "the application lacks its directory role (Reporting)",
         lambda world: world.app.directory_roles.clear(),
     ),
     "no-principal": Switch(

@@ -52,9 +52,7 @@ MODELS: dict[str, type[MessageTraceSettings]] = {
 }
 """The triggers' settings, by the names that docs/settings.md gives them."""
 
-COMMAND = re.compile(
-    r"(?:-m office365_message_trace|(?<!exec )(?<![\w-])message-trace) (\w+)((?:[^`\n]|\\\n)*)"
-)
+COMMAND = re.compile(r"(?<!exec )(?<![\w-])message-trace (\w+)((?:[^`\n]|\\\n)*)")
 FENCED = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 OTHER_WORDS = {
     "most_recent_date_requested",  # the former module's
@@ -165,6 +163,12 @@ def test_every_make_command_in_the_documents_exists(document: Path) -> None:
     targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = re.findall(r"`make (\w+)|^make (\w+)", document.read_text(), re.MULTILINE)
     assert {one or other for one, other in named} <= targets
+
+
+def test_the_list_of_make_commands_fits_a_terminal() -> None:
+    listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "make demo" in listed
+    assert max(map(len, listed.splitlines())) <= 80
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
@@ -339,6 +343,23 @@ def test_every_command_in_the_documents_exists_with_its_options(document: Path) 
     for command, rest in COMMAND.findall(document.read_text()):
         options = re.findall(r"--[a-z-]+", rest.partition("|")[0])
         assert set(options) <= options_of(command)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_a_command_with_settings_from_a_file_names_the_trigger_that_these_do_not_tell(
+    document: Path,
+) -> None:
+    for example in fenced(document, ""):
+        for line in re.sub(r"\\\n\s*", "", example).splitlines():
+            if re.search(r"\b(check|peek|run|replay)\b.* --config ", line):
+                assert "--trigger " in line, line
+
+
+@pytest.mark.parametrize(
+    "file", [*DOCUMENTS, ROOT / "deploy" / "alerts.yml"], ids=lambda path: path.name
+)
+def test_the_command_goes_by_one_name(file: Path) -> None:
+    assert "python -m office365_message_trace" not in file.read_text()
 
 
 def test_the_guide_shows_every_command() -> None:

@@ -119,7 +119,7 @@ def counted(messages: Iterable[Message]) -> dict[str, int]:
 
 def written(at: datetime) -> str:
     """An instant in ISO 8601, to the millisecond if need be."""
-    precision = "milliseconds" if at.microsecond else "seconds"
+    precision = "milliseconds" if at.microsecond >= 1000 else "seconds"
     return at.replace(tzinfo=None).isoformat(timespec=precision) + "Z"
 
 

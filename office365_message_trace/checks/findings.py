@@ -73,7 +73,7 @@ def summary(findings: Iterable[Finding]) -> str:
             "no mail is forwarded until the failures are corrected."
         )
     if levels[Level.WARNING]:
-        return f"{count(levels[Level.WARNING], 'warning')}: mail is forwarded, but have a look."
+        return f"{count(levels[Level.WARNING], 'warning')}, no failure: have a look."
     return f"All is well: {count(levels[Level.OK], 'finding')}, no warning, no failure."
 
 

@@ -17,7 +17,7 @@ UNREAD = 128 + signal.SIGPIPE
 """Exit status if the reader of the output has gone, by shell convention."""
 
 _WIDTH_OF_FILES = 240  # columns of tables that are not printed on a terminal
-_MARK = 8  # letters before the text of a line
+_MARK = 8  # letters before the text of a line; the longest mark has as many, and then a space
 _STYLES = {
     "ok": "green",
     "info": "dim",
@@ -54,7 +54,7 @@ def line(mark: str, subject: str, text: str) -> Text:
     """One line with a coloured mark; ``text`` is never interpreted as markup, and made printable."""
     subject = f"{printable(subject)}: " if subject else ""
     return Text.assemble(
-        (f"{printable(mark):<{_MARK}}", _STYLES.get(mark, "")),
+        (f"{printable(mark):<{_MARK - 1}} ", _STYLES.get(mark, "")),
         (subject, "bold"),
         printable(text, LONGEST_LINE),
     )

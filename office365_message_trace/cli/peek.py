@@ -9,13 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console, JustifyMethod
+from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 from rich.text import Text
 
 from office365_message_trace import codec
 from office365_message_trace.cli.configuration import Setup
+from office365_message_trace.cli.tables import Column, fitted
 from office365_message_trace.cli.window_reader import read_rows
 from office365_message_trace.clock import Clock
 from office365_message_trace.collect.ledger import Ledger
@@ -46,16 +47,14 @@ _DOCUMENTED = (
     "Size",
 )
 _TABLE = {
-    "Status": ("Status", 9),
-    "From": ("SenderAddress", 0),
-    "To": ("RecipientAddress", 0),
-    "From IP": ("FromIP", 15),
-    "Size": ("Size", 5),
-    "Subject": ("Subject", 0),
+    "Status": Column("Status", 9),
+    "SenderAddress": Column("From"),
+    "RecipientAddress": Column("To"),
+    "FromIP": Column("From IP", 15),
+    "Size": Column("Size", 5, "right"),
+    "Subject": Column("Subject"),
 }
-"""Columns of the table, the field of each, and its greatest width; columns without one share the rest."""
-_SHARING = [name for name, (_, most) in _TABLE.items() if not most]
-_NARROWEST = 10  # letters of a column that shares
+"""Fields of a row that the table shows."""
 _GRAPH_NAMES = {"MessageTraceId": "id"}  # the others differ only in the case of their first letter
 _FORMULA = re.compile(r"((?:^|;)[\"\s]*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
 """Places where a spreadsheet would start a formula: the start of a cell, or after a semicolon, which
@@ -76,7 +75,7 @@ class Seen:
 
     def cells(self, moment_format: str) -> list[str]:
         """The cells of the table."""
-        cells = {name: _field(self.fields, field) for name, (field, _) in _TABLE.items()}
+        cells = {name: _field(self.fields, name) for name in _TABLE}
         size = cells["Size"]
         cells["Size"] = (
             decimal(int(size), precision=0, separator="").replace(" bytes", "B")
@@ -143,18 +142,7 @@ class View:
         one_day = self.window.start.date() == self.window.end.date()
         time_format = "%H:%M:%S" if one_day else "%m-%d %H:%M"
         rows = [[printable(cell) for cell in each.cells(time_format)] for each in self.seen]
-        names = ["Time", "Fwd", *_TABLE]
-        needed = [max(map(len, column)) for column in zip(names, *rows, strict=True)]
-        limits = [0 if name in _SHARING else _TABLE.get(name, ("", 11))[1] for name in names]
-        taken = sum(min(n, most) for n, most in zip(needed, limits, strict=True)) + len(names) - 1
-        share = max((width - taken) // len(_SHARING), _NARROWEST)
-        table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
-        for name, most in zip(names, limits, strict=True):
-            side: JustifyMethod = "right" if name == "Size" else "left"
-            table.add_column(name, no_wrap=True, justify=side, max_width=most or share)
-        for row in rows:
-            table.add_row(*map(Text, row))
-        return table
+        return fitted([Column("Time", 11), Column("Fwd", 3), *_TABLE.values()], rows, width)
 
     def summary(self) -> list[str]:
         """The numbers of rows by status, of forwarded rows, and of requests."""

@@ -15,7 +15,7 @@ from office365_message_trace.actions.arguments import (
     SearchArguments,
 )
 from office365_message_trace.cli import results
-from office365_message_trace.cli.application import load_application
+from office365_message_trace.cli.application_settings import load_application
 from office365_message_trace.cli.configuration import Ask, data_path
 from office365_message_trace.clock import Clock
 from office365_message_trace.errors import ImpossibleArguments
@@ -111,9 +111,9 @@ def add_commands(
 
         Exits with 0, with 1 if the result is not complete, or with 2 if there is none.
 
-        Example: [bold]search --sender @contoso.com --from '30 days ago'[/]
+        Example: **search --sender @contoso.com --from '30 days ago'**
 
-        Example: [bold]search --subject invoice --status quarantined --csv[/]
+        Example: **search --subject invoice --status quarantined --csv**
         """
         run(
             SearchArguments,
@@ -157,7 +157,7 @@ def add_commands(
 
         Exits with 0, with 1 if the result is not complete, or with 2 if there is none.
 
-        Example: [bold]recipients --message-id '<1234@mail.example>'[/]
+        Example: **recipients --message-id '<1234@mail.example>'**
         """
         run(
             RecipientsArguments,
@@ -189,7 +189,7 @@ def add_commands(
 
         Exits with 0, with 1 if the result is not complete, or with 2 if there is none.
 
-        Example: [bold]details --trace-id 4451a062-48cb-e80d-e8c0-196330437ae6 --recipient ada@contoso.com[/]
+        Example: **details --trace-id 4451a062-48cb-e80d-e8c0-196330437ae6 --recipient ada@contoso.com**
         """
         run(
             DetailsArguments,

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 
 from pydantic import BaseModel
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from office365_message_trace.actions.results import (
@@ -19,27 +18,28 @@ from office365_message_trace.actions.results import (
     SearchResult,
 )
 from office365_message_trace.checks.findings import Level
-from office365_message_trace.cli.console import as_json, line, output, print_plain
+from office365_message_trace.cli.console import as_json, line, output, print_line, print_plain
 from office365_message_trace.cli.peek import spreadsheet_cell
+from office365_message_trace.cli.tables import Column, fitted
 from office365_message_trace.formatting import count
 from office365_message_trace.untrusted_text import printable
 
-_COLUMNS: dict[type[BaseModel], dict[str, tuple[str, int, int]]] = {
+_COLUMNS: dict[type[BaseModel], dict[str, Column]] = {
     Message: {
-        "received": ("Received (UTC)", 19, 24),
-        "status": ("Status", 13, 14),
-        "sender": ("From", 9, 40),
-        "recipient": ("To", 9, 40),
-        "subject": ("Subject", 9, 60),
+        "received": Column("Received (UTC)", 19),
+        "status": Column("Status", 13),
+        "sender": Column("From"),
+        "recipient": Column("To"),
+        "subject": Column("Subject"),
     },
     Event: {
-        "date": ("Date (UTC)", 19, 24),
-        "event": ("Event", 9, 20),
-        "action": ("Action", 6, 20),
-        "description": ("Description", 20, 120),
+        "date": Column("Date (UTC)", 24),
+        "event": Column("Event", 14),
+        "action": Column("Action", 8),
+        "description": Column("Description", wraps=True),
     },
 }
-"""Columns of the tables, with the least and the most letters; the other fields are in JSON and CSV only."""
+"""Fields that the tables show; the others are in JSON and CSV only."""
 
 
 def show(result: Result, json: bool, as_csv: bool) -> int:
@@ -53,7 +53,7 @@ def show(result: Result, json: bool, as_csv: bool) -> int:
         for text in _summary(result):
             output().print(Text(text))
         for text in _missing(result):
-            output().print(line("warning", "", text))
+            print_line(output(), line("warning", "", text))
     return (Level.OK if result.complete else Level.WARNING).status
 
 
@@ -69,14 +69,17 @@ def _entries(result: Result) -> tuple[type[BaseModel], Sequence[BaseModel]]:
 
 
 def _show_table(console: Console, kind: type[BaseModel], entries: Iterable[BaseModel]) -> None:
-    table = Table(box=None, pad_edge=False)
     columns = _COLUMNS[kind]
-    for title, least, most in columns.values():
-        table.add_column(title, no_wrap=True, min_width=least, max_width=most)
-    for entry in entries:
-        table.add_row(*(Text(printable(getattr(entry, name))) for name in columns))
-    if table.row_count:
-        console.print(table)
+    rows = [[_cell(name, getattr(each, name)) for name in columns] for each in entries]
+    if rows:
+        console.print(fitted([*columns.values()], rows, console.width))
+
+
+def _cell(name: str, value: str | None) -> str:
+    """``value`` as the table shows it: a time of receipt to the second."""
+    if name == "received" and value:
+        value = value[:19].replace("T", " ")
+    return printable(value)
 
 
 def _csv(kind: type[BaseModel], entries: Iterable[BaseModel]) -> str:
@@ -100,7 +103,12 @@ def _summary(result: Result) -> list[str]:
             of = f" of {count(len(result.message_ids), 'message')}"
             return [f"{count(result.total, 'recipient')}{of}{_statuses(result)}; {made}"]
         case DetailsResult(events=events):
-            return [f"{count(len(events), 'event')}; {made}"]
+            none = (
+                ""
+                if events or result.reason
+                else ": Microsoft knows no such message for this recipient"
+            )
+            return [f"{count(len(events), 'event')}{none}; {made}"]
     return [made]
 
 

@@ -7,6 +7,7 @@ from enum import Enum
 from office365_message_trace.collect.coverage import Cause, Coverage
 from office365_message_trace.collect.timetable import LARGEST_BOUND
 from office365_message_trace.formatting import count, span
+from office365_message_trace.model import EPOCH
 from office365_message_trace.monitoring.activity_log import Activity, Problem
 
 
@@ -80,7 +81,9 @@ class Facts:
             return self._nothing_read()
         behind = span(self.now - self.coverage.live)
         if stopped := self.stopped:
-            text = f"The trigger was stopped {span(self.now - stopped)} ago; mail was read up to {behind} ago."
+            read = self.coverage.read_at > EPOCH
+            until = f"mail was read up to {behind} ago" if read else "it had read nothing yet"
+            text = f"The trigger was stopped {span(self.now - stopped)} ago; {until}."
             return Verdict(Health.CRITICAL if self.late else Health.WARNING, text)
         if self.late:
             return self._late(behind)

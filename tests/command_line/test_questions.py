@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from office365_message_trace.cli import console
 from sandbox import Answer, MailFlowOptions, Rule, SandboxOptions, make_row
 from tests.command_line.conftest import Desk, Said
 
@@ -62,7 +63,7 @@ def test_messages_are_shown_as_a_table_as_json_and_as_csv(desk: Desk, command: l
     assert (table.status, table.err) == (0, "")
     head, first, second, summary = table.out.splitlines()
     assert head.split() == ["Received", "(UTC)", "Status", "From", "To", "Subject"]
-    assert sorted(line.split()[1] for line in (first, second)) == ["delivered", "quarantined"]
+    assert sorted(line.split()[2] for line in (first, second)) == ["delivered", "quarantined"]
     assert "1 delivered" in summary
     assert "made." in summary
 
@@ -88,6 +89,47 @@ def test_details_are_shown_as_a_table_as_json_and_as_csv(desk: Desk) -> None:
     assert table.out.splitlines()[-1] == "3 events; 1 request made."
     assert len(ask(desk, *command, "--json").json["events"]) == 3
     assert ask(desk, *command, "--csv").out.startswith("date,event,action,description,data\n")
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_tables_fit_the_terminal_with_the_whole_time(desk: Desk, width: int) -> None:
+    received = desk.world.now().replace(microsecond=0) - timedelta(minutes=5)
+    desk.world.tenant.add(
+        make_row(
+            received,
+            SenderAddress="somebody.with.a.long.name@evil.example",
+            RecipientAddress="another.body.with.a.name@contoso.example",
+            Subject="A subject that is longer than any terminal is wide" * 4,
+            Status="FilteredAsSpam",
+        )
+    )
+    desk.patch.setattr(console, "_WIDTH_OF_FILES", width)
+    lines = ask(desk, "search", "--sender", "@evil.example").out.splitlines()[:-1]
+    assert max(map(len, lines)) <= width
+    assert lines[1].startswith(f"{received:%Y-%m-%d %H:%M:%S} filteredAsSp… somebody.")
+    assert lines[1].rstrip().endswith("…"), "what does not fit ends in an ellipsis"
+    assert lines[1].count("…") == 4
+
+
+def test_a_long_description_of_an_event_continues_on_the_next_line(desk: Desk) -> None:
+    desk.patch.setattr(console, "_WIDTH_OF_FILES", 60)
+    said = ask(desk, "details", "--trace-id", ID, "--recipient", "bob@contoso.example")
+    assert "Message received by:" in " ".join(said.out.split())
+    assert "…" not in said.out
+    assert max(map(len, said.out.splitlines())) <= 60
+
+
+def test_details_of_a_message_that_did_not_go_to_the_recipient_say_so(desk: Desk) -> None:
+    said = ask(desk, "details", "--trace-id", ID, "--recipient", "nobody@contoso.example")
+    assert said.out.startswith("0 events: Microsoft knows no such message for this recipient; ")
+
+
+@pytest.mark.parametrize("command", ["search", "recipients", "details"])
+def test_the_help_shows_its_examples_without_markup(desk: Desk, command: str) -> None:
+    said = desk.type(command, "--help")
+    assert f"Example: {command} --" in said.out
+    assert "[bold]" not in said.out
+    assert "**" not in said.out
 
 
 def test_an_incomplete_answer_is_a_warning(desk: Desk) -> None:

@@ -193,6 +193,7 @@ def test_fresh_mail_that_is_late_is_a_verdict(desk: Desk, minutes: int, late: bo
     told, checked = desk.run("status", "--verbose"), desk.run("check")
     assert told.status == (2 if late else 0)
     assert bool(told.lines("critical")) is late
+    assert ("critical Mail is late: " in told.out) is late
     assert desk.run("status", "--json").json["late"] is late
     assert checked.status == late
     for said, name in ((told, "live edge"), (checked, "state")):

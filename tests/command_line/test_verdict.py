@@ -12,7 +12,8 @@ from office365_message_trace.monitoring.activity_log import Activity, Problem, P
 from tests.support import NOON
 
 MINUTE = timedelta(minutes=1)
-FRESH = Coverage.starting(NOON - 2 * MINUTE)
+BEGUN = Coverage.starting(NOON - 2 * MINUTE)
+FRESH = replace(BEGUN, read_at=NOON - MINUTE)
 OLD = Coverage.starting(NOON - 30 * MINUTE)
 WORKING = Facts(NOON, FRESH, Activity(), NOON - timedelta(days=1), 6 * MINUTE, "")
 LOST = Window(NOON - timedelta(days=2), NOON - timedelta(days=1))
@@ -84,6 +85,11 @@ CASES = {
         replace(WORKING, activity=stopped(1)),
         Health.WARNING,
         "The trigger was stopped 1 minute ago; mail was read up to 2 minutes ago.",
+    ),
+    "stopped before it read anything": (
+        replace(WORKING, coverage=BEGUN, activity=stopped(1)),
+        Health.WARNING,
+        "The trigger was stopped 1 minute ago; it had read nothing yet.",
     ),
     "stopped long ago": (
         replace(WORKING, coverage=OLD, activity=stopped(29)),

@@ -33,7 +33,7 @@ SDK = {
     "sekoia.log",
     "sekoia.platform",
     "cli.configuration",
-    "cli.application",
+    "cli.application_settings",
 }
 PURE = {
     "errors",
