@@ -5,37 +5,40 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
+ENTRY := $(BIN)/message-trace
 
 .DEFAULT_GOAL := help
-.PHONY: help demo sandbox simulate test test-all cover neighbours lint format bench lock clean
+.PHONY: help install demo sandbox simulate test test-all cover helm lint format bench lock clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(READY) ## Show the collector at work against the local sandbox (TRIGGER=oauth, basic or graph to choose)
+install: $(ENTRY) ## Install the command message-trace into .venv/bin
+	@echo "Installed. '. $(VENV)/bin/activate' finds message-trace by its name; $(ENTRY) works without."
+
+demo: $(READY) ## Show the collector at work (TRIGGER=oauth, basic or graph)
 	@$(BIN)/python -m sandbox demo $(if $(TRIGGER),--trigger $(TRIGGER))
 
-sandbox: $(READY) ## Serve the local Microsoft and Sekoia.io until interrupted
-	@$(BIN)/python -m sandbox serve
+sandbox: $(ENTRY) ## Serve a local Microsoft and Sekoia.io (FAULT=wrong-secret, ...)
+	@$(BIN)/python -m sandbox serve $(foreach fault,$(FAULT),--fault $(fault))
 
 simulate: $(READY) ## Run days of mail flow and failures under a virtual clock
 	@$(BIN)/python -m sandbox simulate
 
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder
 
-test: $(READY) ## Run unit and integration tests and some simulated days (ARGS for pytest)
+test: $(READY) ## Run unit and integration tests and some days (ARGS for pytest)
 	$(PYTEST) tests/unit tests/integration $(ARGS)
 	$(if $(ARGS),,$(BIN)/python -m sandbox simulate --seed 1 --seeds 24 --jobs 2)
 
 test-all: $(READY) ## Run all tests (ARGS for pytest)
 	$(PYTEST) $(ARGS)
 
-cover: $(READY) ## Run the tests and show what they cover; takes half as long again
+cover: $(READY) ## Run the tests and show what they cover; half as long again
 	$(BIN)/python -m pytest --cov --cov-report=term-missing
 
-neighbours: $(READY) ## Install what tests with Helm and Prometheus need; they skip without it
+helm: $(READY) ## Install Helm's library: tests of the chart skip without it
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r tests/helm.txt
-	command -v prometheus >/dev/null || apt-get install --yes --no-install-recommends prometheus
 
 lint: $(READY) ## Check format, style and types
 	$(BIN)/black --check --quiet --diff .
@@ -52,7 +55,7 @@ bench: $(READY) ## Measure speed and memory
 
 # Poetry is needed for this alone, so it gets a virtual environment that is thrown away afterwards. Where only a
 # simple package index can be reached, POETRY_PYPI_MIRROR_URL names it; no address ends up in the files.
-lock: ## Resolve the dependencies anew and write poetry.lock and the requirements files
+lock: ## Resolve dependencies: poetry.lock and the requirements files
 	@set -eu; tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
 	$(PYTHON) -m venv "$$tools"; \
 	"$$tools/bin/pip" install --quiet \
@@ -65,6 +68,10 @@ lock: ## Resolve the dependencies anew and write poetry.lock and the requirement
 clean: ## Remove the virtual environment and everything generated
 	rm -rf $(VENV) .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache htmlcov
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The project is no package, so pip makes no entry; this one finds the code and the Python by its own place.
+$(ENTRY): $(READY)
+	@ln -sf ../../office365_message_trace/message-trace $@
 
 # The requirements files are the whole closure of the lock, so pip resolves nothing (--no-deps): the resolver of older
 # releases trips over extras of pinned packages as soon as a newer release of them is out. `pip check` sees to it that

@@ -64,7 +64,7 @@ def collect(job: Job) -> list[Usage]:
             spare_the_garbage_collector()
             made.append(_collector(job))
         with suppress(Stopped):
-            made[0].run(Coverage.starting(job.start))
+            made[0].run(Coverage.starting(job.start), job.start)
 
     return [measured(work) for _ in range(job.times)]
 

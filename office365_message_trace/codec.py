@@ -90,6 +90,17 @@ def canonical(value: Fields | Sequence[Any]) -> bytes:
         return _dumps(value, sort_keys=True).encode()
 
 
+def shallow(value: Any, levels: int = _DEEPEST) -> Any:
+    """``value`` with null for what lies deeper than orjson and the interpreter's stack can hold."""
+    if not isinstance(value, dict | list | tuple):
+        return value
+    if not levels:
+        return None
+    if isinstance(value, dict):
+        return {name: shallow(each, levels - 1) for name, each in value.items()}
+    return [shallow(each, levels - 1) for each in value]
+
+
 def _integer(text: str) -> int | float | None:
     if len(text) <= len("-9223372036854775808") and -(2**63) <= (number := int(text)) < 2**64:
         return number
@@ -111,15 +122,4 @@ _LENIENT = json.JSONDecoder(
 
 def _dumps(value: Any, sort_keys: bool = False) -> str:
     """``value`` as JSON in ASCII, which can hold half a surrogate pair."""
-    return json.dumps(_shallow(value), separators=(",", ":"), sort_keys=sort_keys)
-
-
-def _shallow(value: Any, levels: int = _DEEPEST) -> Any:
-    """``value`` without what orjson and the interpreter's stack cannot hold."""
-    if not isinstance(value, dict | list | tuple):
-        return value
-    if not levels:
-        return None
-    if isinstance(value, dict):
-        return {name: _shallow(each, levels - 1) for name, each in value.items()}
-    return [_shallow(each, levels - 1) for each in value]
+    return json.dumps(shallow(value), separators=(",", ":"), sort_keys=sort_keys)

@@ -13,7 +13,8 @@
     │   └── AnswerTruncated       ... because rows are certainly or probably missing
     ├── HistoryExceeded           the window begins before what the service keeps
     ├── StorageFailed             state could not be read or written: nothing goes on until it can
-    └── ConfigurationMistakes     the settings are unusable; nothing was called
+    ├── ConfigurationMistakes     the settings are unusable; nothing was called
+    └── ImpossibleArguments       the arguments of an action are; nothing was called
 
     Stopped                       not an error: the platform asked to stop
     └── Replaced                  ... or another process has taken over the state
@@ -138,6 +139,14 @@ class ConfigurationMistakes(MessageTraceError):
 
     def __init__(self, mistakes: Sequence[str]) -> None:
         super().__init__("The configuration cannot be used: " + " ".join(mistakes))
+        self.mistakes = tuple(mistakes)
+
+
+class ImpossibleArguments(MessageTraceError):
+    """All mistakes in the arguments of an action, one line each: argument, problem, what to enter."""
+
+    def __init__(self, mistakes: Sequence[str]) -> None:
+        super().__init__("The arguments cannot be used: " + " ".join(mistakes))
         self.mistakes = tuple(mistakes)
 
 

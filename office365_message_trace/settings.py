@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from datetime import timedelta as duration
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
@@ -29,6 +30,7 @@ from office365_message_trace.transport.addresses import UNSAFE_URL, is_safe_url
 
 _GRAPH_DAYS = 90  # of history, documented for message trace in Graph
 _LIMITS = {"greater_than_equal": "ge", "less_than_equal": "le"}  # pydantic's errors about them
+_FROM_MODULE = "From the configuration of the module come {}."
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -144,8 +146,10 @@ class MessageTraceSettings(BaseModel):
         return list(self._limited)
 
 
-class OAuthSettings(MessageTraceSettings):
-    """Office 365 Message Trace OAuth: an Entra ID application with exactly one credential."""
+class Application(BaseModel):
+    """An Entra ID application with exactly one credential."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, extra="ignore")
 
     credentials: ClassVar[tuple[str, ...]] = (
         "client_secret",
@@ -174,10 +178,12 @@ class OAuthSettings(MessageTraceSettings):
 
     @property
     def tenant(self) -> str:
+        """The ID of the tenant, or one of its domains."""
         return self.tenant_id
 
     @property
     def certificate(self) -> ClientCertificate | None:
+        """The application's certificate, if it has one."""
         if self.client_certificate is None:
             return None
         return ClientCertificate.of(self.client_certificate.get_secret_value())
@@ -192,7 +198,8 @@ class OAuthSettings(MessageTraceSettings):
         return self._secret
 
     def doubts(self, now: datetime) -> list[str]:
-        found = super().doubts(now)
+        """Warnings about values that are allowed but probably a mistake, or soon will be."""
+        found = []
         if not _GUID.fullmatch(self.tenant_id) and "." not in self.tenant_id:
             found.append("tenant_id is neither a GUID nor a domain name such as contoso.com.")
         if not _GUID.fullmatch(self.client_id):
@@ -206,6 +213,13 @@ class OAuthSettings(MessageTraceSettings):
     @property
     def _secret(self) -> str:
         return self.client_secret.get_secret_value() if self.client_secret is not None else ""
+
+
+class OAuthSettings(Application, MessageTraceSettings):
+    """Office 365 Message Trace OAuth."""
+
+    def doubts(self, now: datetime) -> list[str]:
+        return [*MessageTraceSettings.doubts(self, now), *Application.doubts(self, now)]
 
 
 class GraphSettings(OAuthSettings):
@@ -255,17 +269,20 @@ class BasicSettings(MessageTraceSettings):
 Settings = TypeVar("Settings", bound=MessageTraceSettings)
 
 
-def parse(model: type[Settings], values: Mapping[str, Any]) -> Settings:
-    """Validate ``values`` as ``model``.
+def parse(
+    model: type[Settings], values: Mapping[str, Any], module: Mapping[str, Any] | None = None
+) -> Settings:
+    """Validate ``values``, completed from the configuration of the ``module``, as ``model``.
 
     Fields left empty take their default. A number beyond its limits becomes the nearest allowed one,
     because the platform's former module had other limits.
     Raises `ConfigurationMistakes` with every mistake, none of which shows a value.
     """
+    own, values = values, completed(model, values, module or {})
     given = {
         name: value
         for name, value in values.items()
-        if value is not None and (not _is_blank(value) or _is_required(model, name))
+        if _is_given(values, name) or (value is not None and _is_required(model, name))
     }
     mistakes = model.conflicts(given)
     limited = _limited(model, given)
@@ -274,12 +291,56 @@ def parse(model: type[Settings], values: Mapping[str, Any]) -> Settings:
     except ValidationError as error:
         mistakes = [*map(_explained, error.errors()), *mistakes]
     if mistakes:
+        taken = [name for name in given if not _is_given(own, name) and _is_given(values, name)]
+        if concerned := [name for name in taken if any(name in each for each in mistakes)]:
+            mistakes = [*mistakes, _FROM_MODULE.format(", ".join(concerned))]
         raise ConfigurationMistakes(mistakes)
     settings._limited = tuple(
         f"{name} is beyond its limits; {limit} is used instead, the nearest number that is allowed."
         for name, limit in limited.items()
     )
     return settings
+
+
+def has_application(values: Mapping[str, Any]) -> bool:
+    """True if ``values`` hold anything of an application."""
+    return any(_is_given(values, name) for name in Application.model_fields)
+
+
+def completed(
+    model: type[MessageTraceSettings] | type["Application"],
+    values: Mapping[str, Any],
+    module: Mapping[str, Any],
+) -> dict[str, Any]:
+    """``values``, with the application in the configuration of the ``module`` where they have none.
+
+    A credential belongs to an application, and there is one of it: values with a credential of their own, or
+    with the client_id of another application, take none from the module.
+    """
+    if not issubclass(model, Application):
+        return dict(values)
+    offered = {name: module[name] for name in Application.model_fields if _is_given(module, name)}
+    credentials = Application.credentials
+    if any(_is_given(values, name) for name in credentials) or _differ("client_id", values, module):
+        offered = {name: value for name, value in offered.items() if name not in credentials}
+    return {
+        **values,
+        **{name: value for name, value in offered.items() if not _is_given(values, name)},
+    }
+
+
+def parse_application(values: Mapping[str, Any]) -> Application:
+    """Validate the application in ``values``, which may hold other things, such as the configuration of the
+    module or of a trigger. Raises `ConfigurationMistakes` as `parse` does."""
+    given = {name: values[name] for name in Application.model_fields if _is_given(values, name)}
+    mistakes = Application.conflicts(given)
+    try:
+        application = Application.model_validate(given)
+    except ValidationError as error:
+        mistakes = [*map(_explained, error.errors()), *mistakes]
+    if mistakes:
+        raise ConfigurationMistakes(mistakes)
+    return application
 
 
 def _limited(model: type[MessageTraceSettings], given: Mapping[str, Any]) -> dict[str, int]:
@@ -299,13 +360,31 @@ def _is_blank(value: object) -> bool:
     return isinstance(value, str) and not value.strip()
 
 
+def _is_given(values: Mapping[str, Any], name: str) -> bool:
+    return values.get(name) is not None and not _is_blank(values[name])
+
+
+def _differ(name: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """True if both have ``name``, and not the same identifier."""
+    if not (_is_given(one, name) and _is_given(other, name)):
+        return False
+    return str(one[name]).strip().lower() != str(other[name]).strip().lower()
+
+
 def _is_required(model: type[MessageTraceSettings], name: str) -> bool:
     return name in model.model_fields and model.model_fields[name].is_required()
 
 
 def unknown_fields(model: type[MessageTraceSettings], values: Mapping[str, Any]) -> list[str]:
-    """The names in ``values`` that ``model`` does not have."""
-    return sorted(name for name in values if name not in model.model_fields)
+    """A sentence for each name in ``values`` that ``model`` does not have."""
+    return [_unknown(name, model) for name in sorted(values) if name not in model.model_fields]
+
+
+def _unknown(name: str, model: type[MessageTraceSettings]) -> str:
+    """The sentence, with the known name that is most like it."""
+    plain = name.strip().lower().replace("-", "_")
+    similar = get_close_matches(plain, model.model_fields, n=1)
+    return f"Unknown configuration field: {name}." + "".join(f" Did you mean {n}?" for n in similar)
 
 
 def _explained(error: Mapping[str, Any]) -> str:

@@ -39,8 +39,11 @@ from office365_message_trace.monitoring.error_reports import (
 from office365_message_trace.monitoring.metrics import Metrics
 from office365_message_trace.monitoring.server import MonitoringServer
 from office365_message_trace.sekoia import playbook
+from office365_message_trace.sekoia.log import PrintableLog
 from office365_message_trace.sekoia.platform import (
     intake_server,
+    lacks_values,
+    module_values,
     platform_path,
     trigger_values,
     unusable,
@@ -57,7 +60,6 @@ from office365_message_trace.stopping import INTERRUPTED, StopRequest
 from office365_message_trace.storage.location import storage_at
 from office365_message_trace.storage.wrappers import RetryingStorage
 from office365_message_trace.transport.retry import Transport
-from office365_message_trace.untrusted_text import LONGEST_LINE, printable
 from office365_message_trace.wiring import Wiring, place_of, run_collector
 
 STOP_GRACE = 0.3  # seconds for a request in flight to end; unconfirmed work is repeated
@@ -80,8 +82,9 @@ _CANNOT_START = (
 _UNUSABLE = 2  # exit status
 _NOT_GIVEN = (
     "The trigger cannot start: {}. Each is a file of that name in /symphony, or an environment variable of "
-    "that name in capitals. Have the person who runs the image correct it."
+    "that name in capitals. Have the person who runs the image correct it{}."
 )
+_WITHOUT_PLATFORM = ", or start the trigger without the platform: message-trace run"
 _PAUSES_AT_STORAGE = (1.0, 2.0, 4.0, 8.0, 15.0)  # seconds; then the platform restarts the process
 _NO_PORT = (
     "Port {} of {} cannot be used ({}), so nothing answers there; mail is collected anyway. Have the "
@@ -93,7 +96,7 @@ mute_libraries()
 logging.Formatter.converter = time.gmtime  # the SDK's lines have no zone; all other times are UTC
 
 
-class MessageTraceTrigger(Trigger):
+class MessageTraceTrigger(PrintableLog, Trigger):
     """Base of the triggers.
 
     The SDK calls `run` in a loop. It returns only on a stop, after unusable settings or state, or a
@@ -126,9 +129,10 @@ class MessageTraceTrigger(Trigger):
     @configuration.setter
     def configuration(self, values: Mapping[str, Any] | MessageTraceSettings) -> None:
         if isinstance(values, Mapping):
-            for name in unknown_fields(self.settings_model, values):
-                self.log(f"Unknown configuration field: {name}.", "warning")
-            values = parse(self.settings_model, values)
+            for sentence in unknown_fields(self.settings_model, values):
+                self.log(sentence, "warning")
+            module = module_values(self.module.load_config, self._secrets)
+            values = parse(self.settings_model, values, module)
         self._configuration = values
 
     def _get_secrets_from_server(  # type: ignore[override]  # the base is decorated
@@ -167,7 +171,8 @@ class MessageTraceTrigger(Trigger):
         missing or cannot be used.
         """
         if wrong := unusable(self.module.load_config):
-            self._logger.error(_NOT_GIVEN.format(", ".join(wrong)))
+            way_out = _WITHOUT_PLATFORM if lacks_values(self.module.load_config) else ""
+            self._logger.error(_NOT_GIVEN.format(", ".join(wrong), way_out))
             raise SystemExit(_UNUSABLE)
         failures: list[BaseException] = []
 
@@ -264,7 +269,7 @@ class MessageTraceTrigger(Trigger):
         )
         metrics.watch(parts.budget)
         source = parts.source()
-        now = learn_time(source, clock)
+        began = learn_time(source, clock)
         spare_the_garbage_collector()
         run_collector(
             source,
@@ -272,11 +277,12 @@ class MessageTraceTrigger(Trigger):
             parts.storage,
             lambda: parts.budget.daily,
             settings.policy,
-            now - settings.first_start,
+            began - settings.first_start,
             clock,
             self._report,
             monitor,
             parts.predecessor(),
+            began,
         )
 
     def _owned(self, folder: str, clock: Clock) -> Ownership:
@@ -299,19 +305,6 @@ class MessageTraceTrigger(Trigger):
         self.log(text, cast(LogLevelStr, level))
         if self._activity:
             self._activity.note(text, level)
-
-    def log(self, message: str, level: LogLevelStr = "info", *args: Any, **kwargs: Any) -> None:
-        """Log ``message`` in printable form, to the platform, its error tracker and the console."""
-        super().log(printable(message, LONGEST_LINE), level, *args, **kwargs)
-
-    def log_exception(self, exception: Exception, **kwargs: Any) -> None:
-        """Log where ``exception`` was raised, after the ``message`` if there is one.
-
-        Its text may hold part of an answer, and the SDK fills the other ``kwargs`` with answers of the
-        platform, so neither is logged.
-        """
-        message = kwargs.get("message", "An exception occurred.")
-        self.log(f"{message} [{origin(exception)}]", "error")
 
     def _send_logs_to_api(self) -> None:  # type: ignore[override]  # the base is decorated
         """Send waiting lines in the background: the SDK would block and retry for minutes.

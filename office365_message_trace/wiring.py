@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 
@@ -15,7 +16,12 @@ from office365_message_trace.collect.ledger import Ledger
 from office365_message_trace.collect.monitor import Monitor
 from office365_message_trace.collect.ownership import OwnedHttp, OwnedStorage, Ownership
 from office365_message_trace.collect.resume import opening_coverage
-from office365_message_trace.collect.tenant_folders import Identity, Place, find_place
+from office365_message_trace.collect.tenant_folders import (
+    Identity,
+    Place,
+    current_folder,
+    find_place,
+)
 from office365_message_trace.errors import StorageFailed
 from office365_message_trace.microsoft.auth import BasicAuth, EntraAuth, Signer
 from office365_message_trace.microsoft.clock import MicrosoftClock
@@ -24,11 +30,12 @@ from office365_message_trace.microsoft.graph import GraphClient
 from office365_message_trace.microsoft.odata import ODataClient
 from office365_message_trace.microsoft.paced_http import PacedSession, microsoft_http
 from office365_message_trace.microsoft.reporting import ReportingClient
-from office365_message_trace.microsoft.request_budget import LIVE, RequestBudget
+from office365_message_trace.microsoft.request_budget import LIVE, QUOTA, RequestBudget
 from office365_message_trace.model import Log
 from office365_message_trace.monitoring.counting import CountingHttp, CountingStorage, outcome
 from office365_message_trace.sekoia.intake import LONGEST_ANSWER, BatchPusher
 from office365_message_trace.settings import (
+    Application,
     BasicSettings,
     GraphSettings,
     MessageTraceSettings,
@@ -42,6 +49,10 @@ from office365_message_trace.transport.retry import Transport
 from office365_message_trace.transport.session import TimeoutSession
 
 ENTRA, INTAKE = "Entra ID", "The Sekoia.io intake"
+ACTIONS_FOLDER = "message_trace_actions"
+"""The folder of the requests that actions have made."""
+_EXCHANGE_OF_ACTIONS = 60.0  # seconds; a page takes two to four
+_LIVE_OF_TRIGGERS = timedelta(minutes=1)  # between two of their requests for fresh mail, usually
 
 
 def place_of(storage: Storage, settings: MessageTraceSettings) -> Place:
@@ -58,6 +69,98 @@ def known_folder(storage: Storage, settings: MessageTraceSettings) -> str:
     with suppress(StorageFailed):
         return place_of(storage, settings).folder
     return settings.state_folder
+
+
+@dataclass(frozen=True, slots=True)
+class GraphAccess:
+    """Microsoft Graph as an action or a command asks it, while a person waits."""
+
+    client: GraphClient
+    budget: RequestBudget
+    signer: EntraAuth
+
+
+def graph_access(
+    application: Application,
+    endpoints: Endpoints,
+    data_path: Path,
+    clock: MicrosoftClock,
+    log: Log,
+    read_only: bool = False,
+) -> GraphAccess:
+    """Access for ``application``, which shares the tenant's quota with triggers and earlier actions.
+
+    The requests that they have recorded below ``data_path`` count, and so may the tenth of the quota that
+    triggers leave to others. New ones are recorded there as an action's unless ``read_only``.
+    """
+    triggers = GraphSettings.state_folder
+    storage, shared = storage_at(data_path, ACTIONS_FOLDER), storage_at(data_path)
+    with suppress(StorageFailed):
+        triggers = current_folder(shared, triggers)
+    budget = RequestBudget(
+        ReadOnlyStorage(storage) if read_only else storage,
+        clock,
+        _LIVE_OF_TRIGGERS,
+        QUOTA,
+        [storage_at(data_path, triggers)],
+    )
+    signer = _entra(application, endpoints, endpoints.graph_scope, clock, _EXCHANGE_OF_ACTIONS)
+    http = microsoft_http(signer, budget, _dated(GraphClient.name, clock), _EXCHANGE_OF_ACTIONS)
+    transport = Transport(http, GraphClient.name, clock, log, credentials=signer)
+    return GraphAccess(GraphClient(endpoints.graph, transport, clock, log), budget, signer)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A service as the credential test asks it: at once, and with nothing stored."""
+
+    source: ODataClient
+    signer: EntraAuth
+    scope: str
+
+
+def trial(
+    application: Application,
+    endpoints: Endpoints,
+    client: type[GraphClient] | type[ReportingClient],
+    clock: MicrosoftClock,
+    log: Log,
+    within: float,
+) -> Trial:
+    """The service of ``client`` for ``application``. Each exchange takes ``within`` seconds at most, and no
+    refused token is renewed: it was issued just before."""
+    graph = client is GraphClient
+    scope = endpoints.graph_scope if graph else endpoints.reporting_scope
+
+    signer = _entra(application, endpoints, scope, clock, within)
+    session = TimeoutSession(within=within)
+    http = RequestsHttp(session, signer, dated=_dated(client.name, clock))
+    transport = Transport(http, client.name, clock, log)
+    url = endpoints.graph if graph else endpoints.reporting
+    return Trial(client(url, transport, clock, log), signer, scope)
+
+
+def _entra(
+    application: Application,
+    endpoints: Endpoints,
+    scope: str,
+    clock: MicrosoftClock,
+    within: float,
+) -> EntraAuth:
+    return EntraAuth(
+        endpoints.login,
+        application.tenant_id,
+        application.client_id,
+        application.credential,
+        scope,
+        dated=_dated(ENTRA, clock),
+        within=within,
+    )
+
+
+def _dated(service: str, clock: MicrosoftClock) -> Dated:
+    """A callback that tells ``clock`` the time of ``service``."""
+    return lambda date: clock.heard(service, date, clock.monotonic())
 
 
 class Wiring:
@@ -145,7 +248,7 @@ class Wiring:
                     credential,
                     self.scope,
                     answered=lambda status: self._monitor.request("entra", outcome(status)),
-                    dated=self._dated(ENTRA),
+                    dated=_dated(ENTRA, self._clock),
                 )
             case BasicSettings(account_name=name, account_password=password):
                 return BasicAuth(name, password.get_secret_value())
@@ -175,17 +278,13 @@ class Wiring:
         )
 
     def _transport(self, service: str, api: str) -> Transport:
-        dated = self._dated(service)
+        dated = _dated(service, self._clock)
         if self._read_only:  # a person is waiting, so no request yields to others
             http: Http = RequestsHttp(PacedSession(self.budget, LIVE), self.signer, dated=dated)
         else:
             http = microsoft_http(self.signer, self.budget, dated)
         http = CountingHttp(http, api, self._monitor)
         return Transport(http, service, self._clock, self._log, credentials=self.signer)
-
-    def _dated(self, service: str) -> Dated:
-        """A callback that tells the clock the time of ``service``."""
-        return lambda date: self._clock.heard(service, date, self._clock.monotonic())
 
     def _storage(self, data_path: Path, folder: str = "") -> Storage:
         storage = storage_at(data_path, folder)
@@ -208,11 +307,13 @@ def run_collector(  # noqa: PLR0913, PLR0917  # each is a part of its own
     log: Log,
     monitor: Monitor | None = None,
     predecessor: Storage | None = None,
+    began: datetime | None = None,
 ) -> None:
     """Resume from the state in ``storage``, which must retry, and collect until `Stopped`.
 
     ``granted`` returns the requests a day that Microsoft grants at present. A first start begins at
-    ``start``, or where the former module stopped if its state is in ``predecessor``.
+    ``start``, or where the former module stopped if its state is in ``predecessor``. The look-back counts
+    from when the process ``began``, by default now.
     """
     monitor = monitor or Monitor()
     store, ledger = StateStore(storage, log), Ledger(storage, monitor)
@@ -220,4 +321,4 @@ def run_collector(  # noqa: PLR0913, PLR0917  # each is a part of its own
         store, ledger, predecessor, policy, start, clock.now(), log, monitor
     )
     collector = Collector(source, pusher, ledger, store, policy, clock, log, monitor, granted)
-    collector.run(coverage)
+    collector.run(coverage, began or clock.now())

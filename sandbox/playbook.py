@@ -1,4 +1,4 @@
-"""The playbook API: what a trigger asks of the platform, and what it tells it."""
+"""The playbook API: what a trigger or an action asks of the platform, and what it tells it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from sandbox.wire import Request, Response, json_response
 
 
 class Playbook:
-    """GET /secrets, POST /logs, POST /callback, for the bearer of `token`. Thread-safe."""
+    """GET /secrets, POST /logs, POST and PATCH /callback, for the bearer of `token`. Thread-safe."""
 
     name = "playbook"
 
     def __init__(self, token: str, node_secrets: dict[str, str] | None = None) -> None:
         self.token = token
         self.module_secrets: dict[str, str] = {}
-        """Given as `value`."""
+        """Given as `value`, and to an action that says that it runs."""
         self.node_secrets = dict(node_secrets or {})
         """Given as `node_value`; the SDK lays them over the trigger's configuration."""
         self._logs: list[dict[str, Any]] = []
@@ -33,7 +33,7 @@ class Playbook:
 
     @property
     def callbacks(self) -> list[dict[str, Any]]:
-        """Every body posted to /callback, in order."""
+        """Every body sent to /callback, in order."""
         with self._lock:
             return list(self._callbacks)
 
@@ -50,7 +50,7 @@ class Playbook:
             return json_response(
                 200, {"value": self.module_secrets, "node_value": self.node_secrets}
             )
-        if route not in (("POST", "/logs"), ("POST", "/callback")):
+        if route not in (("POST", "/logs"), ("POST", "/callback"), ("PATCH", "/callback")):
             return json_response(404, {"message": "not found"})
         try:
             body = orjson.loads(request.body)
@@ -63,7 +63,7 @@ class Playbook:
                 self._logs.extend(body.get("logs", []))
             else:
                 self._callbacks.append(body)
-        return json_response(200, {})
+        return json_response(200, {"module_configuration": {"value": self.module_secrets}})
 
 
 def _is(line: dict[str, Any], levels: tuple[str, ...]) -> bool:

@@ -34,6 +34,42 @@ class Exit(NamedTuple):
     seconds: float
 
 
+def run_action(
+    world: Sandbox,
+    folder: Path,
+    action: str,
+    arguments: Any,
+    home: Path = ROOT,
+    main: Path = ROOT / "main.py",
+    **variables: str,
+) -> subprocess.CompletedProcess[str]:
+    """Run `python <main> <action>` against a running sandbox to its end; the platform is told the result.
+
+    `folder/data` is the volume. The manifest is the one in `home`. `variables` are added to the environment.
+    The credential test, `validate_module_configuration`, takes no arguments.
+    """
+    data = folder / "data"
+    data.mkdir(parents=True, exist_ok=True)
+    environment = {**os.environ, **world.action_environment(arguments)}
+    search_path = [str(VOLUME), environment.get("PYTHONPATH", "")]
+    environment |= {
+        "PYTHONPATH": os.pathsep.join(filter(None, search_path)),
+        "SANDBOX_DATA_FOLDER": str(data),
+        **variables,
+    }
+    return subprocess.run(
+        [sys.executable, str(main), action],
+        cwd=home,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
 class TriggerProcess:
     """`python main.py message_trace_<trigger>` against a running sandbox.
 

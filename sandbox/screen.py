@@ -1,60 +1,72 @@
-"""The terminal during a demo: a progress line, and the lines that a process writes to its output."""
+"""The terminal during a demo: a progress bar, and above it the lines that a process writes to its output."""
 
 from __future__ import annotations
 
-import shutil
+import re
 import time
 from pathlib import Path
-from typing import TextIO
+from types import TracebackType
+from typing import Self
 
-PLAIN_SECONDS = 2.0
-"""How often progress is printed where lines cannot be overwritten."""
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
-_BAR = 30
-_ERASE = "\r\x1b[K"
+_LOGGED = re.compile(r"[\d-]+ [\d:]+ - \w+ - (?P<level>[A-Z]+) - (?P<text>.*)")
+_STYLES = {"info": "", "warning": "yellow", "error": "red", "critical": "bold red"}
 
 
 class Screen:
-    """Writes to `stream`; lines that appear in `output` are shown, indented, as they come."""
+    """Prints to `console`. Lines that appear in `output` are shown as they come, each with the seconds
+    since the start; on a terminal each is cut to one line. Used with `with`, it shows the progress.
+    """
 
-    def __init__(self, stream: TextIO, output: Path) -> None:
-        self._stream = stream
+    def __init__(self, console: Console, output: Path, total: int) -> None:
+        self._console = console
         self._output = output
         self._shown = 0  # bytes of the output
-        self._terminal = stream.isatty()
-        self._printed_at = time.monotonic()
-        self._bar = ""  # the progress that stands on the terminal's last line
+        self._began = time.monotonic()
+        columns = (BarColumn(), MofNCompleteColumn(), TextColumn("events,"), TimeElapsedColumn())
+        self._progress = Progress(*columns, console=console)
+        self._task = self._progress.add_task("", total=total)
 
-    def line(self, text: str = "") -> None:
-        """Print `text`, in place of the progress if that is in the way."""
-        self._stream.write((_ERASE if self._bar else "") + text + "\n")
-        self._stream.flush()
-        self._bar = ""
+    def __enter__(self) -> Self:
+        """Show the progress."""
+        self._progress.start()
+        return self
 
-    def progress(self, done: int, total: int, what: str, *, last: bool = False) -> None:
-        """Show new output and how far things are; with `last` for good."""
-        self._follow(last)
-        filled = _BAR * min(done, total) // max(total, 1)
-        bar = f"[{'#' * filled}{'.' * (_BAR - filled)}] {done:,} of {total:,} {what}"
-        if last:
-            self.line(bar)
-        elif self._terminal:
-            self._draw(bar[: shutil.get_terminal_size().columns - 1])
-        elif time.monotonic() - self._printed_at >= PLAIN_SECONDS:
-            self._printed_at = time.monotonic()
-            self.line(bar)
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Show the rest of the output, and leave the progress as it is."""
+        self._follow(last=True)
+        self._progress.stop()
 
-    def _draw(self, bar: str) -> None:
-        if bar != self._bar:
-            self._stream.write(_ERASE + bar)
-            self._stream.flush()
-            self._bar = bar
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self._began
 
-    def _follow(self, last: bool) -> None:
+    def note(self, text: str, level: str = "info", style: str | None = None) -> None:
+        """Print a line with the seconds since the start."""
+        style = _STYLES.get(level, "") if style is None else style
+        line = Text.assemble((f"{self.elapsed:5.1f} s  ", "dim"), (text, style))
+        self._console.print(line, no_wrap=self._console.is_terminal, overflow="ellipsis")
+
+    def progress(self, done: int) -> None:
+        """Show new output and how far things are."""
+        self._follow()
+        self._progress.update(self._task, completed=done)
+
+    def _follow(self, last: bool = False) -> None:
         with self._output.open("rb") as output:
             output.seek(self._shown)
             fresh = output.read()
         whole = fresh if last else fresh[: fresh.rfind(b"\n") + 1]
         self._shown += len(whole)
-        for each in whole.decode("utf-8", "replace").splitlines():
-            self.line(f"    {each}")
+        for line in whole.decode("utf-8", "replace").splitlines():
+            logged = _LOGGED.fullmatch(line)
+            self.note(*(logged["text"], logged["level"].lower()) if logged else (line,))

@@ -92,6 +92,19 @@ class Tenant:
                 total += sum(r.is_shown(at_ms) and first <= r.received_ms <= last for r in rows)
         return total
 
+    def find(self, trace_id: str, recipient: str, start: datetime, at: datetime) -> Content | None:
+        """The row of a message and a recipient, received from `start` to `at`, as it is shown at `at`.
+
+        Looks from `at` back, without regard to case.
+        """
+        at_ms, key = to_ms(at), (trace_id.lower(), recipient.lower())
+        for number, first, _, _ in _minutes(start, at, at, True):
+            for row in self._minute(number):
+                told = row.content["MessageTraceId"], row.content["RecipientAddress"] or ""
+                if (told[0].lower(), told[1].lower()) == key and row.received_ms >= first:
+                    return row.shown_at(at_ms) if row.is_shown(at_ms) else None
+        return None
+
     def is_among_first(self, row: Content, most: int) -> bool:
         """Whether a row is one of the first `most` of its message's rows, by recipient."""
         rows = self._minute(row["Received"] // MINUTE_MS)

@@ -181,6 +181,23 @@ class Sandbox:
             "no_proxy": NO_PROXY,
         }
 
+    def action_environment(self, arguments: Any) -> dict[str, str]:
+        """The variables to add to the environment of a process that runs an action once.
+
+        The credentials are the module's: its secrets are given by the playbook API when the action says
+        that it runs, and with the configuration unless `secrets_by_node`.
+        """
+        public, secret = self._application()
+        self.playbook.module_secrets = dict(secret)
+        configuration = public if self.options.secrets_by_node else {**public, **secret}
+        environment = self.environment("graph")
+        del environment["TRIGGER_CONFIGURATION"]
+        return {
+            **environment,
+            "MODULE_CONFIGURATION": json.dumps(configuration),
+            "ARGUMENTS": json.dumps(arguments),
+        }
+
     @property
     def _folder(self) -> Path:
         if self._directory is None:

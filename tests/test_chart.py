@@ -35,7 +35,7 @@ OWN_KINDS = {"PodMonitor", "PrometheusRule"}  # of the Prometheus operator
 HELM = shutil.which("helm")
 pytestmark = pytest.mark.skipif(
     not HELM and not importlib.util.find_spec("helm_python"),
-    reason="make neighbours installs what renders the chart",
+    reason="make helm installs what renders the chart",
 )
 
 VALUES: dict[str, Any] = {

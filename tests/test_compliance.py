@@ -19,7 +19,8 @@ from jsonschema import Draft7Validator
 ROOT = Path(__file__).resolve().parents[1]
 TRIGGERS = sorted(path.name for path in ROOT.glob("trigger_*.json"))
 CONNECTORS = sorted(path.name for path in ROOT.glob("connector_*.json"))
-MANIFESTS = ["manifest.json", *TRIGGERS, *CONNECTORS]
+ACTIONS = sorted(path.name for path in ROOT.glob("action_*.json"))
+MANIFESTS = ["manifest.json", *TRIGGERS, *CONNECTORS, *ACTIONS]
 
 SEMVER = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
 SECTIONS = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
@@ -36,7 +37,7 @@ def manifest(name: str) -> dict[str, Any]:
 
 
 def docker_parameters() -> set[str]:
-    return {manifest(name)["docker_parameters"] for name in [*TRIGGERS, *CONNECTORS]}
+    return {manifest(name)["docker_parameters"] for name in [*TRIGGERS, *CONNECTORS, *ACTIONS]}
 
 
 # --- Changelog ---------------------------------------------------------------------------------
@@ -112,8 +113,8 @@ def test_module_manifest_is_complete() -> None:
     assert module["configuration"]["type"] == "object"
 
 
-@pytest.mark.parametrize("name", [*TRIGGERS, *CONNECTORS])
-def test_trigger_manifest_is_complete(name: str) -> None:
+@pytest.mark.parametrize("name", [*TRIGGERS, *CONNECTORS, *ACTIONS])
+def test_manifest_of_an_item_is_complete(name: str) -> None:
     item = manifest(name)
     UUID(item["uuid"])
     for key in ("name", "description", "docker_parameters"):
@@ -122,7 +123,7 @@ def test_trigger_manifest_is_complete(name: str) -> None:
     assert item["arguments"]["$schema"] == "http://json-schema.org/draft-07/schema#"
     assert item["arguments"]["type"] == "object"
     Draft7Validator.check_schema(item["arguments"])
-    if name in TRIGGERS:
+    if name not in CONNECTORS:
         assert isinstance(item["results"], dict)
         Draft7Validator.check_schema(item["results"])
 
@@ -164,7 +165,8 @@ def test_every_trigger_has_a_connector_and_every_connector_a_trigger() -> None:
 
 
 def test_no_two_items_share_a_uuid_or_docker_parameters() -> None:
-    for key, names in (("uuid", ["manifest.json", *TRIGGERS]), ("docker_parameters", TRIGGERS)):
+    items = [*TRIGGERS, *ACTIONS]
+    for key, names in (("uuid", ["manifest.json", *items]), ("docker_parameters", items)):
         repeated = [v for v, n in Counter(manifest(name)[key] for name in names).items() if n > 1]
         assert not repeated, key
 
@@ -172,7 +174,7 @@ def test_no_two_items_share_a_uuid_or_docker_parameters() -> None:
 # --- main.py -----------------------------------------------------------------------------------
 
 
-def test_main_registers_exactly_the_triggers_of_the_manifests() -> None:
+def test_main_registers_exactly_the_items_of_the_manifests() -> None:
     """The check reads `module.register(Class, "docker_parameters")` without running it."""
     tree = ast.parse(text("main.py"))
     assigned = {
@@ -194,6 +196,14 @@ def test_main_registers_exactly_the_triggers_of_the_manifests() -> None:
         assert isinstance(parameters, ast.Constant), ast.unparse(node)
         registered.append(str(parameters.value))
     assert sorted(registered) == sorted(docker_parameters())
+
+
+def test_a_module_that_supports_validation_registers_an_account_validator() -> None:
+    module = manifest("manifest.json")
+    assert module["supports_validation"] is True
+    assert "module.register_account_validator(" in text("main.py")
+    assert set(module["configuration"]["secrets"]) <= set(module["configuration"]["properties"])
+    assert module["configuration"]["required"] == [], "the module's configuration is optional"
 
 
 # --- Logo --------------------------------------------------------------------------------------

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import cast, get_args
 
 import pytest
+import typer
 from jsonschema import Draft7Validator
 
+from office365_message_trace.cli.app import app
 from office365_message_trace.microsoft.credentials import ClientCertificate
 from office365_message_trace.microsoft.endpoints import Cloud
 from office365_message_trace.microsoft.graph import FIRST_PARTY_APP, as_reporting_row
@@ -40,6 +42,8 @@ TRIGGERS = ["trigger_message_trace_oauth.json", "trigger_message_trace_basic.jso
 GRAPH_TRIGGER = "trigger_message_trace_graph.json"
 MESSAGES = (ROOT / "docs" / "messages.md").read_text()
 SETTINGS = (ROOT / "docs" / "settings.md").read_text()
+ACTIONS = sorted(path.name for path in ROOT.glob("action_*.json"))
+ARGUMENT = re.compile(r"^\| ((?:`\w+`(?:, )?)+) \|([^|]*)\|", re.MULTILINE)
 SETTING = re.compile(r"^\| `(\w+)` \| ([^|]+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
 MODELS: dict[str, type[MessageTraceSettings]] = {
     "Graph": GraphSettings,
@@ -48,7 +52,7 @@ MODELS: dict[str, type[MessageTraceSettings]] = {
 }
 """The triggers' settings, by the names that docs/settings.md gives them."""
 
-COMMAND = re.compile(r"-m office365_message_trace (\w+)((?:[^`\n]|\\\n)*)")
+COMMAND = re.compile(r"(?<!exec )(?<![\w-])message-trace (\w+)((?:[^`\n]|\\\n)*)")
 FENCED = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 OTHER_WORDS = {
     "most_recent_date_requested",  # the former module's
@@ -66,6 +70,13 @@ def arguments(*names: str) -> dict[str, dict[str, object]]:
     merged: dict[str, dict[str, object]] = {}
     for name in names or TRIGGERS:
         merged |= json.loads((ROOT / name).read_text())["arguments"]["properties"]
+    return merged
+
+
+def results(*names: str) -> dict[str, dict[str, object]]:
+    merged: dict[str, dict[str, object]] = {}
+    for name in names:
+        merged |= json.loads((ROOT / name).read_text())["results"]["properties"]
     return merged
 
 
@@ -129,11 +140,35 @@ def test_labels_are_alike_in_all_forms() -> None:
         assert len({str(form[name]["title"]) for form in forms if name in form}) == 1
 
 
+@pytest.mark.parametrize("action", ACTIONS)
+def test_the_document_of_actions_lists_every_argument_with_its_default(action: str) -> None:
+    manifest = json.loads((ROOT / action).read_text())
+    text = (ROOT / "docs" / "actions.md").read_text()
+    section = text.split(f"## {manifest['name']}\n")[1].split("\n## ")[0]
+    table = {
+        name: default.strip()
+        for names, default in ARGUMENT.findall(section)
+        for name in re.findall(r"\w+", names)
+    }
+    assert set(table) == set(manifest["arguments"]["properties"])
+    for name, argument in manifest["arguments"]["properties"].items():
+        if "default" in argument and not manifest["arguments"]["required"]:
+            assert table[name] == str(argument["default"])
+    for name in manifest["results"]["properties"]:
+        assert f"`{name}`" in text
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_every_make_command_in_the_documents_exists(document: Path) -> None:
     targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = re.findall(r"`make (\w+)|^make (\w+)", document.read_text(), re.MULTILINE)
     assert {one or other for one, other in named} <= targets
+
+
+def test_the_list_of_make_commands_fits_a_terminal() -> None:
+    listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "make demo" in listed
+    assert max(map(len, listed.splitlines())) <= 80
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
@@ -160,13 +195,29 @@ EXPLAIN_THEMSELVES = {
     "… are entered; keep one of them and clear the others.": (
         "follows The configuration cannot be used"
     ),
+    "The module has no credentials. Enter tenant_id, client_id and client_secret, or a "
+    "client_certificate, in the configuration of the module.": "the error of an action",
+    "The configuration of the module is empty, so there is nothing to test. That is no fault where each "
+    "trigger has credentials of its own. For triggers without and for actions enter tenant_id, client_id "
+    "and client_secret, or a client_certificate.": "the answer of the credential test",
+    "An unexpected fault ended the test. Report this to the maintainers of this module with the text in "
+    "brackets.": "the answer of the credential test",
+    "An unexpected fault ended the action. Report this to the maintainers of this module with the text "
+    "in brackets.": "the error of an action",
     "… Its message trace id: …": "follows The intake does not accept one event",
     "… Trying again until it works; nothing is lost meanwhile.": "follows the cause",
     "The answer is in other words than the service's own: if a proxy or a gateway gives it, have "
     "its administrator let requests to the service pass.": "follows a refusal, and says who acts",
 }
 """Sentences of warnings and errors that docs/messages.md leaves out, and why."""
-PRINTED_OR_DOCUMENTED = {"cli", "metrics.py"}
+PRINTED_OR_DOCUMENTED = {
+    "cli",
+    "checks",
+    "metrics.py",
+    "actions",
+    "time_arguments.py",
+    "formatting.py",
+}
 """Parts of the package whose sentences are not logged."""
 
 
@@ -250,12 +301,15 @@ def test_every_module_has_its_place_in_the_architecture_document() -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_every_setting_that_a_document_names_is_one_of_a_trigger(document: Path) -> None:
+def test_every_setting_that_a_document_names_is_one_of_an_item(document: Path) -> None:
     prose = FENCED.sub("", document.read_text())
     metric_module_or_test = "message_trace|symphony_module|test_"
     named = set(re.findall(rf"`((?!{metric_module_or_test})[a-z]+(?:_[a-z0-9]+)+)`", prose))
     settings = {name for model in MODELS.values() for name in model.model_fields}
-    choices = {*get_args(Cloud), *get_args(EventFormat)}
+    settings |= {*arguments(*ACTIONS), *results(*ACTIONS)}
+    found = {**arguments(*ACTIONS), **results(*ACTIONS)}
+    listed = {each for field in found.values() for each in cast(list[str], field.get("enum", []))}
+    choices = {*get_args(Cloud), *get_args(EventFormat), *listed}
     modules = {path.stem for path in (ROOT / "office365_message_trace").rglob("*.py")}
     assert named - choices - modules - OTHER_WORDS - SAFEGUARDS <= settings
 
@@ -287,12 +341,31 @@ def test_every_file_that_a_command_in_the_documents_names_exists(document: Path)
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_every_command_in_the_documents_exists_with_its_options(document: Path) -> None:
     for command, rest in COMMAND.findall(document.read_text()):
-        assert set(re.findall(r"--[a-z-]+", rest)) <= options_of(command)
+        options = re.findall(r"--[a-z-]+", rest.partition("|")[0])
+        assert set(options) <= options_of(command)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_a_command_with_settings_from_a_file_names_the_trigger_that_these_do_not_tell(
+    document: Path,
+) -> None:
+    for example in fenced(document, ""):
+        for line in re.sub(r"\\\n\s*", "", example).splitlines():
+            if re.search(r"\b(check|peek|run|replay)\b.* --config ", line):
+                assert "--trigger " in line, line
+
+
+@pytest.mark.parametrize(
+    "file", [*DOCUMENTS, ROOT / "deploy" / "alerts.yml"], ids=lambda path: path.name
+)
+def test_the_command_goes_by_one_name(file: Path) -> None:
+    assert "python -m office365_message_trace" not in file.read_text()
 
 
 def test_the_guide_shows_every_command() -> None:
     shown = {name for document in DOCUMENTS for name, _ in COMMAND.findall(document.read_text())}
-    assert shown == {"check", "status", "peek", "replay"}
+    group = typer.main.get_command(app)
+    assert shown == set(group.commands)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

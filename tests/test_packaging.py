@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
+import subprocess
 import sys
 import tomllib
 from collections import defaultdict
@@ -187,6 +189,43 @@ def test_make_installs_the_development_pins_by_hash_and_again_when_they_change()
     assert install.split()[-2:] == ["-r", DEVELOPMENT]
     assert re.search(r"\n\t.* pip .*check\n", rule["recipe"]), "what pip did not resolve is checked"
     assert rule["recipe"].rstrip().endswith("touch $@"), "the stamp comes last"
+
+
+ENTRY = ROOT / "office365_message_trace" / "message-trace"
+
+
+def test_the_entry_finds_the_code_and_the_python_by_its_own_place(tmp_path: Path) -> None:
+    """As `make` and the image link it: next to a Python, and called from anywhere."""
+    python = tmp_path / "bin" / "python"
+    python.parent.mkdir()
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    (tmp_path / "bin" / ENTRY.name).symlink_to(ENTRY)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "typer.py").write_text("raise SystemExit('not the one of the environment')")
+    for command in ([ENTRY.name], [str(tmp_path / "bin" / ENTRY.name)]):
+        ended = subprocess.run(
+            [*command, "--version"],
+            cwd=elsewhere,
+            env={**os.environ, "PATH": f"{python.parent}:{os.environ['PATH']}"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert ended.stdout == f"message-trace {PYPROJECT['project']['version']}\n"
+
+
+def test_make_and_the_image_link_the_entry_next_to_their_python() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert "ENTRY := $(BIN)/message-trace\n" in makefile
+    (target,) = re.findall(
+        r"^\$\(ENTRY\): \$\(READY\)\n\t@ln -sf (\S+) \$@$", makefile, re.MULTILINE
+    )
+    assert os.path.normpath(ROOT / ".venv" / "bin" / target) == str(ENTRY)
+    (link,) = [step for step in dockerfile_steps("RUN") if step.startswith("ln ")]
+    assert link.split()[-2:] == [f"/app/{ENTRY.relative_to(ROOT)}", "/usr/local/bin/"]
+    assert os.access(ENTRY, os.X_OK)
 
 
 def dockerfile_steps(instruction: str) -> list[str]:

@@ -1,32 +1,35 @@
 """``check``: follows the way of rows, from the settings to the intake, and reports faults."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-import requests
-
-from office365_message_trace.cli.checks.findings import Finding, failure, ok, warning
-from office365_message_trace.cli.checks.intake import event_of_check, intake_finding
-from office365_message_trace.cli.checks.message_trace import access_findings
-from office365_message_trace.cli.checks.network import clock_finding, reach_all
-from office365_message_trace.cli.checks.storage import storage_findings
-from office365_message_trace.cli.checks.token import claims_of, token_finding
+from office365_message_trace.checks.findings import (
+    Finding,
+    exit_status,
+    ok,
+    warning,
+    without_contradictions,
+)
+from office365_message_trace.checks.intake import event_of_check, intake_finding
+from office365_message_trace.checks.message_trace import access_findings
+from office365_message_trace.checks.network import clock_finding, network_findings, reach_all
+from office365_message_trace.checks.sign_in import SIGN_IN, sign_in_finding
+from office365_message_trace.checks.storage import storage_findings
+from office365_message_trace.checks.token import LACKS_PERMISSION
 from office365_message_trace.cli.configuration import Setup
-from office365_message_trace.cli.formatting import moment
 from office365_message_trace.clock import Clock
-from office365_message_trace.errors import MessageTraceError, StorageFailed
+from office365_message_trace.errors import StorageFailed
+from office365_message_trace.formatting import moment
 from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.microsoft.credentials import ClientCertificate
-from office365_message_trace.microsoft.odata import ODataClient
 from office365_message_trace.sekoia.intake_formats import INTAKE_FORMATS
 from office365_message_trace.storage.location import storage_at
 from office365_message_trace.transport.client import RequestsHttp
 from office365_message_trace.transport.session import TimeoutSession
 from office365_message_trace.wiring import ENTRA, INTAKE, Wiring, place_of
-
-_SIGN_IN = "sign-in"
 
 
 def examine(
@@ -38,7 +41,7 @@ def examine(
     affect a running trigger.
     """
     clock = MicrosoftClock(machine, _discard)
-    yield from _configuration(setup)
+    yield from without_contradictions(_configuration(setup))
     if certificate := setup.settings.certificate:
         yield from _certificate(certificate, machine.now())
     parts = Wiring(setup.settings, setup.endpoints, data_path, clock, _discard, read_only=True)
@@ -47,7 +50,7 @@ def examine(
     if is_application:
         ways.insert(0, (ENTRA, setup.endpoints.login))
     reached = reach_all(ways, clock)
-    yield from (each.finding() for each in reached)
+    yield from network_findings(reached)
     for each in reached:
         if each.service != INTAKE:
             clock.heard(each.service, each.date, each.at)
@@ -55,23 +58,41 @@ def examine(
         yield skew
     unreachable = {each.service for each in reached if each.problem}
 
-    signed_in = ENTRA not in unreachable
-    if signed_in and is_application:
-        token = _token(parts, source)
-        signed_in = token.subject != _SIGN_IN
+    may_read = ENTRA not in unreachable
+    if may_read and is_application:
+        token = sign_in_finding(parts.signer, source, parts.scope)
+        may_read = token.subject != SIGN_IN and not token.code.endswith(LACKS_PERMISSION)
         yield token
-    if signed_in and source.name not in unreachable:
+    if may_read and source.name not in unreachable:
         yield from access_findings(source, clock.now())
     if INTAKE not in unreachable:
         yield _intake(setup, clock, send_test_event)
-    yield from storage_findings(data_path, parts.folder, setup.settings.policy, clock.now())
-    yield from _belonging(setup, data_path)
+    stored = storage_findings(data_path, parts.folder, setup.settings.policy, clock.now())
+    yield from without_contradictions([*stored, *_belonging(setup, data_path)])
+
+
+def report(setup: Setup | None, findings: Sequence[Finding]) -> dict[str, Any]:
+    """The result for machines; without a ``setup`` the settings cannot be used."""
+    return {
+        "status": exit_status(findings),
+        "trigger": setup.trigger.value if setup else None,
+        "tenant": setup.settings.tenant if setup else None,
+        "findings": [
+            {
+                "level": each.level.value,
+                "code": each.code,
+                "subject": each.subject,
+                "text": each.text,
+            }
+            for each in findings
+        ],
+    }
 
 
 def _configuration(setup: Setup) -> Iterator[Finding]:
     subject = "configuration"
     for doubt in setup.doubts:
-        yield warning(subject, doubt)
+        yield warning(subject, "doubtful", doubt)
     yield ok(subject, f'complete, for the trigger "{setup.trigger.title}"')
 
 
@@ -86,18 +107,7 @@ def _belonging(setup: Setup, data_path: Path) -> Iterator[Finding]:
     """Warnings that the state is of another tenant or intake. A failing storage has its own finding."""
     with suppress(StorageFailed):
         place = place_of(storage_at(data_path), setup.settings)
-        yield from (warning("state", text) for text in place.news)
-
-
-def _token(parts: Wiring, source: ODataClient) -> Finding:
-    """The finding on the token; signs a request to get it, but does not send the request."""
-    audience = parts.scope.removesuffix("/.default")
-    try:
-        signed = parts.signer(requests.Request("GET", audience).prepare())
-    except MessageTraceError as problem:
-        return failure(_SIGN_IN, str(problem))
-    token = signed.headers["Authorization"].removeprefix("Bearer ")
-    return token_finding(claims_of(token), source.permission, source.resource, audience)
+        yield from (warning("state", "of-another", text) for text in place.news)
 
 
 def _intake(setup: Setup, clock: Clock, send_test_event: bool) -> Finding:

@@ -8,15 +8,17 @@ from typing import Any, NoReturn
 
 import orjson
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
-from office365_message_trace.cli.checks.findings import Finding
+from office365_message_trace.checks.findings import Finding
 from office365_message_trace.untrusted_text import LONGEST_LINE, printable
 
 UNREAD = 128 + signal.SIGPIPE
 """Exit status if the reader of the output has gone, by shell convention."""
 
 _WIDTH_OF_FILES = 240  # columns of tables that are not printed on a terminal
+_MARK = 8  # letters before the text of a line; the longest mark has as many, and then a space
 _STYLES = {
     "ok": "green",
     "info": "dim",
@@ -60,10 +62,21 @@ def line(mark: str, subject: str, text: str) -> Text:
     """One line with a coloured mark; ``text`` is never interpreted as markup, and made printable."""
     subject = f"{printable(subject)}: " if subject else ""
     return Text.assemble(
-        (f"{printable(mark):<8}", _STYLES.get(mark, "")),
+        (f"{printable(mark):<{_MARK - 1}} ", _STYLES.get(mark, "")),
         (subject, "bold"),
         printable(text, LONGEST_LINE),
     )
+
+
+def print_line(console: Console, text: Text) -> None:
+    """Print what `line` made; on a terminal, the text hangs at the right of its mark."""
+    if not console.is_terminal:
+        console.print(text)
+        return
+    hanging = Table.grid()
+    hanging.add_column(width=_MARK)
+    hanging.add_row(text[:_MARK], text[_MARK:])
+    console.print(hanging)
 
 
 def finding_line(finding: Finding) -> Text:

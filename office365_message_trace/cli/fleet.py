@@ -3,7 +3,8 @@
 The tenant of ``contoso.json`` is ``contoso``, and so is the folder of its state in the storage.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,31 +14,38 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from office365_message_trace.cli import check, status
-from office365_message_trace.cli.checks.findings import Finding, Level, exit_status, failure
-from office365_message_trace.cli.configuration import (
-    Trigger,
-    guessed_trigger,
-    load_setup,
-    settings_of,
+from office365_message_trace.checks.findings import (
+    Finding,
+    Level,
+    exit_status,
+    failure,
+    kind_of,
 )
+from office365_message_trace.cli import check, status
+from office365_message_trace.cli.configuration import Setup, known_settings, load_setup
 from office365_message_trace.cli.console import as_json
-from office365_message_trace.cli.formatting import count, span
+from office365_message_trace.cli.trigger_choice import (
+    Trigger,
+    chosen_trigger,
+    stored_triggers,
+)
+from office365_message_trace.cli.verdict import Health
 from office365_message_trace.clock import Clock
-from office365_message_trace.errors import ConfigurationMistakes, MessageTraceError, origin
-from office365_message_trace.settings import MessageTraceSettings, parse
+from office365_message_trace.errors import (
+    ConfigurationMistakes,
+    MessageTraceError,
+    StorageFailed,
+    origin,
+)
+from office365_message_trace.formatting import count
+from office365_message_trace.storage.base import Storage
 from office365_message_trace.storage.location import storage_at
 from office365_message_trace.untrusted_text import LONGEST_LINE, printable
 
 AT_ONCE = 8  # tenants; most of the time passes in waiting for answers
 
-_LEVELS = {level.status: level.value for level in Level}
-_STYLES = {0: "green", 1: "yellow", 2: "bold red"}
-_NOTHING_READ = "the trigger has not run here, or its state is lost"
-_NO_INTAKE = {
-    "intake_key": "none",
-    "intake_server": None,
-}  # no command that reads the state needs one
+_BEST_FIRST = (0, 1, 3, 2)  # exit statuses; a trigger that has not run is worse than a warning
+_STYLES = {0: "green", 1: "yellow", 2: "bold red", 3: "yellow"}
 _UNEXPECTED = "An unexpected fault ended the command. Report this to the maintainers of this module"
 
 
@@ -60,52 +68,43 @@ class Result:
     status: int
     text: str
     details: dict[str, Any]
-    behind: timedelta | None = None
-
-    @property
-    def read(self) -> str:
-        """How long ago the time was received up to which fresh mail is read; empty if unknown."""
-        return "" if self.behind is None else f"{span(self.behind)} ago"
+    behind: timedelta = timedelta(0)
 
     @property
     def badness(self) -> tuple[int, timedelta]:
-        return self.status, self.behind or timedelta(0)
+        return _BEST_FIRST.index(self.status), self.behind
 
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """The results of all tenants, the worst and least fresh first."""
+    """The results of all tenants, the worst and least fresh first; ``states`` names their statuses."""
 
     results: tuple[Result, ...]
+    states: tuple[str, ...]
 
     @property
     def status(self) -> int:
-        return max(each.status for each in self.results)
+        return self.results[0].status
 
     def as_json(self) -> str:
         tenants = [
-            {"tenant": each.name, "status": each.status, **each.details} for each in self.results
+            {"name": each.name, "status": each.status, **each.details} for each in self.results
         ]
         return as_json({"status": self.status, "tenants": tenants})
 
     def show(self, console: Console) -> None:
         """Print a table, one line a tenant, and below it how many are in which state."""
-        rows = [("Tenant", "State", "Read", "")]
-        rows += [(each.name, _LEVELS[each.status], each.read, each.text) for each in self.results]
-        widths = [max(len(row[column]) for row in rows) for column in range(3)]
-        for number, row in enumerate(rows):
-            style = _STYLES[self.results[number - 1].status] if number else "bold"
-            name, state, read = (
-                cell.ljust(width) for cell, width in zip(row[:3], widths, strict=True)
-            )
-            console.print(
-                Text.assemble(f"{name}  ", (state, style), f"  {read}  {row[3]}".rstrip())
-            )
+        names = max(len(each.name) for each in self.results)
+        names, states = max(names, len("Tenant")), max(map(len, self.states))
+        console.print(Text(f"{'Tenant'.ljust(names)}  State", "bold"))
+        for each in self.results:
+            state = self.states[each.status].ljust(states), _STYLES[each.status]
+            console.print(Text.assemble(f"{each.name.ljust(names)}  ", state, f"  {each.text}"))
         console.print(Text(self._summary()))
 
     def _summary(self) -> str:
-        numbers = [(sum(each.status == n for each in self.results), n) for n in (2, 1, 0)]
-        parts = [f"{_LEVELS[level]} {number:,}" for number, level in numbers if number]
+        numbers = Counter(each.status for each in self.results)
+        parts = [f"{self.states[n]} {numbers[n]:,}" for n in reversed(_BEST_FIRST) if numbers[n]]
         return f"{count(len(self.results), 'tenant')}: {', '.join(parts)}."
 
 
@@ -115,13 +114,14 @@ def check_all(
     """Check each tenant of ``folder``; sends no event."""
 
     def examined(member: Member) -> Result:
-        clock = new_clock()
-        which = _trigger_of(member, trigger, data_path)
+        clock, state = new_clock(), data_path / member.name
+        values, _policy = known_settings(member.file)
+        which = _trigger_of(values, storage_at(state), trigger)
         setup = load_setup(member.file, which, None, clock.now())
-        found = list(check.examine(setup, data_path / member.name, clock, send_test_event=False))
-        return _checked(member.name, found)
+        found = list(check.examine(setup, state, clock, send_test_event=False))
+        return _checked(member.name, found, setup)
 
-    return _of_all(folder, examined)
+    return _of_all(folder, examined, Level)
 
 
 def read_all(
@@ -130,11 +130,22 @@ def read_all(
     """Read the state of each tenant of ``folder``; makes no requests but to the storage."""
 
     def read(member: Member) -> Result:
-        base = _trigger_of(member, trigger, data_path).model.state_folder
-        report = status.read_status(data_path / member.name, base, new_clock())
-        return _reported(member.name, report, _usual_lag(member) or report.usual_lag)
+        state = data_path / member.name
+        values, policy = known_settings(member.file)
+        storage, which = storage_at(state), trigger or Trigger.GRAPH
+        if stored_triggers(storage):  # without any state, the verdict on each is the same
+            which = _trigger_of(values, storage, trigger)
+        report = status.read_status(state, which.model.state_folder, policy, new_clock())
+        verdict = report.facts.verdict()
+        return Result(
+            member.name,
+            verdict.health.status,
+            verdict.text,
+            {"trigger": which.value, **report.as_dict()},
+            report.now - report.coverage.live if report.coverage else timedelta(0),
+        )
 
-    return _of_all(folder, read)
+    return _of_all(folder, read, Health)
 
 
 def members(folder: Path) -> list[Member]:
@@ -150,77 +161,44 @@ def members(folder: Path) -> list[Member]:
     return [Member(printable(each.stem), each) for each in files]
 
 
-def _of_all(folder: Path, examined: Callable[[Member], Result]) -> Fleet:
+def _of_all(
+    folder: Path, examined: Callable[[Member], Result], levels: type[Level] | type[Health]
+) -> Fleet:
     def result(member: Member) -> Result:
         try:
             return examined(member)
-        except ConfigurationMistakes as problem:
-            return _checked(
-                member.name, [failure("configuration", each) for each in problem.mistakes]
-            )
-        except MessageTraceError as problem:
-            return _checked(member.name, [failure("", str(problem))])
         except Exception as error:  # of one tenant, which must not hide the others
-            return _checked(member.name, [failure("", f"{_UNEXPECTED}. [{origin(error)}]")])
+            return _checked(member.name, _failures(error), None)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         results = list(pool.map(result, members(folder)))
-    return Fleet(tuple(sorted(results, key=lambda each: each.badness, reverse=True)))
+    worst_first = sorted(results, key=lambda each: each.badness, reverse=True)
+    return Fleet(tuple(worst_first), tuple(each.value for each in levels))
 
 
-def _checked(name: str, findings: Sequence[Finding]) -> Result:
+def _failures(error: Exception) -> list[Finding]:
+    """Findings for an error that ended the examination of a tenant."""
+    if isinstance(error, ConfigurationMistakes):
+        return [failure("configuration", "mistake", each) for each in error.mistakes]
+    if isinstance(error, MessageTraceError):
+        subject = "storage" if isinstance(error, StorageFailed) else "state"
+        return [failure(subject, kind_of(error), str(error))]
+    return [failure("fault", "unexpected", f"{_UNEXPECTED}. [{origin(error)}]")]
+
+
+def _checked(name: str, findings: Sequence[Finding], setup: Setup | None) -> Result:
     """The result of a check: its worst findings in short."""
     worst = exit_status(findings)
     shown = [each for each in findings if each.level.status == worst] if worst else []
-    text = " ".join(f"{each.subject}: {each.text}".removeprefix(": ") for each in shown)
-    details = {"findings": [each.as_dict() for each in findings]}
-    return Result(name, worst, printable(text, LONGEST_LINE), details)
+    text = " ".join(f"{each.subject}: {each.text}" for each in shown)
+    return Result(name, worst, printable(text, LONGEST_LINE), check.report(setup, findings))
 
 
-def _reported(name: str, report: status.Status, usual_lag: timedelta) -> Result:
-    coverage, details = report.coverage, report.as_dict()
-    if coverage is None:
-        return Result(name, Level.WARNING.status, _NOTHING_READ, details)
-    behind = report.now - coverage.live
-    late = bool(usual_lag) and behind > usual_lag
-    worst = Level.WARNING if late or report.doubts else Level.OK
-    details |= {"late": late, "usual_lag_seconds": usual_lag.total_seconds() or None}
-    parts = [f"late: at most {span(usual_lag)} are usual"] if late else []
-    return Result(name, worst.status, "; ".join([*parts, *_owed(report, late)]), details, behind)
-
-
-def _owed(report: status.Status, late: bool) -> Iterator[str]:
-    """What is owed or wrong in the state of a trigger that has run."""
-    yield from report.doubts
-    if backlog := report.backlog.length:
-        yield f"{span(backlog)} of backlog"
-    if report.coverage and (gaps := report.coverage.gaps):
-        yield count(len(gaps), "gap")
-    if late and report.activity.problems:
-        yield report.activity.problems[-1].text
-
-
-def _usual_lag(member: Member) -> timedelta:
-    """The largest lag of a trigger with these settings while it works, even if secrets are missing; zero if
-    the settings do not tell."""
-    values = {**settings_of(member.file), **_NO_INTAKE}
+def _trigger_of(values: Mapping[str, Any], storage: Storage, chosen: Trigger | None) -> Trigger:
+    """The trigger that the settings or the state tell, else the ``chosen`` one."""
     try:
-        return parse(MessageTraceSettings, values).policy.usual_lag
+        return chosen_trigger(values, storage)
     except ConfigurationMistakes:
-        return timedelta(0)
-
-
-def _trigger_of(member: Member, chosen: Trigger | None, data_path: Path) -> Trigger:
-    """The trigger that the settings fit, else that whose state is there, else the ``chosen`` one."""
-    values = settings_of(member.file)
-    try:
-        return guessed_trigger(values)
-    except ConfigurationMistakes:
-        storage = storage_at(data_path / member.name)
-        choices = (Trigger.GRAPH, Trigger.OAUTH)
-        stored = [each for each in choices if storage.names(each.model.state_folder)]
-        if len(stored) == 1:
-            return stored[0]
-        if chosen:
-            return chosen
-        raise
+        if chosen is None:
+            raise
+        return chosen

@@ -8,11 +8,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from office365_message_trace.cli.configuration import Setup
-from office365_message_trace.cli.formatting import count
 from office365_message_trace.cli.window_reader import read_rows
 from office365_message_trace.clock import Clock
 from office365_message_trace.collect.ledger import Ledger
 from office365_message_trace.errors import MessageTraceError, Refused
+from office365_message_trace.formatting import count
 from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.model import Event, Log, Window
 from office365_message_trace.sekoia.intake import BatchPusher, batches

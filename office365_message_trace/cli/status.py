@@ -9,21 +9,23 @@ from typing import Any
 from rich.text import Text
 
 from office365_message_trace.cli.console import line
-from office365_message_trace.cli.formatting import count, late_sentence, moment, span
+from office365_message_trace.cli.verdict import Facts
 from office365_message_trace.clock import Clock
 from office365_message_trace.collect.checkpoint_store import StateStore
-from office365_message_trace.collect.coverage import Cause, Coverage
+from office365_message_trace.collect.coverage import Cause, Coverage, Gap, Policy
 from office365_message_trace.collect.freshness import staleness
 from office365_message_trace.collect.ledger import FINGERPRINT_BYTES, stored_volume
 from office365_message_trace.collect.ownership import Mark, read_mark
 from office365_message_trace.collect.tenant_folders import current_folder
 from office365_message_trace.collect.timetable import LARGEST_BOUND
+from office365_message_trace.formatting import count, late_sentence, moment, span
 from office365_message_trace.microsoft.request_budget import RequestBudget
 from office365_message_trace.model import Window
-from office365_message_trace.monitoring.activity_log import Activity, read_activity
+from office365_message_trace.monitoring.activity_log import Activity, Problem, read_activity
 from office365_message_trace.storage.location import storage_at
 from office365_message_trace.storage.wrappers import ReadOnlyStorage
 
+_MOST_GAPS = 5  # without --verbose
 _FREQUENCY = timedelta(minutes=1)  # of live reads; spent requests do not depend on it
 
 _CAUSES = {
@@ -48,12 +50,24 @@ class Backlog:
     def length(self) -> timedelta:
         return sum((window.span for window in self.windows), timedelta())
 
+    @property
+    def text(self) -> str:
+        """The length, the share that is done and the time that the rest takes; empty without a backlog."""
+        if not self.windows:
+            return ""
+        text = f"{span(self.length)} of receive time"
+        if self.done is not None:
+            text += f", {self.done:.0%} done"
+        return text + (f", about {span(self.left)} to go" if self.left is not None else "")
+
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The status of a trigger at ``now``; ``doubts`` are faults in its state."""
+    """The status of a trigger at ``now``, by the ``policy`` of its settings, if they are known here;
+    ``doubts`` are faults in its state."""
 
     now: datetime
+    policy: Policy | None
     coverage: Coverage | None
     doubts: tuple[str, ...]
     activity: Activity
@@ -64,17 +78,25 @@ class Status:
     limit: int
 
     @property
-    def late(self) -> bool:
-        """True if the live edge is more than `usual_lag` behind; False if that is unknown."""
-        if self.coverage is None or not self.usual_lag:
-            return False
-        return self.now - self.coverage.live > self.usual_lag
-
-    @property
     def usual_lag(self) -> timedelta:
-        """The largest lag of the live edge while the trigger works, by the activity log; zero if unknown."""
+        """The largest lag of the live edge while the trigger works: by the settings, else by the activity
+        log; zero if unknown."""
+        if self.policy:
+            return self.policy.usual_lag
         progress = self.activity.progress
         return progress.usual_lag if progress else timedelta(0)
+
+    @property
+    def facts(self) -> Facts:
+        return Facts(
+            self.now,
+            self.coverage,
+            self.activity,
+            self.owner.since if self.owner else None,
+            self.usual_lag,
+            self.backlog.text,
+            self.doubts,
+        )
 
     @property
     def backlog(self) -> Backlog:
@@ -88,12 +110,14 @@ class Status:
     def as_dict(self) -> dict[str, Any]:
         """The status for machines: times in ISO 8601, spans in seconds."""
         coverage, progress, backlog = self.coverage, self.activity.progress, self.backlog
+        verdict = self.facts.verdict()
         return {
+            "verdict": {"level": verdict.health.value, "text": verdict.text},
             "at": self.now,
             "live_edge": coverage.live if coverage else None,
             "lag_seconds": (self.now - coverage.live).total_seconds() if coverage else None,
             "usual_lag_seconds": self.usual_lag.total_seconds() or None,
-            "late": self.late,
+            "late": self.facts.late,
             "complete_up_to": coverage.oldest if coverage else None,
             "backlog": {
                 "seconds": backlog.length.total_seconds(),
@@ -115,6 +139,7 @@ class Status:
             "owner": {"id": self.owner.id, "since": self.owner.since} if self.owner else None,
             "forwarded_since_start": progress.forwarded if progress else None,
             "started": progress.started if progress else None,
+            "stopped": self.facts.stopped,
             "problems": [
                 {"at": each.at, "level": each.level, "text": each.text, "times": each.times}
                 for each in self.activity.problems
@@ -122,12 +147,22 @@ class Status:
             "doubts": list(self.doubts),
         }
 
-    def lines(self) -> Iterator[Text]:
-        """The status for people."""
+    def lines(self, verbose: bool = False) -> Iterator[Text]:
+        """The status for people: the verdict, gaps and the latest problem, or everything."""
+        verdict = self.facts.verdict()
+        yield line(verdict.health.value, "", verdict.text)
         yield from (line("warning", "state", doubt) for doubt in self.doubts)
-        if self.coverage is None:
-            yield line("info", "state", "none: the trigger has not run here, or its state is lost.")
-        else:
+        if verbose:
+            yield from self._details()
+            return
+        gaps = self.coverage.gaps if self.coverage else ()
+        yield from map(_gap_line, gaps[:_MOST_GAPS])
+        if len(gaps) > _MOST_GAPS:
+            yield line("", "gaps", f"{len(gaps) - _MOST_GAPS:,} more: see --verbose")
+        yield from (_problem_line(each) for each in self.activity.problems[-1:])
+
+    def _details(self) -> Iterator[Text]:
+        if self.coverage:
             yield from self._reading(self.coverage)
         size = count(self.rows * FINGERPRINT_BYTES, "byte")
         yield line(
@@ -147,14 +182,12 @@ class Status:
             )
         if not self.activity.problems:
             yield line("", "problems", "none noted")
-        for each in self.activity.problems:
-            times = f" ({each.times} times)" if each.times > 1 else ""
-            yield line(each.level, moment(each.at), f"{each.text}{times}")
+        yield from map(_problem_line, self.activity.problems)
 
     def _reading(self, coverage: Coverage) -> Iterator[Text]:
         lag = span(self.now - coverage.live)
         text = f"{moment(coverage.live)}, {lag} behind now"
-        if self.late:
+        if self.facts.late:
             yield line("warning", "live edge", f"{text}; {late_sentence(self.usual_lag)}")
         else:
             yield line("", "live edge", text)
@@ -173,22 +206,28 @@ class Status:
         )
         if not coverage.gaps:
             yield line("", "gaps", "none")
-        for gap in coverage.gaps:
-            yield line("warning", "gap", f"{gap.window}: {_CAUSES[gap.cause]}")
+        yield from map(_gap_line, coverage.gaps)
 
     def _backlog_text(self) -> str:
         backlog = self.backlog
         if not backlog.windows:
             return "none"
-        text = f"{span(backlog.length)} of receive time left, from {moment(backlog.windows[0].start)} on"
-        if backlog.done is not None:
-            text += f"; {backlog.done:.0%} done"
-        return text + (f", about {span(backlog.left)} to go" if backlog.left is not None else "")
+        return f"{backlog.text}, from {moment(backlog.windows[0].start)} on"
 
 
-def read_status(data_path: Path, base: str, clock: Clock) -> Status:
+def _gap_line(gap: Gap) -> Text:
+    return line("warning", "gap", f"{gap.window}: {_CAUSES[gap.cause]}")
+
+
+def _problem_line(problem: Problem) -> Text:
+    times = f" ({problem.times} times)" if problem.times > 1 else ""
+    return line(problem.level, moment(problem.at), f"{problem.text}{times}")
+
+
+def read_status(data_path: Path, base: str, policy: Policy | None, clock: Clock) -> Status:
     """Read the state of the tenant collected last, whose folder below ``data_path`` begins with ``base``.
 
+    It is judged by ``policy``, or if that is None by what the trigger noted of its own.
     Raises `StorageFailed`, or `Refused` for a newer state.
     """
     shared = storage_at(data_path)
@@ -201,6 +240,7 @@ def read_status(data_path: Path, base: str, clock: Clock) -> Status:
     budget = RequestBudget(storage, clock, _FREQUENCY)
     return Status(
         now=clock.now(),
+        policy=policy,
         coverage=coverage,
         doubts=tuple(doubts),
         activity=read_activity(storage),

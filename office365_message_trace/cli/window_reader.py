@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from datetime import timedelta
 from hashlib import blake2b
 
-from office365_message_trace.cli.formatting import span
 from office365_message_trace.clock import Clock
 from office365_message_trace.collect.ledger import FINGERPRINT_BYTES
 from office365_message_trace.errors import HistoryExceeded, Refused, Unavailable, WindowTooLarge
+from office365_message_trace.formatting import span
 from office365_message_trace.microsoft.odata import ODataClient
 from office365_message_trace.model import MILLISECOND, Log, Page, Pause, Row, Window
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from office365_message_trace.collect.coverage import Cause, Coverage, Gap, Span
+from office365_message_trace.collect.coverage import MOST_GAPS, Cause, Coverage, Gap, Span
 from office365_message_trace.errors import Refused
 from office365_message_trace.model import EPOCH, Log, Window, sensible
 from office365_message_trace.storage.base import Storage
@@ -19,8 +19,13 @@ from office365_message_trace.storage.base import Storage
 SCHEMA = 3
 COPIES = ("state-0.json", "state-1.json")
 
-_MOST_SPANS = 10_000  # a collector makes some hundred; planning visits each of them
+_MOST_SPANS = (
+    10_000  # a collector makes some hundred, and one between two gaps; planning visits each
+)
 _ENDLESS = 2**53  # JSON numbers are exact below
+_HALFWAY = (
+    _ENDLESS // 2
+)  # saves; no trigger makes so many, and a sequence from there on begins again
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -41,15 +46,19 @@ class StateStore:
     def load(self) -> Coverage | None:
         """The newest intact copy, or None if there is none.
 
-        Raises `Refused` if a newer version of this module wrote it.
+        A copy by a newer version of this module is used as little as a damaged one. Raises `Refused` if
+        there is such a copy and no intact one: only that version knows then what was read.
         """
-        copies = [self._read(name) for name in COPIES]
+        newer: list[Refused] = []
+        copies = [self._read(name, newer) for name in COPIES]
         intact = [copy for copy in copies if copy is not None]
+        if not intact and newer:
+            raise newer.pop()
         if not intact:
             return None
         self.damaged = len(intact) < len(COPIES)
         newest = max(intact, key=lambda copy: copy.sequence)
-        self._sequence = newest.sequence
+        self._sequence = newest.sequence if newest.sequence < _HALFWAY else 0
         if self.damaged:
             self._log(
                 "One of the two copies of the trigger's state is missing or damaged; the other one "
@@ -65,7 +74,7 @@ class StateStore:
             self._storage.write(COPIES[sequence % 2], _encoded(sequence, coverage))
             self._sequence = sequence
 
-    def _read(self, name: str) -> "Copy | None":
+    def _read(self, name: str, newer: list[Refused]) -> "Copy | None":
         data = self._storage.read(name)
         if data is None:
             return None
@@ -73,7 +82,13 @@ class StateStore:
             return decoded(data)
         except Damaged as damage:
             self._log(f"{name} of the trigger's state is damaged ({damage}).", "warning")
-            return None
+        except Refused as refused:
+            newer.append(refused.with_traceback(None))
+            self._log(
+                f"{name} of the trigger's state is of a newer version ({refused.detail}).",
+                "warning",
+            )
+        return None
 
 
 def predecessor_edge(storage: Storage, log: Log) -> datetime | None:
@@ -156,7 +171,7 @@ def _copy(document: dict[str, Any]) -> Copy:
     coverage = Coverage(
         live=live,
         spans=spans,
-        gaps=tuple(_gap(entry) for entry in payload["gaps"]),
+        gaps=tuple(_gap(entry) for entry in payload["gaps"][-MOST_GAPS:]),
         since=_instant(payload["since"]),
         read_at=_instant(payload["read_at"]),
         shown_from=_instant(shown) if shown else None,

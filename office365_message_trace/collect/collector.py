@@ -6,10 +6,10 @@ was already accepted. Nothing else moves the state, least of all a ``finally``.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import partial, reduce
+from functools import partial
 from math import inf
 
 from office365_message_trace.clock import Clock
@@ -109,8 +109,8 @@ class Collector:
 
     Fresh mail is read at once, in whole windows. Up to two windows of the past are read meanwhile, a page
     at a time in turns. One prefers re-reads and one the backlog, so that neither waits for the other, and
-    the next page of one is requested while a page of the other is delivered. Last reads come when nothing
-    else is due. ``granted`` returns the requests a day that Microsoft grants.
+    the next page of one is requested while a page of the other is delivered. Last reads
+    that only confirm come when nothing else is due. ``granted`` returns the requests a day that Microsoft grants.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917  # each is a part of its own
@@ -150,9 +150,15 @@ class Collector:
         self._flicker = Flicker(log, source.content_fields)
         self._tidied_at = clock.monotonic()
 
-    def run(self, coverage: Coverage) -> None:
-        """Collect from ``coverage`` on, until any wait raises `Stopped`."""
-        self._coverage = coverage.adapted(self._policy, self._clock.now())
+    def run(self, coverage: Coverage, began: datetime) -> None:
+        """Collect from ``coverage`` on, until any wait raises `Stopped`.
+
+        The process ``began`` at that time: what was young enough then is read again, although the first answer
+        may have taken long.
+        """
+        self._began = began
+        self._began_at = self._clock.monotonic() - (self._clock.now() - began).total_seconds()
+        self._coverage = coverage.adapted(self._policy, began)
         self._commit(self._coverage)
         self._ledger.mark(self._coverage.oldest)
         while True:
@@ -191,9 +197,20 @@ class Collector:
                 "warning",
             )
             self._ledger.mark(coverage.oldest)
-        coverage = coverage.without_unwanted(now)
+        coverage = self._with_time_young_at_start(coverage.without_unwanted(now), now)
         self._coverage = coverage.with_outage_behind(now, self._policy)
         self._give_up_before(self._policy.oldest_kept(now))
+
+    def _with_time_young_at_start(self, coverage: Coverage, now: datetime) -> Coverage:
+        """``coverage`` with what was still young when the process began, if that was earlier than was known then:
+        no answer had told the time."""
+        began = now - timedelta(seconds=self._clock.monotonic() - self._began_at)
+        if self._began - began < _SECOND:
+            return coverage
+        age = self._policy.final_age
+        coverage = coverage.with_final_reopened(began - age, self._began - age)
+        self._began = began
+        return coverage
 
     def _choose_timetable(self, now: datetime) -> None:
         """Choose the densest timetable that the amount of mail and the request budget allow."""
@@ -601,7 +618,7 @@ class Collector:
             self._coverage = self._coverage.showing(instant(received))
 
     def _commit_read(
-        self, read: Read, parts: Iterable[tuple[Window, int]], gaps: Iterable[Gap] = ()
+        self, read: Read, parts: Iterable[tuple[Window, int]], gaps: Collection[Gap] = ()
     ) -> None:
         """Commit ``parts`` of ``read``, which were delivered with so many rows each, and declare ``gaps`` with
         them."""
@@ -611,7 +628,7 @@ class Collector:
             final = read.final and window.end <= at - self._policy.final_age
             part = replace(read, window=window, at=at, final=final)
             coverage = coverage.completed(part, rows, self._policy.frequency)
-        self._commit(reduce(Coverage.with_gap, gaps, coverage))
+        self._commit(coverage.with_gaps(gaps))
 
     def _set_aside(self, reading: Reading, problem: MessageTraceError) -> None:
         """Let other windows have their turn before this one, or its parts, are tried again."""

@@ -9,7 +9,7 @@ read overwrites what it covers. Time becomes final by a last read once it is `Po
 was read before, so no time is final after a single read.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
@@ -20,6 +20,11 @@ from office365_message_trace.model import EPOCH, Window
 
 CONFIRM_AFTER = timedelta(minutes=30)
 """The least difference between the age of a last read and `Policy.delay`."""
+
+MOST_GAPS = 5000
+"""Gaps that are kept, the latest ones, so that the state stays small whatever happened."""
+MOST_SPANS = 5000
+"""Spans beyond which neighbours are joined though it makes a difference; usually there are some hundred."""
 
 _FOREVER = datetime.max.replace(tzinfo=UTC)
 _MORE_THAN_A_PAUSE = timedelta(minutes=5)
@@ -212,11 +217,11 @@ class Coverage:
             for span in known
             if not (read.final and span.read_at)
         ]
-        spans = _ordered(_outside(self.spans, window), news)
+        spans = tuple(_coarse(_ordered(_outside(self.spans, window), news), at, frequency))
         return replace(
             self,
             live=max(self.live, end),
-            spans=tuple(_coarse(spans, at, frequency)),
+            spans=spans if len(spans) <= MOST_SPANS else tuple(_in_pairs(spans)),
             read_at=max(self.read_at, read.at),
         )
 
@@ -229,12 +234,16 @@ class Coverage:
         """
         live = min(self.live, max(_whole_second(now) - policy.delay, self.since))
         coverage = replace(self._forgetting(Window(live, max(self.live, live))), live=live)
-        start = max(self.since, _whole_second(now) - policy.final_age)
-        if start >= live:
-            return coverage
-        known = chain((span.window for span in coverage.spans), (gap.window for gap in self.gaps))
-        again = [Span(window, window.end) for window in minus([Window(start, live)], known)]
-        return replace(coverage, spans=_ordered(coverage.spans, again))
+        return coverage.with_final_reopened(_whole_second(now) - policy.final_age, live)
+
+    def with_final_reopened(self, start: datetime, end: datetime) -> "Coverage":
+        """The coverage with final time from ``start`` to ``end`` to be read again, except for gaps."""
+        start, end = max(self.since, start), min(self.live, end)
+        if start >= end:
+            return self
+        known = chain((span.window for span in self.spans), (gap.window for gap in self.gaps))
+        again = [Span(window, window.end) for window in minus([Window(start, end)], known)]
+        return replace(self, spans=_ordered(self.spans, again))
 
     def with_outage_behind(self, now: datetime, policy: Policy) -> "Coverage":
         """The coverage with missed time as backlog, if the live edge trails by more than an ordinary
@@ -285,12 +294,18 @@ class Coverage:
 
     def with_gap(self, gap: Gap) -> "Coverage":
         """The coverage with ``gap`` declared; its time is no longer to be read."""
-        alike = _joined([gap.window, *(g.window for g in self.gaps if g.cause is gap.cause)])
-        others = (g for g in self.gaps if g.cause is not gap.cause)
-        return replace(
-            self._forgetting(gap.window),
-            gaps=tuple(sorted([*others, *(Gap(w, gap.cause) for w in alike)], key=_by_time)),
-        )
+        return self.with_gaps([gap])
+
+    def with_gaps(self, gaps: Collection[Gap]) -> "Coverage":
+        """The coverage with all ``gaps`` declared. Of more than `MOST_GAPS` the oldest are forgotten."""
+        coverage = self
+        windows: dict[Cause, list[Window]] = {}
+        for gap in gaps:
+            coverage = coverage._forgetting(gap.window)
+        for gap in chain(self.gaps, gaps):
+            windows.setdefault(gap.cause, []).append(gap.window)
+        alike = (Gap(each, cause) for cause in windows for each in _joined(windows[cause]))
+        return replace(coverage, gaps=tuple(sorted(alike, key=_by_time)[-MOST_GAPS:]))
 
     def with_gap_closed(self, gap: Gap) -> "Coverage":
         """The coverage without ``gap``, which was read after all."""
@@ -350,14 +365,36 @@ def _coarse(spans: Iterable[Span], now: datetime, frequency: timedelta) -> Itera
         if last is None:
             last = span
         elif last.window.end == span.window.start and _alike(last, span, now, frequency):
-            read_at = min(last.read_at, span.read_at) if last.read_at and span.read_at else None
-            window = Window(last.window.start, span.window.end)
-            last = Span(window, read_at, last.rows + span.rows)
+            last = _both(last, span)
         else:
             yield last
             last = span
     if last is not None:
         yield last
+
+
+def _in_pairs(spans: Sequence[Span]) -> Iterator[Span]:
+    """Join every second one of ``spans`` to its neighbour, if they adjoin and both were read, or neither."""
+    last: Span | None = None
+    for span in spans:
+        if last is None:
+            last = span
+            continue
+        adjoining = last.window.end == span.window.start
+        if adjoining and (last.read_at is None) == (span.read_at is None):
+            yield _both(last, span)
+            last = None
+        else:
+            yield last
+            last = span
+    if last is not None:
+        yield last
+
+
+def _both(one: Span, other: Span) -> Span:
+    """Both spans, which adjoin, as one that was last read when the first of them was."""
+    read_at = min(one.read_at, other.read_at) if one.read_at and other.read_at else None
+    return Span(Window(one.window.start, other.window.end), read_at, one.rows + other.rows)
 
 
 def _alike(one: Span, other: Span, now: datetime, frequency: timedelta) -> bool:

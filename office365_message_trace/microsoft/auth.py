@@ -50,7 +50,8 @@ class EntraAuth(Signer):
     (learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow); it may raise
     `Misconfigured`, `Refused` or `Unavailable`. Requests that need a token at the same time each get
     their own: none waits for another's token request. ``answered`` gets the status of each
-    answer, and ``dated`` its ``Date``.
+    answer, and ``dated`` its ``Date``. A token request takes `TOTAL_TIMEOUT` at most, or the seconds
+    ``within``.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class EntraAuth(Signer):
         scope: str,
         answered: Callable[[int], None] = lambda status: None,
         dated: Dated = lambda date: None,
+        within: float | None = None,
     ) -> None:
         self._authority = f"{login_url}/{tenant_id}"
         self._client_id = client_id
@@ -69,7 +71,7 @@ class EntraAuth(Signer):
         self._scope = scope
         self._answered = answered
         self._dated = dated
-        self._session = TimeoutSession(LONGEST_ANSWER)
+        self._session = TimeoutSession(LONGEST_ANSWER, within)
         self._tokens = msal.TokenCache()
         self._renewed = False
 
@@ -86,6 +88,10 @@ class EntraAuth(Signer):
 
     def proven(self) -> None:
         self._renewed = False
+
+    def sign_in(self) -> None:
+        """Get the token that the next request needs, whose answer tells the time as well."""
+        self._token()
 
     def _token(self) -> str:
         http = TokenHttp(f"{self._authority}/oauth2/v2.0", self._session, self._headed)

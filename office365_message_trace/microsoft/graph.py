@@ -3,20 +3,25 @@
 Pages come newest first, 5000 rows at most; a window may span 10 days and begin 90 days back.
 """
 
-from urllib.parse import quote
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from urllib.parse import quote, urljoin
 
 from office365_message_trace import codec
 from office365_message_trace.clock import Clock
-from office365_message_trace.errors import MessageTraceError, Refused
+from office365_message_trace.errors import MessageTraceError, Refused, Unavailable
+from office365_message_trace.microsoft.conditions import Condition, Conditions, odata_text
 from office365_message_trace.microsoft.failures import Failure
-from office365_message_trace.microsoft.odata import ODataClient, odata_text, odata_time
+from office365_message_trace.microsoft.odata import ODataClient, odata_time
 from office365_message_trace.microsoft.paging.by_links import ByLinks
 from office365_message_trace.microsoft.paging.by_time import ByTime
 from office365_message_trace.microsoft.paging.instant import Instant
 from office365_message_trace.microsoft.paging.walk import Ask, Order, PageSize, RowOrder, Walk
-from office365_message_trace.microsoft.rows import GRAPH_ROWS
-from office365_message_trace.model import UNDATED, Fields, Log, Row, Window
-from office365_message_trace.transport.retry import Transport
+from office365_message_trace.microsoft.rows import GRAPH_ROWS, Listing
+from office365_message_trace.model import UNDATED, Fields, Log, Page, Pause, Row, Window
+from office365_message_trace.transport.client import Pending, Request
+from office365_message_trace.transport.retry import USUAL_ATTEMPTS, Transport
 from office365_message_trace.transport.session import Answer
 
 PATH = "/v1.0/admin/exchange/tracing/messageTraces"
@@ -80,12 +85,57 @@ class GraphClient(ODataClient):
 
     def first_url(self, ask: Ask) -> str:
         start, end = odata_time(ask.window.start), odata_time(ask.window.end)
-        condition = f"receivedDateTime ge {start} and receivedDateTime le {end}"
-        if ask.recipient is not None:
-            condition += f" and recipientAddress eq {odata_text(ask.recipient)}"
-        if ask.trace_id is not None:
-            condition += f" and id eq {odata_text(ask.trace_id)}"
-        return f"{self._url}?$filter={quote(condition, safe=':')}&$top={ask.top or self.page_size}"
+        conditions = {each.name: each for each in ask.conditions}  # one a property: the last counts
+        for name, value in (("recipientAddress", ask.recipient), ("id", ask.trace_id)):
+            if value is not None:
+                conditions[name] = Condition(name, value)
+        window = f"receivedDateTime ge {start} and receivedDateTime le {end}"
+        text = " and ".join([window, *map(str, conditions.values())])
+        return f"{self._url}?$filter={quote(text, safe=':')}&$top={ask.top or self.page_size}"
+
+    def matching(self, window: Window, conditions: Conditions) -> Iterator[Page | Pause]:
+        """The pages of the rows of ``window`` that meet ``conditions``, as `pages` gives them in the
+        background."""
+        one_message = next((each.value for each in conditions if each.name == "id"), None)
+        walk = self._walk(window, None, False, one_message)
+        ask = replace(walk.first, conditions=conditions)
+        return self._begun(walk, ask, True, USUAL_ATTEMPTS)
+
+    def details(self, trace_id: str, recipient: str) -> Iterator[list[Fields] | Pause]:
+        """The events of one message for one recipient, a list a page; none if Graph knows no such message.
+
+        Pages are requested as those of `pages` in the background
+        (learn.microsoft.com/graph/api/exchangemessagetrace-getdetailsbyrecipient).
+        """
+        address = quote(odata_text(recipient), safe="@'")
+        message = f"{self._url}/{quote(trace_id, safe='')}"
+        url: str | None = f"{message}/getDetailsByRecipient(recipientAddress={address})"
+        followed: set[str] = set()
+        while url is not None and url not in followed:
+            if not self._is_ours(url):
+                raise Unavailable("a next link that leads to another host", "status 200")
+            request = Request("GET", url, self.headers, background=True)
+            read = partial(self._events, request)
+            pending = self._transport.begin(request)
+            listing = yield from self._retried(request, pending, read, USUAL_ATTEMPTS)
+            yield listing.rows
+            followed.add(url)
+            url = urljoin(url, listing.following) if listing.following else None
+
+    def _events(self, request: Request, pending: Pending) -> Listing:
+        def judge(answer: Answer) -> Listing:
+            if answer.status != 200:
+                now = self._clock.now()
+                raise self._failure(answer, request.url, Ask(Window(now, now)))
+            try:
+                listing = self.row_format.listed(codec.decode(answer.body))
+            except ValueError as error:
+                raise Unavailable("an answer that is not JSON", "status 200") from error
+            if answer.cut or not all(isinstance(each, dict) for each in listing.rows):
+                raise Unavailable("a page of what are no events", "status 200")
+            return listing
+
+        return self._transport.call(request, judge, USUAL_ATTEMPTS, pending)
 
     def walk(self, window: Window, max_pages: int | None) -> Walk:
         if self._order.known is Order.NONE:

@@ -5,11 +5,11 @@ Anything but a well-formed page is an error, never an empty page.
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import cached_property
-from typing import Any, ClassVar
+from functools import cached_property, partial
+from typing import Any, ClassVar, TypeVar
 from urllib.parse import urljoin
 
 from office365_message_trace.clock import Clock
@@ -66,6 +66,7 @@ _PERHAPS_BEFORE = (
 )
 _FOREIGN = "a next link leads to another host, it is not followed"
 _ABOUT_THE_WINDOW = (400, 500)  # other statuses have a meaning of their own
+_T = TypeVar("_T")
 
 
 class LinkRefused(MessageTraceError):
@@ -109,7 +110,13 @@ class ODataClient(ABC):
         The rows given before an error are good.
         """
         walk = self._walk(window, max_pages, single_page, trace_id)
-        ask = replace(walk.first, trace_id=trace_id, top=walk.first.top or self.page_size)
+        return self._begun(walk, replace(walk.first, trace_id=trace_id), background, attempts)
+
+    def _begun(
+        self, walk: Walk, ask: Ask, background: bool, attempts: int
+    ) -> Iterator[Page | Pause]:
+        """The pages of ``walk``, whose first request is ``ask``, as `pages` gives them."""
+        ask = replace(ask, top=ask.top or self.page_size)
         request = Request("GET", self.url(ask), self.headers, background=background)
         return self._walked(walk, ask, request, self._transport.begin(request), attempts)
 
@@ -133,7 +140,8 @@ class ODataClient(ABC):
             link: str | None = None
             refusal: LinkRefused | None = None
             try:
-                rows, link = yield from self._retried(request, pending, ask, attempts)
+                read = partial(self._page, request, ask, attempts)
+                rows, link = yield from self._retried(request, pending, read, attempts)
             except LinkRefused as error:
                 refusal = error.with_traceback(None)  # the traceback would hold this frame
             self._notice_strays(rows, ask.window)
@@ -147,7 +155,7 @@ class ODataClient(ABC):
                 problem = [error.with_traceback(None)]  # it would hold this frame and the rows
             if following and not problem:
                 top = following.top or usual_top
-                ask = replace(following, trace_id=ask.trace_id, top=top)
+                ask = replace(following, trace_id=ask.trace_id, conditions=ask.conditions, top=top)
                 request = replace(request, url=self.url(ask))
                 pending = self._transport.begin(request)
             page = [Page(rows, walk.covered)]
@@ -160,14 +168,14 @@ class ODataClient(ABC):
                 return
 
     def _retried(
-        self, request: Request, pending: Pending, ask: Ask, attempts: int
-    ) -> Generator[Pause, None, tuple[list[Row], str | None]]:
-        """Rows and next link of the page that ``request`` gets; yields the pauses before it."""
+        self, request: Request, pending: Pending, read: Callable[[Pending], _T], attempts: int
+    ) -> Generator[Pause, None, _T]:
+        """What ``read`` gets from the answer to ``request``; yields the pauses before it."""
         failures = 0
         refused = False
         while True:
             try:
-                return self._page(request, pending, ask, attempts)
+                return read(pending)
             except NotYet as later:
                 yield Pause(later.seconds)
                 if not later.under_way:
@@ -196,7 +204,7 @@ class ODataClient(ABC):
         pending = self._transport.begin(request)
         while True:
             try:
-                rows, link = self._page(request, pending, ask)
+                rows, link = self._page(request, ask, USUAL_ATTEMPTS, pending)
             except NotYet as later:
                 if not later.under_way:
                     raise Throttled(later.cause, retry_after=later.seconds) from None
@@ -232,7 +240,7 @@ class ODataClient(ABC):
         """The error for an answer that only this service gives, or None."""
 
     def _page(
-        self, request: Request, pending: Pending, ask: Ask, attempts: int = USUAL_ATTEMPTS
+        self, request: Request, ask: Ask, attempts: int, pending: Pending
     ) -> tuple[list[Row], str | None]:
         def judge(answer: Answer) -> tuple[list[Row], str | None]:
             if answer.status != 200:
@@ -352,8 +360,3 @@ def odata_time(instant: datetime) -> str:
     """``instant`` as a literal: whole seconds where possible, with Z."""
     precision = "milliseconds" if instant.microsecond else "seconds"
     return instant.replace(tzinfo=None).isoformat(timespec=precision) + "Z"
-
-
-def odata_text(text: str) -> str:
-    """``text`` as a literal; halves of surrogate pairs, which no address can hold, are replaced."""
-    return "'" + text.replace("'", "''").encode("utf-8", "replace").decode() + "'"

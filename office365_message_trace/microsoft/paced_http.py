@@ -23,11 +23,12 @@ class PacedSession(LimiterMixin, TimeoutSession):
     """Counts every attempt against ``budget`` as one of ``kind``.
 
     A request that would have to wait raises `NotYet` instead: the wait belongs to the retry loop,
-    where it can be stopped.
+    where it can be stopped. ``within`` bounds an exchange as in `TimeoutSession`.
     """
 
-    def __init__(self, budget: RequestBudget, kind: str) -> None:
+    def __init__(self, budget: RequestBudget, kind: str, within: float | None = None) -> None:
         super().__init__(
+            within=within,
             limiter=budget,
             max_delay=SHORTEST_WAIT / 2,  # zero would mean: sleep as long as it takes
             bucket_name=kind,
@@ -46,7 +47,11 @@ class PacedSession(LimiterMixin, TimeoutSession):
 
 
 def microsoft_http(
-    auth: AuthBase, budget: RequestBudget, dated: Dated = lambda date: None
+    auth: AuthBase,
+    budget: RequestBudget,
+    dated: Dated = lambda date: None,
+    within: float | None = None,
 ) -> RequestsHttp:
-    """`Http` whose requests are paced, background requests separately."""
-    return RequestsHttp(PacedSession(budget, LIVE), auth, PacedSession(budget, BACKGROUND), dated)
+    """`Http` whose requests are paced, background requests separately; see `PacedSession`."""
+    live, background = (PacedSession(budget, kind, within) for kind in (LIVE, BACKGROUND))
+    return RequestsHttp(live, auth, background, dated)

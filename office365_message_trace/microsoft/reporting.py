@@ -14,8 +14,9 @@ from office365_message_trace.errors import (
     Misconfigured,
     Refused,
 )
+from office365_message_trace.microsoft.conditions import odata_text
 from office365_message_trace.microsoft.failures import Failure
-from office365_message_trace.microsoft.odata import ODataClient, odata_text, odata_time
+from office365_message_trace.microsoft.odata import ODataClient, odata_time
 from office365_message_trace.microsoft.paging.by_links import ByLinks
 from office365_message_trace.microsoft.paging.instant import Instant
 from office365_message_trace.microsoft.paging.walk import Ask, RowOrder, Walk

@@ -6,6 +6,7 @@ Web Service no number is known, so the same limit is used. Refused requests coun
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from threading import Lock
@@ -22,7 +23,8 @@ from office365_message_trace.storage.base import Storage
 PERIOD = 300  # seconds
 COUNTED_FOR = PERIOD + 1.0
 """Seconds from the grant, because a request arrives later: after a pause or a handshake."""
-MOST_REQUESTS = 90  # in a period; the rest of the 100 is left to the tenant's other tools
+QUOTA = 100  # requests of a tenant in a period, documented
+MOST_REQUESTS = 90  # in a period; the rest of the quota is left to the tenant's other tools
 FEWEST_REQUESTS = 20  # in a period; the limit never shrinks below
 SHORTEST_WAIT = 0.01  # seconds
 LIVE, BACKGROUND = "live", "background"
@@ -37,7 +39,8 @@ _GROWTH = 20.0  # seconds until the limit grows by a request
 class RequestBudget(Limiter):
     """Grants requests, at most `limit` in any `PERIOD`, and remembers them over restarts.
 
-    Requests in the `BACKGROUND` leave room for the `LIVE` ones of a period, one every ``frequency``.
+    The limit is ``most``, and the requests that others have recorded in ``shared`` storages by the start
+    count as well. Requests in the `BACKGROUND` leave room for the `LIVE` ones of a period, one every ``frequency``.
     The limit shrinks when the service says that the tenant has spent its quota, because other tools must
     have done so, and grows back slowly. ``storage`` must not retry. Thread-safe.
 
@@ -45,23 +48,34 @@ class RequestBudget(Limiter):
     are counted: ``clock`` may be wrong until the first answer has told the time.
     """
 
-    def __init__(self, storage: Storage, clock: Clock, frequency: timedelta) -> None:
-        super().__init__(RequestRate(MOST_REQUESTS, PERIOD), time_function=clock.monotonic)
+    def __init__(
+        self,
+        storage: Storage,
+        clock: Clock,
+        frequency: timedelta,
+        most: int = MOST_REQUESTS,
+        shared: Sequence[Storage] = (),
+    ) -> None:
+        super().__init__(RequestRate(most, PERIOD), time_function=clock.monotonic)
+        self._most = most
         self._storage = storage
         self._clock = clock
         self._live_requests = math.ceil(PERIOD / frequency.total_seconds()) + 1
-        self._limit = MOST_REQUESTS
+        self._limit = most
         self._began = self._cut_at = self._grown_at = clock.monotonic()
         self._attempts: deque[_Attempt] = deque()
-        self._earlier: list[tuple[datetime, bool]] = []
+        self._earlier: list[tuple[datetime, bool]] = []  # of this storage
+        self._others: list[tuple[datetime, bool]] = []
         self.granted = 0
         """Requests granted by this process."""
         self._lock = Lock()
-        self._restore()
+        self._limit, self._earlier = self._restored(storage)
+        for each in shared:
+            self._others += self._restored(each)[1]
 
     @property
     def limit(self) -> int:
-        """The present limit of requests in a period: from `FEWEST_REQUESTS` to `MOST_REQUESTS`."""
+        """The present limit of requests in a period, at least `FEWEST_REQUESTS`."""
         return self._limit
 
     @property
@@ -101,7 +115,7 @@ class RequestBudget(Limiter):
         """Note a 429: other tools spend from the same quota."""
         with self._lock:
             now = self._elapse()
-            if self._limit == MOST_REQUESTS or now - self._cut_at >= _CUT_PAUSE:
+            if self._limit == self._most or now - self._cut_at >= _CUT_PAUSE:
                 self._limit = max(int(self._limit * _CUT), FEWEST_REQUESTS)
                 self._cut_at = self._grown_at = now
 
@@ -112,23 +126,27 @@ class RequestBudget(Limiter):
             self._attempts.popleft()
         if now - self._began >= COUNTED_FOR:
             self._earlier.clear()
+            self._others.clear()
         grown = int((now - self._grown_at) / _GROWTH)
-        self._limit = min(self._limit + grown, MOST_REQUESTS)
+        self._limit = min(self._limit + grown, self._most)
         self._grown_at += grown * _GROWTH
         return now
 
     def _counted(self, now: float) -> list["_Attempt"]:
-        """The requests that count at ``now``, those of earlier processes first.
+        """The requests that count at ``now``, those of earlier processes and of others first."""
+        return [*self._aged([*self._earlier, *self._others], now), *self._attempts]
+
+    def _aged(self, earlier: list[tuple[datetime, bool]], now: float) -> list["_Attempt"]:
+        """Those of the requests at times of day that count at ``now``, oldest first.
 
         A request that lies in the future by the clock counts from the start of this process.
         """
         time_of_day, running = self._clock.now(), now - self._began
         ages = sorted(
             (max((time_of_day - at).total_seconds(), running), background)
-            for at, background in self._earlier
+            for at, background in earlier
         )
-        earlier = [_Attempt(now - age, kind) for age, kind in reversed(ages) if age < COUNTED_FOR]
-        return [*earlier, *self._attempts]
+        return [_Attempt(now - age, kind) for age, kind in reversed(ages) if age < COUNTED_FOR]
 
     @staticmethod
     def _wait(attempts: list["_Attempt"], limit: int, now: float) -> float:
@@ -144,22 +162,24 @@ class RequestBudget(Limiter):
         started = self._clock.now() - timedelta(seconds=now)
         attempts = [
             [milliseconds(started + timedelta(seconds=each.at)), each.background]
-            for each in self._counted(now)
+            for each in [*self._aged(self._earlier, now), *self._attempts]
         ]
         record = {"limit": self._limit, "attempts": attempts}
         with suppress(StorageFailed):
             self._storage.write(_RECORD, orjson.dumps(record))
 
-    def _restore(self) -> None:
-        """Load the requests of the previous process; none without a usable record."""
+    def _restored(self, storage: Storage) -> tuple[int, list[tuple[datetime, bool]]]:
+        """The limit, grown since, and the requests that a process has recorded in ``storage``; the most and
+        none without a usable record."""
         try:
-            document = orjson.loads(self._storage.read(_RECORD) or b"{}")
-            limit = int(document.get("limit", MOST_REQUESTS))
+            document = orjson.loads(storage.read(_RECORD) or b"{}")
+            limit = int(document.get("limit", self._most))
             earlier = [(instant(at), bool(kind)) for at, kind in document.get("attempts", ())]
+            latest = max((at for at, _ in earlier), default=self._clock.now())
+            limit += int(max((self._clock.now() - latest).total_seconds(), 0) / _GROWTH)
         except (StorageFailed, ValueError, TypeError, AttributeError, OverflowError):
-            return
-        self._limit = min(max(limit, FEWEST_REQUESTS), MOST_REQUESTS)
-        self._earlier = earlier[-MOST_REQUESTS:]
+            return self._most, []
+        return min(max(limit, FEWEST_REQUESTS), self._most), earlier[-self._most :]
 
 
 class _Attempt(NamedTuple):

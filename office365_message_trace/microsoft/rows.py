@@ -138,7 +138,7 @@ class RowFormat(ABC):
         if not codec.can_be_cut(body):
             return None
         try:
-            listing = self._listed(self._cut(body))
+            listing = self.listed(self._cut(body))
             values = map(_as_tuple, map(self._read, listing.rows))
             said = len(self.documented)
             told = [(*self._head(each), hash((_SECRET, *each[:said]))) for each in values]
@@ -162,7 +162,7 @@ class RowFormat(ABC):
 
     def _decoded_page(self, body: bytes) -> ParsedPage:
         try:
-            listing = self._listed(codec.decode(body))
+            listing = self.listed(codec.decode(body))
         except Oversized:
             raise
         except ValueError as error:
@@ -177,7 +177,7 @@ class RowFormat(ABC):
             rows = [row for row in rows if row.received != UNDATED] + undated
         return ParsedPage(rows, _link(listing), len(undated))
 
-    def _listed(self, body: Any) -> Listing:
+    def listed(self, body: Any) -> Listing:
         """The page in a decoded ``body``, however its rows are; raises as `page` does."""
         if _carries_error(body):
             raise Unavailable("an answer that carries an error", "status 200")

@@ -47,7 +47,8 @@ class Progress:
     """Progress at ``at`` of a trigger that started at ``started``.
 
     ``usual_lag`` is the largest lag of the live edge while the trigger works, and ``bound`` the multiple
-    of their lateness within which late rows are found; zero if unknown.
+    of their lateness within which late rows are found; zero if unknown. ``stopped`` is None while it runs,
+    and after a kill.
     """
 
     at: datetime
@@ -56,6 +57,7 @@ class Progress:
     usual_lag: timedelta = timedelta(0)
     bound: float = 0.0
     catch_up: CatchUp = field(default_factory=CatchUp)
+    stopped: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ class Activity:
 class ActivityLog(Monitor):
     """Records the activity of a running trigger in ``storage``, which must not retry.
 
-    Writes at once for a new problem, else at most once a minute. Thread-safe. Never raises: a failed
+    Writes at once for a new problem, a new bound and at the end, else at most once a minute. Thread-safe. Never raises: a failed
     write is dropped.
     """
 
@@ -90,6 +92,7 @@ class ActivityLog(Monitor):
             started=now,
             forwarded=0,
             usual_lag=policy.usual_lag,
+            stopped=None,
         )
 
     def note(self, text: str, level: str) -> None:
@@ -133,11 +136,12 @@ class ActivityLog(Monitor):
     def promised(self, bound: float) -> None:
         with self._lock:
             self._progress = replace(self._progress, bound=bound)
-            self._write()
+            self._write(at_once=True)  # seldom
 
     def close(self) -> None:
         """Write what is pending: the trigger stops."""
         with self._lock:
+            self._progress = replace(self._progress, stopped=self._clock.now())
             self._write(at_once=True)
 
     def _write(self, at_once: bool = False) -> None:
@@ -179,7 +183,7 @@ def _problem(entry: Mapping[str, Any]) -> Problem:
 
 def _progress(entry: Mapping[str, Any]) -> Progress:
     catch_up = entry["catch_up"]
-    longest_at = catch_up["longest_at"]
+    longest_at, stopped = catch_up["longest_at"], entry.get("stopped")
     return Progress(
         at=_instant(entry["at"]),
         started=_instant(entry["started"]),
@@ -191,6 +195,7 @@ def _progress(entry: Mapping[str, Any]) -> Progress:
             _seconds(catch_up["longest"]),
             _instant(longest_at) if longest_at else None,
         ),
+        stopped=_instant(stopped) if stopped else None,
     )
 
 

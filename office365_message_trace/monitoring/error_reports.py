@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 import sentry_sdk
@@ -26,8 +27,9 @@ _REPORT_FIELDS = (
 _FRAME_FIELDS = ("filename", "function", "module", "lineno", "in_app")
 
 
+@cache
 def limit_reports() -> None:
-    """Send only bare reports to the platform's error tracker from now on; call once a process."""
+    """Send only bare reports to the platform's error tracker from now on."""
     add_global_event_processor(bare_report)
 
 

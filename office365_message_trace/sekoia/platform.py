@@ -46,6 +46,9 @@ SECRETS = ("intake_key", "client_secret", "client_certificate", "account_passwor
 
 NOT_GIVEN = "the platform gave neither trigger_configuration nor connector_configuration."
 
+_MODULE = "module_configuration"
+_MISSING = "is missing"
+
 
 class LoadConfig(Protocol):
     """The SDK's ``load_config``: raises ``MissingConfigurationError`` for a missing value."""
@@ -65,6 +68,12 @@ def unusable(load_config: LoadConfig) -> list[str]:
     ]
 
 
+def lacks_values(load_config: LoadConfig) -> bool:
+    """True if a value is missing that the platform gives each process."""
+    faults = (_fault(name, judge, load_config, True) for name, judge in _NEEDED.items())
+    return _MISSING in faults
+
+
 def _faults(judges: Mapping[str, Judge], load_config: LoadConfig, needed: bool = True) -> list[str]:
     found = [(name, _fault(name, judge, load_config, needed)) for name, judge in judges.items()]
     return [f"{name} {fault}" for name, fault in found if fault]
@@ -75,7 +84,7 @@ def _fault(name: str, judge: Judge, load_config: LoadConfig, needed: bool) -> st
     try:
         judge(name, load_config)
     except MissingConfigurationError:
-        return "is missing" if needed else ""
+        return _MISSING if needed else ""
     except OSError as error:
         return f"cannot be read ({error.strerror})"
     except UnicodeDecodeError:
@@ -116,7 +125,7 @@ def _backend(name: str, load_config: LoadConfig) -> None:
 
 
 _NEEDED: dict[str, Judge] = {
-    "module_configuration": _json_object,
+    _MODULE: _json_object,
     "token": _word,
     "url_callback": _address,
 }
@@ -172,6 +181,19 @@ def _secret(load_config: LoadConfig, name: str) -> str:
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ConfigurationMistakes([f"{name} cannot be read ({why})."]) from None
+
+
+def module_values(load_config: LoadConfig, secrets: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration of the module as entered, with its secrets merged in; not validated. Empty if there
+    is none.
+
+    Raises `ConfigurationMistakes` if it cannot be read.
+    """
+    try:
+        values = settings_object(_MODULE, lambda: load_config(_MODULE, "json") or {})
+    except MissingConfigurationError:
+        values = {}
+    return {**values, **{k: v for k, v in secrets.items() if v is not None}}
 
 
 def settings_object(source: object, load: Callable[[], Any]) -> dict[str, Any]:

@@ -50,6 +50,17 @@ def secrets_in(answer: Answer, now: datetime) -> tuple[dict[str, Any], dict[str,
     raise Unavailable("an answer without secrets", detail)
 
 
+def module_secrets_in(body: bytes) -> dict[str, Any]:
+    """The module's values in the answer to an item that says that it runs; none if there are none."""
+    try:
+        given = codec.decode(body)
+    except ValueError:
+        return {}
+    for name in ("module_configuration", "value"):
+        given = given.get(name) if isinstance(given, dict) else None
+    return given if isinstance(given, dict) else {}
+
+
 def send_logs(url: str, token: str, lines: Sequence[Mapping[str, Any]]) -> None:
     """Send ``lines`` to the platform. Raises `Unavailable` if it refuses them."""
     headers = {"Content-Type": "application/json", **_signed(token)}

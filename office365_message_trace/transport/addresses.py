@@ -20,6 +20,9 @@ UNFIT = re.compile(r"[\s\\\x00-\x1f\x7f-\x9f]")
 """White space, backslash and control characters. No address has them (RFC 3986), and parsers disagree
 about the end of a host before one."""
 
+_HOST = re.compile(
+    r"[\w.:-]+(%25\w+)?", re.ASCII
+)  # a name or an IP address; a quotation mark comes as %22
 _ADDRESS = re.compile(r"https?://[^@/?#]+([/?#].*)?", re.IGNORECASE)
 
 
@@ -54,6 +57,16 @@ def is_safe_url(url: str) -> bool:
     return scheme == "https" or _is_loopback(host)
 
 
+def proxies_for(url: str) -> dict[str, str]:
+    """The proxies that requests takes from the environment for ``url``, by scheme.
+
+    None for plain http to this machine: a proxy would take that for itself, and see the credentials.
+    """
+    if url.lower().startswith("http:") and is_safe_url(url):
+        return {}
+    return dict(get_environ_proxies(url))
+
+
 _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
@@ -67,7 +80,7 @@ def route_to(url: str) -> Route:
         port = parts.port or _PORTS.get(parts.scheme, 0)
     except ValueError:
         return Route("", 0)
-    proxies = get_environ_proxies(url)
+    proxies = proxies_for(url)
     proxy = select_proxy(url, proxies)
     named_for_all = proxy and parts.scheme not in proxies
     bundle = next((name for name in _BUNDLES if os.environ.get(name)), "")
@@ -96,7 +109,8 @@ def _without_credentials(proxy: str) -> str:
         port = f":{parts.port}" if parts.port else ""
     except ValueError:
         return ""
-    if not parts.hostname or "@" in f"{parts.path}{parts.query}{parts.fragment}":
+    named = _HOST.fullmatch(parts.hostname or "")
+    if not named or "@" in f"{parts.path}{parts.query}{parts.fragment}":
         return ""
     return f"{parts.scheme}://{parts.hostname}{port}"
 

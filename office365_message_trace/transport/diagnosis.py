@@ -112,6 +112,7 @@ _PROXY_FAILS = (
 _VERIFICATIONS = {9: _NOT_YET_VALID, 10: _EXPIRED, 62: _OTHER_NAME, 64: _OTHER_NAME}
 """Sentences by OpenSSL's number (X509_V_ERR_...); with any other the certificate is not trusted."""
 
+_OF_FILES = ("X509", "PEM")  # OpenSSL's libraries that read certificates from files
 _REFUSED_TUNNEL = re.compile(r"Tunnel connection failed: ([0-9]{3})\b")
 NO_BUNDLE = "Could not find a suitable TLS CA certificate bundle"
 _NO_SOCKS = "SOCKS support"
@@ -199,7 +200,7 @@ def _of_bundle(causes: list[BaseException], route: Route) -> str | None:
             cause = f"it is a folder, without the authority of {route.host}"
             return _BUNDLE.format(bundle=bundle, cause=cause)
         if isinstance(each, ssl.SSLError):
-            if each.library == "SSL":  # of the handshake
+            if each.library not in _OF_FILES:  # of the handshake
                 return None
             return _BUNDLE.format(bundle=bundle, cause="no certificate can be read from it")
         if isinstance(each, PermissionError):

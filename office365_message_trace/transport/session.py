@@ -4,6 +4,7 @@ Proxies and certificate authorities come from the environment as with any progra
 """
 
 import os
+import re
 import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -22,13 +23,14 @@ from office365_message_trace import codec, packing
 from office365_message_trace.errors import Unavailable, Unreachable
 from office365_message_trace.files import is_file, is_folder
 from office365_message_trace.transport import diagnosis
-from office365_message_trace.transport.addresses import route_to
+from office365_message_trace.transport.addresses import proxies_for, route_to
 
 CONNECT_TIMEOUT = 10.0  # seconds
 READ_TIMEOUT = 120.0  # seconds between two bytes of an answer
 TOTAL_TIMEOUT = 300.0  # seconds from the connection to the last byte, however steadily it drips
 LATE = "not whole in time"
 
+_LENGTH = re.compile(r"[0-9]{1,18}")
 _PIECE = 64 * 1024  # bytes of a body that are read and decompressed at once
 
 
@@ -94,7 +96,7 @@ class TimeoutSession(requests.Session):
 
     Cookies are not kept, redirects are not followed, and ``.netrc`` is not looked up. Of a body at most
     ``longest`` bytes are taken, decompressed, and an exchange takes `TOTAL_TIMEOUT` at most, or the seconds
-    ``within``.
+    ``within``: then an attempt to connect takes half of them at most, so that its own error is told.
     """
 
     def __init__(self, longest: int = codec.LONGEST, within: float | None = None) -> None:
@@ -134,8 +136,13 @@ class TimeoutSession(requests.Session):
         headers = {name.lower(): value for name, value in response.headers.items()}
         return Answer(response.status_code, headers, body, cut)
 
+    def merge_environment_settings(self, url: Any, *options: Any) -> Any:
+        settings = super().merge_environment_settings(url, *options)
+        return {**settings, "proxies": proxies_for(url)}
+
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
-        options["timeout"] = options.get("timeout") or (CONNECT_TIMEOUT, READ_TIMEOUT)
+        connect = min(CONNECT_TIMEOUT, self._within / 2) if self._within else CONNECT_TIMEOUT
+        options["timeout"] = options.get("timeout") or (connect, READ_TIMEOUT)
         return super().send(request, **options)
 
     def get_redirect_target(self, resp: requests.Response) -> None:
@@ -234,8 +241,11 @@ def _read(response: requests.Response, longest: int) -> tuple[bytes, bool]:
     """The body, ``longest`` bytes at most, and whether there was more, packed or unpacked.
 
     Unpacked here, because urllib3 goes on for as long as nothing comes out, and takes what is torn
-    for whole. Raises KeyError for another encoding than gzip, and what `packing` raises.
+    for whole. Raises KeyError for another encoding than gzip, ValueError for a length that is no number,
+    without which urllib3 waits for the end of the connection, and what `packing` raises.
     """
+    if not _LENGTH.fullmatch(response.headers.get("Content-Length", "0")):
+        raise ValueError("a length that is no number")
     unpack = _UNPACKERS[response.headers.get("Content-Encoding", "").strip().lower()]()
     body, packed = BytesIO(), 0
     for piece in response.raw.stream(_PIECE, decode_content=False):

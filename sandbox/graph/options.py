@@ -69,6 +69,8 @@ class GraphOptions:
     quota_requests: int | None = 100
     """Requests in any `quota_period`, refused ones included (documented); None: no quota."""
     quota_period: timedelta = timedelta(minutes=5)
+    quota_of_details: Literal["shared", "own"] = "shared"
+    """Whether requests for the details of a message count with those for lists (both are claimed)."""
     retry_after: Literal["seconds", "date", "off"] = "seconds"
     """The header of a 429 (unknown for message traces; some of Graph's resources leave it out)."""
     principal_from: datetime | None = None

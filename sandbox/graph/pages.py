@@ -125,8 +125,10 @@ class Pages:
         if not query.selective and most is None:
             return None
         return lambda row: (
-            most is None or self.tenant.is_among_first(row, most)
-        ) and query.matches(graph_row(row, self.options, all_members=True))
+            query.may_match(row)
+            and (most is None or self.tenant.is_among_first(row, most))
+            and query.matches(graph_row(row, self.options, all_members=True))
+        )
 
     def _strays(self, question: Question, now: datetime, *, first: bool) -> list[Content]:
         """Rows from beyond the window, as the options want them on the first or the last page."""

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sandbox.graph.render import GRAPH_FIELDS
+from sandbox.rows import Content
 
 DEFAULT_WINDOW = timedelta(hours=48)
 DEFAULT_TOP, MAX_TOP = 1000, 5000
@@ -32,6 +33,15 @@ _PART = re.compile(
 _INSTANT = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,12})?)?(Z|[+-]\d\d:\d\d)", re.IGNORECASE
 )
+
+
+_AS_IT_IS = {
+    "id": "MessageTraceId",
+    "senderAddress": "SenderAddress",
+    "recipientAddress": "RecipientAddress",
+    "messageId": "MessageId",
+}
+"""Properties that are shown unchanged, with the tenant's name of each."""
 
 
 class QueryError(Exception):
@@ -54,15 +64,17 @@ class Query:
         """Whether rows of the window can be left out."""
         return bool(self.equal) or self.subject is not None
 
+    def may_match(self, content: Content) -> bool:
+        """Whether a row can match, by what Graph shows as the tenant has it: quicker than `matches`."""
+        return all(
+            name not in _AS_IT_IS or _meets(name, content[_AS_IT_IS[name]], value)
+            for name, value in self.equal
+        )
+
     def matches(self, row: dict[str, Any]) -> bool:
         """Whether a row, as Graph shows it, meets all but the window; without regard to case."""
-        for name, value in self.equal:
-            found, wanted = str(row[name] or "").lower(), value.lower()
-            if name == "senderAddress" and wanted.startswith("*@"):
-                if not found.endswith(wanted[1:]):  # observed: the one wildcard that works
-                    return False
-            elif found != wanted:
-                return False
+        if not all(_meets(name, row[name], value) for name, value in self.equal):
+            return False
         if self.subject is None:
             return True
         how, piece = self.subject
@@ -72,6 +84,13 @@ class Query:
             "startswith": text.startswith(piece),
             "endswith": text.endswith(piece),
         }[how]
+
+
+def _meets(name: str, found: Any, value: str) -> bool:
+    found, wanted = str(found or "").lower(), value.lower()
+    if name == "senderAddress" and wanted.startswith("*@"):
+        return found.endswith(wanted[1:])  # observed: the one wildcard that works
+    return bool(found == wanted)
 
 
 def parse(options: dict[str, str]) -> Query:

@@ -41,7 +41,7 @@ def graph_row(content: Content, options: GraphOptions, *, all_members: bool) -> 
         "senderAddress": content["SenderAddress"],
         "recipientAddress": content["RecipientAddress"],
         "messageId": content["MessageId"],
-        "receivedDateTime": _instant(content["Received"]),
+        "receivedDateTime": instant(content["Received"]),
         "subject": content["Subject"],
         "size": content["Size"],
         "fromIP": content["FromIP"] or absent,
@@ -59,7 +59,7 @@ def render(rows: list[dict[str, Any]], next_link: str | None, version: str) -> R
     return Response(200, dumps(body), _TYPE, {"OData-Version": "4.0"})
 
 
-def _instant(milliseconds: int) -> str:
+def instant(milliseconds: int) -> str:
     """ISO 8601 in UTC; no fraction for a whole second (documented), else three digits (observed)."""
     parts = "milliseconds" if milliseconds % 1000 else "seconds"
     return from_ms(milliseconds).isoformat(timespec=parts).removesuffix("+00:00") + "Z"

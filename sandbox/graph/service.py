@@ -14,7 +14,8 @@ from uuid import UUID, uuid5
 from sandbox.bad_records import spoilt
 from sandbox.clock import Clock, from_ms
 from sandbox.entra import EXCHANGE, GRAPH, READ_TRACES, Entra
-from sandbox.graph import errors, skiptoken
+from sandbox.graph import details, errors, skiptoken
+from sandbox.graph.details import DetailQuestion
 from sandbox.graph.errors import GraphError
 from sandbox.graph.options import GraphOptions
 from sandbox.graph.pages import Pages, Question, is_unsound, oldest_shown
@@ -43,6 +44,8 @@ class GraphService:
         self.options = options or GraphOptions()
         self.base_url = GRAPH
         self.quota = Quota()
+        self.quota_of_details = Quota()
+        """Counts only where details have a quota of their own."""
         self._numbers = itertools.count(1)
         self._closing = threading.Event()
 
@@ -71,13 +74,12 @@ class GraphService:
     def _answer(self, request: Request) -> Response:
         path = _PATH.fullmatch(request.path)
         self._check_token(request.headers.get("authorization", ""))
+        if asked := DetailQuestion.of(request.path):
+            return self._details(request, asked)
         if path is None:
             segment = request.path.rstrip("/").rpartition("/")[2]
             raise errors.bad_request(f"Resource not found for the segment '{segment}'.")
-        if request.method != "GET":
-            raise GraphError(405, "MethodNotAllowed", "The method is not allowed.")
-        self._check_quota()
-        self._check_principal()
+        self._admit(request, self.quota)
         try:
             query = parse(request.query)
         except QueryError as error:
@@ -90,6 +92,19 @@ class GraphService:
         page = Pages(self.tenant, self.options, self.base_url).answer(question, self.now())
         how = self.options.bad_records
         return page if how is None else spoilt(page, how)
+
+    def _admit(self, request: Request, quota: Quota) -> None:
+        if request.method != "GET":
+            raise GraphError(405, "MethodNotAllowed", "The method is not allowed.")
+        self._check_quota(quota)
+        self._check_principal()
+
+    def _details(self, request: Request, asked: DetailQuestion) -> Response:
+        own = self.options.quota_of_details == "own"
+        self._admit(request, self.quota_of_details if own else self.quota)
+        history = timedelta(days=self.options.history_days or 90)
+        self._closing.wait(self.options.latency)
+        return details.answer(asked, self.tenant, self.now(), history)
 
     def _question(self, request: Request, query: Query, version: str, now: datetime) -> Question:
         bare, token = skiptoken.split(request.target)
@@ -134,12 +149,12 @@ class GraphService:
         if READ_TRACES not in claims["roles"]:
             raise errors.no_permission()
 
-    def _check_quota(self) -> None:
+    def _check_quota(self, quota: Quota) -> None:
         options, now = self.options, self.now()
         limit = options.quota_requests
         if limit is None:
             return
-        wait = self.quota.take(now, limit, options.quota_period)
+        wait = quota.take(now, limit, options.quota_period)
         if wait is None:
             return
         seconds = max(1, math.ceil(wait.total_seconds()))

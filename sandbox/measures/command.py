@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 from sandbox.clock import MINUTE_MS, to_ms
+from sandbox.measures.actions import questions
 from sandbox.measures.freshness import TENANTS, described, measured
 from sandbox.measures.mail import SteadyMail
 from sandbox.measures.rig import START, Rig
@@ -165,6 +166,7 @@ def freshness() -> Iterator[str]:
 
 
 MEASURES: dict[str, Callable[[], Iterator[str]]] = {
+    "actions": questions,
     "freshness": freshness,
     "speed": speed,
     "crowd": crowd,

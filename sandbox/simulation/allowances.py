@@ -8,6 +8,8 @@ Nothing lost, and the last state last
    nobody: nothing promises a read in between (`Promises.is_surely_read`). So it is with a row that the
    service hides at its last read, or no longer keeps.
  * While answers are N minutes behind, the last read sees what was shown N minutes before (`behind`).
+ * What a raised look-back adds counts from the machine's time at the start, where a process may have ended
+   before any service told it the time (`Scenario.tells_no_time`).
  * What cannot be read or delivered is declared instead. Rows count as declared only in a gap whose cause
    is true of them: too old for the service, hidden by it, in the millisecond of a bad record (`NEXT_MS`),
    in a millisecond that holds more than a page, or refused by the intake.

@@ -164,7 +164,8 @@ class Promises:
 
     def reach(self, received_ms: int) -> int:
         """Up to what age rows received then are looked for, in milliseconds: the most of which all
-        later settings agree, from the beginning of any life on that found them no older than that.
+        later settings agree, from the beginning of any life on that found them no older than that. Where services
+        do not tell the time, a life may find them so much older as its machine's clock is ahead.
         """
         first = max(bisect_right(self._starts, received_ms) - 1, 0)
         least = _NEVER
@@ -172,6 +173,8 @@ class Promises:
         for number in range(len(self._history) - 1, first - 1, -1):
             since, settings = self._history[number]
             least = min(least, settings.reach_ms)
+            if self._scenario.tells_no_time:
+                since += max(self._collected.clock_ahead[number], 0)
             if number == first or since - received_ms <= least:
                 best = max(best, least)
         return best

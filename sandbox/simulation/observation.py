@@ -41,6 +41,8 @@ class Collected:
     folder: str
     """Where its state lies."""
     history: list[tuple[int, Settings]] = field(default_factory=list)
+    clock_ahead: list[int] = field(default_factory=list)
+    """How far the machine's clock was ahead at the beginning of each life, in milliseconds."""
     """The settings of each life, with the time of its beginning."""
     owed_from_ms: int = 0
     absent: list[Interval] = field(default_factory=list)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 
 from office365_message_trace.errors import Stopped
+from sandbox.clock import to_ms
 from sandbox.simulation.allowances import RECORD_KEPT_MS, RECOVERY_MINUTES
 from sandbox.simulation.clock import Livelock
 from sandbox.simulation.crashes import Killed, Takeover
@@ -64,6 +65,7 @@ class Run:
         world, settings = self.world, self._settings
         begins_ms, collected = world.clock.ms, world.place.collected
         collected.history.append((begins_ms, settings))
+        collected.clock_ahead.append(to_ms(world.clock.now()) - begins_ms)
         if collected.saved_first is None:
             collected.owed_from_ms = self._first_owed(settings)
         world.observation.note(begins_ms, settings)

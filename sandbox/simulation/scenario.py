@@ -167,6 +167,11 @@ class Scenario:
         return self.service == "graph" and self.other_client is not None
 
     @property
+    def tells_no_time(self) -> bool:
+        """Whether some service does not tell the time, so that a process may end before it knows it."""
+        return "missing" in self.dates
+
+    @property
     def strays(self) -> bool:
         """Whether the service gives rows from outside the time that is asked for."""
         return self.service == "graph" and self.graph.stray_rows > 0

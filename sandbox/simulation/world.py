@@ -115,18 +115,19 @@ class World:
         policy = replace(settings.policy, history=self.place.service.history)
         budget = RequestBudget(own, clock, policy.frequency)
         source = self._source(budget, clock)
-        now = learn_time(source, clock)
+        began = learn_time(source, clock)
         run_collector(
             source,
             self._pusher(settings, owner, clock),
             storage,
             lambda: budget.daily,
             policy,
-            now - settings.first_start,
+            began - settings.first_start,
             clock,
             self._log,
             _Observed(self.observation),
             shared if self.place is self.places[0] else None,
+            began,
         )
 
     def _place(self, name: str, mail: MailFlowOptions) -> Place:

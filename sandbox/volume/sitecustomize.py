@@ -3,18 +3,20 @@
 The SDK stores under a fixed folder at the root of the file system. Python imports this file at its
 start wherever this folder is on PYTHONPATH. When the module comes to import the SDK's constants, the
 one that names that folder gets the value of SANDBOX_DATA_FOLDER; nothing else is touched, and nothing
-is imported for it.
+is imported for it. SANDBOX_CLOCK_AHEAD is by how many seconds the clock of the machine is ahead.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 
 VARIABLE = "SANDBOX_DATA_FOLDER"
+AHEAD = "SANDBOX_CLOCK_AHEAD"
 CONSTANTS = "sekoia_automation.constants"
 
 
@@ -45,3 +47,7 @@ class VolumeFinder:
 
 if folder := os.environ.get(VARIABLE):
     sys.meta_path.insert(0, VolumeFinder(folder))
+
+if ahead := float(os.environ.get(AHEAD, "0")):
+    true_time = time.time
+    time.time = lambda: true_time() + ahead

@@ -120,6 +120,27 @@ def test_progress_is_written_once_a_minute_at_most(
     assert progress.at == NOON + timedelta(minutes=2)
 
 
+def test_a_new_bound_is_written_at_once(storage: CountedStorage, clock: TurnedClock) -> None:
+    activity = ActivityLog(storage, clock, POLICY, Logbook())
+    activity.covered(behind(2), clock.now())
+    activity.promised(1.2)
+    progress = read_activity(storage).progress
+    assert progress is not None
+    assert progress.bound == 1.2
+
+
+def test_a_stop_is_noted_until_the_next_start(storage: CountedStorage, clock: TurnedClock) -> None:
+    ActivityLog(storage, clock, POLICY, Logbook()).close()
+    progress = read_activity(storage).progress
+    assert progress is not None
+    assert progress.stopped == NOON
+    again = ActivityLog(storage, clock, POLICY, Logbook())
+    again.covered(behind(2), clock.now())
+    progress = read_activity(storage).progress
+    assert progress is not None
+    assert progress.stopped is None
+
+
 def test_the_longest_backlog_is_remembered_until_there_is_none(
     storage: CountedStorage, clock: TurnedClock
 ) -> None:
@@ -233,8 +254,8 @@ def test_whatever_lies_there_an_activity_log_can_be_read_shown_and_continued(dat
         storage.write("activity.json", data)
         diary = read_activity(storage)
         assert all(each.text.isprintable() for each in diary.problems)
-        status = Status(NOON, behind(2), (), diary, None, 0, 0, 0, 90)
-        assert list(status.lines())
+        status = Status(NOON, None, behind(2), (), diary, None, 0, 0, 0, 90)
+        assert list(status.lines(verbose=True))
         assert as_json(status.as_dict())
         ActivityLog(storage, TurnedClock(), POLICY, Logbook()).note("anew", "error")
         assert read_activity(storage).problems[-1].text == "anew"

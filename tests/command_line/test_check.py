@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import tempfile
 import time
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 import pytest
 
-from office365_message_trace.cli.checks.storage import goes_with_container
+from office365_message_trace.checks.storage import goes_with_container
+from office365_message_trace.cli.trigger_choice import Trigger, chosen_trigger
 from office365_message_trace.collect.checkpoint_store import COPIES, StateStore
 from office365_message_trace.collect.coverage import Coverage
 from office365_message_trace.collect.tenant_folders import Identity, find_place
@@ -26,7 +28,7 @@ TRIGGERS: list[Literal["oauth", "basic", "graph"]] = ["oauth", "basic", "graph"]
 QUICK = 5.0  # seconds
 
 
-def saved_state(desk: Desk, minutes: float = 6) -> FolderStorage:
+def saved_state(desk: Desk, minutes: float = 5) -> FolderStorage:
     """The storage of a trigger that has read up to so many ``minutes`` ago."""
     storage = FolderStorage(desk.data / "message_trace")
     store = StateStore(storage, Logbook())
@@ -43,7 +45,9 @@ def test_in_good_health_every_line_is_ok_and_it_is_quick_and_makes_few_requests(
     said = desk.run("check", trigger=trigger)
     assert time.monotonic() - began < QUICK
     assert said.status == 0
-    assert said.lines("ok") == [line[8:] for line in said.out.splitlines()]
+    *findings, summary = said.out.splitlines()
+    assert said.lines("ok") == [line[8:] for line in findings]
+    assert summary.strip() == f"All is well: {len(findings)} findings, no warning, no failure."
     assert desk.requests < 10
     assert desk.world.intake.counts.events == 0
 
@@ -72,7 +76,7 @@ def test_settings_of_another_tenant_than_the_state_s_are_a_warning_and_change_no
     said = desk.run("check")
     assert said.status == 1
     assert any("The tenant is another one than before" in text for text in said.lines("warning"))
-    assert "none yet: the trigger has not run here" in said.out
+    assert not any(text.startswith("state: ") for text in said.lines("ok")), "no contradiction"
     assert storage.read("message_trace/identity.json") == before
 
 
@@ -82,6 +86,42 @@ def test_json_holds_the_same_findings_and_the_exit_status(desk: Desk) -> None:
     assert machine.json["status"] == machine.status == 0
     assert [each["subject"] for each in machine.json["findings"]] == subjects
     assert {each["level"] for each in machine.json["findings"]} == {"ok"}
+    assert machine.json["trigger"] == "oauth"
+    assert machine.json["tenant"] == desk.world.identity.tenant_id
+
+
+def test_a_finding_has_a_code_that_does_not_depend_on_its_words(desk: Desk) -> None:
+    desk.world.app.roles.clear()
+    desk.world.intake.keys.clear()
+    saved_state(desk, minutes=60)
+    told = desk.run("check", "--json", chunk_size=0).json
+    codes = [each["code"] for each in told["findings"] if each["level"] != "ok"]
+    assert codes == [
+        "configuration-doubtful",
+        "token-lacks-permission",
+        "intake-misconfigured",
+        "state-late",
+    ]
+
+
+def test_what_must_fail_because_of_a_failure_is_not_told(desk: Desk) -> None:
+    desk.world.app.roles.clear()
+    said = desk.run("check", trigger="graph")
+    (line,) = said.lines("failure")
+    assert line.startswith("token: The token lacks the permission")
+    assert desk.world.request_log.count("graph") == 1, "without credentials, for the network"
+    assert (
+        said.out.splitlines()[-1].strip().startswith("1 failure, 0 warnings: no mail is forwarded")
+    )
+
+
+def test_no_subject_is_ok_after_a_warning_about_it(desk: Desk) -> None:
+    saved_state(desk, minutes=2).write(COPIES[0], b"{")
+    said = desk.run("check", tenantid="x")
+    faulty = {line.partition(":")[0] for line in said.lines("warning")}
+    assert faulty == {"configuration", "state"}
+    assert not faulty & {line.partition(":")[0] for line in said.lines("ok")}
+    assert "warnings, no failure: have a look." in said.out.splitlines()[-1]
 
 
 def test_a_test_event_is_sent_only_when_it_is_asked_for_and_says_what_it_is(desk: Desk) -> None:
@@ -158,11 +198,11 @@ def test_a_proxy_that_does_not_work_is_named_without_its_password(desk: Desk) ->
     proxy = {"HTTPS_PROXY": "http://user:hidden@127.0.0.1:9", "NO_PROXY": "", "no_proxy": ""}
     said = desk.run("check", variables=proxy)
     assert said.status == 2
-    lines = [line for line in said.lines("failure") if line.startswith("network")]
-    assert len(lines) == 3
-    for line in lines:
-        assert "The proxy http://127.0.0.1:9 cannot be used (Connection refused)" in line
-        assert "Correct HTTPS_PROXY" in line
+    (line,) = said.lines("failure")
+    names = "Entra ID, the Reporting Web Service, the Sekoia.io intake"
+    assert line.startswith(f"network to {names}: "), "one fault is told once"
+    assert "The proxy http://127.0.0.1:9 cannot be used (Connection refused)" in line
+    assert "Correct HTTPS_PROXY" in line
     assert "hidden" not in said.out + said.err
 
 
@@ -170,11 +210,11 @@ def test_a_proxy_that_is_no_address_is_one_sentence(desk: Desk) -> None:
     proxy = {"HTTPS_PROXY": "http://user:hid#den@127.0.0.1:9", "NO_PROXY": "", "no_proxy": ""}
     said = desk.run("check", variables=proxy)
     assert said.status == 2
-    lines = [line for line in said.lines("failure") if line.startswith("network")]
-    assert len(lines) == 3
-    for line in lines:
-        assert "HTTPS_PROXY is no address" in line
-        assert "must be percent-encoded" in line
+    (line,) = said.lines("failure")
+    names = "Entra ID, the Reporting Web Service, the Sekoia.io intake"
+    assert line.startswith(f"network to {names}: "), "one fault is told once"
+    assert "HTTPS_PROXY is no address" in line
+    assert "must be percent-encoded" in line
     assert "unexpected" not in said.out + said.err
     assert "hid" not in said.out + said.err
 
@@ -246,12 +286,15 @@ def test_two_damaged_copies_of_the_state_are_told_with_what_follows(desk: Desk) 
     assert any("No copy of the state is usable" in line for line in said.lines("warning"))
 
 
-def test_a_missing_folder_is_a_warning_that_says_where_it_matters(desk: Desk) -> None:
+def test_a_laptop_without_the_platforms_volume_is_well_and_keeps_nothing(
+    desk: Desk, tmp_path: Path
+) -> None:
     desk.data = desk.data / "missing"
-    said = desk.run("check")
-    assert said.status == 1
-    assert any("mount a volume there" in line for line in said.lines("warning"))
+    said = desk.run("check", variables={"HOME": str(tmp_path / "home")})
+    assert said.status == 0
+    assert any("no trigger has run here" in line for line in said.lines("ok"))
     assert not desk.data.exists()
+    assert not (tmp_path / "home").exists()
 
 
 def test_check_leaves_nothing_behind_in_the_storage(desk: Desk) -> None:
@@ -297,7 +340,9 @@ def test_settings_without_effect_and_likely_mistakes_are_warnings(desk: Desk) ->
     said = desk.run("check", tenantid="x", client_id="reader")
     assert said.status == 2  # the application is not known
     warnings = said.lines("warning")
-    assert "configuration: Unknown configuration field: tenantid." in warnings
+    assert (
+        "configuration: Unknown configuration field: tenantid. Did you mean tenant_id?" in warnings
+    )
     assert any("client_id is not a GUID" in line for line in warnings)
 
 
@@ -305,8 +350,8 @@ def test_without_a_configuration_it_says_how_to_give_one(desk: Desk) -> None:
     said = desk.type("check")
     assert said.status == 2
     (line,) = said.lines("failure")
-    assert "neither trigger_configuration nor connector_configuration" in line
-    assert "see --help" in line
+    for way in ("--config", "MESSAGE_TRACE_TENANT_ID", ".env", "where the trigger runs"):
+        assert way in line
 
 
 def test_settings_come_from_a_file_as_well(desk: Desk, tmp_path: Path) -> None:
@@ -378,8 +423,76 @@ def test_the_trigger_is_guessed_where_the_settings_tell_and_asked_for_where_not(
         desk.patch.setenv(name, value)
     said = desk.type("check")
     assert said.status == 2
-    assert "add --trigger oauth" in said.out
-    assert "or --trigger graph" in said.out
+    assert "add --trigger graph" in said.out
+    assert "or --trigger oauth" in said.out
+
+
+def test_the_state_tells_which_trigger_it_is(desk: Desk) -> None:
+    for name, value in desk.world.environment("oauth").items():
+        desk.patch.setenv(name, value)
+    StateStore(FolderStorage(desk.data / "message_trace_graph"), Logbook()).save(
+        Coverage.starting(wall_clock())
+    )
+    assert 'for the trigger "Office 365 Message Trace (Graph API)"' in desk.type("check").out
+    saved_state(desk)
+    assert "add --trigger graph" in desk.type("check").out, "both have run"
+
+
+@pytest.mark.parametrize("trigger", [Trigger.OAUTH, Trigger.GRAPH])
+def test_the_first_process_of_a_container_tells_which_trigger_it_is(
+    tmp_path: Path, trigger: Trigger
+) -> None:
+    first = tmp_path / "cmdline"
+    first.write_text("\0".join(["python", "./main.py", trigger.command, ""]))
+    found = chosen_trigger({"tenant_id": "t"}, FolderStorage(tmp_path), first)
+    assert found is trigger
+
+
+def test_a_variable_of_the_environment_replaces_a_setting_and_names_the_trigger(
+    desk: Desk,
+) -> None:
+    variables = {"MESSAGE_TRACE_TIMEDELTA": "soon", "MESSAGE_TRACE_TRIGGER": "graph"}
+    for name, value in {**desk.world.environment("oauth"), **variables}.items():
+        desk.patch.setenv(name, value)
+    assert "timedelta is not a whole number" in desk.type("check").out
+    desk.patch.setenv("MESSAGE_TRACE_TIMEDELTA", "5")
+    assert 'for the trigger "Office 365 Message Trace (Graph API)"' in desk.type("check").out
+
+
+def test_settings_come_from_a_file_env_in_the_folder(desk: Desk, tmp_path: Path) -> None:
+    environment = desk.world.environment("graph")
+    settings = json.loads(environment.pop("TRIGGER_CONFIGURATION"))
+    lines = {
+        **{f"MESSAGE_TRACE_{name.upper()}": value for name, value in settings.items()},
+        "MESSAGE_TRACE_TRIGGER": "graph",
+        "INTAKE_URL": desk.world.url("intake"),
+    }
+    (tmp_path / ".env").write_text("".join(f"{name}='{text}'\n" for name, text in lines.items()))
+    for name in ("REQUESTS_CA_BUNDLE", "MESSAGE_TRACE_LOGIN_URL", "MESSAGE_TRACE_GRAPH_URL"):
+        desk.patch.setenv(name, environment[name])
+    for name in lines:  # what the file sets ends with the test
+        desk.patch.setenv(name, "")
+        desk.patch.delenv(name)
+    desk.patch.chdir(tmp_path)
+    said = desk.type("check")
+    assert said.status == 0, said
+    assert 'for the trigger "Office 365 Message Trace (Graph API)"' in said.out
+
+
+def test_a_file_env_that_cannot_be_read_is_one_sentence(desk: Desk, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"MESSAGE_TRACE_TENANT_ID=\xff\xfe\n")
+    desk.patch.chdir(tmp_path)
+    said = desk.type("check")
+    assert said.status == 2
+    assert said.err == "failure configuration: .env cannot be read as a file of variables.\n"
+
+
+def test_a_misspelt_setting_is_named_beside_the_one_that_is_missing(desk: Desk) -> None:
+    said = desk.run("check", client_id=None, clientid="x")
+    assert said.lines("failure") == [
+        "configuration: client_id is missing; enter a value.",
+        "configuration: Unknown configuration field: clientid. Did you mean client_id?",
+    ]
 
 
 class TestWithACertificate:
@@ -464,3 +577,28 @@ def test_the_exit_status_of_a_read_only_storage_is_2_unless_root(desk: Desk) -> 
         pytest.skip("root may write everywhere")
     desk.data.chmod(0o500)
     assert desk.run("check").status == 2
+
+
+class TestWithTheApplicationOfTheModule:
+    NONE: ClassVar[dict[str, Any]] = {"tenant_id": "", "client_id": "", "client_secret": ""}
+
+    def module(self, desk: Desk) -> dict[str, str]:
+        who = desk.world.identity
+        configuration = {
+            "tenant_id": who.tenant_id,
+            "client_id": who.client_id,
+            "client_secret": who.client_secret,
+        }
+        return {"MODULE_CONFIGURATION": json.dumps(configuration)}
+
+    def test_check_signs_in_as_the_trigger_does(self, desk: Desk) -> None:
+        said = desk.run("check", trigger="graph", variables=self.module(desk), **self.NONE)
+        assert (said.status, said.err) == (0, "")
+
+    def test_a_file_is_complete_by_itself(self, desk: Desk, tmp_path: Path) -> None:
+        """The configuration of the module is that of the machine, and the file may be another's."""
+        file = tmp_path / "settings.json"
+        file.write_text(json.dumps({"tenant_id": "contoso.com", "intake_key": "key"}))
+        variables = self.module(desk)
+        said = desk.run("check", "--config", str(file), trigger="graph", variables=variables)
+        assert "client_id is missing; enter a value." in said.out + said.err

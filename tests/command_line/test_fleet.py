@@ -42,9 +42,7 @@ def write_state(desk: Desk, name: str, behind: timedelta, trigger: str = "messag
     now = wall_clock()
     coverage = Coverage.starting(now - behind)
     StateStore(storage, Logbook()).save(coverage)
-    activity = ActivityLog(storage, TurnedClock(now), POLICY, Logbook())
-    activity.covered(coverage, now)
-    activity.close()
+    ActivityLog(storage, TurnedClock(now), POLICY, Logbook()).covered(coverage, now)
 
 
 def test_check_of_all_shows_each_tenant_and_the_worst_first(desk: Desk, folder: Path) -> None:
@@ -55,7 +53,7 @@ def test_check_of_all_shows_each_tenant_and_the_worst_first(desk: Desk, folder: 
     said = desk.type("check", "--all", str(folder), "--trigger", "oauth")
     assert said.status == 2
     header, *lines, summary = said.out.splitlines()
-    assert header.split() == ["Tenant", "State", "Read"]
+    assert header.split() == ["Tenant", "State"]
     found = {line.split()[0]: line for line in lines}
     assert list(found)[-1] == "contoso"
     assert "sign-in: The client secret is wrong" in found["fabrikam"]
@@ -69,8 +67,8 @@ def test_check_of_all_as_json_has_each_finding_with_its_tenant(desk: Desk, folde
     said = desk.type("check", "--all", str(folder), "--trigger", "oauth", "--json")
     (tenant,) = said.json["tenants"]
     assert said.json["status"] == tenant["status"] == said.status
-    assert tenant["tenant"] == "contoso"
-    assert {"level", "subject", "text"} == tenant["findings"][0].keys()
+    assert (tenant["name"], tenant["trigger"]) == ("contoso", "oauth")
+    assert {"level", "code", "subject", "text"} == tenant["findings"][0].keys()
 
 
 def test_status_of_all_shows_the_least_fresh_first(desk: Desk, folder: Path) -> None:
@@ -80,7 +78,7 @@ def test_status_of_all_shows_the_least_fresh_first(desk: Desk, folder: Path) -> 
         write_state(desk, name, lag)
     write_settings(desk, folder, "tailspin")
     said = desk.type("status", "--all", str(folder), "--trigger", "oauth")
-    assert said.status == 1
+    assert said.status == 2
     lines = said.out.splitlines()[1:]
     assert [line.split()[0] for line in lines[:4]] == [
         "northwind",
@@ -89,10 +87,10 @@ def test_status_of_all_shows_the_least_fresh_first(desk: Desk, folder: Path) -> 
         "contoso",
     ]
     assert "10 hours ago" in lines[0]
-    assert "late: at most" in lines[0]
+    assert "Mail is late" in lines[0]
     assert "has not run here" in lines[2]
     assert lines[3].split()[:2] == ["contoso", "ok"]
-    assert lines[4] == "4 tenants: warning 3, ok 1."
+    assert lines[4] == "4 tenants: critical 2, unknown 1, ok 1."
     assert desk.requests == 0
 
 
@@ -104,7 +102,7 @@ def test_settings_tell_what_is_late_where_the_trigger_noted_nothing(
         storage = FolderStorage(desk.data / name, "message_trace")
         StateStore(storage, Logbook()).save(Coverage.starting(wall_clock() - 60 * MINUTE))
     said = desk.type("status", "--all", str(folder), "--trigger", "oauth", "--json")
-    assert {each["tenant"]: each["late"] for each in said.json["tenants"]} == {
+    assert {each["name"]: each["late"] for each in said.json["tenants"]} == {
         "contoso": True,
         "fabrikam": False,
     }
@@ -116,18 +114,29 @@ def test_status_of_all_as_json_has_the_tenants(desk: Desk, folder: Path) -> None
     said = desk.type("status", "--all", str(folder), "--trigger", "oauth", "--json")
     assert said.status == said.json["status"] == 0
     (tenant,) = said.json["tenants"]
-    assert (tenant["tenant"], tenant["late"]) == ("contoso", False)
+    assert (tenant["name"], tenant["late"]) == ("contoso", False)
 
 
 def test_the_state_tells_the_trigger_where_the_settings_do_not(desk: Desk, folder: Path) -> None:
-    for name, trigger in (("contoso", "message_trace_graph"), ("fabrikam", "message_trace")):
+    for name, triggers in (
+        ("contoso", ["message_trace_graph"]),
+        ("fabrikam", ["message_trace"]),
+        ("northwind", ["message_trace", "message_trace_graph"]),
+    ):
         write_settings(desk, folder, name)
-        write_state(desk, name, MINUTE, trigger)
-    write_settings(desk, folder, "northwind")
+        for trigger in triggers:
+            write_state(desk, name, MINUTE, trigger)
+    write_settings(desk, folder, "tailspin")
     said = desk.type("status", "--all", str(folder))
     found = {line.split()[0]: line.split()[1] for line in said.out.splitlines()[1:-1]}
-    assert found == {"northwind": "failure", "contoso": "ok", "fabrikam": "ok"}
-    assert "add --trigger oauth" in said.out
+    assert found == {
+        "northwind": "critical",
+        "tailspin": "unknown",
+        "contoso": "ok",
+        "fabrikam": "ok",
+    }
+    assert "--trigger oauth for" in said.out
+    assert said.status == 2
 
 
 @pytest.mark.parametrize("command", ["check", "status"])

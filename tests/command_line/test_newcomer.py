@@ -19,7 +19,7 @@ README, SETUP, MESSAGES = (
 
 def command_of_readme(trigger: str) -> list[str]:
     """The arguments of the check that README tells to run, for ``trigger`` as the set-up says."""
-    (command,) = set(re.findall(r"office365_message_trace (check --trigger graph)\b", README))
+    (command,) = set(re.findall(r"message-trace (check --trigger graph)\b", README))
     assert "Write `oauth` or `basic` for the other triggers." in SETUP
     return command.replace("graph", trigger).split()
 
@@ -53,9 +53,7 @@ def test_the_file_and_the_command_of_the_readme_find_all_well(desk: Desk, tmp_pa
     for name, value in world.items():
         if name.startswith("MESSAGE_TRACE") or name in {"REQUESTS_CA_BUNDLE", "NO_PROXY"}:
             desk.patch.setenv(name, value)
-    (command,) = re.findall(
-        r"^\.venv/bin/python -m office365_message_trace (.+)$", README, re.MULTILINE
-    )
+    (command,) = re.findall(r"^\.venv/bin/message-trace (.+)$", README, re.MULTILINE)
     said = desk.type(*command.replace("settings.json", str(file)).split())
     assert said.lines("failure") == []
     assert any("accepts the key" in line for line in said.lines("ok"))

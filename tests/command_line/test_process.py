@@ -103,12 +103,58 @@ def test_a_missing_secret_is_asked_for_on_a_terminal_and_not_shown(
     assert secret not in out + err
 
 
-@pytest.mark.parametrize("command", ["check", "status", "peek", "replay"])
+@pytest.mark.parametrize("command", ["check", "status", "peek", "run", "replay"])
 def test_help_teaches_with_an_example(command: str) -> None:
     ended = subprocess.run(
         [*COMMAND, command, "--help"], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert f"Example: {command}" in ended.stdout
+    assert "Exits " in ended.stdout
+
+
+def test_the_short_option_helps_and_the_version_is_told() -> None:
+    short, long, version = (
+        subprocess.run(
+            [*COMMAND, option], cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout
+        for option in ("-h", "--help", "--version")
+    )
+    assert short == long
+    assert "Usage: message-trace [OPTIONS] COMMAND" in short
+    for text in ("--install-completion", "Exit status: 0 all is well", "MESSAGE_TRACE_TENANT_ID"):
+        assert text in " ".join(short.split())
+    manifest = json.loads((ROOT / "manifest.json").read_text())
+    assert version == f"message-trace {manifest['version']}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [("message-trace st", "status"), ("message-trace peek --se", "--sender")],
+)
+def test_a_shell_completes_commands_and_options(words: str, completed: str) -> None:
+    asked = {
+        "_MESSAGE_TRACE_COMPLETE": "complete_bash",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split()) - 1),
+    }
+    ended = subprocess.run(
+        COMMAND, cwd=ROOT, env={**os.environ, **asked}, capture_output=True, text=True, check=False
+    )
+    assert completed in ended.stdout.split()
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [(["pek"], "'peek'"), (["peek", "--form", "2h"], "--from")]
+)
+def test_a_misspelt_word_is_answered_with_the_one_that_is_meant(
+    typed: list[str], meant: str
+) -> None:
+    ended = subprocess.run(
+        [*COMMAND, *typed], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 2
+    assert meant in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from office365_message_trace.model import Window, milliseconds
 from office365_message_trace.monitoring.activity_log import ActivityLog
 from office365_message_trace.storage.folder import FolderStorage
 from office365_message_trace.storage.wrappers import ReadOnlyStorage
+from sandbox import Answer, Rule
 from sandbox.clock import wall_clock
 from sandbox.process import TriggerProcess
 from tests.command_line.conftest import Desk
@@ -51,21 +52,32 @@ def written_state(desk: Desk) -> FolderStorage:
 
 
 def test_a_trigger_that_never_ran_is_told_as_such(desk: Desk) -> None:
-    said = desk.run("status")
-    assert said.status == 0
-    assert "state: none: the trigger has not run here" in said.out
+    said = desk.run("status", "--verbose")
+    assert said.status == 3
+    assert said.lines("unknown") == ["The trigger has not run here, or its state is lost."]
     assert "ledger: 0 rows in 0 buckets" in said.out
     assert desk.requests == 0
 
 
+def test_where_nothing_has_run_and_nothing_is_set_the_trigger_need_not_be_named(
+    desk: Desk,
+) -> None:
+    said = desk.type("status")
+    assert (said.status, len(said.lines("unknown"))) == (3, 1)
+    Ownership(FolderStorage(desk.data), "message_trace", TurnedClock(), Logbook()).claim()
+    said = desk.type("status", "--json")
+    assert said.json["trigger"] == "oauth"
+    assert "has read nothing yet" in said.json["verdict"]["text"]
+
+
 def test_a_state_is_told_line_by_line(desk: Desk) -> None:
     written_state(desk)
-    said = desk.run("status")
-    assert said.status == 0
+    said = desk.run("status", "--verbose")
+    assert said.status == 1
     for text in (
         "live edge: ",
         "2 minutes behind now",
-        "backlog: 2 hours of receive time left, from ",
+        "backlog: 2 hours of receive time",
         "re-read: up to 1 day old: 6 hours ago at the earliest",
         "complete: up to ",
         "ledger: 3 rows in 1 bucket, 48 bytes",
@@ -103,7 +115,7 @@ def test_the_owner_is_told_by_the_beginning_of_its_name_and_since_when(desk: Des
     Ownership(FolderStorage(desk.data), "message_trace", TurnedClock(), Logbook()).claim()
     owner = desk.run("status", "--json").json["owner"]
     assert datetime.fromisoformat(owner["since"]) == NOON
-    said = desk.run("status")
+    said = desk.run("status", "--verbose")
     assert f"owner: process {owner['id'][:8]}, since 2026-06-15 12:00:00 UTC" in said.out
 
 
@@ -112,20 +124,22 @@ def test_the_state_is_that_of_the_tenant_that_was_collected_last(desk: Desk) -> 
     storage = FolderStorage(desk.data)
     for tenant in ("contoso.example", "fabrikam.example"):
         find_place(storage, "message_trace", Identity(tenant, "key")).save(storage)
-    assert "none: the trigger has not run here" in desk.run("status").out
+    assert "The trigger has not run here" in desk.run("status").out
     find_place(storage, "message_trace", Identity("contoso.example", "key")).save(storage)
-    assert "ledger: 3 rows in 1 bucket" in desk.run("status").out
+    assert "ledger: 3 rows in 1 bucket" in desk.run("status", "--verbose").out
 
 
 def test_a_damaged_copy_is_said_and_the_other_one_told(desk: Desk) -> None:
     written_state(desk).write(COPIES[0], b"{")
-    said = desk.run("status")
+    said = desk.run("status", "--verbose")
     assert any("One of the two copies" in line for line in said.lines("warning"))
     assert "live edge: " in said.out
 
 
 def test_the_state_of_a_newer_version_is_one_failure(desk: Desk) -> None:
-    written_state(desk).write(COPIES[0], b'{"schema": 99}')
+    storage = written_state(desk)
+    for name in COPIES:
+        storage.write(name, b'{"schema": 99}')
     said = desk.run("status")
     assert said.status == 2
     assert "was written by a newer version" in said.err
@@ -161,7 +175,10 @@ def test_what_was_accepted_before_a_stop_is_told_after_it(desk: Desk, tmp_path: 
         desk.data = process.data
         told = desk.run("status", "--json").json
     assert told["forwarded_since_start"] == desk.world.intake.counts.events
-    assert told["usual_lag_seconds"] == 300
+    assert told["usual_lag_seconds"] == 360, "by the settings here, not by those of that run"
+    assert datetime.fromisoformat(told["stopped"]) > datetime.fromisoformat(told["started"])
+    assert told["verdict"]["level"] == "warning"
+    assert told["verdict"]["text"].startswith("The trigger was stopped ")
     assert "The Sekoia.io intake accepts the events." in process.output
 
 
@@ -173,8 +190,10 @@ def test_fresh_mail_that_is_late_is_a_verdict(desk: Desk, minutes: int, late: bo
     activity = ActivityLog(storage, TurnedClock(then), POLICY, Logbook())
     StateStore(storage, Logbook()).save(Coverage.starting(then))
     activity.covered(Coverage.starting(then), then)
-    told, checked = desk.run("status"), desk.run("check")
-    assert told.status == late
+    told, checked = desk.run("status", "--verbose"), desk.run("check")
+    assert told.status == (2 if late else 0)
+    assert bool(told.lines("critical")) is late
+    assert ("critical Mail is late: " in told.out) is late
     assert desk.run("status", "--json").json["late"] is late
     assert checked.status == late
     for said, name in ((told, "live edge"), (checked, "state")):
@@ -190,7 +209,7 @@ def test_how_soon_late_rows_are_found_is_told_and_warned_of_beyond_three_times_t
 ) -> None:
     storage = written_state(desk)
     ActivityLog(storage, TurnedClock(wall_clock()), POLICY, Logbook()).promised(bound)
-    told = desk.run("status")
+    told = desk.run("status", "--verbose")
     text = f"late rows: found within {said} times their lateness"
     assert text in told.out
     assert any(text in line for line in told.lines("warning")) is (bound > 3)
@@ -199,14 +218,59 @@ def test_how_soon_late_rows_are_found_is_told_and_warned_of_beyond_three_times_t
 
 def test_before_a_trigger_has_told_how_soon_late_rows_are_found_nothing_is_said(desk: Desk) -> None:
     written_state(desk)
-    assert "late rows" not in desk.run("status").out
+    assert "late rows" not in desk.run("status", "--verbose").out
     assert desk.run("status", "--json").json["late_rows_bound"] is None
 
 
-def test_without_an_activity_log_there_is_no_verdict(desk: Desk) -> None:
-    written_state(desk).delete("activity.json")
-    said = desk.run("status", "--json")
-    assert (said.status, said.json["late"], said.json["usual_lag_seconds"]) == (0, False, None)
+def test_without_settings_the_latest_run_tells_what_is_late(desk: Desk) -> None:
+    storage = written_state(desk)
+    told = desk.type("status", "--trigger", "oauth", "--json").json
+    assert told["usual_lag_seconds"] == POLICY.usual_lag.total_seconds()
+    storage.delete("activity.json")
+    told = desk.type("status", "--trigger", "oauth", "--json").json
+    assert (told["late"], told["usual_lag_seconds"]) == (False, None)
+
+
+def test_the_settings_tell_what_is_late(desk: Desk) -> None:
+    written_state(desk)
+    assert desk.run("status", "--json").json["late"] is False
+    assert desk.run("status", "--json", timedelta=60).json["usual_lag_seconds"] == 65 * 60
+    told = desk.type("status", "--json", "--config", str(desk.data / "none"))
+    assert told.status == 2
+    assert "cannot be read" in told.err
+
+
+def test_the_first_screen_holds_the_verdict_gaps_and_the_latest_problem_only(desk: Desk) -> None:
+    written_state(desk)
+    lines = desk.run("status").out.splitlines()
+    assert lines[0].startswith("warning Mail is forwarded: read up to ")
+    assert "Owed: 2 hours of receive time" in lines[0]
+    assert "4 gaps, tried again every hour, nothing is wrong." in lines[0]
+    assert len(lines) == 1 + len(Cause) + 1
+    assert "The client secret has expired." in lines[-1]
+
+
+def test_right_after_a_start_a_pause_is_no_failure(desk: Desk, tmp_path: Path) -> None:
+    with TriggerProcess(desk.world, tmp_path / "process", start_time=2, timedelta=0) as process:
+        desk.data = process.data
+        process.start()
+        process.wait_until(lambda: desk.world.intake.counts.events)
+        process.wait_until_quiet()
+        process.stop()
+        storage = FolderStorage(desk.data / "message_trace")
+        past = wall_clock() - timedelta(hours=3)
+        for name in COPIES:
+            storage.delete(name)
+        StateStore(storage, Logbook()).save(Coverage.starting(past))
+        assert desk.run("status").status == 2, "stopped, and late"
+        desk.world.faults.add(Rule(Answer(503), "reporting", times=None))
+        asked = desk.world.request_log.count("reporting")
+        process.start()
+        process.wait_until(lambda: desk.world.request_log.count("reporting") > asked)
+        said = desk.run("status")
+        process.stop()
+    (line,) = [text for text in said.lines("warning") if "The trigger started" in text]
+    assert "mail is read up to 3 hours ago" in line
 
 
 def test_the_ledger_is_measured_without_reading_it(tmp_path: Path) -> None:

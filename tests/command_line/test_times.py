@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from office365_message_trace.cli.formatting import count, span
-from office365_message_trace.cli.time_arguments import parse_time
+from office365_message_trace.formatting import count, span
+from office365_message_trace.time_arguments import parse_time
 from tests.support import NOON
 
 MIDNIGHT = datetime(2026, 6, 15, tzinfo=UTC)
@@ -26,6 +26,8 @@ MIDNIGHT = datetime(2026, 6, 15, tzinfo=UTC)
         ("30m ago", NOON - timedelta(minutes=30)),
         ("90 s ago", NOON - timedelta(seconds=90)),
         ("2h ago", NOON - timedelta(hours=2)),
+        ("2h", NOON - timedelta(hours=2)),
+        ("1.5d", NOON - timedelta(hours=36)),
         ("1.5 hours ago", NOON - timedelta(minutes=90)),
         ("3 days ago", NOON - timedelta(days=3)),
         ("1 Week ago", NOON - timedelta(weeks=1)),
@@ -36,13 +38,13 @@ def test_a_time_is_understood(text: str, meant: datetime) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "soon", "2h", "ago", "5 moons ago", "-2h ago", "2026-13-01", "999999999 weeks ago"]
+    "text", ["", "soon", "2", "ago", "5 moons ago", "-2h ago", "2026-13-01", "999999999 weeks ago"]
 )
 def test_what_is_no_time_is_answered_with_the_forms_there_are(text: str) -> None:
-    with pytest.raises(ValueError, match="is not a time that is understood here") as caught:
+    with pytest.raises(ValueError, match="is not a time") as caught:
         parse_time(text, NOON)
     assert f"'{text}'" in str(caught.value)
-    assert "'2h ago'" in str(caught.value)
+    assert "such as 30m, 2h or 3d" in str(caught.value)
     assert "2026-11-23T14:30+01:00" in str(caught.value)
 
 

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import pytest
 
+from office365_message_trace.collect.checkpoint_store import COPIES
 from office365_message_trace.collect.tenant_folders import Identity, find_place
 from office365_message_trace.microsoft.entra_errors import REFUSALS
 from office365_message_trace.microsoft.graph import FIRST_PARTY_APP
@@ -49,6 +50,10 @@ def entra(number: int) -> Callable[[Desk], object]:
 
 OWN = b'{"error": {"code": "BadRequest", "message": "m"}}'
 """An error body as Microsoft's services have it."""
+
+
+DENIED = b'{"error": {"code": "Authorization_RequestDenied", "message": "m"}}'
+"""For a permission that is missing; `check` finds it in the token before."""
 
 
 def answer(
@@ -133,8 +138,14 @@ def stopped(desk: Desk) -> None:
     saved_state(desk, minutes=24)
 
 
-def newer_state(desk: Desk) -> None:
+def newer_copy(desk: Desk) -> None:
     saved_state(desk).write("state-1.json", b'{"schema": 99}')
+
+
+def newer_state(desk: Desk) -> None:
+    storage = saved_state(desk)
+    for name in COPIES:
+        storage.write(name, b'{"schema": 99}')
 
 
 def stored_for(tenant: str | None = None) -> Callable[[Desk], object]:
@@ -232,7 +243,7 @@ CASES = {
     "Microsoft 365 refuses account_name and account_password.": Case("basic"),
     "The Reporting Web Service has no message trace here.": Case(trouble=retired),
     "Microsoft Graph has no message trace in this tenant yet": Case("graph", no_principal),
-    "Microsoft Graph refuses the message trace": Case("graph", no_roles),
+    "Microsoft Graph refuses the message trace": Case("graph", answer("graph", 403, body=DENIED)),
     "Microsoft Graph does not accept the application's token.": Case("graph", answer("graph", 401)),
     "The Sekoia.io intake refuses the intake key.": Case(trouble=no_key),
     "The Sekoia.io intake accepts none of the events.": Case(
@@ -248,6 +259,7 @@ CASES = {
     "… copies of the trigger's state is missing or damaged": Case(trouble=one_copy),
     "… of the trigger's state is damaged": Case(trouble=damaged_copy),
     "mail is read up to …, so the trigger does not run, or waits": Case(trouble=stopped),
+    "… of the trigger's state is of a newer version": Case(trouble=newer_copy),
     "The trigger's state was written by a newer version": Case(trouble=newer_state),
     "The tenant is another one than before": Case(trouble=stored_for(str(uuid4()))),
     "The tenant was named by its ID before and is named by a domain now": Case(
@@ -255,6 +267,10 @@ CASES = {
     ),
     "The intake key is another one than before.": Case(trouble=stored_for()),
     "This machine's clock is … Microsoft's.": Case(trouble=an_hour_later),
+    "From the configuration of the module come …": Case(
+        trouble=variable("MODULE_CONFIGURATION", '{"tenant_id": "a/b"}'),
+        settings={"tenant_id": ""},
+    ),
     "… is beyond its limits; … is used instead": Case(settings={"frequency": 7200}),
 }
 ONLY_A_RUNNING_TRIGGER_KNOWS = {
@@ -386,7 +402,7 @@ def test_a_tenant_whose_requests_are_spent_is_a_warning_with_the_wait(desk: Desk
     assert said.status == 1
     (line,) = said.lines("warning")
     assert "it asks to slow down" in line
-    assert re.search(r"run check again in [\d.]+ (minutes|seconds)", line)
+    assert re.search(r"check again in [\d.]+ (minutes|seconds)", line)
 
 
 @pytest.mark.parametrize("status", [400, 422])
@@ -455,8 +471,9 @@ def test_a_refusal_in_other_words_than_the_service_s_own_may_be_a_gateway_s(
 
 
 def test_the_code_of_an_error_and_its_request_are_in_the_bracket(desk: Desk) -> None:
-    desk.world.app.roles.clear()
-    _, line = desk.run("check", trigger="graph").lines("failure")
+    request = {"request-id": str(uuid4())}
+    desk.world.faults.add(Rule(Answer(403, DENIED, headers=request), "graph", "GET", times=None))
+    (line,) = desk.run("check", trigger="graph").lines("failure")
     assert re.search(
         r"\[status 403, Authorization_RequestDenied, request-id [0-9a-f-]{36}\]$", line
     )

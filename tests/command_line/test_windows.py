@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import pytest
 
-from office365_message_trace.cli import replay
+from office365_message_trace.cli import console, replay
 from office365_message_trace.sekoia.intake_formats import INTAKE_FORMATS, EventFormat
 from sandbox import Answer, MailFlowOptions, Rule, SandboxOptions, make_row
 from sandbox.clock import wall_clock
@@ -48,6 +48,82 @@ def test_peek_shows_rows_and_counts_by_status_and_sends_nothing(desk: Desk) -> N
     assert desk.world.intake.counts.requests == 0
 
 
+def test_peek_needs_no_intake(desk: Desk) -> None:
+    delivered(desk, 10)
+    settings: dict[str, Any] = {"intake_key": None, "intake_server": None}
+    said = desk.run("peek", "--from", "1h", variables={"INTAKE_URL": ""}, **settings)
+    assert said.status == 0
+    assert "1 row received" in said.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [
+        (["--sender", "@PARTNER.example"], "ab"),
+        (["--recipient", "ken@"], "b"),
+        (["--subject", "fig"], "a"),
+        (["--status", "quarantined"], "b"),
+        (["--message-id", "<b@x>"], "b"),
+        (["--sender", "partner", "--status", "Deliv"], "a"),
+        (["--sender", "nobody"], ""),
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("trigger", ["oauth", "graph"])
+def test_rows_are_chosen_by_what_their_fields_contain(
+    desk: Desk, trigger: Literal["oauth", "graph"], arguments: list[str], found: str
+) -> None:
+    rows = {
+        "a": {"SenderAddress": "eve@partner.example", "Subject": "Figures"},
+        "b": {
+            "SenderAddress": "bob@partner.example",
+            "RecipientAddress": "ken@contoso.example",
+            "Status": "Quarantined",
+        },
+        "c": {"SenderAddress": "eve@mail.example"},
+    }
+    for minutes, (name, fields) in enumerate(rows.items(), 10):
+        received = wall_clock() - timedelta(minutes=minutes)
+        defaults: dict[str, Any] = {"Subject": "Hello", "Status": "Delivered"}
+        row = {"MessageId": f"<{name}@x>", **defaults, **fields}
+        desk.world.tenant.add(make_row(received, **row))
+    said = desk.run("peek", "--from", "1h", "--json", *arguments, trigger=trigger)
+    shown = [{k.lower(): v for k, v in each["row"].items()} for each in said.json["shown"]]
+    assert {each["messageid"][1] for each in shown} == set(found)
+    assert said.json["rows"] == len(found)
+    counted = desk.run("peek", "--from", "1h", *arguments, trigger=trigger).out
+    assert f"{len(found)} row{'' if len(found) == 1 else 's'} of 3 received" in counted
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_table_fits_the_terminal_with_address_size_and_subject(desk: Desk, width: int) -> None:
+    received = wall_clock() - timedelta(minutes=10)
+    row = make_row(
+        received,
+        SenderAddress="somebody.with.a.long.name@partner.example",
+        RecipientAddress="another.body.with.a.name@contoso.example",
+        Subject="A subject that is longer than any terminal is wide" * 4,
+        FromIP="2001:db8:85a3:8d3:1319:8a2e:370:7348",
+        Size=1_234_567,
+    )
+    desk.world.tenant.add(row)
+    desk.patch.setattr(console, "_WIDTH_OF_FILES", width)
+    said = desk.run("peek", "--from", "1h")
+    header, line = said.out.splitlines()[:2]
+    assert len(line) <= width
+    assert header.split()[-1] == "Subject"
+    assert "1MB A subject" in line
+    assert "2001:db8:85a3:…" in line
+    assert line.count("…") == 4, "what does not fit ends in an ellipsis"
+
+
+def test_csv_and_json_hold_every_field(desk: Desk) -> None:
+    delivered(desk, 10)
+    (row,) = desk.run("peek", "--from", "1h", "--json").json["shown"]
+    (line,) = csv.DictReader(io.StringIO(desk.run("peek", "--from", "1h", "--csv").out))
+    assert set(row["row"]) <= set(line)
+
+
 def test_peek_of_an_empty_window_says_so(desk: Desk) -> None:
     assert "0 rows received" in desk.run("peek", "--from", "1h ago").out
 
@@ -62,9 +138,11 @@ def test_peek_as_csv_has_the_same_columns_for_both_services(
     assert line["Subject"] == "Hello, world"
     assert line["Status"].lower() == "delivered"
     assert line["Forwarded"] == "no"
-    assert "@" in line["From"]
-    assert "@" in line["To"]
-    assert line["Trace id"].count("-") == 4
+    assert "@" in line["SenderAddress"]
+    assert "@" in line["RecipientAddress"]
+    assert line["MessageTraceId"].count("-") == 4
+    assert line["Size"].isdecimal()
+    assert {"Organization", "MessageId", "FromIP", "ToIP"} <= set(line)
     assert datetime.fromisoformat(line["Received (UTC)"]) < wall_clock().replace(tzinfo=None)
 
 
@@ -132,6 +210,16 @@ def test_peek_as_json_holds_the_rows_as_microsoft_sent_them(desk: Desk) -> None:
     assert (told["rows"], told["forwarded"], told["requests"]) == (1, 0, 1)
 
 
+@pytest.mark.parametrize("how", [[], ["--json"], ["--csv"]], ids=["table", "json", "csv"])
+def test_peek_shows_values_as_deep_as_they_are_forwarded(desk: Desk, how: list[str]) -> None:
+    deep = b"[" * 1010 + b"]" * 1010
+    page = b'{"value":[{"id":"1","receivedDateTime":"2026-06-15T12:00:00Z","status":%s,"x":%s}]}'
+    desk.world.faults.add(Rule(Answer(200, page % (deep, deep)), "graph"))
+    said = desk.run("peek", "--from", "1h ago", *how, trigger="graph")
+    assert said.status == 0
+    assert said.out.count("[" * 50) >= 1 or said.json["shown"][0]["row"].keys() >= {"status", "x"}
+
+
 def test_a_limit_keeps_the_table_short_and_the_counts_whole(desk: Desk) -> None:
     for minutes in range(1, 31):
         delivered(desk, minutes)
@@ -189,7 +277,8 @@ def test_a_refusal_is_one_line_without_a_trace(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["--from", "soon"], "is not a time that is understood here"),
+        (["--from", "soon"], "Invalid value for '--from': 'soon' is not a time"),
+        (["--from", "1h", "--to", "late"], "Invalid value for '--to': 'late' is not a time"),
         (["--from", "1h ago", "--to", "2h ago"], "--from has to be before --to"),
         (["--from", "2100-01-01"], "--from has to be before --to, and in the past"),
         (["--from", "1h ago", "--json", "--csv"], "choose one of --json and --csv"),

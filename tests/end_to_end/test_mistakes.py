@@ -117,6 +117,10 @@ NOT_STARTED: dict[str, tuple[dict[str, str], str]] = {
         {"MODULE_CONFIGURATION": ""},
         "The trigger cannot start: module_configuration is missing. Each is a file",
     ),
+    "a module configuration that is torn": (
+        {"MODULE_CONFIGURATION": '{"a": '},
+        "The trigger cannot start: module_configuration is not JSON. Each is a file",
+    ),
     "no token and no callback": (
         {"TOKEN": "", "URL_CALLBACK": "", "URL_SECRETS": "", "URL_LOGS": ""},
         "The trigger cannot start: token is missing, url_callback is missing. Each is a file",
@@ -143,8 +147,10 @@ def test_a_process_that_cannot_start_names_what_is_wrong_in_one_line(
     scene.process.environment.update(variables)
     scene.start()
     assert scene.process.wait_until_ended() == 2
-    assert len(scene.process.output.splitlines()) == 1
-    assert sentence in scene.process.output
+    (line,) = scene.process.output.splitlines()
+    assert sentence in line
+    assert "Have the person who runs the image" in line
+    assert ("message-trace run" in line) == ("" in variables.values())
 
 
 @pytest.mark.parametrize("wrong", ["address", "bucket"])
@@ -202,5 +208,10 @@ def test_a_name_of_no_trigger_is_answered_with_those_that_there_are(open_scene: 
     scene.process.command[-1] = "oauth"
     scene.start()
     assert scene.process.wait_until_ended() == 2
-    names = "message_trace_oauth message_trace_basic message_trace_graph"
-    assert scene.process.output == f"Enter a trigger to start, not oauth: {names}\n"
+    output = scene.process.output
+    assert output.startswith("Enter a trigger or an action to start, not oauth: ")
+    assert {
+        "message_trace_graph",
+        "search_message_trace",
+        "validate_module_configuration",
+    } <= set(output.split())

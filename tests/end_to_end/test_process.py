@@ -53,7 +53,7 @@ def test_waiting_ends_when_the_process_does(open_scene: OpenScene) -> None:
     scene = open_scene()
     scene.process.command[-1] = "message_trace_of_nobody"
     scene.start()
-    with pytest.raises(RuntimeError, match="Enter a trigger to start"):
+    with pytest.raises(RuntimeError, match="Enter a trigger or an action to start"):
         scene.process.wait_until(lambda: False)
 
 

@@ -995,6 +995,26 @@ def test_a_first_start_counts_from_the_start_however_late_the_first_answer(
     assert abs(began - NOON) <= SECOND
 
 
+def test_what_was_young_at_the_start_is_read_again_once_the_time_is_known(site: Site) -> None:
+    """The machine's clock was eight minutes ahead, until an answer told the time."""
+    late = make_row(NOON + 4 * MINUTE, visible_at=NOON + 241 * MINUTE)
+    site.world.tenant.add(late, *(make_row(NOON + n * MINUTE) for n in range(0, 230, 10)))
+    site.policy = replace(PLAIN, lookback=HOUR, delay=10 * MINUTE)
+    site.collect(until=NOON + 4 * HOUR, start=NOON)
+    assert site.saved.oldest >= NOON + 2 * HOUR
+    site.clock.turn(8 * MINUTE)
+    away = site.world.faults.add(Rule(Drop(), "reporting", times=None))
+
+    def answer_at_last() -> None:
+        site.clock.turn(-8 * MINUTE)
+        site.world.faults.remove(away)
+
+    site.clock.at(NOON + 258 * MINUTE, answer_at_last)
+    site.policy = replace(site.policy, lookback=4 * HOUR)
+    site.collect(until=NOON + 6 * HOUR)
+    assert len(site.events) == 24
+
+
 def test_a_defect_that_spoils_everything_is_tried_again_slowly(site: Site) -> None:
     site.client, site.log.expected = Defective, True
     site.world.tenant.add(*(make_row(NOON + n * MINUTE, Subject="defect") for n in range(-60, 60)))

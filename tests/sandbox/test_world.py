@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shlex
-import signal
-import subprocess
-import sys
 from datetime import timedelta
 from typing import Any
 
@@ -21,7 +16,6 @@ from sandbox import (
     SandboxOptions,
     make_row,
 )
-from sandbox.serve import quoted, status_line
 from tests.sandbox.client import Client
 from tests.sandbox.conftest import NOW
 
@@ -88,37 +82,3 @@ def test_a_collector_that_forwards_everything_satisfies_the_checker(clock: Manua
         assert report.ok
         assert report.events == report.rows > 100
         assert world.failures == []
-
-
-def test_the_status_line_counts_what_happened(world: Sandbox, client: Client) -> None:
-    client.trace()
-    client.trace(filter="nonsense")
-    line = status_line(world)
-    assert line.startswith("12:00:00 tokens 2, pages 1, refused 1, batches 0, events 0")
-
-
-def test_a_value_is_quoted_for_the_shell() -> None:
-    assert shlex.split(quoted('it\'s "$x"')) == ['it\'s "$x"']
-
-
-def test_serve_prints_what_another_shell_needs_and_stops_on_sigterm() -> None:
-    command = [sys.executable, "-m", "sandbox", "serve", "--rate", "1", "--late", "0.1"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        lines = []
-        for line in process.stdout:
-            lines.append(line.rstrip("\n"))
-            if not line.startswith("export "):
-                break
-        exported = dict(shlex.split(line)[1].split("=", 1) for line in lines[:-1])
-        assert lines[-1] == "python main.py message_trace_oauth"
-        assert configuration(exported)["start_time"] == 24
-        answer = requests.get(
-            exported["URL_SECRETS"],
-            headers={"Authorization": f"Bearer {exported['TOKEN']}"},
-            verify=exported["REQUESTS_CA_BUNDLE"],
-            timeout=10,
-        )
-        assert answer.json()["value"] == {}
-        os.kill(process.pid, signal.SIGTERM)
-        assert process.wait(5) == 0

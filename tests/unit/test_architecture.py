@@ -12,18 +12,29 @@ MODULES = sorted(
 
 FLOORS = [
     {"__main__"},
-    {"cli", "triggers"},
+    {"cli", "triggers", "playbook_actions", "account_validator"},
+    {"actions", "checks"},
     {"wiring"},
     {"monitoring", "settings"},
     {"collect", "microsoft", "sekoia"},
     {"storage", "transport"},
-    {"clock", "codec", "stopping"},
+    {"clock", "codec", "stopping", "time_arguments"},
     {"errors"},
+    {"formatting"},
     {"files", "model", "packing", "untrusted_text"},
 ]
 """Packages and single modules, from the top: each imports only from floors below its own."""
 
-SDK = {"triggers", "monitoring.metrics", "sekoia.platform", "cli.configuration"}
+SDK = {
+    "triggers",
+    "playbook_actions",
+    "account_validator",
+    "monitoring.metrics",
+    "sekoia.log",
+    "sekoia.platform",
+    "cli.configuration",
+    "cli.application_settings",
+}
 PURE = {
     "errors",
     "untrusted_text",
@@ -53,11 +64,18 @@ PURE = {
     "sekoia.division",
     "sekoia.intake_verdict",
     "sekoia.rejected_events",
-    "cli.checks.findings",
-    "cli.time_arguments",
-    "cli.checks.token",
-    "cli.formatting",
+    "checks.findings",
+    "time_arguments",
+    "checks.token",
+    "formatting",
     "microsoft.dates",
+    "microsoft.conditions",
+    "actions.arguments",
+    "actions.results",
+    "actions.reading",
+    "actions.search",
+    "actions.recipients",
+    "actions.details",
 }
 IO_LIBRARIES = {"requests", "msal", "botocore", "s3path", "sekoia_automation", "os", "threading"}
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from office365_message_trace.collect.coverage import (
+    MOST_SPANS,
     Cause,
     Coverage,
     Gap,
@@ -224,6 +225,19 @@ def test_a_longer_look_back_has_what_was_final_read_again() -> None:
     ]
     narrow = Policy(timedelta(0), MINUTE, HOUR)
     assert coverage.adapted(narrow, NOON).spans == coverage.spans
+
+
+def test_final_time_is_reopened_but_gaps_and_what_is_to_be_read_anyway_are_not() -> None:
+    coverage = done(Coverage.starting(NOON - 60 * HOUR), Read(Kind.LIVE, minutes(-3600, 0), NOON))
+    coverage = done(coverage, final_read(minutes(-3600, -600)))
+    coverage = coverage.with_gap(Gap(minutes(-800, -700), Cause.UNREADABLE))
+    again = coverage.with_final_reopened(NOON - 900 * MINUTE, NOON)
+    assert [(s.window, s.read_at) for s in again.spans[:2]] == [
+        (minutes(-900, -800), NOON - 800 * MINUTE),
+        (minutes(-700, -600), NOON - 600 * MINUTE),
+    ]
+    assert again.spans[2:] == coverage.spans
+    assert coverage.with_final_reopened(NOON - 70 * HOUR, NOON - 61 * HOUR) == coverage
 
 
 @given(coverages, windows, causes)
@@ -444,3 +458,25 @@ def test_a_state_with_thousands_of_gaps_can_be_planned_with() -> None:
     again = state.adapted(replace(PLAIN, lookback=20 * DAY), NOON + 5 * MINUTE)
     assert process_time() - began < 2
     assert len(again.spans) == len(gaps) + 1
+
+
+def test_a_map_of_bursts_does_not_grow_without_end() -> None:
+    """No burst is joined to its neighbours, until there are very many."""
+    second = timedelta(seconds=1)
+    count = MOST_SPANS + 500
+    coverage = Coverage.starting(NOON - count * second).with_left_behind(NOON)
+    bursts = [
+        Span(
+            Window(NOON - (count - n) * second, NOON - (count - 1 - n) * second), NOON, n % 2 * 900
+        )
+        for n in range(count)
+    ]
+    coverage = replace(coverage, spans=tuple(bursts))
+    read = Read(Kind.REREAD, bursts[7].window, NOON)
+    after = coverage.completed(read, 900, timedelta(minutes=1))
+    assert len(coverage.spans) == count
+    assert len(after.spans) <= MOST_SPANS / 2 + 500
+    assert after.oldest == coverage.oldest
+    assert sum((s.window.span for s in after.spans), timedelta()) == count * second
+    assert sum(s.rows for s in after.spans) == sum(s.rows for s in coverage.spans)
+    assert {s.read_at for s in after.spans} == {NOON}

@@ -237,6 +237,9 @@ CASES = {
             "host:3128",
             "http://",
             "ftp://host:3128",
+            '"http://host:3128"',
+            "'http://user:canary@host:3128'",
+            "http://host%20canary:3128",
         )
     },
 }
@@ -277,10 +280,12 @@ def test_a_token_request_meets_the_same_cause(way: Way, case: Case) -> None:
 PASSING = {
     "a reset": (resets, "no usable answer"),
     "an end": (lambda connection: None, "no usable answer"),
+    "an end of the handshake": (lambda connection: connection.recv(65536), "no usable answer"),
     "silence": (silent, "no answer in time"),
 }
 
 
+@pytest.mark.parametrize("trusting", [False, True], ids=["usual authorities", "a bundle"])
 @pytest.mark.parametrize("proxied", [False, True], ids=["direct", "proxy"])
 @pytest.mark.parametrize(("conduct", "words"), PASSING.values(), ids=PASSING)
 def test_what_passes_by_itself_calls_nobody(
@@ -288,8 +293,11 @@ def test_what_passes_by_itself_calls_nobody(
     conduct: Callable[[socket.socket], None],
     words: str,
     proxied: bool,
+    trusting: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    if trusting:
+        way.trust()
     monkeypatch.setattr(session, "CONNECT_TIMEOUT", 0.3)
     monkeypatch.setattr(session, "READ_TIMEOUT", 0.3)
     url = way.proxied(conduct) if proxied else f"https://127.0.0.1:{way.listen(conduct)}/"

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from office365_message_trace.cli.checks.findings import failure
-from office365_message_trace.cli.checks.token import claims_of, token_finding
+from office365_message_trace.checks.findings import failure
+from office365_message_trace.checks.token import claims_of, token_finding
 from office365_message_trace.cli.console import line
 from office365_message_trace.errors import ConfigurationMistakes, Unavailable
-from office365_message_trace.microsoft.odata import odata_text
+from office365_message_trace.microsoft.conditions import odata_text
 from office365_message_trace.untrusted_text import (
     LONGEST,
     LONGEST_LINE,
@@ -96,7 +96,7 @@ def test_no_sentence_of_a_failure_or_a_finding_holds_more(nasty: str) -> None:
         str(Unavailable("no answer", nasty)),
         str(Unavailable(nasty)),
         str(ConfigurationMistakes([nasty])),
-        failure("token", nasty).text,
+        failure("token", "kind", nasty).text,
         line("warning", nasty, nasty).plain,
         line(nasty, "", "text").plain,
     ):

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from office365_message_trace.cli.checks.intake import event_of_check, verdict
+from office365_message_trace.checks.intake import event_of_check, verdict
 from office365_message_trace.clock import SystemClock
 from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.microsoft.endpoints import Endpoints

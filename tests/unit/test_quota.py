@@ -219,6 +219,41 @@ def test_a_restart_remembers_what_others_spend(grants: Grants) -> None:
     assert grants.budget.limit == limit
 
 
+def test_the_limit_grows_while_no_process_runs(grants: Grants) -> None:
+    """Else short-lived processes, such as actions, would never grow out of a 429."""
+    grants.take()
+    grants.throttled()
+    low = grants.budget.limit
+    grants.take()
+    grants.clock.wait(100)
+    grants.restart()
+    assert grants.budget.limit == low + 5
+    grants.clock.wait(3600)
+    grants.restart()
+    assert grants.budget.limit == MOST_REQUESTS
+
+
+def test_what_others_have_recorded_counts_and_is_not_recorded_as_ones_own(tmp_path: Path) -> None:
+    trigger = Grants(tmp_path / "trigger")
+    for _ in range(4):
+        trigger.take()
+    action = RequestBudget(
+        FolderStorage(tmp_path / "action"),
+        trigger.clock,
+        MINUTE,
+        most=10,
+        shared=[FolderStorage(tmp_path / "trigger"), FolderStorage(tmp_path / "none")],
+    )
+    for _ in range(6):
+        action.try_acquire(LIVE)
+    with pytest.raises(BucketFullException):
+        action.try_acquire(LIVE)
+    again = RequestBudget(FolderStorage(tmp_path / "action"), trigger.clock, MINUTE, most=10)
+    assert (action.left, again.left) == (0, 4)
+    trigger.clock.wait(COUNTED_FOR)
+    assert action.left == 10
+
+
 def test_beside_a_client_that_spends_half_neither_is_shut_out(grants: Grants) -> None:
     """A service that grants 100 in five minutes and counts what it refuses, as Graph does."""
     spent: list[float] = []

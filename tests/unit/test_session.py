@@ -19,6 +19,7 @@ from office365_message_trace import codec
 from office365_message_trace.errors import Unavailable
 from office365_message_trace.microsoft.auth import TokenHttp
 from office365_message_trace.transport import session
+from office365_message_trace.transport.addresses import route_to
 from office365_message_trace.transport.client import Request, RequestsHttp
 from office365_message_trace.transport.retry import check_available
 from office365_message_trace.transport.session import Answer, TimeoutSession
@@ -182,6 +183,15 @@ def test_a_body_that_the_other_side_does_not_take_is_ended(
         asked(server.url, b"x" * 50_000_000)
 
 
+def test_a_short_exchange_leaves_time_to_tell_what_did_not_connect() -> None:
+    """Else the deadline ends it, and it is not known that there was no connection yet."""
+    with serving(silent) as server, TimeoutSession(within=2.0) as short:
+        began = monotonic()
+        with pytest.raises(requests.exceptions.RequestException):
+            short.exchange("GET", server.url.replace("http:", "https:"))
+        assert 0.9 < monotonic() - began < 1.9
+
+
 def test_a_connection_that_is_used_again_has_a_deadline_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -301,6 +311,21 @@ ODD = {
 }
 
 
+LENGTHS = (b"-5", b"abc", b"", b"1e1", b"+2", b"2_0", b"0x2", b"2, 2", b"\xb2", b"9" * 5000)
+
+
+@pytest.mark.parametrize("length", LENGTHS, ids=lambda length: repr(length[:9]))
+def test_a_body_of_a_length_that_is_no_number_is_not_waited_for(length: bytes) -> None:
+    def unending(connection: socket.socket) -> None:
+        connection.sendall(HEAD + b"Content-Length: " + length + b"\r\n\r\nok")
+        silent(connection)
+
+    began = monotonic()
+    with serving(unending) as server, pytest.raises(Unavailable, match="no usable answer"):
+        asked(server.url)
+    assert monotonic() - began < session.READ_TIMEOUT / 10
+
+
 @pytest.mark.parametrize("behaviour", ODD.values(), ids=ODD)
 def test_whatever_a_library_raises_about_one_answer_is_unavailable(behaviour: Conduct) -> None:
     with (
@@ -365,6 +390,22 @@ def test_a_password_that_requests_can_read_is_sent_to_the_proxy(
         with pytest.raises(Unavailable, match="status 407"):
             asked("https://service.example/")
     assert b"Proxy-Authorization: Basic" in proxy.heads[0]
+
+
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_plain_http_to_this_machine_passes_no_proxy(
+    variable: str, host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would see the key in plain text."""
+    with serving(says(WHOLE)) as proxy, serving(says(WHOLE)) as server:
+        monkeypatch.setenv(variable, proxy.url)
+        url = f"http://{host}:{server.port}/"
+        assert asked(url, b"canary").status == 200
+        assert proxy.heads == []
+        assert route_to(url).proxy == ""
+        assert asked(f"http://service.example:{server.port}/").status == 200
+    assert len(proxy.heads) == 1
 
 
 # Nothing is left behind

@@ -16,11 +16,14 @@ from office365_message_trace import triggers
 from office365_message_trace.errors import ConfigurationMistakes
 from office365_message_trace.microsoft.endpoints import CLOUDS, Cloud, Endpoints
 from office365_message_trace.settings import (
+    Application,
     BasicSettings,
     GraphSettings,
     MessageTraceSettings,
     OAuthSettings,
+    completed,
     parse,
+    parse_application,
     unknown_fields,
 )
 from office365_message_trace.transport.addresses import is_safe_url
@@ -28,6 +31,7 @@ from tests.support import NOON
 
 ROOT = Path(__file__).parent.parent.parent
 GUID = "0bbccd15-3f8e-4c04-b425-094646be5e38"
+OTHER_GUID = "5c0c3a5e-7f0b-4a55-9d0f-2f6a2b1f7f1a"
 OAUTH = {"tenant_id": GUID, "client_id": GUID, "client_secret": "s3cr3t~value", "intake_key": "k"}
 BASIC = {
     "account_name": "reader@contoso.example",
@@ -37,7 +41,7 @@ BASIC = {
 MODELS: dict[str, type[MessageTraceSettings]] = {
     name: getattr(triggers, trigger).settings_model
     for trigger, name in re.findall(
-        r'module\.register\((\w+), "(\w+)"\)', (ROOT / "main.py").read_text()
+        r'module\.register\((\w+Trigger), "(\w+)"\)', (ROOT / "main.py").read_text()
     )
 }
 
@@ -56,6 +60,12 @@ models = pytest.mark.parametrize(
 def arguments(path: Path) -> tuple[dict[str, Any], type[MessageTraceSettings]]:
     manifest = json.loads(path.read_text())
     return manifest["arguments"], MODELS[manifest["docker_parameters"]]
+
+
+def module_form() -> dict[str, Any]:
+    """The form of the module's configuration."""
+    form: dict[str, Any] = json.loads((ROOT / "manifest.json").read_text())["configuration"]
+    return form
 
 
 def is_secret(field: FieldInfo) -> bool:
@@ -128,11 +138,11 @@ def test_what_the_forms_leave_out_is_still_a_setting_elsewhere() -> None:
 
 
 @manifests
-def test_a_manifest_requires_what_its_model_requires(path: Path) -> None:
+def test_a_manifest_requires_what_its_model_requires_and_the_module_cannot_give(path: Path) -> None:
     said, model = arguments(path)
     required = {name for name, field in model.model_fields.items() if field.is_required()}
-    assert set(said["required"]) == required
-    assert len(said["required"]) == len(required)
+    assert set(said["required"]) == required - set(module_form()["properties"])
+    assert len(said["required"]) == len(set(said["required"]))
 
 
 @manifests
@@ -150,6 +160,128 @@ def test_an_argument_is_explained_to_an_administrator(path: Path) -> None:
         assert argument["title"][0].isupper()
         assert len(argument["description"]) > 30
         assert argument["description"].endswith(".")
+
+
+# The configuration of the module
+
+
+def test_the_module_s_form_has_the_application_of_the_triggers_and_requires_nothing() -> None:
+    form = module_form()
+    outside = OAuthSettings.outside_forms
+    assert list(form["properties"]) == [n for n in Application.model_fields if n not in outside]
+    hidden = {name for name, field in Application.model_fields.items() if is_secret(field)}
+    assert set(form["secrets"]) == hidden
+    assert form["required"] == []
+
+
+@pytest.mark.parametrize("trigger", ["oauth", "graph"])
+def test_the_module_s_form_has_the_titles_and_the_help_of_the_triggers(trigger: str) -> None:
+    said, _ = arguments(ROOT / f"trigger_message_trace_{trigger}.json")
+    for name, each in module_form()["properties"].items():
+        theirs = said["properties"][name]
+        assert (each["title"], each["type"]) == (theirs["title"], theirs["type"])
+        shared = each["description"].partition(". ")[0]
+        assert theirs["description"].startswith(shared)
+        if name != "client_certificate":
+            assert "the module's configuration" in theirs["description"]
+
+
+MODULE = {"tenant_id": "module.example", "client_id": OTHER_GUID, "client_secret": "module's"}
+SHARED = {"intake_key": "key"}
+CERTIFICATE = {"client_certificate": "certificate"}
+
+
+@pytest.mark.parametrize(
+    ("own", "module", "used"),
+    [
+        (OAUTH, {}, OAUTH),
+        (OAUTH, MODULE, OAUTH),
+        (OAUTH, CERTIFICATE, OAUTH),
+        (SHARED, MODULE, {**SHARED, **MODULE}),
+        (
+            {**SHARED, "tenant_id": " ", "client_id": None, "client_secret": ""},
+            MODULE,
+            {**SHARED, **MODULE},
+        ),
+        (
+            {**SHARED, "tenant_id": "own.example"},
+            MODULE,
+            {**SHARED, **MODULE, "tenant_id": "own.example"},
+        ),
+        (
+            {**SHARED, "client_secret": "own"},
+            {**MODULE, "client_secret": None, **CERTIFICATE},
+            {**SHARED, **MODULE, "client_secret": "own"},
+        ),
+        (
+            {**SHARED, **CERTIFICATE},
+            MODULE,
+            {
+                **SHARED,
+                **CERTIFICATE,
+                "tenant_id": "module.example",
+                "client_id": OTHER_GUID,
+            },
+        ),
+        (
+            {**SHARED, "client_id": f" {OTHER_GUID.upper()} "},
+            MODULE,
+            {**SHARED, **MODULE, "client_id": f" {OTHER_GUID.upper()} "},
+        ),
+        (
+            {**SHARED, "client_id": GUID},
+            MODULE,
+            {**SHARED, "client_id": GUID, "tenant_id": "module.example"},
+        ),
+    ],
+    ids=[
+        "all its own",
+        "all its own before the module's",
+        "its own secret, the module's certificate",
+        "nothing of its own",
+        "blanks",
+        "its own tenant",
+        "its own secret only",
+        "its own certificate only",
+        "the same application",
+        "another application",
+    ],
+)
+@pytest.mark.parametrize("model", [OAuthSettings, GraphSettings])
+def test_the_module_s_values_serve_where_a_trigger_has_none_and_a_credential_wins_whole(
+    model: type[MessageTraceSettings],
+    own: dict[str, Any],
+    module: dict[str, Any],
+    used: dict[str, Any],
+) -> None:
+    assert completed(model, own, module) == used
+
+
+def test_a_trigger_without_application_takes_nothing_from_the_module() -> None:
+    assert completed(BasicSettings, BASIC, MODULE) == BASIC
+    assert parse(BasicSettings, BASIC, MODULE) == parse(BasicSettings, BASIC)
+
+
+def test_a_trigger_signs_in_with_the_module_s_application() -> None:
+    settings = parse(GraphSettings, SHARED, MODULE)
+    assert settings.tenant_id == "module.example"
+    assert settings.credential == "module's"
+
+
+def test_a_mistake_in_a_value_of_the_module_says_where_it_comes_from() -> None:
+    with pytest.raises(ConfigurationMistakes) as caught:
+        parse(GraphSettings, {}, {**MODULE, "tenant_id": "a/b"})
+    *mistakes, whence = caught.value.mistakes
+    assert whence == "From the configuration of the module come tenant_id."
+    assert any(each.startswith("intake_key is missing") for each in mistakes)
+
+
+def test_an_empty_module_changes_no_mistake() -> None:
+    for values in ({}, {**OAUTH, "client_id": ""}, {**OAUTH, "client_certificate": "x"}):
+        with pytest.raises(ConfigurationMistakes) as caught:
+            parse(GraphSettings, values, {})
+        assert caught.value.mistakes == mistakes(GraphSettings, values)
+        assert "module" not in str(caught.value)
 
 
 # Values
@@ -297,9 +429,22 @@ def test_settings_do_not_change() -> None:
         settings.frequency = 5
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("Timedelta", "timedelta"), ("client-secret", "client_secret"), ("intake_kye", "intake_key")],
+)
+def test_a_misspelt_field_is_answered_with_the_one_that_is_meant(typed: str, meant: str) -> None:
+    (sentence,) = unknown_fields(OAuthSettings, {**OAUTH, typed: "x"})
+    assert sentence == f"Unknown configuration field: {typed}. Did you mean {meant}?"
+
+
 def test_fields_that_are_not_known_are_named_and_do_no_harm() -> None:
     values = {**OAUTH, "tenantid": "x", "account_name": "y", "": "z"}
-    assert unknown_fields(OAuthSettings, values) == ["", "account_name", "tenantid"]
+    assert unknown_fields(OAuthSettings, values) == [
+        "Unknown configuration field: .",
+        "Unknown configuration field: account_name.",
+        "Unknown configuration field: tenantid. Did you mean tenant_id?",
+    ]
     assert unknown_fields(OAuthSettings, OAUTH) == []
     assert parse(OAuthSettings, values) == parse(OAuthSettings, OAUTH)
 
@@ -451,3 +596,23 @@ def test_unsafe_overrides_are_all_named_but_not_shown() -> None:
         Endpoints.of("global", dict.fromkeys(names, "http://CANARY.example"))
     assert [mistake.split()[0] for mistake in caught.value.mistakes] == list(names)
     assert "CANARY" not in str(caught.value)
+
+
+# The application alone
+
+
+def test_an_application_is_taken_from_whatever_holds_it() -> None:
+    application = parse_application({**OAUTH, "limit": 3, "client_certificate": " "})
+    assert (application.tenant, application.client_id) == (GUID, GUID)
+    assert application.credential == OAUTH["client_secret"]
+    assert OAUTH["client_secret"] not in repr(application)
+
+
+def test_mistakes_in_an_application_are_told_at_once_without_their_values() -> None:
+    with pytest.raises(ConfigurationMistakes) as caught:
+        parse_application({"client_id": "canary id", "client_certificate": "canary"})
+    names = {each.partition(" ")[0] for each in caught.value.mistakes}
+    assert names == {"tenant_id", "client_id", "client_certificate"}
+    assert "canary" not in str(caught.value)
+    with pytest.raises(ConfigurationMistakes, match="keep one of them"):
+        parse_application({**OAUTH, "client_certificate": "x"})

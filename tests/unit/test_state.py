@@ -19,14 +19,22 @@ from office365_message_trace.collect.checkpoint_store import (
     StateStore,
     decoded,
 )
-from office365_message_trace.collect.coverage import Cause, Coverage, Gap, Kind, Policy, Read
+from office365_message_trace.collect.coverage import (
+    MOST_GAPS,
+    Cause,
+    Coverage,
+    Gap,
+    Kind,
+    Policy,
+    Read,
+)
 from office365_message_trace.collect.ledger import Ledger
 from office365_message_trace.collect.resume import opening_coverage
 from office365_message_trace.collect.schedule import Schedule, Size, Sizes
 from office365_message_trace.collect.timetable import choose
 from office365_message_trace.errors import Refused
 from office365_message_trace.model import EPOCH, Window, instant
-from office365_message_trace.storage.base import Damage
+from office365_message_trace.storage.base import LARGEST_BLOB, Damage
 from office365_message_trace.storage.folder import FolderStorage
 from tests.support import NOON, Logbook, Repairs, minutes, row
 
@@ -125,12 +133,60 @@ def test_no_flipped_bit_goes_unnoticed(
     assert state in (coverage(1), coverage(2))
 
 
-def test_a_newer_schema_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    saved(tmp_path, coverage(1), coverage(2))
-    path = tmp_path / NEWEST
+def made_newer(path: Path) -> None:
     path.write_bytes(orjson.dumps(orjson.loads(path.read_bytes()) | {"schema": SCHEMA + 1}))
+
+
+@pytest.mark.parametrize("other", [None, b"", "newer"])
+def test_a_state_of_a_newer_version_alone_is_refused_with_what_to_do(
+    tmp_path: Path, other: object
+) -> None:
+    saved(tmp_path, coverage(1), coverage(2))
+    made_newer(tmp_path / NEWEST)
+    if isinstance(other, bytes):
+        (tmp_path / COPIES[0]).write_bytes(other)
+    elif other:
+        made_newer(tmp_path / COPIES[0])
+    else:
+        (tmp_path / COPIES[0]).unlink()
     with pytest.raises(Refused, match="newer version"):
         reloaded(tmp_path)
+
+
+def test_a_newer_version_s_copy_beside_an_intact_one_stops_nothing(tmp_path: Path) -> None:
+    """A newer version that saved once and was replaced leaves it, or somebody else."""
+    saved(tmp_path, coverage(1), coverage(2))
+    made_newer(tmp_path / NEWEST)
+    state, log = reloaded(tmp_path)
+    assert state == coverage(1)
+    assert f"{NEWEST} of the trigger's state is of a newer version" in log.texts("warning")[0]
+    saved(tmp_path, coverage(3))
+    assert reloaded(tmp_path)[1].lines == []
+    assert reloaded(tmp_path)[0] == coverage(3)
+
+
+@pytest.mark.parametrize("sequence", [2**52, 2**53 - 2, 2**53 - 1])
+def test_saving_goes_on_after_the_largest_sequence_numbers(tmp_path: Path, sequence: int) -> None:
+    saved(tmp_path, coverage(1))
+    payload = orjson.loads((tmp_path / NEWEST).read_bytes())["payload"] | {"sequence": sequence}
+    (tmp_path / NEWEST).write_bytes(document(payload))
+    saved(tmp_path, coverage(2), coverage(3), coverage(4))
+    assert reloaded(tmp_path)[0] == coverage(4)
+
+
+def test_a_state_with_as_many_gaps_as_are_kept_is_loaded(tmp_path: Path) -> None:
+    """Also where each of them divides the time that is to be read again."""
+    apart = 70 * HOUR / (MOST_GAPS + 100)
+    starts = [NOON - 71 * HOUR + n * apart for n in range(MOST_GAPS + 100)]
+    gaps = [Gap(Window(start, start + MICROSECOND), Cause.REFUSED) for start in starts]
+    declared = Coverage.starting(NOON - 80 * HOUR).with_left_behind(NOON).with_gaps(gaps)
+    assert len(declared.gaps) == MOST_GAPS
+    assert declared.gaps[-1] == gaps[-1]
+    state = replace(declared, spans=()).adapted(replace(POLICY, lookback=72 * HOUR), NOON)
+    assert len(state.spans) > MOST_GAPS
+    saved(tmp_path, state)
+    assert reloaded(tmp_path)[0] == state
+    assert (tmp_path / NEWEST).stat().st_size < LARGEST_BLOB / 2
 
 
 def opened(root: Path, repaired: list[Damage] | None = None) -> tuple[Coverage, Logbook]:
@@ -349,7 +405,7 @@ def test_time_of_less_than_a_millisecond_is_loaded_as_it_was_saved(tmp_path: Pat
         {"spans": [entry(0, 100_000)]},
         {"spans": [entry(-30, -10, rows=-1)]},
         {"spans": [entry(-30, -10, rows="3")]},
-        {"spans": [entry(n - 11_000, n - 10_999) for n in range(10_001)]},
+        {"spans": [entry(n - 21_000, n - 20_999) for n in range(20_001)]},
         {"since": "0001-01-01T00:00:00+14:00"},
         {"read_at": "9999-12-31T23:59:59-14:00"},
         {"read_at": "2026-06-15T12:00:00"},

@@ -18,6 +18,7 @@ from itertools import pairwise
 from typing import Protocol
 
 from office365_message_trace.errors import MessageTraceError
+from office365_message_trace.microsoft.conditions import Conditions
 from office365_message_trace.model import UNDATED, Row, Window, milliseconds
 
 MOST_PAGES = 1200
@@ -35,7 +36,7 @@ class Ask:
 
     ``top`` is the number of rows to ask for, if not the usual one. ``beyond`` skips that many rows, for a
     service whose links are positions. ``recipient`` and ``trace_id`` limit it to the rows of one
-    recipient or one message.
+    recipient or one message, ``conditions`` to rows that meet all of them (Graph only).
     """
 
     window: Window
@@ -44,6 +45,7 @@ class Ask:
     beyond: int | None = None
     recipient: str | None = None
     trace_id: str | None = None
+    conditions: Conditions = ()
 
 
 class Walk(Protocol):

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from office365_message_trace.cli.checks.findings import Finding, failure, ok, warning
+from office365_message_trace.checks.findings import Finding, failure, ok, warning
 from office365_message_trace.clock import Clock
 from office365_message_trace.errors import Unavailable
 from office365_message_trace.microsoft.clock import MicrosoftClock
@@ -27,11 +27,31 @@ class Reached:
     date: str = ""
     at: float = 0.0
 
-    def finding(self) -> Finding:
-        subject = f"network to {self.service.replace('The ', 'the ', 1)}"
-        if self.problem:
-            return failure(subject, f"{self.problem.about(self.service)} [{self.problem.detail}]")
-        return ok(subject, f"{self.route.host} answers ({self.route}); its certificate is trusted")
+    @property
+    def fault(self) -> str:
+        """A sentence about the problem, or nothing."""
+        return f"{self.problem.about(self.service)} [{self.problem.detail}]" if self.problem else ""
+
+
+def network_findings(reached: Sequence[Reached]) -> list[Finding]:
+    """A finding for each service; services that one fault keeps away share one."""
+    faults: dict[str, list[str]] = {}
+    for each in reached:
+        faults.setdefault(each.fault, []).append(each.service.replace("The ", "the ", 1))
+    fine = [
+        ok(
+            f"network to {each.service.replace('The ', 'the ', 1)}",
+            f"{each.route.host} answers ({each.route}); its certificate is trusted",
+        )
+        for each in reached
+        if not each.problem
+    ]
+    failures = [
+        replace(failure(f"network to {', '.join(services)}", "", fault), code="network-unreachable")
+        for fault, services in faults.items()
+        if fault
+    ]
+    return fine + failures
 
 
 def reach_all(services: Sequence[tuple[str, str]], clock: Clock) -> list[Reached]:
@@ -61,4 +81,4 @@ def clock_finding(clock: MicrosoftClock) -> Finding | None:
         return None
     if abs(ahead.total_seconds()) <= AGREEMENT:
         return ok("clock", "agrees with Microsoft's")
-    return warning("clock", off_sentence(ahead))
+    return warning("clock", "off", off_sentence(ahead))

@@ -5,7 +5,7 @@ from datetime import datetime
 import orjson
 
 from office365_message_trace import codec
-from office365_message_trace.cli.checks.findings import Finding, failure, ok, warning
+from office365_message_trace.checks.findings import Finding, failure, kind_of, ok, warning
 from office365_message_trace.errors import Refused, Unavailable
 from office365_message_trace.model import milliseconds
 from office365_message_trace.sekoia import intake_verdict
@@ -38,14 +38,15 @@ def intake_finding(
         return verdict(answer, intake_format, len(events))
     except Unavailable as problem:
         if lasting := problem.lasting:
-            return failure(_SUBJECT, str(lasting))
+            return failure(_SUBJECT, kind_of(lasting), str(lasting))
         return failure(
             _SUBJECT,
+            kind_of(problem),
             f"{problem.about(INTAKE)} The trigger holds the events and tries again; if it "
             f"lasts, see Sekoia.io's status page. [{problem.detail}]",
         )
     except Refused as refusal:
-        return failure(_SUBJECT, str(refusal))
+        return failure(_SUBJECT, kind_of(refusal), str(refusal))
 
 
 def verdict(answer: Answer, intake_format: str, events: int) -> Finding:
@@ -57,12 +58,13 @@ def verdict(answer: Answer, intake_format: str, events: int) -> Finding:
     if not events and intake_verdict.meaning(answer.status, answer.body) is Meaning.BATCH:
         return warning(
             _SUBJECT,
+            "not-verified",
             "reachable, but it does not take an empty batch, so the key was not verified. Run check "
             f"with --send-test-event to verify it with one event. [status {answer.status}]",
         )
     judged = intake_verdict.verdict(answer.status, answer.body, events, intake_format)
     if judged.missing:
-        return failure(_SUBJECT, f"{ALL_REFUSED} [{judged.detail}]")
+        return failure(_SUBJECT, "accepts-nothing", f"{ALL_REFUSED} [{judged.detail}]")
     if not events:
         return ok(_SUBJECT, "accepts the key (asked with an empty batch, no event was sent)")
     return ok(

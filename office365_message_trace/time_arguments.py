@@ -4,11 +4,11 @@ import re
 from datetime import UTC, datetime, timedelta
 
 FORMS = (
-    "Enter a time such as 2026-11-23, 2026-11-23T14:30 (UTC), 2026-11-23T14:30+01:00, 'now', "
-    "'today', 'yesterday', '30m ago', '2h ago' or '3 days ago'."
+    "Enter how long ago, such as 30m, 2h or 3d, or now, today, yesterday, or a time such as 2026-11-23, "
+    "2026-11-23T14:30 (UTC) or 2026-11-23T14:30+01:00."
 )
 
-_AGO = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+)\s+ago")
+_AGO = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+)(?:\s+ago)?")
 _UNITS = {
     "s": timedelta(seconds=1),
     "sec": timedelta(seconds=1),
@@ -28,7 +28,7 @@ _UNITS = {
 def parse_time(text: str, now: datetime) -> datetime:
     """The instant in UTC that ``text`` means at ``now``.
 
-    A time without a zone is UTC. A date alone, ``today`` and ``yesterday`` mean the start of that day.
+    ``2h`` and ``2h ago`` are two hours before now. A time without a zone is UTC. A date alone, ``today`` and ``yesterday`` mean the start of that day.
     Raises ValueError with a sentence that lists the forms.
     """
     lower = text.strip().lower()
@@ -37,17 +37,17 @@ def parse_time(text: str, now: datetime) -> datetime:
     if lower in named:
         return named[lower]
     try:
-        return _before(now, lower) if lower.endswith("ago") else _instant(text.strip())
+        ago = _AGO.fullmatch(lower)
+        return now - _span(*ago.groups()) if ago else _instant(text.strip())
     except (ValueError, OverflowError) as error:
-        raise ValueError(f"'{text}' is not a time that is understood here. {FORMS}") from error
+        raise ValueError(f"'{text}' is not a time. {FORMS}") from error
 
 
-def _before(now: datetime, text: str) -> datetime:
-    match = _AGO.fullmatch(text)
-    unit = match and (_UNITS.get(match[2]) or _UNITS.get(match[2].removesuffix("s")))
-    if not match or not unit:
-        raise ValueError(text)
-    return now - float(match[1]) * unit
+def _span(number: str, unit: str) -> timedelta:
+    length = _UNITS.get(unit) or _UNITS.get(unit.removesuffix("s"))
+    if not length:
+        raise ValueError(unit)
+    return float(number) * length
 
 
 def _instant(text: str) -> datetime:

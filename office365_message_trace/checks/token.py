@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from office365_message_trace.cli.checks.findings import Finding, failure, ok, warning
-from office365_message_trace.cli.formatting import moment
+from office365_message_trace.checks.findings import Finding, failure, ok, warning
+from office365_message_trace.formatting import moment
 from office365_message_trace.untrusted_text import printable
 
+LACKS_PERMISSION = "lacks-permission"
 _MOST_ROLES = 50  # an application's own permissions; more are no use to a reader
 _API_PERMISSIONS = "Azure portal > App registrations > your application > API permissions"
 
@@ -30,19 +31,24 @@ def token_finding(
     """The finding on a token with ``claims``, which needs ``permission`` of ``resource`` for ``audience``."""
     if claims is None:
         return warning(
-            "token", "Entra ID gave one that cannot be looked into; the service decides."
+            "token",
+            "unreadable",
+            "Entra ID gave one that cannot be looked into; the service decides.",
         )
     roles = _roles(claims)
     if permission not in roles:
         return failure(
             "token",
+            LACKS_PERMISSION,
             f"The token lacks the permission {permission} (it has {', '.join(roles) or 'none'}). "
             f"An administrator adds {resource} > Application permissions > {permission} in "
             f"{_API_PERMISSIONS}, and presses Grant admin consent there.",
         )
     meant = printable(claims.get("aud"))
     if meant.rstrip("/") != audience.rstrip("/"):
-        return warning("token", f"It is for {meant}, where {audience} was asked for.")
+        return warning(
+            "token", "other-audience", f"It is for {meant}, where {audience} was asked for."
+        )
     return ok(
         "token",
         f"application {printable(claims.get('appid'))} in tenant {printable(claims.get('tid'))}, "

@@ -5,11 +5,11 @@ import tempfile
 from datetime import datetime
 from pathlib import Path
 
-from office365_message_trace.cli.checks.findings import Finding, failure, ok, warning
-from office365_message_trace.cli.formatting import late_sentence, moment, span
+from office365_message_trace.checks.findings import Finding, failure, kind_of, ok, warning
 from office365_message_trace.collect.checkpoint_store import StateStore
 from office365_message_trace.collect.coverage import Policy
 from office365_message_trace.errors import MessageTraceError, StorageFailed
+from office365_message_trace.formatting import late_sentence, moment, span
 from office365_message_trace.storage.base import Storage
 from office365_message_trace.storage.folder import FolderStorage
 from office365_message_trace.storage.location import storage_at
@@ -23,18 +23,13 @@ def storage_findings(data_path: Path, folder: str, policy: Policy, now: datetime
     storage = storage_at(data_path, folder)
     local = isinstance(storage, FolderStorage)
     if local and not data_path.exists():
-        return [
-            warning(
-                "storage",
-                f"There is no folder {data_path}. Where the trigger runs, mount a volume there; "
-                "elsewhere this does not matter.",
-            )
-        ]
+        text = f"there is no folder {data_path} yet: no trigger has run here"
+        return [ok("storage", f"{text}. In a container, mount a volume there.")]
     try:
         _try_out(storage, now)
         usable = _lasting(data_path) if local else ok("storage", f"{data_path} can be written")
     except StorageFailed as problem:
-        usable = failure("storage", str(problem))
+        usable = failure("storage", kind_of(problem), str(problem))
     return [usable, *state_findings(storage, policy, now)]
 
 
@@ -45,17 +40,18 @@ def state_findings(storage: Storage, policy: Policy, now: datetime) -> list[Find
     try:
         coverage = StateStore(storage, lambda text, _level: logged.append(text)).load()
     except MessageTraceError as problem:
-        return [failure("state", str(problem))]
-    warnings = [warning("state", text) for text in logged]
+        return [failure("state", kind_of(problem), str(problem))]
+    warnings = [warning("state", "damaged", text) for text in logged]
     if coverage is None and logged:
         text = "No copy of the state is usable; the trigger reads its look-back again."
-        return [*warnings, warning("state", text)]
+        return [*warnings, warning("state", "lost", text)]
     if coverage is None:
         return [ok("state", "none yet: the trigger has not run here")]
     age = now - coverage.live
     text = f"mail is read up to {moment(coverage.live)}, {span(age)} ago"
     if age > policy.usual_lag:
-        return [*warnings, warning("state", f"{text}; {late_sentence(policy.usual_lag)}")]
+        text = f"{text}; {late_sentence(policy.usual_lag)}"
+        return [*warnings, warning("state", "late", text)]
     return [*warnings, ok("state", text)]
 
 
@@ -75,6 +71,7 @@ def _lasting(data_path: Path) -> Finding:
     if goes_with_container(data_path):
         return warning(
             "storage",
+            "no-volume",
             f"{data_path} can be written, but no volume is mounted there: what the trigger has read "
             f"is forgotten with the container. Add a volume, such as docker run -v trace:{data_path}",
         )

@@ -2,9 +2,9 @@
 
 from datetime import datetime, timedelta
 
-from office365_message_trace.cli.checks.findings import Finding, failure, ok, warning
-from office365_message_trace.cli.formatting import count, span
+from office365_message_trace.checks.findings import Finding, failure, kind_of, ok, warning
 from office365_message_trace.errors import MessageTraceError, Throttled, Unavailable, Unreachable
+from office365_message_trace.formatting import count, span
 from office365_message_trace.microsoft.odata import ODataClient
 from office365_message_trace.model import Page, Window, instant
 
@@ -38,25 +38,27 @@ def _first_page(source: ODataClient, window: Window) -> tuple[Page, bool]:
 
 
 def _readable(source: ODataClient) -> Finding:
-    return ok("message trace", f"{source.name} gives rows to these credentials")
+    return ok("message trace", f"{source.name} answers these credentials")
 
 
 def _refused(source: ODataClient, problem: MessageTraceError) -> Finding:
     if not isinstance(problem, Unavailable):
-        return failure("message trace", str(problem))
+        return failure("message trace", kind_of(problem), str(problem))
     detail = f" [{problem.detail}]" if problem.detail else ""
     text = problem.about(source.name)
     if isinstance(problem, Throttled):
         return warning(
             "message trace",
-            f"{text} The tenant's requests are spent, by this trigger or other tools; run check "
+            kind_of(problem),
+            f"{text} The tenant's requests are spent, by this module or other tools; check "
             f"again in {span(timedelta(seconds=problem.retry_after or 0))}.{detail}",
         )
     if isinstance(problem, Unreachable):
-        return failure("message trace", f"{text}{detail}")
+        return failure("message trace", kind_of(problem), f"{text}{detail}")
     return failure(
         "message trace",
-        f"{text} The trigger tries again until it does. If it lasts, see Microsoft 365 admin center > "
+        kind_of(problem),
+        f"{text} A trigger tries again until it does. If it lasts, see Microsoft 365 admin center > "
         f"Health > Service health; a tenant that has lost the service may get such answers too.{detail}",
     )
 
@@ -70,6 +72,7 @@ def _quiet(page: Page, more: bool, now: datetime) -> Finding:
     if not page.rows:
         return warning(
             "fresh mail",
+            "none",
             "No row in the last 24 hours. If the tenant had mail, compare tenant_id with its "
             "Directory (tenant) ID: this may be another tenant.",
         )

@@ -1,0 +1,1 @@
+"""Answers questions about the mail of a tenant, for playbooks and the command line."""

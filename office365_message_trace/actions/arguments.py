@@ -1,0 +1,342 @@
+"""Arguments of the actions, checked as a whole before any request: pure.
+
+The models mirror the ``arguments`` of the manifests; a test keeps the two in step.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from ipaddress import ip_address
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, get_args
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
+
+from office365_message_trace.errors import ImpossibleArguments
+from office365_message_trace.microsoft.conditions import (
+    ANY_OF_DOMAIN,
+    Comparison,
+    Condition,
+    Conditions,
+    combinations,
+)
+from office365_message_trace.model import Window
+from office365_message_trace.time_arguments import FORMS, parse_time
+from office365_message_trace.untrusted_text import printable
+
+HISTORY = timedelta(days=90)  # that Graph keeps, by whole days; documented
+WIDEST = timedelta(days=10)  # window of a query; documented
+MOST_QUERIES = 90  # of an action: what the quota allows in five minutes, about
+LONGEST_SUBJECT = 256  # characters that Microsoft keeps, documented
+
+_LONGEST_TEXT = 1000  # characters; addresses and Message-IDs have fewer
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_ADDRESS = re.compile(r"[^\s@<>*]+@[^\s@<>*]+")
+_CONTROL = re.compile(
+    r"[\x00-\x08\n-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
+)  # not tabs, which subjects hold
+_NOBODY = "<>"  # the sender of a non-delivery report
+
+Status = Literal[
+    "gettingStatus",
+    "pending",
+    "failed",
+    "delivered",
+    "expanded",
+    "quarantined",
+    "filteredAsSpam",
+    "recalled",
+]
+_STATUSES = {name.lower(): name for name in get_args(Status)}
+SubjectMatch = Literal["contains", "starts", "ends", "equals"]
+_COMPARISONS: dict[SubjectMatch, Comparison] = {
+    "contains": "contains",
+    "starts": "startsWith",
+    "ends": "endsWith",
+    "equals": "eq",
+}
+
+
+def _plain(value: str, longest: int = _LONGEST_TEXT) -> str:
+    if not value.strip():
+        raise ValueError("is empty; leave it out, or enter a value.")
+    if len(value) > longest or _CONTROL.search(value):
+        raise ValueError(f"is no text of at most {longest} characters on one line; correct it.")
+    return value
+
+
+def _address(value: str) -> str:
+    value = _plain(value).strip()
+    if not _ADDRESS.fullmatch(value):
+        raise ValueError("is no address such as ada@contoso.com; correct it.")
+    return value
+
+
+def _sender(value: str) -> str:
+    value = _plain(value).strip()
+    if value == _NOBODY:
+        return value
+    local, _, domain = value.removeprefix("*").partition("@")
+    if not local and _ADDRESS.fullmatch(f"any@{domain}"):
+        return ANY_OF_DOMAIN + domain
+    if not _ADDRESS.fullmatch(value):
+        raise ValueError(
+            "is neither an address such as ada@contoso.com nor a domain such as @contoso.com; correct it."
+        )
+    return value
+
+
+def _subject(value: str) -> str:
+    return _plain(value, LONGEST_SUBJECT)
+
+
+def _message_id(value: str) -> str:
+    value = _plain(value).strip()
+    return value if value.startswith("<") else f"<{value}>"
+
+
+def _trace_id(value: str) -> str:
+    value = _plain(value).strip()
+    if not _GUID.fullmatch(value):
+        raise ValueError("is no message trace id, which is a GUID; copy it from the event.")
+    return value.lower()
+
+
+def _ip(value: str) -> str:
+    try:
+        return str(ip_address(value.strip()))
+    except ValueError:
+        raise ValueError("is no IP address; correct it.") from None
+
+
+def _time(value: str) -> str:
+    """Check the form alone: another time is as good as now for that."""
+    try:
+        parse_time(value, _ANY_TIME)
+    except ValueError:
+        raise ValueError(f"is not a time that is understood here. {FORMS}") from None
+    return value
+
+
+_ANY_TIME = datetime.fromisoformat("2026-01-01T00:00:00Z")
+
+
+def _status(value: object) -> object:
+    return _STATUSES.get(value.strip().lower(), value) if isinstance(value, str) else value
+
+
+def _several(value: object) -> object:
+    """A single value for a list of one: templates of a playbook often give that."""
+    return [value] if isinstance(value, str) else value
+
+
+def _given(value: Any) -> Any:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+Sender = Annotated[str, AfterValidator(_sender)]
+Address = Annotated[str, AfterValidator(_address)]
+Subject = Annotated[str, AfterValidator(_subject)]
+MessageId = Annotated[str, AfterValidator(_message_id)]
+TraceId = Annotated[str, AfterValidator(_trace_id)]
+Ip = Annotated[str, AfterValidator(_ip)]
+Time = Annotated[str, AfterValidator(_time)]
+OptionalTime = Annotated[Time | None, BeforeValidator(_given)]
+AnyStatus = Annotated[Status, BeforeValidator(_status)]
+_T = TypeVar("_T")
+Several = Annotated[list[_T], BeforeValidator(_several)]
+
+
+class Arguments(BaseModel):
+    """Arguments that all actions have."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, extra="forbid")
+
+    time_limit: int = Field(default=300, ge=10, le=3600)
+
+    @classmethod
+    def of(cls, values: object, now: datetime) -> Self:
+        """Validate ``values``, null ones being left out. Raises `ImpossibleArguments` with every mistake,
+        none of which shows a value."""
+        if not isinstance(values, Mapping):
+            raise ImpossibleArguments(["they are not a JSON object."])
+        given = {name: value for name, value in values.items() if value is not None}
+        mistakes = cls._mistakes_of_time(given, now)
+        try:
+            arguments = cls.model_validate(given)
+        except ValidationError as error:
+            mistakes = [*(_explained(cls, each) for each in error.errors()), *mistakes]
+        else:
+            mistakes = mistakes or arguments._contradictions(now)
+        if mistakes:
+            raise ImpossibleArguments(mistakes)
+        return arguments
+
+    @classmethod
+    def _mistakes_of_time(cls, given: Mapping[str, Any], now: datetime) -> list[str]:
+        """Mistakes in the times of ``given``, values of any kind, that each value alone does not show."""
+        return []
+
+    def _contradictions(self, now: datetime) -> list[str]:
+        """Mistakes in values each of which is possible."""
+        return []
+
+
+class TimedArguments(Arguments):
+    """Arguments of actions that read a time. Its ``usual`` span counts back from the end."""
+
+    usual: ClassVar[timedelta]
+
+    start: OptionalTime = None
+    end: OptionalTime = None
+
+    def windows(self, now: datetime) -> list[Window]:
+        """The time to read at ``now``, in parts that one query can be for, which share their bounds; newest
+        first."""
+        start, end = self._times(self.start, self.end, now)
+        parts = []
+        while end > start:
+            begin = max(end - WIDEST, start)
+            parts.append(Window(begin, end))
+            end = begin
+        return parts
+
+    def queries(self) -> list[Conditions]:
+        """The conditions to query one after another, for rows that meet all of one of them."""
+        raise NotImplementedError
+
+    @classmethod
+    def _times(cls, start: str | None, end: str | None, now: datetime) -> tuple[datetime, datetime]:
+        last = min(parse_time(end, now), now) if end else now
+        return parse_time(start, now) if start else last - cls.usual, last
+
+    @classmethod
+    def _mistakes_of_time(cls, given: Mapping[str, Any], now: datetime) -> list[str]:
+        try:
+            start, end = cls._times(_given(given.get("start")), _given(given.get("end")), now)
+        except (ValueError, AttributeError):
+            return []  # each of them is refused by itself
+        if start >= end:
+            return ["start is not before end, or not in the past; correct one of them."]
+        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        if start < midnight - HISTORY:
+            return [
+                f"start is more than {HISTORY.days} days ago, and Microsoft keeps no older mail."
+            ]
+        return []
+
+    def _contradictions(self, now: datetime) -> list[str]:
+        requests = len(self.queries()) * len(self.windows(now))
+        if requests <= MOST_QUERIES:
+            return []
+        return [
+            f"these values need {requests:,} requests, one for each combination of them and each "
+            f"{WIDEST.days} days, and {MOST_QUERIES} are possible; enter fewer values or a shorter time."
+        ]
+
+
+class SearchArguments(TimedArguments):
+    """Arguments of *Search message trace*."""
+
+    usual: ClassVar[timedelta] = timedelta(hours=48)  # as Graph has it without a filter
+
+    sender: Several[Sender] = []
+    recipient: Several[Address] = []
+    subject: Several[Subject] = []
+    subject_match: SubjectMatch = "contains"
+    message_id: Several[MessageId] = []
+    trace_id: Several[TraceId] = []
+    status: Several[AnyStatus] = []
+    from_ip: Several[Ip] = []
+    to_ip: Several[Ip] = []
+    limit: int = Field(default=1000, ge=1, le=10000)
+
+    def queries(self) -> list[Conditions]:
+        values: dict[str, Sequence[str]] = {
+            "senderAddress": self.sender,
+            "recipientAddress": self.recipient,
+            "messageId": self.message_id,
+            "id": self.trace_id,
+            "status": self.status,
+            "fromIP": self.from_ip,
+            "toIP": self.to_ip,
+        }
+        conditions = [[Condition(name, each) for each in given] for name, given in values.items()]
+        comparison = _COMPARISONS[self.subject_match]
+        conditions.append([Condition("subject", each, comparison) for each in self.subject])
+        return combinations(conditions)
+
+
+class RecipientsArguments(TimedArguments):
+    """Arguments of *Find all recipients of a message*."""
+
+    usual: ClassVar[timedelta] = WIDEST
+
+    message_id: Several[MessageId] = []
+    trace_id: Several[TraceId] = []
+    sender: Sender | None = None
+    subject: Subject | None = None
+    subject_match: SubjectMatch = "equals"
+
+    def queries(self) -> list[Conditions]:
+        """For the rows of any of the messages named; of all mail with the sender and the subject if none is."""
+        if self.sender is not None and self.subject is not None:
+            comparison = _COMPARISONS[self.subject_match]
+            subject = Condition("subject", self.subject, comparison)
+            return [(Condition("senderAddress", self.sender), subject)]
+        named = {"id": self.trace_id, "messageId": self.message_id}
+        return [(Condition(name, each),) for name in named for each in named[name]]
+
+    def _contradictions(self, now: datetime) -> list[str]:
+        pair = self.sender is not None or self.subject is not None
+        if pair and (self.message_id or self.trace_id):
+            return [
+                "message_id or trace_id tells the message, and so do sender and subject; enter one kind."
+            ]
+        if not self.queries():
+            return [
+                "the message is missing; enter message_id or trace_id or both, or sender and subject."
+            ]
+        return super()._contradictions(now)
+
+
+class DetailsArguments(Arguments):
+    """Arguments of *Get message trace details*."""
+
+    trace_id: TraceId
+    recipient: Address
+
+
+def _explained(model: type[Arguments], error: Mapping[str, Any]) -> str:
+    """One line: argument, problem, what to enter."""
+    name = str(error["loc"][0])
+    field = model.model_fields.get(name)
+    context = error.get("ctx", {})
+    match error["type"]:
+        case "missing":
+            wrong = "is missing; enter a value."
+        case "value_error":
+            wrong = str(context["error"])
+        case "extra_forbidden":
+            wrong = "is no argument of this action; correct its name, or leave it out."
+        case "literal_error":
+            wrong = f"is not one of the choices; enter {context['expected']}."
+        case _ if field is not None and field.annotation is int:
+            bounds = {
+                word: getattr(each, word)
+                for each in field.metadata
+                for word in ("ge", "le")
+                if hasattr(each, word)
+            }
+            wrong = f"is no whole number from {bounds['ge']} to {bounds['le']}; enter one."
+        case "list_type":
+            wrong = "is neither a text nor a list of texts; enter one of them."
+        case _:
+            wrong = "is not text; enter it as text."
+    return f"{printable(name)} {wrong}"

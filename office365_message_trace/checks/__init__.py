@@ -1,0 +1,1 @@
+"""Steps of ``check`` and of the platform's credential test, one module each."""

@@ -1,1 +1,0 @@
-"""The steps of ``check``, one module each."""
