@@ -70,7 +70,9 @@ services = pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
 
 def commands() -> set[str]:
     """The triggers that main.py registers."""
-    return set(re.findall(r'module\.register\(\w+, "(\w+)"\)', (ROOT / "main.py").read_text()))
+    return set(
+        re.findall(r'module\.register\(\w+Trigger, "(\w+)"\)', (ROOT / "main.py").read_text())
+    )
 
 
 def version() -> str:

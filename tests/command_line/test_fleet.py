@@ -147,3 +147,31 @@ def test_a_folder_without_settings_is_named(desk: Desk, folder: Path, command: s
     said = desk.type(command, "--all", str(folder / "none"))
     assert said.status == 2
     assert "cannot be read (No such file or directory)" in said.err
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [("check", "--send-test-event"), ("status", "--verbose")],
+)
+def test_options_for_one_tenant_are_refused(
+    desk: Desk, folder: Path, command: str, option: str
+) -> None:
+    write_settings(desk, folder, "contoso")
+    for options in ([option], ["--config", str(folder / "contoso.json")]):
+        said = desk.type(command, "--all", str(folder), *options)
+        assert said.status == 2
+        assert f"--all takes neither --config nor {option}" in " ".join(said.err.split())
+
+
+def test_a_state_that_cannot_be_read_is_critical_and_hides_no_other(
+    desk: Desk, folder: Path
+) -> None:
+    for name in ("contoso", "fabrikam"):
+        write_settings(desk, folder, name)
+    write_state(desk, "contoso", MINUTE)
+    (desk.data / "fabrikam").write_text("no folder")
+    said = desk.type("status", "--all", str(folder))
+    assert said.status == 2
+    worst, well = said.out.splitlines()[1:-1]
+    assert worst.split()[:3] == ["fabrikam", "critical", "storage:"]
+    assert well.split()[:2] == ["contoso", "ok"]

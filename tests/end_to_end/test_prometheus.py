@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -101,11 +102,9 @@ def prometheus(
 def wait_until_scraped(server: Prometheus) -> None:
     """Return once each target was scraped a few times."""
     for _ in range(300):
-        try:
+        with suppress(requests.RequestException):  # it is not ready yet
             if len(server.query("count_over_time(up[1m]) >= 5")) == 2:
                 return
-        except requests.ConnectionError:
-            pass
         time.sleep(0.1)
     raise TimeoutError("Prometheus scrapes nothing")
 

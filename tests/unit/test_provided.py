@@ -8,7 +8,7 @@ import pytest
 from sekoia_automation.configuration.filesystem import FileSystemConfiguration
 
 from office365_message_trace.errors import ConfigurationMistakes
-from office365_message_trace.sekoia.platform import SECRETS, trigger_values, unusable
+from office365_message_trace.sekoia.platform import SECRETS, lacks_values, trigger_values, unusable
 from office365_message_trace.settings import BasicSettings, GraphSettings, OAuthSettings
 
 NOT_SETTINGS = {
@@ -167,6 +167,7 @@ def test_each_value_that_a_process_cannot_start_with_is_named(
         if content is not None:
             Path(configuration.VOLUME_PATH, name).write_bytes(content)
     assert unusable(configuration.load) == faults
+    assert lacks_values(configuration.load) is (None in given.values())
 
 
 def test_a_value_that_may_not_be_read_is_named_with_the_reason() -> None:
