@@ -4,9 +4,10 @@ The models mirror the ``arguments`` of the manifests; a test keeps the two in st
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from ipaddress import ip_address
+from itertools import islice
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, get_args
 
 from pydantic import (
@@ -26,7 +27,7 @@ from office365_message_trace.microsoft.conditions import (
     Conditions,
     combinations,
 )
-from office365_message_trace.model import Window
+from office365_message_trace.model import EPOCH, Window
 from office365_message_trace.time_arguments import FORMS, parse_time
 from office365_message_trace.untrusted_text import printable
 
@@ -97,8 +98,10 @@ def _subject(value: str) -> str:
 
 
 def _message_id(value: str) -> str:
-    value = _plain(value).strip()
-    return value if value.startswith("<") else f"<{value}>"
+    inner = _plain(value).strip().removeprefix("<").removesuffix(">")
+    if not inner or "<" in inner or ">" in inner:
+        raise ValueError("is not one Message-ID such as <1234@mail.example>; correct it.")
+    return f"<{inner}>"
 
 
 def _trace_id(value: str) -> str:
@@ -175,7 +178,7 @@ class Arguments(BaseModel):
         else:
             mistakes = mistakes or arguments._contradictions(now)
         if mistakes:
-            raise ImpossibleArguments(mistakes)
+            raise ImpossibleArguments(list(dict.fromkeys(mistakes)))
         return arguments
 
     @classmethod
@@ -207,13 +210,13 @@ class TimedArguments(Arguments):
             end = begin
         return parts
 
-    def queries(self) -> list[Conditions]:
+    def queries(self) -> Iterable[Conditions]:
         """The conditions to query one after another, for rows that meet all of one of them."""
         raise NotImplementedError
 
     @classmethod
     def _times(cls, start: str | None, end: str | None, now: datetime) -> tuple[datetime, datetime]:
-        last = min(parse_time(end, now), now) if end else now
+        last = min(max(parse_time(end, now), EPOCH), now) if end else now
         return parse_time(start, now) if start else last - cls.usual, last
 
     @classmethod
@@ -232,12 +235,12 @@ class TimedArguments(Arguments):
         return []
 
     def _contradictions(self, now: datetime) -> list[str]:
-        requests = len(self.queries()) * len(self.windows(now))
-        if requests <= MOST_QUERIES:
+        most = MOST_QUERIES // len(self.windows(now))
+        if len(list(islice(self.queries(), most + 1))) <= most:
             return []
         return [
-            f"these values need {requests:,} requests, one for each combination of them and each "
-            f"{WIDEST.days} days, and {MOST_QUERIES} are possible; enter fewer values or a shorter time."
+            f"these values need more than {MOST_QUERIES} requests, one for each combination of them and "
+            f"each {WIDEST.days} days; enter fewer values or a shorter time."
         ]
 
 
@@ -257,7 +260,7 @@ class SearchArguments(TimedArguments):
     to_ip: Several[Ip] = []
     limit: int = Field(default=1000, ge=1, le=10000)
 
-    def queries(self) -> list[Conditions]:
+    def queries(self) -> Iterable[Conditions]:
         values: dict[str, Sequence[str]] = {
             "senderAddress": self.sender,
             "recipientAddress": self.recipient,

@@ -383,8 +383,11 @@ def test_details_on_several_pages_are_all_read(analyst: Analyst, world: Sandbox)
     assert {each.event for each in result.events} == {"Receive", "Deliver"}
 
 
-def test_a_next_link_to_another_host_is_not_followed(analyst: Analyst, world: Sandbox) -> None:
-    body = orjson.dumps({"value": [], "@odata.nextLink": "https://evil.example/x"})
+@pytest.mark.parametrize("link", ["https://evil.example/x", "http://[x"], ids=str)
+def test_a_next_link_to_another_host_is_not_followed(
+    analyst: Analyst, world: Sandbox, link: str
+) -> None:
+    body = orjson.dumps({"value": [], "@odata.nextLink": link})
     world.faults.add(Rule(Answer(200, body), "graph"))
     result = analyst.details(trace_id=PHISH, recipient="ada@contoso.example")
     assert not result.complete

@@ -188,6 +188,8 @@ def test_what_a_form_leaves_empty_has_its_default() -> None:
         ("recipient", "o'brien@x.example", "o'brien@x.example"),
         ("message_id", "a@x.example", "<a@x.example>"),
         ("message_id", "<a@x.example>", "<a@x.example>"),
+        ("message_id", " <a@x.example", "<a@x.example>"),
+        ("message_id", "a@x.example>", "<a@x.example>"),
         ("trace_id", GUID.upper(), GUID),
         ("status", "FilteredAsSpam", "filteredAsSpam"),
         ("from_ip", "2001:DB8:0::1", "2001:db8::1"),
@@ -226,6 +228,11 @@ def test_a_start_may_be_ninety_days_back_by_the_calendar() -> None:
     assert found.startswith("start is more than 90 days ago")
 
 
+def test_an_end_before_all_times_is_too_old() -> None:
+    (found,) = mistakes(SearchArguments, {"end": "0001-01-01"})
+    assert found.startswith("start is more than 90 days ago")
+
+
 def test_a_time_is_cut_into_windows_that_graph_takes_newest_first() -> None:
     windows = SearchArguments.of({"start": "30 days ago"}, NOON).windows(NOON)
     assert [each.span for each in windows] == [timedelta(days=10)] * 3
@@ -237,8 +244,27 @@ def test_a_time_is_cut_into_windows_that_graph_takes_newest_first() -> None:
 def test_more_requests_than_the_quota_allows_are_refused() -> None:
     senders = [f"a{n}@x.example" for n in range(31)]
     (found,) = mistakes(SearchArguments, {"sender": senders, "start": "30 days ago"})
-    assert found.startswith("these values need 93 requests")
-    assert len(SearchArguments.of({"sender": senders}, NOON).queries()) == 31
+    assert found.startswith("these values need more than 90 requests")
+    assert len(list(SearchArguments.of({"sender": senders}, NOON).queries())) == 31
+
+
+def test_values_of_countless_combinations_are_refused_at_once() -> None:
+    senders = [f"a{n}@x.example" for n in range(3000)]
+    subjects = [f"subject {n}" for n in range(3000)]
+    values = {"sender": senders, "recipient": senders, "subject": subjects}
+    (found,) = mistakes(SearchArguments, values)
+    assert found.startswith("these values need more than 90 requests")
+
+
+def test_a_mistake_of_several_values_is_told_once() -> None:
+    (found,) = mistakes(SearchArguments, {"from_ip": ["x", "y", "z"]})
+    assert found == "from_ip is no IP address; correct it."
+
+
+@pytest.mark.parametrize("value", ["<>", "<", "<a@x> <b@x>", "a@x>, <b@x", "<<a@x>>"])
+def test_what_is_not_one_message_id_is_refused_instead_of_found_nowhere(value: str) -> None:
+    (found,) = mistakes(RecipientsArguments, {"message_id": value})
+    assert found.startswith("message_id is not one Message-ID")
 
 
 @pytest.mark.parametrize(
