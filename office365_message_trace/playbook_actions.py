@@ -82,7 +82,7 @@ class MessageTraceAction(Action):
     def _answer(self, values: Any) -> dict[str, Any]:
         machine = SystemClock(Event(), lambda: None)
         clock = MicrosoftClock(machine, self._report)
-        arguments, application = self._checked(values, machine)
+        arguments, application = self._checked(values)
         access = graph_access(
             application, Endpoints.of("global"), self.data_path, clock, self._report
         )
@@ -93,10 +93,10 @@ class MessageTraceAction(Action):
         )
         return result.model_dump()
 
-    def _checked(self, values: Any, machine: SystemClock) -> tuple[Arguments, Application]:
+    def _checked(self, values: Any) -> tuple[Arguments, Application]:
         """The arguments and the module's credentials. Raises one error with the mistakes of both."""
         try:
-            arguments = self.arguments_model.of(values, machine.now())
+            arguments = self.arguments_model.of(values)
         except ImpossibleArguments as mistaken:
             try:
                 self._application()

@@ -22,7 +22,7 @@ from office365_message_trace.actions.results import (
     RecipientsResult,
     SearchResult,
 )
-from office365_message_trace.errors import Misconfigured, Refused
+from office365_message_trace.errors import ImpossibleArguments, Misconfigured, Refused
 from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.microsoft.endpoints import Endpoints
 from office365_message_trace.microsoft.graph import GraphClient
@@ -49,17 +49,17 @@ class Analyst:
     data: Path
 
     def search(self, **values: Any) -> SearchResult:
-        result = self._ask(SearchArguments.of(values, self.clock.now()))
+        result = self._ask(SearchArguments.of(values))
         assert isinstance(result, SearchResult)
         return result
 
     def recipients(self, **values: Any) -> RecipientsResult:
-        result = self._ask(RecipientsArguments.of(values, self.clock.now()))
+        result = self._ask(RecipientsArguments.of(values))
         assert isinstance(result, RecipientsResult)
         return result
 
     def details(self, **values: Any) -> DetailsResult:
-        result = self._ask(DetailsArguments.of(values, self.clock.now()))
+        result = self._ask(DetailsArguments.of(values))
         assert isinstance(result, DetailsResult)
         return result
 
@@ -146,7 +146,7 @@ def test_a_search_finds_the_messages_that_meet_all_conditions(
     assert result.complete
     assert (result.total, result.unmatched, result.missing) == (len(expected), 0, [])
     assert sum(result.statuses.values()) == len(expected)
-    assert result.requests == analyst.requests == len(SearchArguments.of(values, NOON).queries())
+    assert result.requests == analyst.requests == len(list(SearchArguments.of(values).queries()))
 
 
 def test_a_message_is_told_with_all_that_microsoft_has(analyst: Analyst, world: Sandbox) -> None:
@@ -527,6 +527,22 @@ def test_a_machine_whose_clock_is_behind_misses_no_fresh_mail(
     behind = TurnedClock(NOON - 3 * HOUR)
     result = Analyst(world, behind, log, tmp_path).search()
     assert (result.total, result.requests) == (1, 1)
+
+
+@pytest.mark.parametrize("behind", [3 * HOUR, -3 * HOUR], ids=["behind", "ahead"])
+def test_times_are_judged_by_microsofts_clock(
+    world: Sandbox, log: Logbook, tmp_path: Path, behind: timedelta
+) -> None:
+    """A message of an hour ago lies in the future by a clock that is behind; and no answer about the future
+    is complete by one that is ahead."""
+    world.tenant.add(make_row(NOON - HOUR, MessageId="<a@b>"))
+    analyst = Analyst(world, TurnedClock(NOON - behind), log, tmp_path)
+    start, end = (NOON - 2 * HOUR).isoformat(), (NOON - MINUTE).isoformat()
+    for times in ({"start": start}, {"start": start, "end": end}):
+        result = analyst.recipients(message_id="a@b", **times)
+        assert (result.total, result.complete) == (1, True)
+    with pytest.raises(ImpossibleArguments, match="not in the past"):
+        analyst.search(start=(NOON + HOUR).isoformat())
 
 
 # The quota
