@@ -131,9 +131,10 @@ def main() -> None:
 
 
 def _load_variables(file: Path) -> None:
-    """Add the variables of ``file``, if it is there, to those of the environment, which win."""
+    """Add the variables of ``file``, if it is there, to those of the environment, which win. A value is taken
+    as it is: a secret may hold ``${``."""
     try:
-        load_dotenv(file)
+        load_dotenv(file, interpolate=False)
     except (OSError, ValueError):
         raise ConfigurationMistakes([f"{file} cannot be read as a file of variables."]) from None
 

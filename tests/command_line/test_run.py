@@ -148,6 +148,13 @@ def test_a_trigger_ends_with_the_command_however_that_is_killed(
     assert process.returncode == -number
 
 
+def test_settings_that_no_process_can_be_given_are_refused(desk: Desk, tmp_path: Path) -> None:
+    settings = settings_file(desk.world, tmp_path, organization="x" * 200_000)
+    said = desk.type("run", "--trigger", "graph", "--config", str(settings))
+    assert said.status == 2
+    assert "is not a JSON object with settings" in said.err
+
+
 def test_what_is_missing_is_told_at_once(desk: Desk, tmp_path: Path) -> None:
     settings = settings_file(desk.world, tmp_path, client_secret=None, intake_server=None)
     began = time.monotonic()
