@@ -84,7 +84,12 @@ class MessageTraceAction(Action):
         clock = MicrosoftClock(machine, self._report)
         arguments, application = self._checked(values)
         access = graph_access(
-            application, Endpoints.of("global"), self.data_path, clock, self._report
+            application,
+            Endpoints.of("global"),
+            self.data_path,
+            clock,
+            self._report,
+            arguments.time_limit,
         )
         result = answer(arguments, access, clock)
         found = "complete" if result.complete else "incomplete"

@@ -85,7 +85,13 @@ def add_commands(
             log(doubt, "warning")
         microsoft = MicrosoftClock(machine, log)
         access = graph_access(
-            application, Endpoints.of("global"), data_path(), microsoft, log, read_only=True
+            application,
+            Endpoints.of("global"),
+            data_path(),
+            microsoft,
+            log,
+            arguments.time_limit,
+            read_only=True,
         )
         return answer(arguments, access, microsoft)
 

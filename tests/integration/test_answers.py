@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +24,19 @@ from office365_message_trace.actions.results import (
     RecipientsResult,
     SearchResult,
 )
-from office365_message_trace.errors import ImpossibleArguments, Misconfigured, Refused
+from office365_message_trace.errors import (
+    ImpossibleArguments,
+    Misconfigured,
+    Refused,
+    Unavailable,
+)
 from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.microsoft.endpoints import Endpoints
 from office365_message_trace.microsoft.graph import GraphClient
+from office365_message_trace.model import Window
 from office365_message_trace.settings import parse_application
-from office365_message_trace.wiring import ACTIONS_FOLDER, graph_access
-from sandbox import Answer, Drop, MailFlowOptions, Rule, Sandbox, make_row
+from office365_message_trace.wiring import ACTIONS_FOLDER, GraphAccess, graph_access
+from sandbox import Answer, Drop, Hang, MailFlowOptions, Rule, Sandbox, make_row
 from sandbox.entra import READ_TRACES
 from sandbox.rows import Row
 from tests.support import NOON, Logbook, TurnedClock
@@ -63,7 +71,7 @@ class Analyst:
         assert isinstance(result, DetailsResult)
         return result
 
-    def _ask(self, arguments: Any) -> Any:
+    def access(self, clock: MicrosoftClock, time_limit: float) -> GraphAccess:
         who = self.world.identity
         application = parse_application(
             {
@@ -73,9 +81,11 @@ class Analyst:
             }
         )
         endpoints = Endpoints(login=self.world.url("entra"), graph=self.world.url("graph"))
+        return graph_access(application, endpoints, self.data, clock, self.log, time_limit)
+
+    def _ask(self, arguments: Any) -> Any:
         clock = MicrosoftClock(self.clock, self.log)
-        access = graph_access(application, endpoints, self.data, clock, self.log)
-        return answer(arguments, access, clock)
+        return answer(arguments, self.access(clock, arguments.time_limit), clock)
 
     @property
     def requests(self) -> int:
@@ -433,6 +443,20 @@ def test_a_wait_beyond_the_time_limit_is_not_begun(
     assert (newer.end, newer.start) == ("2026-06-15T12:00:00Z", older.end)
     assert older.start == "2026-05-31T12:00:00Z"
     assert "has to wait 1.2 minutes" in newer.reason
+
+
+@pytest.mark.parametrize("service", ["entra", "graph"])
+def test_an_exchange_takes_no_longer_than_the_whole_action_may(
+    analyst: Analyst, world: Sandbox, service: str
+) -> None:
+    world.faults.add(Rule(Hang(), service, times=None))
+    access = analyst.access(MicrosoftClock(analyst.clock, analyst.log), 0.3)
+    newest = partial(access.client.first_page, Window(NOON - HOUR, NOON))
+    ask: Callable[[], object] = access.signer.sign_in if service == "entra" else newest
+    began = time.monotonic()
+    with pytest.raises(Unavailable, match="in time"):
+        ask()
+    assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize("mail", [MailFlowOptions(messages_per_minute=3)], ids=["busy"])
