@@ -202,6 +202,26 @@ def test_a_search_over_pages_in_any_order_lacks_nothing(
     assert result.complete
 
 
+@pytest.mark.parametrize(
+    "order", ["descending", "ascending", "shuffled", "scattered", "partitioned"]
+)
+@pytest.mark.parametrize("mail", [MailFlowOptions(messages_per_minute=0)], ids=["none"])
+def test_messages_within_the_limit_are_the_newest_in_whatever_order_pages_come(
+    analyst: Analyst, world: Sandbox, monkeypatch: pytest.MonkeyPatch, order: Any
+) -> None:
+    monkeypatch.setattr(GraphClient, "page_size", 10)
+    world.graph.options.order = order
+    for number in range(60):
+        recipient = f"r{number * 7 % 60}@contoso.example"
+        at = NOON - HOUR - number * MINUTE
+        world.tenant.add(make_row(at, Subject=str(number), RecipientAddress=recipient))
+    result = analyst.search(limit=15)
+    assert subjects(result) == [str(number) for number in range(15)]
+    (missing,) = result.missing
+    assert missing.end == result.messages[-1].received
+    assert order != "descending" or result.requests <= 3
+
+
 @pytest.mark.parametrize("limit", [1, 2, 3, 4, 5])
 @pytest.mark.usefixtures("four")
 def test_the_newest_messages_are_kept_and_what_is_beyond_the_limit_is_declared(
