@@ -34,6 +34,7 @@ from office365_message_trace.monitoring.error_reports import (
     mute_libraries,
     send_reports,
 )
+from office365_message_trace.sekoia.platform import is_module_readable
 from office365_message_trace.settings import Application, parse_application
 from office365_message_trace.untrusted_text import LONGEST_LINE, printable
 from office365_message_trace.wiring import graph_access
@@ -43,6 +44,7 @@ _NO_CREDENTIALS = (
     "The module has no credentials. Enter tenant_id, client_id and client_secret, or a client_certificate, in "
     "the configuration of the module."
 )
+_NO_MODULE = "The configuration of the module is no JSON object; enter one."
 _UNEXPECTED = (
     "An unexpected fault ended the action. Report this to the maintainers of this module with the text in "
     "brackets."
@@ -60,6 +62,14 @@ class MessageTraceAction(Action):
     """
 
     arguments_model: ClassVar[type[Arguments]]
+
+    @property
+    def arguments(self) -> Any:
+        """The arguments as the platform gives them; None if they are not given, or no JSON."""
+        try:
+            return super().arguments
+        except (MissingConfigurationError, OSError, ValueError, RecursionError):
+            return None
 
     def execute(self) -> None:
         disable_trace_propagation()
@@ -111,6 +121,8 @@ class MessageTraceAction(Action):
         return arguments, self._application()
 
     def _application(self) -> Application:
+        if not is_module_readable(self.module.load_config):
+            raise ConfigurationMistakes([_NO_MODULE])
         try:
             configured = dict(self.module.configuration or {})
         except MissingConfigurationError:
