@@ -191,6 +191,7 @@ EXPLAIN_THEMSELVES = {
     "… are entered; keep one of them and clear the others.": (
         "follows The configuration cannot be used"
     ),
+    "The configuration of the module is no JSON object; enter one.": "says what to enter",
     "The module has no credentials. Enter tenant_id, client_id and client_secret, or a "
     "client_certificate, in the configuration of the module.": "the error of an action",
     "An unexpected fault ended the action. Report this to the maintainers of this module with the text "

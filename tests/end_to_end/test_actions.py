@@ -167,7 +167,7 @@ def test_a_module_without_credentials_says_what_to_enter(world: Sandbox, tmp_pat
 def test_what_is_no_json_object_is_one_sentence(
     world: Sandbox, tmp_path: Path, variables: dict[str, str], sentence: str
 ) -> None:
-    run_action(world, tmp_path, SEARCH, {}, **variables)
+    run_action(world, tmp_path, SEARCH, {}, ROOT, ROOT / "main.py", **variables)
     error = told(world)["error"]
     assert sentence in error
     assert "Traceback" not in error
