@@ -1,8 +1,10 @@
 """Prints findings and tables: with colours and wrapping on a terminal, else as plain lines."""
 
+import json
 import os
 import signal
 import sys
+from io import TextIOWrapper
 from typing import Any, NoReturn
 
 import orjson
@@ -91,5 +93,12 @@ def _end_unread() -> NoReturn:
 
 
 def as_json(value: Any) -> str:
-    """``value`` as indented JSON; dates in ISO 8601."""
-    return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
+    """``value`` as indented JSON in ASCII, so that no terminal obeys it; dates in ISO 8601."""
+    return json.dumps(orjson.loads(orjson.dumps(value)), indent=2) + "\n"
+
+
+def replace_unknown_characters() -> None:
+    """Print a question mark for what the encoding of a terminal or a file lacks, instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
