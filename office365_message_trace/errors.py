@@ -14,7 +14,7 @@
     ├── HistoryExceeded           the window begins before what the service keeps
     ├── StorageFailed             state could not be read or written: nothing goes on until it can
     ├── ConfigurationMistakes     the settings are unusable; nothing was called
-    └── ImpossibleArguments       the arguments of an action are; nothing was called
+    └── ImpossibleArguments       the arguments of an action are; no mail was asked for
 
     Stopped                       not an error: the platform asked to stop
     └── Replaced                  ... or another process has taken over the state

@@ -4,6 +4,7 @@ from threading import Event
 from typing import Any, ClassVar
 
 from sekoia_automation.action import Action
+from sekoia_automation.configuration.exception import MissingConfigurationError
 
 from office365_message_trace.actions.answer import answer
 from office365_message_trace.actions.arguments import (
@@ -60,6 +61,14 @@ class MessageTraceAction(Task, Action):
     arguments_model: ClassVar[type[Arguments]]
     running: ClassVar[dict[str, Any]] = {"status": "running", "need_secrets": True}
 
+    @property
+    def arguments(self) -> Any:
+        """The arguments as the platform gives them; None if they are not given, or no JSON."""
+        try:
+            return super().arguments
+        except (MissingConfigurationError, OSError, ValueError, RecursionError):
+            return None
+
     def execute(self) -> None:
         disable_trace_propagation()
         try:
@@ -81,9 +90,14 @@ class MessageTraceAction(Task, Action):
     def _answer(self, values: Any) -> dict[str, Any]:
         machine = SystemClock(Event(), lambda: None)
         clock = MicrosoftClock(machine, self._report)
-        arguments, application = self._checked(values, machine)
+        arguments, application = self._checked(values)
         access = graph_access(
-            application, Endpoints.of("global"), self.data_path, clock, self._report
+            application,
+            Endpoints.of("global"),
+            self.data_path,
+            clock,
+            self._report,
+            arguments.time_limit,
         )
         result = answer(arguments, access, clock)
         found = "complete" if result.complete else "incomplete"
@@ -92,10 +106,10 @@ class MessageTraceAction(Task, Action):
         )
         return result.model_dump()
 
-    def _checked(self, values: Any, machine: SystemClock) -> tuple[Arguments, Application]:
+    def _checked(self, values: Any) -> tuple[Arguments, Application]:
         """The arguments and the module's credentials. Raises one error with the mistakes of both."""
         try:
-            arguments = self.arguments_model.of(values, machine.now())
+            arguments = self.arguments_model.of(values)
         except ImpossibleArguments as mistaken:
             try:
                 self._application()

@@ -31,6 +31,7 @@ from office365_message_trace.transport.addresses import UNSAFE_URL, is_safe_url
 _GRAPH_DAYS = 90  # of history, documented for message trace in Graph
 _LIMITS = {"greater_than_equal": "ge", "less_than_equal": "le"}  # pydantic's errors about them
 _FROM_MODULE = "From the configuration of the module come {}."
+_NAME = re.compile(r"[A-Za-z _-]{0,40}")
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -381,7 +382,10 @@ def unknown_fields(model: type[MessageTraceSettings], values: Mapping[str, Any])
 
 
 def _unknown(name: str, model: type[MessageTraceSettings]) -> str:
-    """The sentence, with the known name that is most like it."""
+    """The sentence, with the known name that is most like it; it leaves out what may be a value, such as a
+    secret, that was entered for the name."""
+    if not _NAME.fullmatch(name):
+        return "Unknown configuration field, whose name no setting can have: it is not shown."
     plain = name.strip().lower().replace("-", "_")
     similar = get_close_matches(plain, model.model_fields, n=1)
     return f"Unknown configuration field: {name}." + "".join(f" Did you mean {n}?" for n in similar)

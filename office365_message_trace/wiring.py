@@ -51,7 +51,7 @@ from office365_message_trace.transport.session import TimeoutSession
 ENTRA, INTAKE = "Entra ID", "The Sekoia.io intake"
 ACTIONS_FOLDER = "message_trace_actions"
 """The folder of the requests that actions have made."""
-_EXCHANGE_OF_ACTIONS = 60.0  # seconds; a page takes two to four
+_LONGEST_EXCHANGE = 60.0  # seconds, of an action; a page takes two to four
 _LIVE_OF_TRIGGERS = timedelta(minutes=1)  # between two of their requests for fresh mail, usually
 
 
@@ -86,9 +86,12 @@ def graph_access(
     data_path: Path,
     clock: MicrosoftClock,
     log: Log,
+    time_limit: float,
     read_only: bool = False,
 ) -> GraphAccess:
     """Access for ``application``, which shares the tenant's quota with triggers and earlier actions.
+
+    An exchange takes a minute at most, and never longer than the whole action may: ``time_limit`` seconds.
 
     The requests that they have recorded below ``data_path`` count, and so may the tenth of the quota that
     triggers leave to others. New ones are recorded there as an action's unless ``read_only``.
@@ -97,6 +100,7 @@ def graph_access(
     storage, shared = storage_at(data_path, ACTIONS_FOLDER), storage_at(data_path)
     with suppress(StorageFailed):
         triggers = current_folder(shared, triggers)
+    within = min(_LONGEST_EXCHANGE, time_limit)
     budget = RequestBudget(
         ReadOnlyStorage(storage) if read_only else storage,
         clock,
@@ -104,8 +108,8 @@ def graph_access(
         QUOTA,
         [storage_at(data_path, triggers)],
     )
-    signer = _entra(application, endpoints, endpoints.graph_scope, clock, _EXCHANGE_OF_ACTIONS)
-    http = microsoft_http(signer, budget, _dated(GraphClient.name, clock), _EXCHANGE_OF_ACTIONS)
+    signer = _entra(application, endpoints, endpoints.graph_scope, clock, within)
+    http = microsoft_http(signer, budget, _dated(GraphClient.name, clock), within)
     transport = Transport(http, GraphClient.name, clock, log, credentials=signer)
     return GraphAccess(GraphClient(endpoints.graph, transport, clock, log), budget, signer)
 

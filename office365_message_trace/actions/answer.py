@@ -21,7 +21,8 @@ from office365_message_trace.wiring import GraphAccess
 def answer(arguments: Arguments, access: GraphAccess, clock: Clock) -> Result:
     """The result for ``arguments``, within their time limit. ``clock`` learns the time from ``access``.
 
-    Raises `Refused` if a person has to act before there can be any answer.
+    Raises `Refused` if a person has to act before there can be any answer, and `ImpossibleArguments` for
+    times that cannot be.
     """
     limit = TimeLimit(clock, arguments.time_limit)
     with suppress(Unavailable):  # the first request tries again

@@ -1,12 +1,13 @@
-"""Arguments of the actions, checked as a whole before any request: pure.
+"""Arguments of the actions, checked as a whole before any question to Microsoft Graph: pure.
 
 The models mirror the ``arguments`` of the manifests; a test keeps the two in step.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from ipaddress import ip_address
+from itertools import islice
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, get_args
 
 from pydantic import (
@@ -26,7 +27,7 @@ from office365_message_trace.microsoft.conditions import (
     Conditions,
     combinations,
 )
-from office365_message_trace.model import Window
+from office365_message_trace.model import EPOCH, Window
 from office365_message_trace.time_arguments import FORMS, parse_time
 from office365_message_trace.untrusted_text import printable
 
@@ -42,6 +43,16 @@ _CONTROL = re.compile(
     r"[\x00-\x08\n-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
 )  # not tabs, which subjects hold
 _NOBODY = "<>"  # the sender of a non-delivery report
+_NO_TIME = "start is not before end, or not in the past; correct one of them."
+_TOO_OLD = f"start is more than {HISTORY.days} days ago, and Microsoft keeps no older mail."
+_TOO_MANY = (
+    f"these values need more than {MOST_QUERIES} requests, one for each combination of them and each "
+    f"{WIDEST.days} days; enter fewer values or a shorter time."
+)
+_NO_MESSAGE = "the message is missing; enter message_id or trace_id or both, or sender and subject."
+_TWO_KINDS = (
+    "message_id or trace_id tells the message, and so do sender and subject; enter one kind."
+)
 
 Status = Literal[
     "gettingStatus",
@@ -97,8 +108,10 @@ def _subject(value: str) -> str:
 
 
 def _message_id(value: str) -> str:
-    value = _plain(value).strip()
-    return value if value.startswith("<") else f"<{value}>"
+    inner = _plain(value).strip().removeprefix("<").removesuffix(">")
+    if not inner or "<" in inner or ">" in inner:
+        raise ValueError("is not one Message-ID such as <1234@mail.example>; correct it.")
+    return f"<{inner}>"
 
 
 def _trace_id(value: str) -> str:
@@ -116,15 +129,12 @@ def _ip(value: str) -> str:
 
 
 def _time(value: str) -> str:
-    """Check the form alone: another time is as good as now for that."""
+    """Check the form alone, as if now were the earliest time: what is so long ago then is a time later."""
     try:
-        parse_time(value, _ANY_TIME)
+        parse_time(value, EPOCH)
     except ValueError:
         raise ValueError(f"is not a time that is understood here. {FORMS}") from None
     return value
-
-
-_ANY_TIME = datetime.fromisoformat("2026-01-01T00:00:00Z")
 
 
 def _status(value: object) -> object:
@@ -161,31 +171,24 @@ class Arguments(BaseModel):
     time_limit: int = Field(default=300, ge=10, le=3600)
 
     @classmethod
-    def of(cls, values: object, now: datetime) -> Self:
+    def of(cls, values: object) -> Self:
         """Validate ``values``, null ones being left out. Raises `ImpossibleArguments` with every mistake,
         none of which shows a value."""
         if not isinstance(values, Mapping):
             raise ImpossibleArguments(["they are not a JSON object."])
         given = {name: value for name, value in values.items() if value is not None}
-        mistakes = cls._mistakes_of_time(given, now)
         try:
             arguments = cls.model_validate(given)
         except ValidationError as error:
-            mistakes = [*(_explained(cls, each) for each in error.errors()), *mistakes]
-        else:
-            mistakes = mistakes or arguments._contradictions(now)
-        if mistakes:
-            raise ImpossibleArguments(mistakes)
+            mistakes = dict.fromkeys(_explained(cls, each) for each in error.errors())
+            raise ImpossibleArguments(list(mistakes)) from None
+        if mistake := arguments._contradiction():
+            raise ImpossibleArguments([mistake])
         return arguments
 
-    @classmethod
-    def _mistakes_of_time(cls, given: Mapping[str, Any], now: datetime) -> list[str]:
-        """Mistakes in the times of ``given``, values of any kind, that each value alone does not show."""
-        return []
-
-    def _contradictions(self, now: datetime) -> list[str]:
-        """Mistakes in values each of which is possible."""
-        return []
+    def _contradiction(self) -> str | None:
+        """The mistake in values each of which is possible, if there is one."""
+        return None
 
 
 class TimedArguments(Arguments):
@@ -198,47 +201,36 @@ class TimedArguments(Arguments):
 
     def windows(self, now: datetime) -> list[Window]:
         """The time to read at ``now``, in parts that one query can be for, which share their bounds; newest
-        first."""
-        start, end = self._times(self.start, self.end, now)
+        first.
+
+        Raises `ImpossibleArguments` if there is no such time, or if it takes too many queries. That is
+        known only now, because the machine's clock may be wrong until Microsoft has told the time.
+        """
+        end = min(max(parse_time(self.end, now), EPOCH), now) if self.end else now
+        start = parse_time(self.start, now) if self.start else end - self.usual
+        if start >= end:
+            raise ImpossibleArguments([_NO_TIME])
+        if start < now.replace(hour=0, minute=0, second=0, microsecond=0) - HISTORY:
+            raise ImpossibleArguments([_TOO_OLD])
         parts = []
         while end > start:
             begin = max(end - WIDEST, start)
             parts.append(Window(begin, end))
             end = begin
+        if len(parts) * len(self._some_queries()) > MOST_QUERIES:
+            raise ImpossibleArguments([_TOO_MANY])
         return parts
 
-    def queries(self) -> list[Conditions]:
+    def queries(self) -> Iterable[Conditions]:
         """The conditions to query one after another, for rows that meet all of one of them."""
         raise NotImplementedError
 
-    @classmethod
-    def _times(cls, start: str | None, end: str | None, now: datetime) -> tuple[datetime, datetime]:
-        last = min(parse_time(end, now), now) if end else now
-        return parse_time(start, now) if start else last - cls.usual, last
+    def _some_queries(self) -> list[Conditions]:
+        """The queries, as far as they have to be known to tell that they are too many."""
+        return list(islice(self.queries(), MOST_QUERIES + 1))
 
-    @classmethod
-    def _mistakes_of_time(cls, given: Mapping[str, Any], now: datetime) -> list[str]:
-        try:
-            start, end = cls._times(_given(given.get("start")), _given(given.get("end")), now)
-        except (ValueError, AttributeError):
-            return []  # each of them is refused by itself
-        if start >= end:
-            return ["start is not before end, or not in the past; correct one of them."]
-        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-        if start < midnight - HISTORY:
-            return [
-                f"start is more than {HISTORY.days} days ago, and Microsoft keeps no older mail."
-            ]
-        return []
-
-    def _contradictions(self, now: datetime) -> list[str]:
-        requests = len(self.queries()) * len(self.windows(now))
-        if requests <= MOST_QUERIES:
-            return []
-        return [
-            f"these values need {requests:,} requests, one for each combination of them and each "
-            f"{WIDEST.days} days, and {MOST_QUERIES} are possible; enter fewer values or a shorter time."
-        ]
+    def _contradiction(self) -> str | None:
+        return _TOO_MANY if len(self._some_queries()) > MOST_QUERIES else None
 
 
 class SearchArguments(TimedArguments):
@@ -257,7 +249,7 @@ class SearchArguments(TimedArguments):
     to_ip: Several[Ip] = []
     limit: int = Field(default=1000, ge=1, le=10000)
 
-    def queries(self) -> list[Conditions]:
+    def queries(self) -> Iterable[Conditions]:
         values: dict[str, Sequence[str]] = {
             "senderAddress": self.sender,
             "recipientAddress": self.recipient,
@@ -293,17 +285,11 @@ class RecipientsArguments(TimedArguments):
         named = {"id": self.trace_id, "messageId": self.message_id}
         return [(Condition(name, each),) for name in named for each in named[name]]
 
-    def _contradictions(self, now: datetime) -> list[str]:
+    def _contradiction(self) -> str | None:
         pair = self.sender is not None or self.subject is not None
         if pair and (self.message_id or self.trace_id):
-            return [
-                "message_id or trace_id tells the message, and so do sender and subject; enter one kind."
-            ]
-        if not self.queries():
-            return [
-                "the message is missing; enter message_id or trace_id or both, or sender and subject."
-            ]
-        return super()._contradictions(now)
+            return _TWO_KINDS
+        return super()._contradiction() if any(self.queries()) else _NO_MESSAGE
 
 
 class DetailsArguments(Arguments):

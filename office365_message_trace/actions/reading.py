@@ -6,7 +6,7 @@ be read is declared.
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import ClassVar, Protocol, TypeVar
 
 from office365_message_trace.clock import Clock
@@ -21,6 +21,8 @@ from office365_message_trace.errors import (
 from office365_message_trace.microsoft.conditions import Condition, Conditions
 from office365_message_trace.model import MILLISECOND, Page, Pause, Row, Window, span
 
+MOST_ROWS = 100_000
+"""Of an answer; conditions that more rows meet describe nothing."""
 _ENOUGH_FAILURES = 2  # windows in a row; then all others would most likely fail, too
 _MARGIN = timedelta(hours=2)  # within the history, so that the same claim is not believed again
 
@@ -85,6 +87,9 @@ class Reading:
         self.missing: list[tuple[Window, str]] = []
         self.unmatched = 0
         """Rows that did not meet the conditions."""
+        self.complete_from: datetime | None = None
+        """All rows of the latest query that were received from then on have been given, but for those in
+        ``missing``. Pages do not have to come newest first."""
         self._source = source
         self._clock = clock
         self._limit = limit
@@ -117,6 +122,7 @@ class Reading:
 
     def _listed(self, windows: Sequence[Window], conditions: Conditions) -> Iterator[list[Row]]:
         parts = deque(windows)
+        self.complete_from = windows[0].end
         while parts:
             part = parts.popleft()
             if self._given_up:
@@ -126,7 +132,9 @@ class Reading:
             try:
                 self._limit.check()
                 for page in self._limit.of(self._source.matching(part, conditions)):
-                    covered = page.covered or covered
+                    covered = page.covered
+                    newest_first = covered is not None and covered.end == part.end
+                    self.complete_from = covered.start if covered and newest_first else part.end
                     self._answered, self._failures = True, 0
                     yield self._matched(page.rows, conditions)
             except WindowTooLarge as problem:

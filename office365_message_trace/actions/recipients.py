@@ -4,7 +4,7 @@ from collections.abc import Hashable, Iterable, Iterator
 from datetime import datetime
 
 from office365_message_trace.actions.arguments import RecipientsArguments
-from office365_message_trace.actions.reading import Reading
+from office365_message_trace.actions.reading import MOST_ROWS, Reading
 from office365_message_trace.actions.results import (
     Message,
     Missing,
@@ -12,9 +12,6 @@ from office365_message_trace.actions.results import (
     counted,
 )
 from office365_message_trace.model import Row, Window
-
-MOST_ROWS = 100_000
-"""Of an answer; conditions that more rows meet are no description of a message."""
 
 
 def find_recipients(

@@ -4,9 +4,9 @@ from collections.abc import Hashable
 from datetime import datetime
 
 from office365_message_trace.actions.arguments import SearchArguments
-from office365_message_trace.actions.reading import Reading
+from office365_message_trace.actions.reading import MOST_ROWS, Reading
 from office365_message_trace.actions.results import Message, Missing, SearchResult, counted
-from office365_message_trace.model import Row, Window, instant
+from office365_message_trace.model import Row, Window, instant, milliseconds
 
 
 def search(arguments: SearchArguments, reading: Reading, now: datetime) -> SearchResult:
@@ -19,10 +19,18 @@ def search(arguments: SearchArguments, reading: Reading, now: datetime) -> Searc
     found: dict[Hashable, Row] = {}
     for window in windows:
         for query in arguments.queries():
-            before = len(found)
+            received: list[int] = []
             for rows in reading.rows([window], query):
-                found.update((row.identity, row) for row in rows)
-                if len(found) - before > limit:
+                fresh = {row.identity: row for row in rows}
+                received += [row.received for name, row in fresh.items() if name not in found]
+                found.update(fresh)
+                if _newest(received, reading.complete_from) > limit:
+                    break
+                if len(received) > MOST_ROWS:
+                    reason = (
+                        f"More than {MOST_ROWS:,} messages meet the conditions; enter more of them."
+                    )
+                    reading.missing.append((window, reason))
                     break
         if len(found) > limit:
             break
@@ -40,6 +48,14 @@ def search(arguments: SearchArguments, reading: Reading, now: datetime) -> Searc
         unmatched=reading.unmatched,
         messages=[Message.of(row) for row in shown],
     )
+
+
+def _newest(received: list[int], complete_from: datetime | None) -> int:
+    """The number of messages than which no other is newer."""
+    if complete_from is None:
+        return 0
+    start = milliseconds(complete_from)
+    return sum(each >= start for each in received)
 
 
 def _beyond_the_limit(shown: list[Row], windows: list[Window], limit: int) -> Missing:

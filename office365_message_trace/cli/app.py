@@ -31,7 +31,7 @@ from office365_message_trace.cli.console import (
     output,
     print_line,
     print_plain,
-    replace_unprintable,
+    replace_unknown_characters,
 )
 from office365_message_trace.cli.trigger_choice import (
     Trigger,
@@ -127,7 +127,7 @@ To = Annotated[
 def main() -> None:
     """Run the command that the arguments name, and exit with its status."""
     mute_libraries()
-    replace_unprintable()
+    replace_unknown_characters()
     try:
         _load_variables(Path(".env"))
         app(prog_name=PROGRAM)
@@ -145,9 +145,10 @@ def main() -> None:
 
 
 def _load_variables(file: Path) -> None:
-    """Add the variables of ``file``, if it is there, to those of the environment, which win."""
+    """Add the variables of ``file``, if it is there, to those of the environment, which win. A value is taken
+    as it is: a secret may hold ``${``."""
     try:
-        load_dotenv(file)
+        load_dotenv(file, interpolate=False)
     except (OSError, ValueError):
         raise ConfigurationMistakes([f"{file} cannot be read as a file of variables."]) from None
 

@@ -41,7 +41,8 @@ _NO_SETTINGS = (
     "There are no settings. Name a JSON file with --config, or set variables such as "
     "MESSAGE_TRACE_TENANT_ID, here or in a file .env, or run this where the trigger runs."
 )
-_LONGEST_FILE = 1024 * 1024  # bytes of settings; a certificate and its key have some kilobytes
+_LONGEST_FILE = 32 * 1024
+"""Bytes of settings. A certificate and its key have some kilobytes, and a variable of a process holds 128."""
 _VARIABLE = "MESSAGE_TRACE_"  # before the name of a setting in capitals
 _STATE = "MESSAGE_TRACE_STATE"
 _NO_INTAKE = {"intake_key": "none", "intake_server": None}

@@ -1,5 +1,6 @@
 """Prints findings and tables: with colours and wrapping on a terminal, else as plain lines."""
 
+import json
 import os
 import signal
 import sys
@@ -34,13 +35,6 @@ class _Console(Console):
 
     def on_broken_pipe(self) -> None:
         _end_unread()
-
-
-def replace_unprintable() -> None:
-    """Print question marks for characters that the output's encoding lacks, from now on."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")
 
 
 def output() -> Console:
@@ -99,5 +93,12 @@ def _end_unread() -> NoReturn:
 
 
 def as_json(value: Any) -> str:
-    """``value`` as indented JSON; dates in ISO 8601."""
-    return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
+    """``value`` as indented JSON in ASCII, so that no terminal obeys it; dates in ISO 8601."""
+    return json.dumps(orjson.loads(orjson.dumps(value)), indent=2) + "\n"
+
+
+def replace_unknown_characters() -> None:
+    """Print a question mark for what the encoding of a terminal or a file lacks, instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")

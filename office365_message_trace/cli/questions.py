@@ -14,6 +14,7 @@ from office365_message_trace.actions.arguments import (
     RecipientsArguments,
     SearchArguments,
 )
+from office365_message_trace.actions.results import Result
 from office365_message_trace.cli import results
 from office365_message_trace.cli.application_settings import load_application
 from office365_message_trace.cli.configuration import Ask, data_path
@@ -69,21 +70,30 @@ def add_commands(
         """Answer the question in ``values``, print the result, and exit with its status."""
         if json and csv:
             raise typer.BadParameter("choose one of --json and --csv")
-        machine = clock()
         try:
-            arguments = model.of(values, machine.now())
+            result = answered(model.of(values), config)
         except ImpossibleArguments as found:
             raise ImpossibleArguments(
                 [_in_options(model, each) for each in found.mistakes]
             ) from None
+        raise typer.Exit(results.show(result, json, csv))
+
+    def answered(arguments: Arguments, config: Path | None) -> Result:
+        machine = clock()
         application, doubts = load_application(config, ask(), machine.now())
         for doubt in doubts:
             log(doubt, "warning")
         microsoft = MicrosoftClock(machine, log)
         access = graph_access(
-            application, Endpoints.of("global"), data_path(), microsoft, log, read_only=True
+            application,
+            Endpoints.of("global"),
+            data_path(),
+            microsoft,
+            log,
+            arguments.time_limit,
+            read_only=True,
         )
-        raise typer.Exit(results.show(answer(arguments, access, microsoft), json, csv))
+        return answer(arguments, access, microsoft)
 
     @app.command("search")
     def search_command(  # noqa: PLR0913, PLR0917  # each is an option

@@ -17,6 +17,7 @@ from office365_message_trace.cli.console import UNREAD
 from office365_message_trace.cli.stand_in import stand_in
 
 MAIN = Path(__file__).parents[2] / "main.py"
+_TETHERED = Path(__file__).with_name("tethered.py")
 _LOOK = 0.2  # seconds between two looks at the trigger and at the reader of the events
 _PATIENCE = 5.0  # seconds for a trigger to stop
 
@@ -31,7 +32,8 @@ def run_trigger(setup: Setup, data_path: Path, to_screen: bool) -> int:
         values = setup.values
         if to_screen:
             values = {**values, "intake_key": "screen", "intake_server": url}
-        command = [sys.executable, str(MAIN), setup.trigger.command]
+        # -P: the modules of this folder are not to be found by their bare names
+        command = [sys.executable, "-P", str(_TETHERED), str(MAIN), setup.trigger.command]
         environment = trigger_environment(values, setup.intake_server or url, url, state)
         with _started(command, environment) as process:
             while process.poll() is None:
@@ -78,9 +80,9 @@ def _state(data_path: Path, passing: bool) -> Iterator[Path]:
 def _started(
     command: list[str], environment: dict[str, str]
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """The process, which is stopped at the end, and when this one is asked to stop."""
+    """The process, which is stopped at the end, and when this one is asked to stop or is killed."""
     with subprocess.Popen(  # noqa: S603  # our own main.py
-        command, env=environment, stdin=subprocess.DEVNULL
+        command, env=environment, stdin=subprocess.PIPE
     ) as process:
         before = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
         try:

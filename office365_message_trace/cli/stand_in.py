@@ -1,8 +1,8 @@
 """Stands in for the platform's playbook API, and on request for the intake, where ``run`` starts a trigger."""
 
-import gzip
 import json
 import sys
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +12,7 @@ from typing import Any
 from office365_message_trace.untrusted_text import printable
 
 LONGEST = 64 * 1024 * 1024  # bytes of a request; a batch has some megabytes
+_GZIP = 16 + zlib.MAX_WBITS
 
 
 class StandIn(BaseHTTPRequestHandler):
@@ -31,15 +32,20 @@ class StandIn(BaseHTTPRequestHandler):
             self.send_error(413)
             return
         body = self.rfile.read(int(length))
-        if self.headers.get("Content-Encoding") == "gzip":
-            body = gzip.decompress(body)
-        self._answer(self._printed(body) if self.path == "/batch" else {})
+        if self.path != "/batch":
+            self._answer({})
+            return
+        try:
+            events = _events(body, self.headers.get("Content-Encoding") == "gzip")
+        except (ValueError, TypeError, KeyError, zlib.error):
+            self.send_error(400)  # of another program: a trigger sends batches
+            return
+        self._answer(self._printed(events))
 
     def log_message(self, *_: object) -> None:
         """Log nothing: the trigger's own log tells what happens."""
 
-    def _printed(self, body: bytes) -> dict[str, list[str]]:
-        events = json.loads(body)["jsons"]
+    def _printed(self, events: list[str]) -> dict[str, list[str]]:
         safe = printable if sys.stdout.isatty() else _unchanged
         try:
             sys.stdout.write("".join(f"{safe(event, len(event))}\n" for event in events))
@@ -55,6 +61,17 @@ class StandIn(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+
+def _events(body: bytes, packed: bool) -> list[str]:
+    """The events of a batch. Raises ValueError, TypeError, KeyError or zlib.error if it is none, or unpacks
+    to more than `LONGEST`."""
+    if packed:
+        body = zlib.decompressobj(_GZIP).decompress(body, LONGEST)
+    events = json.loads(body)["jsons"]
+    if not isinstance(events, list) or not all(isinstance(each, str) for each in events):
+        raise ValueError("no list of texts")
+    return events
 
 
 def _unchanged(event: str, _longest: int) -> str:

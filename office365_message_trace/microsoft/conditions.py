@@ -6,7 +6,7 @@ Graph compares without regard to case. ``*@`` before a domain is the only wildca
 senders.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from itertools import product
@@ -55,10 +55,10 @@ Conditions = tuple[Condition, ...]
 """All of them hold; one a property at most."""
 
 
-def combinations(values: Iterable[Sequence[Condition]]) -> list[Conditions]:
+def combinations(values: Iterable[Sequence[Condition]]) -> Iterator[Conditions]:
     """The queries for rows that meet one condition of each of ``values``, each of which is for one property
-    and may be empty: then any value will do."""
-    return list(product(*(dict.fromkeys(each) for each in values if each)))
+    and may be empty: then any value will do. There may be more than the memory holds."""
+    return product(*(dict.fromkeys(each) for each in values if each))
 
 
 def odata_text(text: str) -> str:

@@ -6,14 +6,14 @@ Pages come newest first, 5000 rows at most; a window may span 10 days and begin 
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from urllib.parse import quote, urljoin
+from urllib.parse import quote
 
 from office365_message_trace import codec
 from office365_message_trace.clock import Clock
 from office365_message_trace.errors import MessageTraceError, Refused, Unavailable
 from office365_message_trace.microsoft.conditions import Condition, Conditions, odata_text
 from office365_message_trace.microsoft.failures import Failure
-from office365_message_trace.microsoft.odata import ODataClient, odata_time
+from office365_message_trace.microsoft.odata import ODataClient, odata_time, resolved
 from office365_message_trace.microsoft.paging.by_links import ByLinks
 from office365_message_trace.microsoft.paging.by_time import ByTime
 from office365_message_trace.microsoft.paging.instant import Instant
@@ -120,7 +120,7 @@ class GraphClient(ODataClient):
             listing = yield from self._retried(request, pending, read, USUAL_ATTEMPTS)
             yield listing.rows
             followed.add(url)
-            url = urljoin(url, listing.following) if listing.following else None
+            url = resolved(url, listing.following) if listing.following else None
 
     def _events(self, request: Request, pending: Pending) -> Listing:
         def judge(answer: Answer) -> Listing:

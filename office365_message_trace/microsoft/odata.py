@@ -263,7 +263,7 @@ class ODataClient(ABC):
                 "are.",
                 "warning",
             )
-        return page.rows, _resolved(url, page.following) if page.following else None
+        return page.rows, resolved(url, page.following) if page.following else None
 
     def lighten(self, ask: Ask) -> bool:
         """Request fewer rows per page from now on, after a page of ``ask`` was over a limit. Returns
@@ -343,7 +343,7 @@ def _days_kept(failure: Failure, age: timedelta) -> int | None:
     return days if days and age > timedelta(days=days) - _AGE_TOLERANCE else None
 
 
-def _resolved(url: str, following: Any) -> str:
+def resolved(url: str, following: Any) -> str:
     """Resolve ``following`` relative to ``url``. Raises `Unavailable` if it is not text.
 
     Text that is no address stays as it is, and so matches no host of ours.

@@ -462,6 +462,8 @@ def test_a_variable_of_the_environment_replaces_a_setting_and_names_the_trigger(
 def test_settings_come_from_a_file_env_in_the_folder(desk: Desk, tmp_path: Path) -> None:
     environment = desk.world.environment("graph")
     settings = json.loads(environment.pop("TRIGGER_CONFIGURATION"))
+    settings["client_secret"] = "as ${HOME} it is"
+    desk.world.app.secrets[settings["client_secret"]] = None
     lines = {
         **{f"MESSAGE_TRACE_{name.upper()}": value for name, value in settings.items()},
         "MESSAGE_TRACE_TRIGGER": "graph",

@@ -71,6 +71,22 @@ def test_characters_that_the_output_lacks_are_replaced(
     assert ended.stderr == b""
 
 
+@pytest.mark.parametrize("form", ["--limit=0", "--csv", "--json"])
+def test_an_output_that_lacks_characters_gets_others(
+    world: Sandbox, tmp_path: Path, form: str
+) -> None:
+    """Subjects are in many languages, and an ISO 8859 terminal has few of their letters."""
+    ended = subprocess.run(
+        [*COMMAND, "peek", "--trigger", "oauth", "--from", "2h", form],
+        cwd=ROOT,
+        env={**environment(world, tmp_path), "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    assert ended.stdout.isascii()
+
+
 def test_a_missing_secret_is_asked_for_on_a_terminal_and_not_shown(
     world: Sandbox, tmp_path: Path
 ) -> None:

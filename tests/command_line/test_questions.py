@@ -77,6 +77,17 @@ def test_messages_are_shown_as_a_table_as_json_and_as_csv(desk: Desk, command: l
     assert {row["subject"] for row in rows} == {'\'=HYPERLINK("x")'}
 
 
+@pytest.mark.parametrize("form", ["--json", "--csv"])
+def test_a_terminal_obeys_no_subject(desk: Desk, form: str) -> None:
+    subject = "\x9b31m\u202eevil ü"
+    desk.world.tenant.add(make_row(desk.world.now() - timedelta(hours=1), Subject=subject))
+    said = ask(desk, "search", form)
+    assert "evil" in said.out
+    assert not {"\x9b", "\u202e"} & set(said.out)
+    if form == "--json":
+        assert subject in {each["subject"] for each in said.json["messages"]}
+
+
 def test_details_are_shown_as_a_table_as_json_and_as_csv(desk: Desk) -> None:
     command = ["details", "--trace-id", ID, "--recipient", "bob@contoso.example"]
     table = ask(desk, *command)

@@ -137,6 +137,24 @@ def test_a_reader_that_has_gone_ends_the_trigger(world: Sandbox, tmp_path: Path)
     process.stderr.close()
 
 
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP], ids=lambda each: each.name)
+def test_a_trigger_ends_with_the_command_however_that_is_killed(
+    world: Sandbox, tmp_path: Path, number: signal.Signals
+) -> None:
+    process = started(world, tmp_path, "--config", str(settings_file(world, tmp_path)))
+    wait_until(lambda: world.intake.counts.events, process)
+    process.send_signal(number)
+    process.communicate(timeout=PATIENCE)  # until nobody has the other end of its pipes
+    assert process.returncode == -number
+
+
+def test_settings_that_no_process_can_be_given_are_refused(desk: Desk, tmp_path: Path) -> None:
+    settings = settings_file(desk.world, tmp_path, organization="x" * 200_000)
+    said = desk.type("run", "--trigger", "graph", "--config", str(settings))
+    assert said.status == 2
+    assert "is not a JSON object with settings" in said.err
+
+
 def test_what_is_missing_is_told_at_once(desk: Desk, tmp_path: Path) -> None:
     settings = settings_file(desk.world, tmp_path, client_secret=None, intake_server=None)
     began = time.monotonic()

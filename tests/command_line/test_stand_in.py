@@ -41,6 +41,20 @@ def test_events_are_printed_as_they_are_and_each_gets_an_id(
     assert not server.unread
 
 
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"jsons": [1]}', b"\x1f\x8b\x08"], ids=str)
+def test_what_is_no_batch_is_refused_without_a_word(
+    capsys: pytest.CaptureFixture[str], packed: bool, body: bytes
+) -> None:
+    headers = {"Content-Encoding": "gzip"} if packed else {}
+    with stand_in() as (_, url):
+        answer = requests.post(
+            f"{url}/batch", data=body, headers=headers, proxies=DIRECTLY, timeout=5
+        )
+    assert answer.status_code in (400, 413)
+    assert capsys.readouterr() == ("", "")
+
+
 def test_a_terminal_obeys_no_event(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -154,6 +154,26 @@ def test_a_module_without_credentials_says_what_to_enter(world: Sandbox, tmp_pat
     assert "tenant_id is missing; enter a value." in told(world)["error"]
 
 
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    [
+        ({"ARGUMENTS": "canary{"}, "they are not a JSON object"),
+        ({"ARGUMENTS": ""}, "they are not a JSON object"),
+        ({"MODULE_CONFIGURATION": '["canary"]'}, "module_configuration is not a JSON object"),
+        ({"MODULE_CONFIGURATION": "canary{"}, "module_configuration is not a JSON object"),
+    ],
+    ids=str,
+)
+def test_what_is_no_json_object_is_one_sentence(
+    world: Sandbox, tmp_path: Path, variables: dict[str, str], sentence: str
+) -> None:
+    run_action(world, tmp_path, SEARCH, {}, ROOT, ROOT / "main.py", **variables)
+    error = told(world)["error"]
+    assert sentence in error
+    assert "Traceback" not in error
+    assert "canary" not in error
+
+
 def test_a_refusal_is_one_error_that_says_who_does_what(
     world: Sandbox, home: Path, tmp_path: Path
 ) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +24,19 @@ from office365_message_trace.actions.results import (
     RecipientsResult,
     SearchResult,
 )
-from office365_message_trace.errors import Misconfigured, Refused
+from office365_message_trace.errors import (
+    ImpossibleArguments,
+    Misconfigured,
+    Refused,
+    Unavailable,
+)
 from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.microsoft.endpoints import Endpoints
 from office365_message_trace.microsoft.graph import GraphClient
+from office365_message_trace.model import Window
 from office365_message_trace.settings import parse_application
-from office365_message_trace.wiring import ACTIONS_FOLDER, graph_access
-from sandbox import Answer, Drop, MailFlowOptions, Rule, Sandbox, make_row
+from office365_message_trace.wiring import ACTIONS_FOLDER, GraphAccess, graph_access
+from sandbox import Answer, Drop, Hang, MailFlowOptions, Rule, Sandbox, make_row
 from sandbox.entra import READ_TRACES
 from sandbox.rows import Row
 from tests.support import NOON, Logbook, TurnedClock
@@ -49,21 +57,21 @@ class Analyst:
     data: Path
 
     def search(self, **values: Any) -> SearchResult:
-        result = self._ask(SearchArguments.of(values, self.clock.now()))
+        result = self._ask(SearchArguments.of(values))
         assert isinstance(result, SearchResult)
         return result
 
     def recipients(self, **values: Any) -> RecipientsResult:
-        result = self._ask(RecipientsArguments.of(values, self.clock.now()))
+        result = self._ask(RecipientsArguments.of(values))
         assert isinstance(result, RecipientsResult)
         return result
 
     def details(self, **values: Any) -> DetailsResult:
-        result = self._ask(DetailsArguments.of(values, self.clock.now()))
+        result = self._ask(DetailsArguments.of(values))
         assert isinstance(result, DetailsResult)
         return result
 
-    def _ask(self, arguments: Any) -> Any:
+    def access(self, clock: MicrosoftClock, time_limit: float) -> GraphAccess:
         who = self.world.identity
         application = parse_application(
             {
@@ -73,9 +81,11 @@ class Analyst:
             }
         )
         endpoints = Endpoints(login=self.world.url("entra"), graph=self.world.url("graph"))
+        return graph_access(application, endpoints, self.data, clock, self.log, time_limit)
+
+    def _ask(self, arguments: Any) -> Any:
         clock = MicrosoftClock(self.clock, self.log)
-        access = graph_access(application, endpoints, self.data, clock, self.log)
-        return answer(arguments, access, clock)
+        return answer(arguments, self.access(clock, arguments.time_limit), clock)
 
     @property
     def requests(self) -> int:
@@ -146,7 +156,7 @@ def test_a_search_finds_the_messages_that_meet_all_conditions(
     assert result.complete
     assert (result.total, result.unmatched, result.missing) == (len(expected), 0, [])
     assert sum(result.statuses.values()) == len(expected)
-    assert result.requests == analyst.requests == len(SearchArguments.of(values, NOON).queries())
+    assert result.requests == analyst.requests == len(list(SearchArguments.of(values).queries()))
 
 
 def test_a_message_is_told_with_all_that_microsoft_has(analyst: Analyst, world: Sandbox) -> None:
@@ -190,6 +200,26 @@ def test_a_search_over_pages_in_any_order_lacks_nothing(
     result = analyst.search(start=start.isoformat(), end=end.isoformat(), limit=10_000)
     assert {(each.trace_id, each.recipient) for each in result.messages} == expected
     assert result.complete
+
+
+@pytest.mark.parametrize(
+    "order", ["descending", "ascending", "shuffled", "scattered", "partitioned"]
+)
+@pytest.mark.parametrize("mail", [MailFlowOptions(messages_per_minute=0)], ids=["none"])
+def test_messages_within_the_limit_are_the_newest_in_whatever_order_pages_come(
+    analyst: Analyst, world: Sandbox, monkeypatch: pytest.MonkeyPatch, order: Any
+) -> None:
+    monkeypatch.setattr(GraphClient, "page_size", 10)
+    world.graph.options.order = order
+    for number in range(60):
+        recipient = f"r{number * 7 % 60}@contoso.example"
+        at = NOON - HOUR - number * MINUTE
+        world.tenant.add(make_row(at, Subject=str(number), RecipientAddress=recipient))
+    result = analyst.search(limit=15)
+    assert subjects(result) == [str(number) for number in range(15)]
+    (missing,) = result.missing
+    assert missing.end == result.messages[-1].received
+    assert order != "descending" or result.requests <= 3
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 4, 5])
@@ -383,8 +413,11 @@ def test_details_on_several_pages_are_all_read(analyst: Analyst, world: Sandbox)
     assert {each.event for each in result.events} == {"Receive", "Deliver"}
 
 
-def test_a_next_link_to_another_host_is_not_followed(analyst: Analyst, world: Sandbox) -> None:
-    body = orjson.dumps({"value": [], "@odata.nextLink": "https://evil.example/x"})
+@pytest.mark.parametrize("link", ["https://evil.example/x", "http://[x"], ids=str)
+def test_a_next_link_to_another_host_is_not_followed(
+    analyst: Analyst, world: Sandbox, link: str
+) -> None:
+    body = orjson.dumps({"value": [], "@odata.nextLink": link})
     world.faults.add(Rule(Answer(200, body), "graph"))
     result = analyst.details(trace_id=PHISH, recipient="ada@contoso.example")
     assert not result.complete
@@ -430,6 +463,20 @@ def test_a_wait_beyond_the_time_limit_is_not_begun(
     assert (newer.end, newer.start) == ("2026-06-15T12:00:00Z", older.end)
     assert older.start == "2026-05-31T12:00:00Z"
     assert "has to wait 1.2 minutes" in newer.reason
+
+
+@pytest.mark.parametrize("service", ["entra", "graph"])
+def test_an_exchange_takes_no_longer_than_the_whole_action_may(
+    analyst: Analyst, world: Sandbox, service: str
+) -> None:
+    world.faults.add(Rule(Hang(), service, times=None))
+    access = analyst.access(MicrosoftClock(analyst.clock, analyst.log), 0.3)
+    newest = partial(access.client.first_page, Window(NOON - HOUR, NOON))
+    ask: Callable[[], object] = access.signer.sign_in if service == "entra" else newest
+    began = time.monotonic()
+    with pytest.raises(Unavailable, match="in time"):
+        ask()
+    assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize("mail", [MailFlowOptions(messages_per_minute=3)], ids=["busy"])
@@ -524,6 +571,22 @@ def test_a_machine_whose_clock_is_behind_misses_no_fresh_mail(
     behind = TurnedClock(NOON - 3 * HOUR)
     result = Analyst(world, behind, log, tmp_path).search()
     assert (result.total, result.requests) == (1, 1)
+
+
+@pytest.mark.parametrize("behind", [3 * HOUR, -3 * HOUR], ids=["behind", "ahead"])
+def test_times_are_judged_by_microsofts_clock(
+    world: Sandbox, log: Logbook, tmp_path: Path, behind: timedelta
+) -> None:
+    """A message of an hour ago lies in the future by a clock that is behind; and no answer about the future
+    is complete by one that is ahead."""
+    world.tenant.add(make_row(NOON - HOUR, MessageId="<a@b>"))
+    analyst = Analyst(world, TurnedClock(NOON - behind), log, tmp_path)
+    start, end = (NOON - 2 * HOUR).isoformat(), (NOON - MINUTE).isoformat()
+    for times in ({"start": start}, {"start": start, "end": end}):
+        result = analyst.recipients(message_id="a@b", **times)
+        assert (result.total, result.complete) == (1, True)
+    with pytest.raises(ImpossibleArguments, match="not in the past"):
+        analyst.search(start=(NOON + HOUR).isoformat())
 
 
 # The quota

@@ -142,12 +142,12 @@ def empty_page_taken_for_the_end(patch: pytest.MonkeyPatch) -> None:
 
 def next_link_decoded(patch: pytest.MonkeyPatch) -> None:
     """The next link is taken for text, not for an address."""
-    original = odata._resolved
+    original = odata.resolved
 
     def decoded(url: str, following: str) -> str:
         return unquote(original(url, following)).replace(" ", "%20")
 
-    patch.setattr(odata, "_resolved", decoded)
+    patch.setattr(odata, "resolved", decoded)
 
 
 def next_link_followed_anywhere(patch: pytest.MonkeyPatch) -> None:

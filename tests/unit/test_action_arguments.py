@@ -19,6 +19,7 @@ from office365_message_trace.actions.arguments import (
     DetailsArguments,
     RecipientsArguments,
     SearchArguments,
+    TimedArguments,
 )
 from office365_message_trace.errors import ImpossibleArguments
 from office365_message_trace.playbook_actions import MessageTraceAction
@@ -120,9 +121,16 @@ def test_an_action_explains_its_arguments_and_results(name: str) -> None:
 # Values
 
 
-def mistakes(model: type[Arguments], values: Any, now: datetime = NOON) -> tuple[str, ...]:
+def judged(model: type[Arguments], values: Any) -> None:
+    """All that is checked of ``values``, the times at noon."""
+    arguments = model.of(values)
+    if isinstance(arguments, TimedArguments):
+        arguments.windows(NOON)
+
+
+def mistakes(model: type[Arguments], values: Any) -> tuple[str, ...]:
     with pytest.raises(ImpossibleArguments) as caught:
-        model.of(values, now)
+        judged(model, values)
     return caught.value.mistakes
 
 
@@ -172,8 +180,8 @@ def test_what_a_form_leaves_empty_has_its_default() -> None:
         "end": None,
         "limit": None,
     }
-    arguments = SearchArguments.of(values, NOON)
-    assert arguments == SearchArguments.of({}, NOON)
+    arguments = SearchArguments.of(values)
+    assert arguments == SearchArguments.of({})
     (window,) = arguments.windows(NOON)
     assert (window.start, window.end) == (NOON - timedelta(hours=48), NOON)
 
@@ -188,6 +196,8 @@ def test_what_a_form_leaves_empty_has_its_default() -> None:
         ("recipient", "o'brien@x.example", "o'brien@x.example"),
         ("message_id", "a@x.example", "<a@x.example>"),
         ("message_id", "<a@x.example>", "<a@x.example>"),
+        ("message_id", " <a@x.example", "<a@x.example>"),
+        ("message_id", "a@x.example>", "<a@x.example>"),
         ("trace_id", GUID.upper(), GUID),
         ("status", "FilteredAsSpam", "filteredAsSpam"),
         ("from_ip", "2001:DB8:0::1", "2001:db8::1"),
@@ -199,7 +209,7 @@ def test_values_are_taken_in_the_forms_in_which_they_are_found(
     name: str, given: str, value: str
 ) -> None:
     for written in (given, [given]):
-        assert getattr(SearchArguments.of({name: written}, NOON), name) == [value]
+        assert getattr(SearchArguments.of({name: written}), name) == [value]
 
 
 @pytest.mark.parametrize(
@@ -220,14 +230,19 @@ def test_a_time_without_a_past_is_refused(start: str, end: str | None) -> None:
 
 
 def test_a_start_may_be_ninety_days_back_by_the_calendar() -> None:
-    first = SearchArguments.of({"start": "2026-03-17T00:00"}, NOON).windows(NOON)
+    first = SearchArguments.of({"start": "2026-03-17T00:00"}).windows(NOON)
     assert first[-1].start == datetime.fromisoformat("2026-03-17T00:00Z")
     (found,) = mistakes(SearchArguments, {"start": "2026-03-16T23:59"})
     assert found.startswith("start is more than 90 days ago")
 
 
+def test_an_end_before_all_times_is_too_old() -> None:
+    (found,) = mistakes(SearchArguments, {"end": "0001-01-01"})
+    assert found.startswith("start is more than 90 days ago")
+
+
 def test_a_time_is_cut_into_windows_that_graph_takes_newest_first() -> None:
-    windows = SearchArguments.of({"start": "30 days ago"}, NOON).windows(NOON)
+    windows = SearchArguments.of({"start": "30 days ago"}).windows(NOON)
     assert [each.span for each in windows] == [timedelta(days=10)] * 3
     assert windows[0].end == NOON
     for newer, older in pairwise(windows):
@@ -237,8 +252,27 @@ def test_a_time_is_cut_into_windows_that_graph_takes_newest_first() -> None:
 def test_more_requests_than_the_quota_allows_are_refused() -> None:
     senders = [f"a{n}@x.example" for n in range(31)]
     (found,) = mistakes(SearchArguments, {"sender": senders, "start": "30 days ago"})
-    assert found.startswith("these values need 93 requests")
-    assert len(SearchArguments.of({"sender": senders}, NOON).queries()) == 31
+    assert found.startswith("these values need more than 90 requests")
+    assert len(list(SearchArguments.of({"sender": senders}).queries())) == 31
+
+
+def test_values_of_countless_combinations_are_refused_at_once() -> None:
+    senders = [f"a{n}@x.example" for n in range(3000)]
+    subjects = [f"subject {n}" for n in range(3000)]
+    values = {"sender": senders, "recipient": senders, "subject": subjects}
+    (found,) = mistakes(SearchArguments, values)
+    assert found.startswith("these values need more than 90 requests")
+
+
+def test_a_mistake_of_several_values_is_told_once() -> None:
+    (found,) = mistakes(SearchArguments, {"from_ip": ["x", "y", "z"]})
+    assert found == "from_ip is no IP address; correct it."
+
+
+@pytest.mark.parametrize("value", ["<>", "<", "<a@x> <b@x>", "a@x>, <b@x", "<<a@x>>"])
+def test_what_is_not_one_message_id_is_refused_instead_of_found_nowhere(value: str) -> None:
+    (found,) = mistakes(RecipientsArguments, {"message_id": value})
+    assert found.startswith("message_id is not one Message-ID")
 
 
 @pytest.mark.parametrize(
@@ -252,7 +286,7 @@ def test_recipients_need_what_tells_a_message(values: dict[str, Any]) -> None:
 
 
 def test_recipients_of_a_message_are_found_by_either_of_its_ids() -> None:
-    queries = RecipientsArguments.of({"message_id": "a@b", "trace_id": GUID}, NOON).queries()
+    queries = RecipientsArguments.of({"message_id": "a@b", "trace_id": GUID}).queries()
     assert [[str(each) for each in query] for query in queries] == [
         [f"id eq '{GUID}'"],
         ["messageId eq '<a@b>'"],
@@ -267,4 +301,4 @@ def test_two_ways_to_tell_a_message_contradict_each_other() -> None:
 
 def test_details_need_a_message_and_a_recipient() -> None:
     assert sorted(names(mistakes(DetailsArguments, {}))) == ["recipient", "trace_id"]
-    assert DetailsArguments.of({"trace_id": GUID, "recipient": "a@b"}, NOON).time_limit == 300
+    assert DetailsArguments.of({"trace_id": GUID, "recipient": "a@b"}).time_limit == 300

@@ -113,6 +113,14 @@ def test_rows_read_oldest_first_leave_the_end_missing() -> None:
     assert [window for window, _ in reading.missing] == [Window(oldest.end, HOURS[0].end)]
 
 
+def test_time_that_no_longer_counts_as_covered_is_missing() -> None:
+    """As when a page out of order shows that earlier ones may lack rows."""
+    newest = Window(NOON + timedelta(minutes=40), HOURS[0].end)
+    _, reading, _ = read(Script([Page([row()], newest), Page([row()]), Pause(90)]), HOURS[:1])
+    assert [window for window, _ in reading.missing] == HOURS[:1]
+    assert reading.complete_from == HOURS[0].end
+
+
 def test_a_window_that_is_too_large_is_halved_newest_first() -> None:
     script = Script([PAGE, WindowTooLarge("too many")], [PAGE], [PAGE])
     rows, reading, _ = read(script, HOURS[:1])

@@ -438,6 +438,14 @@ def test_a_misspelt_field_is_answered_with_the_one_that_is_meant(typed: str, mea
     assert sentence == f"Unknown configuration field: {typed}. Did you mean {meant}?"
 
 
+@pytest.mark.parametrize("name", ["8Q~canary", "canary\x1b[31m", "canary" * 10000])
+def test_a_value_that_was_entered_for_a_name_is_not_shown(name: str) -> None:
+    (sentence,) = unknown_fields(OAuthSettings, {**OAUTH, name: "client_secret"})
+    assert (
+        sentence == "Unknown configuration field, whose name no setting can have: it is not shown."
+    )
+
+
 def test_fields_that_are_not_known_are_named_and_do_no_harm() -> None:
     values = {**OAUTH, "tenantid": "x", "account_name": "y", "": "z"}
     assert unknown_fields(OAuthSettings, values) == [
