@@ -29,7 +29,15 @@ _NO_TRACKER = (
 
 
 class MessageTraceModule(Module):
-    """The SDK's module, which an unusable address of the error tracker does not keep from starting."""
+    """The SDK's module, which neither an unusable address of the error tracker nor a line break at the end of a
+    value keeps from starting: files often end with one."""
+
+    def load_config(self, file_name: str, type_: str = "str", non_exist_ok: bool = False) -> Any:
+        """The value ``file_name`` without space around it, unless it is one of those of S3, which the SDK also reads
+        elsewhere. Raises as the SDK does."""
+        value = super().load_config(file_name, type_, non_exist_ok)
+        as_given = file_name in _S3 or not isinstance(value, str)
+        return value if as_given else value.strip()
 
     def init_sentry(self) -> None:
         try:

@@ -112,6 +112,18 @@ def test_numbers_beyond_their_limits_are_said_once_at_the_start_and_hinder_nothi
     assert scene.report().ok
 
 
+def test_line_breaks_at_the_ends_of_values_hinder_nothing(open_scene: OpenScene) -> None:
+    scene = open_scene()
+    values = scene.process.environment
+    for name in {"TOKEN", "URL_CALLBACK", "URL_LOGS", "URL_SECRETS", "INTAKE_URL"} & values.keys():
+        values[name] += "\n"
+    scene.start()
+    scene.wait_until_delivered()
+    scene.process.stop()
+    assert scene.world.playbook.messages("info")
+    assert scene.report().ok
+
+
 NOT_STARTED: dict[str, tuple[dict[str, str], str]] = {
     "no module configuration": (
         {"MODULE_CONFIGURATION": ""},
@@ -126,7 +138,7 @@ NOT_STARTED: dict[str, tuple[dict[str, str], str]] = {
         "The trigger cannot start: token is missing, url_callback is missing. Each is a file",
     ),
     "values that cannot be used": (
-        {"MODULE_CONFIGURATION": "[]", "TOKEN": "token\n", "URL_SECRETS": "http://[x"},
+        {"MODULE_CONFIGURATION": "[]", "TOKEN": "to\nken", "URL_SECRETS": "http://[x"},
         "The trigger cannot start: module_configuration is not a JSON object such as {}, token holds a "
         "line break, a space around it, or another character than ASCII's, url_secrets is not an "
         "address that begins with http:// or https://. Each is a file",
