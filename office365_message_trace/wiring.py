@@ -51,6 +51,7 @@ from office365_message_trace.transport.session import TimeoutSession
 ENTRA, INTAKE = "Entra ID", "The Sekoia.io intake"
 ACTIONS_FOLDER = "message_trace_actions"
 """The folder of the requests that actions have made."""
+_WITHIN_THE_LIMIT = "Trying again within the time limit."
 _LONGEST_EXCHANGE = 60.0  # seconds, of an action; a page takes two to four
 _LIVE_OF_TRIGGERS = timedelta(minutes=1)  # between two of their requests for fresh mail, usually
 
@@ -110,7 +111,9 @@ def graph_access(
     )
     signer = _entra(application, endpoints, endpoints.graph_scope, clock, within)
     http = microsoft_http(signer, budget, _dated(GraphClient.name, clock), within)
-    transport = Transport(http, GraphClient.name, clock, log, credentials=signer)
+    transport = Transport(
+        http, GraphClient.name, clock, log, credentials=signer, outlook=_WITHIN_THE_LIMIT
+    )
     return GraphAccess(GraphClient(endpoints.graph, transport, clock, log), budget, signer)
 
 

@@ -205,7 +205,6 @@ EXPLAIN_THEMSELVES = {
     "An unexpected fault ended the action. Report this to the maintainers of this module with the text "
     "in brackets.": "the error of an action",
     "… Its message trace id: …": "follows The intake does not accept one event",
-    "… Trying again until it works; nothing is lost meanwhile.": "follows the cause",
     "The answer is in other words than the service's own: if a proxy or a gateway gives it, have "
     "its administrator let requests to the service pass.": "follows a refusal, and says who acts",
 }

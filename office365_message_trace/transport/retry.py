@@ -20,6 +20,9 @@ LONGEST_RETRY_AFTER = 600.0  # seconds; a longer Retry-After counts as this
 DOUBTS = 3  # retries in a row before the lasting meaning of an answer is believed
 SLOW_DOWN = 30.0  # seconds after a 429 without Retry-After; other tools wait 30 to 60
 
+UNTIL_IT_WORKS = "Trying again until it works; nothing is lost meanwhile."
+"""The outlook of a collector."""
+
 _LOG_EVERY = 60.0  # seconds
 _Parsed = TypeVar("_Parsed")
 
@@ -39,7 +42,7 @@ class Transport:
 
     ``service`` names the other side in sentences. Waits grow exponentially from a second to
     `LONGEST_WAIT`, with jitter, over all consecutive failures of that service; ``Retry-After`` takes
-    precedence. The cause of the wait is logged once a minute.
+    precedence. The cause of the wait is logged once a minute, with ``outlook``, which says how long it is tried.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class Transport:
         log: Log,
         credentials: Credentials | None = None,
         jitter: Callable[[], float] = random.random,
+        outlook: str = UNTIL_IT_WORKS,
     ) -> None:
         self._http = http
         self._service = service
@@ -57,6 +61,7 @@ class Transport:
         self._log = log
         self._credentials = credentials
         self._jitter = jitter
+        self._outlook = outlook
         self._failures = 0
         self._doubtful = 0  # latest failures in a row whose lasting meaning is not believed yet
         self._logged_at: dict[str, float] = {}
@@ -103,8 +108,7 @@ class Transport:
                 tried += 1
                 self._failures += 1
                 self._trouble_logged |= self._log_rarely(
-                    f"{error.about(self._service)} Trying again until it works; nothing is lost "
-                    "meanwhile.",
+                    f"{error.about(self._service)} {self._outlook}",
                     "warning",
                     error.detail,
                 )

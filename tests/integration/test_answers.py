@@ -434,6 +434,9 @@ def test_a_fault_that_passes_is_waited_out(analyst: Analyst, world: Sandbox) -> 
     result = analyst.search()
     assert (result.complete, result.total) == (True, 1)
     assert result.requests == 2
+    (warning,) = analyst.log.texts("warning")
+    assert "Trying again within the time limit." in warning
+    assert "nothing is lost" not in warning
 
 
 def throttle(world: Sandbox, seconds: int, times: int | None) -> None:
