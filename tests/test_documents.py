@@ -204,6 +204,8 @@ EXPLAIN_THEMSELVES = {
     "brackets.": "the answer of the credential test",
     "An unexpected fault ended the action. Report this to the maintainers of this module with the text "
     "in brackets.": "the error of an action",
+    "Trying again until it works; nothing is lost meanwhile.": "follows the cause",
+    "Trying again within the time limit.": "follows the cause",
     "… Its message trace id: …": "follows The intake does not accept one event",
     "The answer is in other words than the service's own: if a proxy or a gateway gives it, have "
     "its administrator let requests to the service pass.": "follows a refusal, and says who acts",
