@@ -81,6 +81,7 @@ _ASIDE = 900.0  # seconds; longer than the longest pause, so that another window
 _CONFIRM_EVERY = 8  # windows of the past, of which at least one confirms if there is no backlog
 _PAST_AGE = timedelta(hours=1)  # from which a live window holds no fresh mail
 _CHOOSE_EVERY = 900.0  # seconds
+_OLD = 2  # times the final age, of time that was most likely not read before it was that old
 _REPEATS = 3  # of a final read that brings something new, or with a refused event
 _CLOCK_JUMP = 60.0  # seconds by which the time may be corrected while a page is requested
 
@@ -552,8 +553,9 @@ class Collector:
         """
         trial = reading.trial
         if reading.fresh:
-            confirming = reading.read.kind is Kind.CONFIRM
-            self._log(_FOUND_LATE if confirming else _STILL_CHANGING, "warning")
+            age = reading.read.at - reading.read.window.end
+            old = age > _OLD * self._policy.final_age
+            self._log(_FOUND_LATE if old else _STILL_CHANGING, "warning")
         news = trial.news + bool(reading.fresh)
         withheld = bool(reading.refused or reading.incomplete or self._owed_unseen(reading))
         refusals = trial.refusals + withheld

@@ -149,7 +149,7 @@ def test_history_that_is_hidden_is_declared_across_restarts(kind: Kind, stop: in
     lab = Laboratory(service, policy(history=90), start_time=24 * 30).run(T0 + stop * M)
     (gap,) = lab.run(T0 + 3 * H).gaps
     assert gap.cause is Cause.HIDDEN
-    assert timedelta(days=20) < gap.window.span < timedelta(days=20, hours=1)
+    assert timedelta(days=20) < gap.window.span < timedelta(days=20, hours=1, minutes=1)
     assert len(lab.said("error")) == 1
 
 

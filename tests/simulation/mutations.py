@@ -192,7 +192,7 @@ def missing_principal_taken_for_a_fault(patch: pytest.MonkeyPatch) -> None:
 
 def budget_forgotten_at_a_restart(patch: pytest.MonkeyPatch) -> None:
     """A new process does not know what the one before it spent."""
-    patch.setattr(RequestBudget, "_restore", lambda self: None)
+    patch.setattr(RequestBudget, "_restored", lambda self, storage: (self._most, []))
 
 
 def throttling_teaches_nothing(patch: pytest.MonkeyPatch) -> None:
@@ -444,8 +444,10 @@ def _with_backlog(scenario: Scenario) -> Scenario:
 
 def _key_refused_in_backlog(scenario: Scenario) -> Scenario:
     begin = scenario.start_ms + 20_000
-    spell = Spell("key refused", begin, begin + 12 * HOUR_MS)
-    return replace(_with_backlog(scenario), spells=(spell,), odds={})
+    end = begin + 12 * HOUR_MS
+    spell = Spell("key refused", begin, end)
+    kills = tuple(Kill(instant, "waiting", 0) for instant in range(begin, end, HOUR_MS // 2))
+    return replace(_with_backlog(scenario), spells=(spell,), kills=kills, odds={})
 
 
 def _without_failures(scenario: Scenario) -> Scenario:
