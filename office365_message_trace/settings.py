@@ -394,16 +394,19 @@ def _unknown(name: str, model: type[MessageTraceSettings]) -> str:
 def _explained(error: Mapping[str, Any]) -> str:
     """One line for a mail administrator: field, problem, what to enter."""
     field = ".".join(str(part) for part in error["loc"]) or "configuration"
+    return f"{field} {what_is_wrong(error)}"
+
+
+def what_is_wrong(error: Mapping[str, Any]) -> str:
+    """The rest of a sentence about a value that pydantic refuses: the problem, and what to enter."""
     context = error.get("ctx", {})
     match error["type"]:
         case "missing":
-            wrong = "is missing; enter a value."
+            return "is missing; enter a value."
         case "value_error":
-            wrong = str(context["error"])
+            return str(context["error"])
         case "literal_error":
-            wrong = f"is not one of the choices; enter {context['expected']}."
+            return f"is not one of the choices; enter {context['expected']}."
         case kind if kind.startswith("int") or kind == "finite_number":
-            wrong = "is not a whole number; enter one."
-        case _:
-            wrong = "is not text; enter it as text."
-    return f"{field} {wrong}"
+            return "is not a whole number; enter one."
+    return "is not text; enter it as text."

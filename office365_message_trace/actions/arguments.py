@@ -28,6 +28,7 @@ from office365_message_trace.microsoft.conditions import (
     combinations,
 )
 from office365_message_trace.model import EPOCH, Window
+from office365_message_trace.settings import what_is_wrong
 from office365_message_trace.time_arguments import FORMS, parse_time
 from office365_message_trace.untrusted_text import printable
 
@@ -303,16 +304,11 @@ def _explained(model: type[Arguments], error: Mapping[str, Any]) -> str:
     """One line: argument, problem, what to enter."""
     name = str(error["loc"][0])
     field = model.model_fields.get(name)
-    context = error.get("ctx", {})
     match error["type"]:
-        case "missing":
-            wrong = "is missing; enter a value."
-        case "value_error":
-            wrong = str(context["error"])
+        case "missing" | "value_error":
+            wrong = what_is_wrong(error)
         case "extra_forbidden":
             wrong = "is no argument of this action; correct its name, or leave it out."
-        case "literal_error":
-            wrong = f"is not one of the choices; enter {context['expected']}."
         case _ if field is not None and field.annotation is int:
             bounds = {
                 word: getattr(each, word)
@@ -324,5 +320,5 @@ def _explained(model: type[Arguments], error: Mapping[str, Any]) -> str:
         case "list_type":
             wrong = "is neither a text nor a list of texts; enter one of them."
         case _:
-            wrong = "is not text; enter it as text."
+            wrong = what_is_wrong(error)
     return f"{printable(name)} {wrong}"

@@ -46,7 +46,7 @@ def get_details(
 
 
 def _instant(event: Event) -> tuple[bool, datetime]:
-    """Where ``event`` stands: those without a usable date come last."""
+    """The sort key of ``event``: by date, events without a usable date last."""
     try:
         at = datetime.fromisoformat(event.date or "")
     except ValueError:

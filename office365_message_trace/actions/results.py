@@ -26,7 +26,7 @@ class Missing(BaseModel):
 
 
 class Result(BaseModel):
-    """What all results tell: if they are ``complete``, and how many requests they took."""
+    """Base of all results: whether the answer is ``complete``, and the number of requests it took."""
 
     complete: bool
     requests: int
@@ -96,7 +96,7 @@ class RecipientsResult(Rows):
 
 
 class Event(BaseModel):
-    """What happened to a message on its way to one recipient."""
+    """The events of a message on its way to one recipient."""
 
     date: str | None
     event: str | None

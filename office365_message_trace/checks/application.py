@@ -51,7 +51,7 @@ class CredentialTest:
         self._so_far: str | None = None
 
     def problem(self) -> str | None:
-        """What a person has to do before the application can be used; None if Microsoft Graph gives rows.
+        """One sentence with the problem and who has to do what; None if Microsoft Graph gives rows.
 
         Takes `TIME_LIMIT` at most. What is under way then ends by its own limit, in a thread that nothing
         waits for.

@@ -25,7 +25,7 @@ def sign_in_finding(signer: Signer, source: ODataClient, scope: str) -> Finding:
 
 
 def _sentence(problem: MessageTraceError) -> str:
-    """What to do about ``problem``: the sentence of what passes by itself is but a phrase."""
+    """The text of the finding for ``problem``. A passing fault gets the advice that it lacks."""
     if not isinstance(problem, Unavailable) or isinstance(problem, Unreachable):
         return str(problem)
     return f"{problem.sentence}. {_PASSES} [{problem.detail}]"

@@ -59,7 +59,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a tenant is: the exit status that it would have alone, in short, and for machines.
+    """The result for one tenant: its exit status, a summary, and the same for machines.
 
     ``behind`` is how far the first read is behind, if that is known.
     """
