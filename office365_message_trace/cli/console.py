@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import signal
 import sys
 from io import TextIOWrapper
@@ -83,6 +84,17 @@ def print_plain(text: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
+        _end_unread()
+
+
+def end_if_unread() -> None:
+    """End the command if standard output is a pipe that nothing reads any more.
+
+    A write would tell it, too, but the next one may be minutes away.
+    """
+    pipe = select.poll()
+    pipe.register(sys.stdout.fileno(), 0)  # errors are always reported
+    if any(event & select.POLLERR for _, event in pipe.poll(0)):
         _end_unread()
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from s3path import S3Path
 
 from office365_message_trace.cli.configuration import Setup
-from office365_message_trace.cli.console import UNREAD
+from office365_message_trace.cli.console import end_if_unread
 from office365_message_trace.cli.stand_in import stand_in
 
 MAIN = Path(__file__).parents[2] / "main.py"
@@ -26,9 +26,9 @@ def run_trigger(setup: Setup, data_path: Path, to_screen: bool) -> int:
     """Run the trigger of ``setup`` until it ends; return its exit status.
 
     Its state is below ``data_path``. With ``to_screen`` the events are printed instead of sent, and the
-    state is forgotten at the end.
+    state is forgotten at the end; it ends the command when nothing reads them any more.
     """
-    with stand_in() as (server, url), _state(data_path, to_screen) as state:
+    with stand_in() as url, _state(data_path, to_screen) as state:
         values = setup.values
         if to_screen:
             values = {**values, "intake_key": "screen", "intake_server": url}
@@ -39,8 +39,8 @@ def run_trigger(setup: Setup, data_path: Path, to_screen: bool) -> int:
             while process.poll() is None:
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(_LOOK)
-                if server.unread:
-                    return UNREAD
+                if to_screen:
+                    end_if_unread()
             return process.returncode
 
 

@@ -4,7 +4,7 @@ import json
 import sys
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
@@ -19,7 +19,6 @@ class StandIn(BaseHTTPRequestHandler):
     """Has no secrets, drops log lines, which are on the trigger's standard error anyway, and prints the
     events of a batch, one a line: as they are, but for characters that a terminal would obey."""
 
-    server: "_Server"
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
@@ -47,11 +46,9 @@ class StandIn(BaseHTTPRequestHandler):
 
     def _printed(self, events: list[str]) -> dict[str, list[str]]:
         safe = printable if sys.stdout.isatty() else _unchanged
-        try:
+        with suppress(BrokenPipeError):  # `run` ends when nothing reads its output
             sys.stdout.write("".join(f"{safe(event, len(event))}\n" for event in events))
             sys.stdout.flush()
-        except BrokenPipeError:
-            self.server.unread = True
         return {"event_ids": [str(number) for number in range(len(events))]}
 
     def _answer(self, value: object) -> None:
@@ -79,10 +76,7 @@ def _unchanged(event: str, _longest: int) -> str:
 
 
 class _Server(ThreadingHTTPServer):
-    """``unread`` becomes True when nothing reads the printed events any more."""
-
     daemon_threads = True
-    unread = False
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         if not isinstance(sys.exception(), OSError):  # a trigger that is stopped disconnects
@@ -90,11 +84,11 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def stand_in() -> Iterator[tuple[_Server, str]]:
-    """A server on this machine's own address, and its URL."""
+def stand_in() -> Iterator[str]:
+    """The URL of a server on this machine's own address."""
     with _Server(("127.0.0.1", 0), StandIn) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         try:
-            yield server, f"http://127.0.0.1:{server.server_port}"
+            yield f"http://127.0.0.1:{server.server_port}"
         finally:
             server.shutdown()

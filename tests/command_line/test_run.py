@@ -127,10 +127,15 @@ def test_events_on_the_screen_are_lines_of_json_and_nothing_is_kept(
     assert not (tmp_path / "state").exists()
 
 
-def test_a_reader_that_has_gone_ends_the_trigger(world: Sandbox, tmp_path: Path) -> None:
+@pytest.mark.parametrize("read", [False, True], ids=["before any mail", "when no more mail comes"])
+def test_a_reader_that_has_gone_ends_the_trigger(
+    world: Sandbox, tmp_path: Path, read: bool
+) -> None:
     settings = settings_file(world, tmp_path)
     process = started(world, tmp_path, "--print", "--config", str(settings))
     assert process.stdout
+    if read:
+        assert process.stdout.readline()
     process.stdout.close()
     assert process.wait(PATIENCE) == 141
     assert process.stderr
