@@ -27,6 +27,7 @@ from office365_message_trace.microsoft.conditions import (
     Conditions,
     combinations,
 )
+from office365_message_trace.microsoft.field_names import GRAPH
 from office365_message_trace.model import EPOCH, Window
 from office365_message_trace.settings import what_is_wrong
 from office365_message_trace.time_arguments import FORMS, parse_time
@@ -252,17 +253,17 @@ class SearchArguments(TimedArguments):
 
     def queries(self) -> Iterable[Conditions]:
         values: dict[str, Sequence[str]] = {
-            "senderAddress": self.sender,
-            "recipientAddress": self.recipient,
-            "messageId": self.message_id,
-            "id": self.trace_id,
-            "status": self.status,
-            "fromIP": self.from_ip,
-            "toIP": self.to_ip,
+            GRAPH.sender: self.sender,
+            GRAPH.recipient: self.recipient,
+            GRAPH.message_id: self.message_id,
+            GRAPH.trace_id: self.trace_id,
+            GRAPH.status: self.status,
+            GRAPH.from_ip: self.from_ip,
+            GRAPH.to_ip: self.to_ip,
         }
         conditions = [[Condition(name, each) for each in given] for name, given in values.items()]
         comparison = _COMPARISONS[self.subject_match]
-        conditions.append([Condition("subject", each, comparison) for each in self.subject])
+        conditions.append([Condition(GRAPH.subject, each, comparison) for each in self.subject])
         return combinations(conditions)
 
 
@@ -281,9 +282,9 @@ class RecipientsArguments(TimedArguments):
         """For the rows of any of the messages named; of all mail with the sender and the subject if none is."""
         if self.sender is not None and self.subject is not None:
             comparison = _COMPARISONS[self.subject_match]
-            subject = Condition("subject", self.subject, comparison)
-            return [(Condition("senderAddress", self.sender), subject)]
-        named = {"id": self.trace_id, "messageId": self.message_id}
+            subject = Condition(GRAPH.subject, self.subject, comparison)
+            return [(Condition(GRAPH.sender, self.sender), subject)]
+        named = {GRAPH.trace_id: self.trace_id, GRAPH.message_id: self.message_id}
         return [(Condition(name, each),) for name in named for each in named[name]]
 
     def _contradiction(self) -> str | None:

@@ -11,6 +11,7 @@ from office365_message_trace.actions.results import (
     RecipientsResult,
     counted,
 )
+from office365_message_trace.microsoft.field_names import GRAPH
 from office365_message_trace.model import Row, Window
 
 
@@ -51,7 +52,7 @@ def _latest(rows: Iterable[Row]) -> Iterator[Row]:
     """
     latest: dict[tuple[str, str], Row] = {}
     for row in rows:
-        message = str(row.fields.get("messageId") or row.trace_id)
+        message = str(row.fields.get(GRAPH.message_id) or row.trace_id)
         key = (row.recipient.lower(), message)
         if key not in latest or latest[key].received <= row.received:
             latest[key] = row

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel
 
+from office365_message_trace.microsoft.field_names import GRAPH
 from office365_message_trace.model import UNDATED, Row, Window, instant
 
 
@@ -49,23 +50,18 @@ class Message(BaseModel):
     @classmethod
     def of(cls, row: Row) -> Self:
         fields = row.fields
-        size = fields.get("size")
+        size = fields.get(GRAPH.size)
         return cls(
             received=None if row.received == UNDATED else written(instant(row.received)),
             size=size if isinstance(size, int) else None,
-            **{name: text(fields.get(member)) for name, member in _MEMBERS.items()},
+            **{name: text(fields.get(member)) for name, member in _TEXTS.items()},
         )
 
 
-_MEMBERS = {
-    "sender": "senderAddress",
-    "recipient": "recipientAddress",
-    "subject": "subject",
-    "status": "status",
-    "message_id": "messageId",
-    "trace_id": "id",
-    "from_ip": "fromIP",
-    "to_ip": "toIP",
+_TEXTS = {
+    name: member
+    for name, member in GRAPH._asdict().items()
+    if member not in (GRAPH.received, GRAPH.size)
 }
 
 

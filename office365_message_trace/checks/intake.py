@@ -7,7 +7,9 @@ import orjson
 from office365_message_trace import codec
 from office365_message_trace.checks.findings import Finding, failure, kind_of, ok, warning
 from office365_message_trace.errors import Refused, Unavailable
-from office365_message_trace.model import milliseconds
+from office365_message_trace.microsoft.field_names import GRAPH
+from office365_message_trace.microsoft.graph import as_reporting_row
+from office365_message_trace.microsoft.rows import GRAPH_ROWS
 from office365_message_trace.sekoia import intake_verdict
 from office365_message_trace.sekoia.intake_verdict import ALL_REFUSED, Meaning
 from office365_message_trace.transport.client import Http, Request
@@ -76,36 +78,19 @@ def verdict(answer: Answer, intake_format: str, events: int) -> Finding:
 
 def event_of_check(now: datetime, reporting_format: bool) -> str:
     """An event that cannot be mistaken for mail: impossible addresses, a nil trace id."""
-    nil = "00000000-0000-0000-0000-000000000000"
-    sender, recipient = "check@message-trace.invalid", "nobody@message-trace.invalid"
-    subject = "Test event of check"
-    if reporting_format:
-        return codec.encode(
-            {
-                "Organization": "message-trace.invalid",
-                "MessageId": "<check@message-trace.invalid>",
-                "Received": f"/Date({milliseconds(now)})/",
-                "SenderAddress": sender,
-                "RecipientAddress": recipient,
-                "Subject": subject,
-                "Status": "None",
-                "ToIP": None,
-                "FromIP": None,
-                "Size": 0,
-                "MessageTraceId": nil,
-            }
-        )
-    return codec.encode(
-        {
-            "id": nil,
-            "senderAddress": sender,
-            "recipientAddress": recipient,
-            "messageId": "<check@message-trace.invalid>",
-            "receivedDateTime": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            "subject": subject,
-            "size": 0,
-            "fromIP": "",
-            "toIP": "",
-            "status": "gettingStatus",
-        }
-    )
+    fields = {
+        GRAPH.trace_id: "00000000-0000-0000-0000-000000000000",
+        GRAPH.sender: "check@message-trace.invalid",
+        GRAPH.recipient: "nobody@message-trace.invalid",
+        GRAPH.message_id: "<check@message-trace.invalid>",
+        GRAPH.received: now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        GRAPH.subject: "Test event of check",
+        GRAPH.size: 0,
+        GRAPH.from_ip: "",
+        GRAPH.to_ip: "",
+        GRAPH.status: "gettingStatus",
+    }
+    if not reporting_format:
+        return codec.encode(fields)
+    row = GRAPH_ROWS.row(*GRAPH_ROWS.dated(fields))
+    return codec.encode(as_reporting_row(row, "message-trace.invalid"))

@@ -22,40 +22,24 @@ from office365_message_trace.clock import Clock
 from office365_message_trace.collect.ledger import Ledger
 from office365_message_trace.formatting import count
 from office365_message_trace.microsoft.clock import MicrosoftClock
+from office365_message_trace.microsoft.field_names import GRAPH, ORGANIZATION, REPORTING
 from office365_message_trace.model import UNDATED, Fields, Log, Row, Window, instant
 from office365_message_trace.untrusted_text import LONGEST_LINE, printable
 from office365_message_trace.wiring import Wiring
 
-FIELDS = {
-    "sender": "SenderAddress",
-    "recipient": "RecipientAddress",
-    "subject": "Subject",
-    "status": "Status",
-    "message_id": "MessageId",
-}
-"""What rows are chosen by, and the field of the Reporting Web Service for each."""
-_DOCUMENTED = (
-    "Organization",
-    "MessageTraceId",
-    "MessageId",
-    "SenderAddress",
-    "RecipientAddress",
-    "Subject",
-    "Status",
-    "FromIP",
-    "ToIP",
-    "Size",
-)
+FIELDS = ("sender", "recipient", "subject", "status", "message_id")
+"""What rows are chosen by, as `FieldNames` calls it."""
+_REPORTING_NAMES = dict(zip(GRAPH, REPORTING, strict=True))
+_DOCUMENTED = (ORGANIZATION, *(name for name in REPORTING if name != REPORTING.received))
 _TABLE = {
-    "Status": Column("Status", 9),
-    "SenderAddress": Column("From"),
-    "RecipientAddress": Column("To"),
-    "FromIP": Column("From IP", 15),
-    "Size": Column("Size", 5, "right"),
-    "Subject": Column("Subject"),
+    "status": Column("Status", 9),
+    "sender": Column("From"),
+    "recipient": Column("To"),
+    "from_ip": Column("From IP", 15),
+    "size": Column("Size", 5, "right"),
+    "subject": Column("Subject"),
 }
 """Fields of a row that the table shows."""
-_GRAPH_NAMES = {"MessageTraceId": "id"}  # the others differ only in the case of their first letter
 _FORMULA = re.compile(r"((?:^|;)[\"\s]*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
 """Places where a spreadsheet would start a formula: the start of a cell, or after a semicolon, which
 separates cells where the comma is the decimal mark. The last four characters are full-width forms."""
@@ -76,8 +60,8 @@ class Seen:
     def cells(self, moment_format: str) -> list[str]:
         """The cells of the table."""
         cells = {name: _field(self.fields, name) for name in _TABLE}
-        size = cells["Size"]
-        cells["Size"] = (
+        size = cells["size"]
+        cells["size"] = (
             decimal(int(size), precision=0, separator="").replace(" bytes", "B")
             if size.isdecimal()
             else size
@@ -90,7 +74,7 @@ class Seen:
 
     def all_fields(self) -> dict[str, str]:
         """Every field by its name in the Reporting Web Service, after the two of our own."""
-        others = {_reporting_name(name): value for name, value in self.fields.items()}
+        others = {_REPORTING_NAMES.get(name, name): value for name, value in self.fields.items()}
         return {
             "Received (UTC)": _received(self.row, "%Y-%m-%d %H:%M:%S"),
             "Forwarded": "yes" if self.forwarded else "no",
@@ -110,9 +94,7 @@ class Choice:
 
     def takes(self, row: Row) -> bool:
         fields = _fields(row)
-        return all(
-            text.lower() in _field(fields, FIELDS[key]).lower() for key, text in self.wanted.items()
-        )
+        return all(text.lower() in _field(fields, key).lower() for key, text in self.wanted.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +186,7 @@ def read_view(
         fresh = {id(row) for row in ledger.unseen(rows).values()}
         forwarded += len(rows) - len(fresh)
         found = [Seen(row, id(row) not in fresh) for row in rows]
-        statuses.update(printable(_field(each.fields, "Status")) for each in found)
+        statuses.update(printable(_field(each.fields, "status")) for each in found)
         room = len(rows) if limit is None else limit - len(seen)
         seen += found[: max(room, 0)]
     return View(window, read, seen, statuses, forwarded, parts.budget.granted)
@@ -219,19 +201,9 @@ def _header() -> list[str]:
     return ["Received (UTC)", "Forwarded", *_DOCUMENTED]
 
 
-def _reporting_name(name: str) -> str:
-    """The name in the Reporting Web Service of a field of either service."""
-    named = {_graph_name(each): each for each in _DOCUMENTED}
-    return named.get(name, name)
-
-
-def _graph_name(name: str) -> str:
-    return _GRAPH_NAMES.get(name, name[:1].lower() + name[1:])
-
-
 def _field(fields: Fields, name: str) -> str:
-    """A field by its name in the Reporting Web Service, for rows of either service."""
-    value = fields.get(name, fields.get(_graph_name(name)))
+    """The field that `FieldNames` calls ``name``, of a row of either service."""
+    value = fields.get(getattr(REPORTING, name), fields.get(getattr(GRAPH, name)))
     return "" if value is None else str(value)
 
 

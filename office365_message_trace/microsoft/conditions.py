@@ -13,11 +13,13 @@ from itertools import product
 from typing import Any, Literal
 from unicodedata import normalize
 
+from office365_message_trace.microsoft.field_names import GRAPH
+
 Comparison = Literal["eq", "contains", "startsWith", "endsWith"]
 """The ones that Graph has; all but ``eq`` for the subject only."""
 
 ANY_OF_DOMAIN = "*@"
-_ADDRESSES = ("fromIP", "toIP")
+_ADDRESSES = (GRAPH.from_ip, GRAPH.to_ip)
 
 
 @dataclass(frozen=True, slots=True)

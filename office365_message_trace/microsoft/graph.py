@@ -13,6 +13,7 @@ from office365_message_trace.clock import Clock
 from office365_message_trace.errors import MessageTraceError, Refused, Unavailable
 from office365_message_trace.microsoft.conditions import Condition, Conditions, odata_text
 from office365_message_trace.microsoft.failures import Failure
+from office365_message_trace.microsoft.field_names import GRAPH, ORGANIZATION, REPORTING
 from office365_message_trace.microsoft.odata import ODataClient, odata_time, resolved
 from office365_message_trace.microsoft.paging.by_links import ByLinks
 from office365_message_trace.microsoft.paging.by_time import ByTime
@@ -86,17 +87,17 @@ class GraphClient(ODataClient):
     def first_url(self, ask: Ask) -> str:
         start, end = odata_time(ask.window.start), odata_time(ask.window.end)
         conditions = {each.name: each for each in ask.conditions}  # one a property: the last counts
-        for name, value in (("recipientAddress", ask.recipient), ("id", ask.trace_id)):
+        for name, value in ((GRAPH.recipient, ask.recipient), (GRAPH.trace_id, ask.trace_id)):
             if value is not None:
                 conditions[name] = Condition(name, value)
-        window = f"receivedDateTime ge {start} and receivedDateTime le {end}"
+        window = f"{GRAPH.received} ge {start} and {GRAPH.received} le {end}"
         text = " and ".join([window, *map(str, conditions.values())])
         return f"{self._url}?$filter={quote(text, safe=':')}&$top={ask.top or self.page_size}"
 
     def matching(self, window: Window, conditions: Conditions) -> Iterator[Page | Pause]:
         """The pages of the rows of ``window`` that meet ``conditions``, as `pages` gives them in the
         background."""
-        one_message = next((each.value for each in conditions if each.name == "id"), None)
+        one_message = next((each.value for each in conditions if each.name == GRAPH.trace_id), None)
         walk = self._walk(window, None, False, one_message)
         ask = replace(walk.first, conditions=conditions)
         return self._begun(walk, ask, True, USUAL_ATTEMPTS)
@@ -109,7 +110,7 @@ class GraphClient(ODataClient):
         """
         address = quote(odata_text(recipient), safe="@'")
         message = f"{self._url}/{quote(trace_id, safe='')}"
-        url: str | None = f"{message}/getDetailsByRecipient(recipientAddress={address})"
+        url: str | None = f"{message}/getDetailsByRecipient({GRAPH.recipient}={address})"
         followed: set[str] = set()
         while url is not None and url not in followed:
             if not self._is_ours(url):
@@ -185,17 +186,12 @@ def as_reporting_row(row: Row, organization: str | None = None) -> Fields:
     The other service has null for Graph's empty addresses.
     """
     fields = row.fields
-    status = fields.get("status") or ""
-    return {
-        "Organization": organization,
-        "MessageId": fields.get("messageId"),
-        "Received": None if row.received == UNDATED else f"/Date({row.received})/",
-        "SenderAddress": fields.get("senderAddress"),
-        "RecipientAddress": fields.get("recipientAddress"),
-        "Subject": fields.get("subject"),
-        "Status": status[:1].upper() + status[1:] if isinstance(status, str) else status,
-        "ToIP": fields.get("toIP") or None,
-        "FromIP": fields.get("fromIP") or None,
-        "Size": fields.get("size"),
-        "MessageTraceId": fields.get("id"),
+    status = fields.get(GRAPH.status) or ""
+    values = {
+        **{name: fields.get(member) for name, member in zip(REPORTING, GRAPH, strict=True)},
+        REPORTING.received: None if row.received == UNDATED else f"/Date({row.received})/",
+        REPORTING.status: status[:1].upper() + status[1:] if isinstance(status, str) else status,
+        REPORTING.to_ip: fields.get(GRAPH.to_ip) or None,
+        REPORTING.from_ip: fields.get(GRAPH.from_ip) or None,
     }
+    return {ORGANIZATION: organization, **values}

@@ -26,6 +26,7 @@ import msgspec
 from office365_message_trace import codec
 from office365_message_trace.codec import Oversized
 from office365_message_trace.errors import Unavailable
+from office365_message_trace.microsoft.field_names import GRAPH, ORGANIZATION, REPORTING, FieldNames
 from office365_message_trace.model import (
     UNDATED,
     Fields,
@@ -43,7 +44,7 @@ _THIRD_ERROR_SHAPE = {"errorcode", "message"}  # of the Reporting Web Service
 _ANNOTATION = "odata."  # in names such as ``@odata.etag`` and ``status@odata.type``
 _ANNOTATIONS = ("@odata.type", "@odata.id", "@odata.etag")  # that usual rows may have, too
 _END_OF_TIME = milliseconds(datetime(9999, 1, 1, tzinfo=UTC))
-_DATES = ("Received", "StartDate", "EndDate")
+_DATES = (REPORTING.received, "StartDate", "EndDate")
 _USUAL_DATE = re.compile(r"/Date\((-?[0-9]{1,15})\)/")
 _VERBOSE_DATE = re.compile(r"/Date\((-?[0-9]{1,15})([+-][0-9]{4})?\)/")
 _SECRET = secrets.randbits(64)
@@ -92,10 +93,7 @@ def _link(listing: Listing) -> str | None:
 class RowFormat(ABC):
     """The way in which a service writes pages and rows."""
 
-    received: ClassVar[str]  # the field that holds it
-    trace_id: ClassVar[str]
-    recipient: ClassVar[str]
-    number: ClassVar[str]  # the documented field that is a whole number; the others are text
+    names: ClassVar[FieldNames]
     echo: ClassVar[tuple[str, ...]] = ()  # fields that repeat the query
     documented: ClassVar[tuple[str, ...]]
     """The other fields, whose values make up the content in this order: another one makes all rows new."""
@@ -104,7 +102,7 @@ class RowFormat(ABC):
     def __init__(self) -> None:
         self._documented_values = itemgetter(*self.documented)
         self._usual = frozenset((*self.documented, *self.echo))
-        head = (self.received, self.trace_id, self.recipient)
+        head = (self.names.received, self.names.trace_id, self.names.recipient)
         self._head = itemgetter(*map(self.documented.index, head))
         members = (*self.documented, *self.echo, *_ANNOTATIONS)
         usual_row: Any = msgspec.defstruct(
@@ -120,7 +118,8 @@ class RowFormat(ABC):
         """The type and the declaration of a member of usual rows; those that are no content may be missing."""
         if name not in self.documented:
             return msgspec.Raw, msgspec.field(name=name, default=msgspec.Raw())
-        return int | None if name == self.number else str | None, msgspec.field(name=name)
+        kind = int | None if name == self.names.size else str | None
+        return kind, msgspec.field(name=name)
 
     def page(self, body: bytes) -> ParsedPage:
         """The page in the ``body`` of an answer.
@@ -207,7 +206,7 @@ class RowFormat(ABC):
 
     def row(self, received: int, fields: Fields) -> Row:
         """The row of ``fields``, which is decoded."""
-        trace_id, recipient = fields.get(self.trace_id), fields.get(self.recipient)
+        trace_id, recipient = fields.get(self.names.trace_id), fields.get(self.names.recipient)
         trace_id = trace_id if isinstance(trace_id, str) else ""
         recipient = recipient if isinstance(recipient, str) else ""
         content = self.content(fields)
@@ -249,7 +248,8 @@ class RowFormat(ABC):
 
     def _is_named(self, fields: Fields) -> bool:
         """Tell a row without a receive time from something else."""
-        return any(fields.get(name) not in _EMPTY for name in (self.trace_id, self.recipient))
+        named_by = (self.names.trace_id, self.names.recipient)
+        return any(fields.get(name) not in _EMPTY for name in named_by)
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,23 +299,20 @@ class DecodedRow:
 class GraphRows(RowFormat):
     """Microsoft Graph's: ``value`` and ``@odata.nextLink``, times as text."""
 
-    received = "receivedDateTime"
-    trace_id = "id"
-    recipient = "recipientAddress"
-    number = "size"
+    names = GRAPH
     documented = (
-        "id",
-        "senderAddress",
-        "recipientAddress",
-        "messageId",
-        "receivedDateTime",
-        "subject",
-        "size",
-        "fromIP",
-        "toIP",
-        "status",
+        GRAPH.trace_id,
+        GRAPH.sender,
+        GRAPH.recipient,
+        GRAPH.message_id,
+        GRAPH.received,
+        GRAPH.subject,
+        GRAPH.size,
+        GRAPH.from_ip,
+        GRAPH.to_ip,
+        GRAPH.status,
     )
-    changing = ("status", "toIP")
+    changing = (GRAPH.status, GRAPH.to_ip)
 
     def listing(self, body: Any) -> Listing | None:
         rows = body.get("value") if isinstance(body, dict) else None
@@ -328,30 +325,15 @@ class GraphRows(RowFormat):
             return []
 
     def dated(self, fields: Fields) -> tuple[int, Fields]:
-        return _usable(_text_time(fields.get("receivedDateTime"))), fields
+        return _usable(_text_time(fields.get(GRAPH.received))), fields
 
 
 class ReportingRows(RowFormat):
     """The Reporting Web Service's, in its three forms."""
 
-    received = "Received"
-    trace_id = "MessageTraceId"
-    recipient = "RecipientAddress"
-    number = "Size"
-    documented = (
-        "Organization",
-        "MessageId",
-        "Received",
-        "SenderAddress",
-        "RecipientAddress",
-        "Subject",
-        "Status",
-        "ToIP",
-        "FromIP",
-        "Size",
-        "MessageTraceId",
-    )
-    changing = ("Status", "ToIP")
+    names = REPORTING
+    documented = (ORGANIZATION, *REPORTING)
+    changing = (REPORTING.status, REPORTING.to_ip)
     echo = ("__metadata", "Index", "StartDate", "EndDate")
 
     def listing(self, body: Any) -> Listing | None:
@@ -375,13 +357,13 @@ class ReportingRows(RowFormat):
         The light form writes them as text, and a verbose one may name a time zone, which does not
         change the milliseconds.
         """
-        received = fields.get("Received")
+        received = fields.get(REPORTING.received)
         usual = _USUAL_DATE.fullmatch(received) if isinstance(received, str) else None
         if usual:
             return _usable(int(usual[1])), fields
         dates = {name: _verbose_or_text_time(fields.get(name)) for name in _DATES}
         usual_form = {name: f"/Date({at})/" for name, at in dates.items() if at is not None}
-        return _usable(dates["Received"]), fields | usual_form
+        return _usable(dates[REPORTING.received]), fields | usual_form
 
 
 GRAPH_ROWS = GraphRows()

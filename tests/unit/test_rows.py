@@ -340,7 +340,7 @@ def test_a_usual_row_is_forwarded_byte_by_byte(
     text = spelling(allowed)
     if set(json.loads(text)) != set(sample):
         pytest.skip("a member of the other service")
-    neighbour = spelling({**allowed, form.trace_id: "other"})
+    neighbour = spelling({**allowed, form.names.trace_id: "other"})
     rows = form.page(written(form, text, neighbour)).rows
     assert [row.text.encode() for row in rows] == [text, neighbour]
 
@@ -370,8 +370,8 @@ def test_the_form_of_a_usual_row_is_what_it_says_in_whatever_spelling(
 @samples
 def test_each_documented_value_makes_another_form(form: RowFormat, sample: dict[str, Any]) -> None:
     forms = {read(form).form}
-    for name in set(form.documented) - {form.received}:
-        value = 8 if name == form.number else "changed"
+    for name in set(form.documented) - {form.names.received}:
+        value = 8 if name == form.names.size else "changed"
         forms.add(read(form, **{name: value}).form)
     assert len(forms) == len(form.documented)
 
@@ -385,9 +385,9 @@ def test_a_usual_row_says_the_same_beside_an_unusual_one(
     form: RowFormat, sample: dict[str, Any], data: st.DataObject
 ) -> None:
     drawn: dict[str, Any] = {
-        name: data.draw(_TEXTS) for name in form.documented if name != form.received
+        name: data.draw(_TEXTS) for name in form.documented if name != form.names.received
     }
-    drawn[form.number] = data.draw(st.none() | st.integers(-(2**40), 2**40))
+    drawn[form.names.size] = data.draw(st.none() | st.integers(-(2**40), 2**40))
     text = json.dumps({**sample, **drawn}).encode()
     unusual = json.dumps({**sample, "new": 1}).encode()
     alone = form.page(written(form, text)).rows[0]
@@ -458,7 +458,7 @@ def test_the_key_is_receive_time_trace_id_and_recipient_without_case() -> None:
 def test_a_row_that_is_not_named_is_identified_by_what_it_says_and_does_not_change(
     form: RowFormat, sample: dict[str, Any], which: int, odd: Any
 ) -> None:
-    name = (form.trace_id, form.recipient)[which]
+    name = (form.names.trace_id, form.names.recipient)[which]
     one, other = (read(form, **{name: odd, "new": number}) for number in (1, 2))
     assert one.key != other.key
     changed = read(form, **{name: odd, "new": 1} | dict.fromkeys(form.changing, "changed"))
@@ -470,9 +470,11 @@ def test_a_row_that_is_not_named_is_identified_by_what_it_says_and_does_not_chan
 @pytest.mark.parametrize("text", ["\ud800", "x\udfff", "\x00", "é"])
 @samples
 def test_any_text_can_be_a_name(form: RowFormat, sample: dict[str, Any], text: str) -> None:
-    row = read(form, **{form.trace_id: text, form.recipient: text})
+    row = read(form, **{form.names.trace_id: text, form.names.recipient: text})
     assert row.trace_id == text
-    assert row.key == read(form, **{form.trace_id: text, form.recipient: text.upper()}).key
+    assert (
+        row.key == read(form, **{form.names.trace_id: text, form.names.recipient: text.upper()}).key
+    )
 
 
 def test_a_status_of_another_type_is_forwarded_in_either_form() -> None:
