@@ -1,4 +1,7 @@
-FROM python:3.11-slim
+# A release pins the tag's minor version and digest, see CONTRIBUTING.md. Other bases, such as a mirror's:
+# --build-arg BASE=...
+ARG BASE=python:3.11-slim
+FROM $BASE
 
 WORKDIR /app
 

@@ -242,6 +242,15 @@ def test_image_installs_the_runtime_pins_by_hash_and_nothing_else() -> None:
     assert not [step for step in dockerfile_steps("RUN") if "apt" in step]
 
 
+def test_image_has_the_oldest_python_of_pyproject_and_a_digest_if_the_release_is_pinned() -> None:
+    (base,) = dockerfile_steps("ARG")
+    assert dockerfile_steps("FROM") == ["$BASE"]
+    pinned = r"BASE=python:(3\.\d+)(-slim|\.\d+-slim@sha256:[0-9a-f]{64})"
+    python = re.fullmatch(pinned, base)
+    assert python, base
+    assert PYPROJECT["project"]["requires-python"].startswith(f">={python[1]}")
+
+
 def test_image_holds_the_module_and_its_manifests_only() -> None:
     patterns = [pattern for step in dockerfile_steps("COPY") for pattern in step.split()[:-1]]
     copied = {path.name for pattern in patterns for path in ROOT.glob(pattern)}

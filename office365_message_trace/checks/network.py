@@ -29,29 +29,46 @@ class Reached:
 
     @property
     def fault(self) -> str:
-        """A sentence about the problem, or nothing."""
-        return f"{self.problem.about(self.service)} [{self.problem.detail}]" if self.problem else ""
+        """A sentence about the problem, with its types and the route, or nothing."""
+        if not self.problem:
+            return ""
+        return f"{self.problem.about(self.service)} [{self.problem.detail}; {self.route}]"
 
 
 def network_findings(reached: Sequence[Reached]) -> list[Finding]:
-    """A finding for each service; services that one fault keeps away share one."""
-    faults: dict[str, list[str]] = {}
-    for each in reached:
-        faults.setdefault(each.fault, []).append(each.service.replace("The ", "the ", 1))
+    """A finding for each service; services share the one of a fault that differs in the host at most."""
     fine = [
         ok(
-            f"network to {each.service.replace('The ', 'the ', 1)}",
+            _subject([each]),
             f"{each.route.host} answers ({each.route}); its certificate is trusted",
         )
         for each in reached
         if not each.problem
     ]
+    faults: dict[str, list[Reached]] = {}
+    for each in reached:
+        if each.problem:
+            alike = each.fault.replace(each.route.host or _HOST, _HOST)
+            faults.setdefault(alike, []).append(each)
     failures = [
-        replace(failure(f"network to {', '.join(services)}", "", fault), code="network-unreachable")
-        for fault, services in faults.items()
-        if fault
+        replace(
+            failure(_subject(kept_away), "", fault.replace(_HOST, _hosts(kept_away))),
+            code="network-unreachable",
+        )
+        for fault, kept_away in faults.items()
     ]
     return fine + failures
+
+
+_HOST = "\0"  # stands for the host in a fault
+
+
+def _subject(reached: Sequence[Reached]) -> str:
+    return f"network to {', '.join(each.service.replace('The ', 'the ', 1) for each in reached)}"
+
+
+def _hosts(reached: Sequence[Reached]) -> str:
+    return ", ".join(dict.fromkeys(each.route.host for each in reached))
 
 
 def reach_all(services: Sequence[tuple[str, str]], clock: Clock) -> list[Reached]:

@@ -206,6 +206,17 @@ def test_a_proxy_that_does_not_work_is_named_without_its_password(desk: Desk) ->
     assert "hidden" not in said.out + said.err
 
 
+def test_a_proxy_that_does_not_work_is_one_finding_with_the_names_of_all_hosts(desk: Desk) -> None:
+    hosts = {
+        "MESSAGE_TRACE_LOGIN_URL": "https://login.example",
+        "MESSAGE_TRACE_REPORTING_URL": "https://reports.example",
+        "MESSAGE_TRACE_INTAKE_SERVER": "https://intake.example",
+    }
+    said = desk.run("check", variables={"HTTPS_PROXY": "http://127.0.0.1:9", **hosts})
+    (line,) = said.lines("failure")
+    assert "or add login.example, reports.example, intake.example to NO_PROXY" in line
+
+
 def test_a_proxy_that_is_no_address_is_one_sentence(desk: Desk) -> None:
     proxy = {"HTTPS_PROXY": "http://user:hid#den@127.0.0.1:9", "NO_PROXY": "", "no_proxy": ""}
     said = desk.run("check", variables=proxy)
@@ -261,6 +272,7 @@ def test_a_service_that_gives_no_answer_is_named_as_the_trigger_names_it(
     (line,) = desk.run("check").lines("failure")
     subject = f"network to {name.replace('The', 'the')}"
     assert line.startswith(f"{subject}: {name} does not answer as it should (no usable answer). [")
+    assert line.endswith("; directly, no proxy]"), "a proxy that hangs would be named here"
 
 
 def test_a_state_is_told_by_how_far_it_has_come(desk: Desk) -> None:
