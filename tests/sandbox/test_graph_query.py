@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 import requests
 
-from sandbox import ManualClock, Sandbox, make_row
+from sandbox import Sandbox, make_row
 from tests.sandbox.client import Client
 from tests.sandbox.conftest import NOW
 from tests.sandbox.graph_client import TRACES, GraphClient, refusal, window
+from tests.support import TurnedClock
 
 START, END = NOW - timedelta(hours=2), NOW
 FIRST = NOW - timedelta(hours=1)
@@ -277,13 +278,13 @@ def test_the_history_can_be_without_end(world: Sandbox, graph: GraphClient) -> N
 
 
 def test_an_end_in_the_future_is_accepted_or_refused(
-    world: Sandbox, graph: GraphClient, clock: ManualClock
+    world: Sandbox, graph: GraphClient, clock: TurnedClock
 ) -> None:
-    end = clock() + timedelta(seconds=1)
+    end = clock.now() + timedelta(seconds=1)
     assert graph.traces(START, end).status_code == 200
     world.graph.options.future_end = "refuse"
     assert graph.traces(START, end).status_code == 400
-    clock.advance(timedelta(seconds=1))
+    clock.wait(1)
     assert graph.traces(START, end).status_code == 200
 
 
@@ -292,7 +293,7 @@ def test_a_window_that_ends_before_it_begins_is_refused(graph: GraphClient) -> N
 
 
 def test_a_row_is_shown_when_it_is_visible_and_as_it_is_then(
-    world: Sandbox, graph: GraphClient, clock: ManualClock
+    world: Sandbox, graph: GraphClient, clock: TurnedClock
 ) -> None:
     shown, settled = NOW + timedelta(minutes=1), NOW + timedelta(minutes=2)
     life = ((NOW, "GettingStatus"), (settled, "Delivered"))
@@ -300,5 +301,5 @@ def test_a_row_is_shown_when_it_is_visible_and_as_it_is_then(
     seen = []
     for _ in range(3):
         seen.append([row["status"] for row in rows(graph.traces(NOW, NOW))])
-        clock.advance(timedelta(minutes=1))
+        clock.wait(60)
     assert seen == [[], ["gettingStatus"], ["delivered"]]

@@ -8,9 +8,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from sandbox import ManualClock, Sandbox, make_row
+from sandbox import Sandbox, make_row
 from tests.sandbox.client import Client
 from tests.sandbox.conftest import NOW
+from tests.support import TurnedClock
 
 START, END = NOW - timedelta(hours=2), NOW
 
@@ -103,10 +104,10 @@ def test_a_link_keeps_select_and_order(client: Client) -> None:
 
 
 def test_a_link_keeps_the_filter_and_the_default_window_still(
-    clock: ManualClock, client: Client
+    clock: TurnedClock, client: Client
 ) -> None:
     body = client.trace(filter="Status eq 'Delivered'").json()["d"]
-    clock.advance(timedelta(minutes=1))
+    clock.wait(60)
     following = client.get(body["__next"]).json()["d"]["results"]
     assert following[0]["EndDate"] == body["results"][0]["EndDate"]
     assert "Status%20eq%20'Delivered'" in body["__next"]
@@ -114,7 +115,7 @@ def test_a_link_keeps_the_filter_and_the_default_window_still(
 
 @pytest.mark.parametrize("order", ["descending", "ascending"])
 def test_a_row_that_appears_while_paging_shifts_the_pages_and_is_missed_itself(
-    world: Sandbox, client: Client, clock: ManualClock, order: str
+    world: Sandbox, client: Client, clock: TurnedClock, order: str
 ) -> None:
     world.reporting.options.order = order  # type: ignore[assignment]
     ahead = timedelta(minutes=1) if order == "descending" else timedelta(minutes=61)
@@ -122,7 +123,7 @@ def test_a_row_that_appears_while_paging_shifts_the_pages_and_is_missed_itself(
     world.tenant.add(late)
     body = client.trace(START, END).json()["d"]
     first = [row["Received"] for row in body["results"]]
-    clock.advance(timedelta(seconds=1))
+    clock.wait(1)
     second = [row["Received"] for row in client.get(body["__next"]).json()["d"]["results"]]
     assert second[0] == first[-1]
     assert f"/Date({late.received_ms})/" not in first + second

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from office365_message_trace.errors import Refused, Stopped, Unavailable, Unreachable
 from office365_message_trace.microsoft.paced_http import USED_UP
 from office365_message_trace.transport import session
-from office365_message_trace.transport.client import NotYet, Pending, Request, RequestsHttp
+from office365_message_trace.transport.client import NotYet, Request, RequestsHttp
 from office365_message_trace.transport.retry import Transport, check_available
 from office365_message_trace.transport.session import Answer, TimeoutSession
 from sandbox import Answer as Instead
@@ -34,7 +34,7 @@ from sandbox import (
     SandboxOptions,
     Truncate,
 )
-from tests.support import NOON, Logbook, TurnedClock
+from tests.support import NOON, Logbook, ScriptedHttp, TurnedClock
 
 PAGE = Request("GET", "https://reports.example/page")
 REFUSED = Answer(401, {}, b"")
@@ -45,25 +45,6 @@ SERIES = [1, 2, 4, 8, 16, 32, 60, 60]
 
 def broken(**headers: str) -> Answer:
     return Answer(503, {name.replace("_", "-"): text for name, text in headers.items()}, b"")
-
-
-class ScriptedHttp:
-    """An `Http` that gives what it was told to, in that order, and keeps what it was asked."""
-
-    def __init__(self, *script: Answer | Exception) -> None:
-        self.sent: list[Request] = []
-        self._script = list(script)
-
-    def begin(self, request: Request) -> Pending:
-        self.sent.append(request)
-        outcome = self._script.pop(0)
-
-        def wait() -> Answer:
-            if isinstance(outcome, Exception):
-                raise outcome
-            return outcome
-
-        return wait
 
 
 class Ticket:
