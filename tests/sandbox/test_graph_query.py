@@ -59,12 +59,6 @@ def test_a_row_has_the_documented_fields_in_the_documented_spelling(
     }
 
 
-def test_the_beta_gives_the_same_rows(graph: GraphClient) -> None:
-    beta = graph.traces(START, END, path=TRACES.replace("v1.0", "beta"))
-    assert rows(beta) == rows(graph.traces(START, END))
-    assert "/beta/" in beta.json()["@odata.context"]
-
-
 def test_an_absent_address_can_be_null(world: Sandbox, graph: GraphClient) -> None:
     world.graph.options.to_ip = "null"
     assert rows(graph.traces(START, END))[0]["toIP"] is None
@@ -131,34 +125,15 @@ def three(world: Sandbox) -> datetime:
         ("status eq 'failed'", "ann"),
         ("status eq 'Delivered'", "bob cyd"),
         ("subject eq 'bob''s mail'", "bob"),
-        ("contains(subject, 'B''S')", "bob"),
+        ("contains(subject,'B''S')", "bob"),
         ("startsWith(subject,'cyd')", "cyd"),
-        ("endswith(subject,'s mail') and senderAddress eq '*@cyd.example'", "cyd"),
+        ("endsWith(subject,'s mail') and senderAddress eq '*@cyd.example'", "cyd"),
         ("senderAddress eq 'ann*'", ""),
-        ("(senderAddress eq 'ann@ann.example') and (status eq 'delivered')", ""),
+        ("senderAddress eq 'ann@ann.example' and status eq 'delivered'", ""),
+        ("senderAddress eq 'ann@ann.example' and senderAddress eq 'bob@bob.example'", "bob"),
     ],
 )
 def test_rows_can_be_selected(
-    graph: GraphClient, three: datetime, condition: str, expected: str
-) -> None:
-    found = subjects(graph.traces(three, three, filter=condition))
-    assert found == [f"{name}'s mail" for name in expected.split()]
-
-
-@pytest.mark.parametrize(
-    ("condition", "expected"),
-    [
-        ("senderAddress eq 'ann@ann.example' or senderAddress eq 'bob@bob.example'", "bob"),
-        ("senderAddress eq 'ann@ann.example' and senderAddress eq 'bob@bob.example'", "bob"),
-        ("senderAddress eq 'ann@ann.example' or status eq 'delivered'", ""),
-        ("senderAddress ne 'ann@ann.example'", "ann bob cyd"),
-        ("not (senderAddress eq 'ann@ann.example')", "ann bob cyd"),
-        ("senderAddress in ('ann@ann.example', 'bob@bob.example')", "ann bob cyd"),
-        ("startsWith(senderAddress, 'ann')", "ann bob cyd"),
-    ],
-    ids=["last wins", "and too", "or is and", "ne", "not", "in", "no parts of addresses"],
-)
-def test_what_the_service_accepts_and_ignores(
     graph: GraphClient, three: datetime, condition: str, expected: str
 ) -> None:
     found = subjects(graph.traces(three, three, filter=condition))
@@ -174,21 +149,10 @@ def test_the_last_bound_of_each_kind_counts(graph: GraphClient) -> None:
 HALF = "EndDate is required when a StartDate is entered."
 
 
-@pytest.mark.parametrize(
-    "condition",
-    [
-        "receivedDateTime ge 2026-03-10T00:00:00Z",
-        "receivedDateTime ge 2026-03-10T00:00:00Z and receivedDateTime lt 2026-03-10T12:00:00Z",
-    ],
-    ids=["alone", "lt is no substitute"],
-)
-def test_half_a_window_is_refused(graph: GraphClient, condition: str) -> None:
-    assert refusal(graph.traces(filter=condition)) == (400, "BadRequest", HALF)
-
-
-def test_the_other_half_is_refused_too(graph: GraphClient) -> None:
-    answer = graph.traces(filter="receivedDateTime le 2026-03-10T00:00:00Z")
-    assert answer.status_code == 400
+def test_half_a_window_is_refused(graph: GraphClient) -> None:
+    half = graph.traces(filter="receivedDateTime ge 2026-03-10T00:00:00Z")
+    assert refusal(half) == (400, "BadRequest", HALF)
+    assert graph.traces(filter="receivedDateTime le 2026-03-10T00:00:00Z").status_code == 400
 
 
 @pytest.mark.parametrize(
@@ -198,9 +162,12 @@ def test_the_other_half_is_refused_too(graph: GraphClient) -> None:
         "nonsense",
         "status eq 'failed' status eq 'failed'",
         "status eq 'failed' and",
-        "(status eq 'failed'",
-        "status eq 'failed')",
         "status eq failed",
+        "status eq 'failed' or status eq 'delivered'",
+        "not status eq 'failed'",
+        "status ne 'failed'",
+        "status in ('failed', 'delivered')",
+        "contains(senderAddress,'ann')",
         "size eq '1'",
         "organization eq 'x'",
         "receivedDateTime ge '2026-03-10T00:00:00Z'",
@@ -209,21 +176,17 @@ def test_the_other_half_is_refused_too(graph: GraphClient) -> None:
         "receivedDateTime ge 2026-13-10T00:00:00Z",
     ],
 )
-def test_a_filter_that_makes_no_sense_is_refused(graph: GraphClient, condition: str) -> None:
+def test_a_filter_that_makes_no_sense_or_that_graph_ignores_is_refused(
+    graph: GraphClient, condition: str
+) -> None:
     status, code, _ = refusal(graph.traces(filter=condition))
     assert (status, code) == (400, "BadRequest")
 
 
-@pytest.mark.parametrize("text", ["2026-03-10T11:00:00.0000000Z", "2026-03-10T12:00:00%2B01:00"])
-def test_times_can_have_fractions_and_zones(graph: GraphClient, text: str) -> None:
+def test_times_can_have_fractions(graph: GraphClient) -> None:
+    text = "2026-03-10T11:00:00.0000000Z"
     condition = f"receivedDateTime ge {text} and receivedDateTime le {text}"
     assert len(rows(graph.get(f"{TRACES}?$filter={condition}"))) == 1
-
-
-def test_a_plus_sign_that_is_not_encoded_is_a_blank(graph: GraphClient) -> None:
-    text = "2026-03-10T12:00:00+01:00"
-    condition = f"receivedDateTime ge {text} and receivedDateTime le {text}"
-    assert graph.get(f"{TRACES}?$filter={condition}").status_code == 400
 
 
 @pytest.mark.parametrize(("top", "expected"), [("1", 1), ("9", 9), ("0", 10), ("5000", 10)])
@@ -237,9 +200,9 @@ def test_a_top_out_of_range_is_refused(graph: GraphClient, top: str) -> None:
     assert refusal(answer) == (400, "BadRequest", "ResultSize is invalid")
 
 
-def test_other_options_are_ignored(graph: GraphClient) -> None:
-    plain = rows(graph.traces(START, END))
-    assert rows(graph.traces(START, END, select="id", orderby="size", count="true")) == plain
+@pytest.mark.parametrize("option", ["select", "orderby", "count"])
+def test_options_that_graph_ignores_are_refused(graph: GraphClient, option: str) -> None:
+    assert graph.traces(START, END, **{option: "id"}).status_code == 400  # type: ignore[arg-type]
 
 
 TOO_LONG = (
