@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -12,8 +13,17 @@ settings.load_profile("here")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _nothing_outlives_a_power_cut() -> Iterator[None]:
-    """Waiting for the disk would take half of the time; the processes that tests start do wait."""
+def _without_waiting_for_the_disk() -> Iterator[None]:
+    """What tests write need not survive a power cut. The processes that they start do wait."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda descriptor: None)
         yield
+
+
+@pytest.fixture(scope="module")
+def s3_root() -> Iterator[Path]:
+    """The data path that the SDK makes of the platform's S3 configuration."""
+    from tests.s3 import s3_data_path  # takes long to import
+
+    with s3_data_path() as root:
+        yield root

@@ -9,6 +9,7 @@ import pytest
 
 from sandbox import MailFlowOptions, Sandbox, SandboxOptions, make_row
 from tests.sandbox.client import Client
+from tests.sandbox.graph_client import GraphClient
 from tests.support import TurnedClock
 
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
@@ -35,3 +36,8 @@ def client(world: Sandbox) -> Iterator[Client]:
     client = Client(world)
     yield client
     client.close()
+
+
+@pytest.fixture
+def graph(world: Sandbox, client: Client) -> GraphClient:
+    return GraphClient(world, client)

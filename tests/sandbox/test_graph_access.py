@@ -23,11 +23,6 @@ from tests.support import TurnedClock
 PERIOD = timedelta(minutes=5)
 
 
-@pytest.fixture
-def graph(world: Sandbox, client: Client) -> GraphClient:
-    return GraphClient(world, client)
-
-
 @pytest.mark.parametrize(
     ("authorization", "message"),
     [

@@ -10,17 +10,11 @@ import pytest
 from sandbox import Sandbox, make_row
 from sandbox.bad_records import BROKEN_SUBJECT, SUBJECT
 from sandbox.rows import ticks
-from tests.sandbox.client import Client
 from tests.sandbox.conftest import NOW
 from tests.sandbox.graph_client import GraphClient, refusal
 from tests.support import TurnedClock
 
 START, END = NOW - timedelta(hours=2), NOW
-
-
-@pytest.fixture
-def graph(world: Sandbox, client: Client) -> GraphClient:
-    return GraphClient(world, client)
 
 
 def links(graph: GraphClient, top: int = 1, most: int = 12) -> list[str]:

@@ -11,17 +11,11 @@ from urllib.parse import unquote
 import pytest
 
 from sandbox import Sandbox, make_row
-from tests.sandbox.client import Client
 from tests.sandbox.conftest import NOW
 from tests.sandbox.graph_client import TRACES, GraphClient, refusal
 from tests.support import TurnedClock
 
 START, END = NOW - timedelta(hours=2), NOW
-
-
-@pytest.fixture
-def graph(world: Sandbox, client: Client) -> GraphClient:
-    return GraphClient(world, client)
 
 
 def keys(pages: list[list[dict[str, Any]]]) -> list[tuple[str, str]]:

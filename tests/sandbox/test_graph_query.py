@@ -9,7 +9,6 @@ import pytest
 import requests
 
 from sandbox import Sandbox, make_row
-from tests.sandbox.client import Client
 from tests.sandbox.conftest import NOW
 from tests.sandbox.graph_client import TRACES, GraphClient, refusal, window
 from tests.support import TurnedClock
@@ -17,11 +16,6 @@ from tests.support import TurnedClock
 START, END = NOW - timedelta(hours=2), NOW
 FIRST = NOW - timedelta(hours=1)
 """When the first of the world's ten rows was received."""
-
-
-@pytest.fixture
-def graph(world: Sandbox, client: Client) -> GraphClient:
-    return GraphClient(world, client)
 
 
 def rows(answer: requests.Response) -> list[dict[str, Any]]:

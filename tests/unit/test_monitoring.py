@@ -73,7 +73,9 @@ def test_as_many_as_are_served_can_connect_at_once() -> None:
     with ExitStack() as stack:
         stack.callback(server.server_close)
         for _ in range(MOST_CONNECTIONS):
-            stack.enter_context(socket.create_connection(server.server_address, timeout=0.5))
+            stack.enter_context(
+                socket.create_connection(("127.0.0.1", server.server_port), timeout=0.5)
+            )
 
 
 def test_a_silent_connection_is_ended(port: int, monkeypatch: pytest.MonkeyPatch) -> None:

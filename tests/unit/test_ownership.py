@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -24,19 +24,12 @@ from office365_message_trace.storage.folder import FolderStorage
 from office365_message_trace.storage.location import storage_at
 from office365_message_trace.transport.client import Request
 from office365_message_trace.transport.session import Answer
-from tests.s3 import s3_data_path
 from tests.support import NOON, FaultyStorage, Logbook, ScriptedHttp, TurnedClock
 
 FOLDER = "message_trace"
 MARK = f"{FOLDER}/owner.json"
 
 SPAN = timedelta(minutes=1)
-
-
-@pytest.fixture(scope="module")
-def s3_root() -> Iterator[Path]:
-    with s3_data_path() as root:
-        yield root
 
 
 @pytest.fixture(params=["folder", "s3"])

@@ -2,9 +2,11 @@
 
 import os
 import socket
+import stat
 from collections.abc import Callable, Iterator
 from math import inf
 from pathlib import Path
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -16,15 +18,7 @@ from office365_message_trace.storage.folder import FolderStorage
 from office365_message_trace.storage.location import storage_at
 from office365_message_trace.storage.s3 import S3Storage
 from office365_message_trace.storage.wrappers import RetryingStorage
-from tests.s3 import s3_data_path
 from tests.support import FaultyStorage, Logbook, TurnedClock
-
-
-@pytest.fixture(scope="module")
-def s3_root() -> Iterator[Path]:
-    """The data path that the SDK makes of the platform's S3 configuration."""
-    with s3_data_path() as root:
-        yield root
 
 
 @pytest.fixture(params=["folder", "s3"])
@@ -118,6 +112,28 @@ def test_an_s3_server_that_is_gone_is_a_storage_failure(
         chosen.write("blob", b"x")
     with pytest.raises(StorageFailed, match="own state"):
         chosen.names("ledger")
+
+
+def test_what_is_written_is_on_the_disk_before_its_name_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    replace = os.replace
+
+    def synced(descriptor: int) -> None:
+        steps.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+
+    def renamed(*names: Any, **folders: Any) -> None:
+        steps.append("name")
+        replace(*names, **folders)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", renamed)
+    chosen = FolderStorage(tmp_path)
+    chosen.write("blob", b"one")
+    assert steps == ["file", "name", "folder"]
+    chosen.extend("blob", b"one", b"two")
+    assert steps[3:] == ["file"]
 
 
 def test_a_full_disk_is_a_storage_failure_that_leaves_the_old_blob(tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ from sandbox import (
     SandboxOptions,
     Truncate,
 )
+from sandbox.ports import unclaimed_ports
 from tests.support import NOON, Logbook, ScriptedHttp, TurnedClock
 
 PAGE = Request("GET", "https://reports.example/page")
@@ -364,12 +365,6 @@ def asking(world: Sandbox, path: str = "/batch") -> Request:
     return Request("GET", world.url("intake") + path)
 
 
-def closed_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
-
-
 def test_the_bundle_of_the_environment_is_trusted_and_any_status_is_an_answer(
     world: Sandbox,
 ) -> None:
@@ -447,7 +442,7 @@ def test_an_answer_that_drips_without_end_is_given_up(world: Sandbox) -> None:
 
 
 def test_a_refused_connection_is_unavailable() -> None:
-    request = Request("GET", f"http://127.0.0.1:{closed_port()}/")
+    request = Request("GET", f"http://127.0.0.1:{unclaimed_ports(1)[0]}/")
     with pytest.raises(Unavailable, match="NewConnectionError"):
         RequestsHttp(TimeoutSession()).begin(request)()
 
@@ -467,7 +462,7 @@ def test_redirects_are_not_followed(world: Sandbox) -> None:
 def test_the_proxy_of_the_environment_is_used(
     world: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{closed_port()}")
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{unclaimed_ports(1)[0]}")
     with pytest.raises(Unavailable, match="ProxyError"):
         RequestsHttp(TimeoutSession()).begin(asking(world))()
     assert world.request_log.count() == 0
