@@ -1,7 +1,7 @@
 """A local Microsoft 365 and a local Sekoia to run the module against. Not part of the image."""
 
 from sandbox.certificates import KeyPair
-from sandbox.clock import Clock, ManualClock, wall_clock
+from sandbox.clock import Clock, wall_clock
 from sandbox.comparison import Report, check, delays
 from sandbox.entra import App, Entra
 from sandbox.entra_errors import EntraError
@@ -63,7 +63,6 @@ __all__ = [
     "LoseAnswer",
     "MailFlow",
     "MailFlowOptions",
-    "ManualClock",
     "OtherDate",
     "Playbook",
     "Report",

@@ -6,7 +6,6 @@ Nothing in the sandbox reads the machine's clock except `wall_clock`.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -35,23 +34,3 @@ def to_ms_up(instant: datetime) -> int:
 def from_ms(milliseconds: int) -> datetime:
     """The aware UTC datetime of a number of milliseconds since 1970."""
     return EPOCH + timedelta(milliseconds=milliseconds)
-
-
-class ManualClock:
-    """A clock that stands still until it is moved. Safe to read from several threads."""
-
-    def __init__(self, start: datetime) -> None:
-        self._now = start
-        self._lock = threading.Lock()
-
-    def __call__(self) -> datetime:
-        with self._lock:
-            return self._now
-
-    def advance(self, by: timedelta) -> datetime:
-        """Move forward by `by` (zero or more) and return the new time."""
-        if by < timedelta(0):
-            raise ValueError("time does not go back")
-        with self._lock:
-            self._now += by
-            return self._now

@@ -12,7 +12,7 @@ _given: set[int] = set()
 
 
 def unclaimed_ports(count: int) -> list[int]:
-    """Ports that nobody listens on and that this function did not give before."""
+    """Ports that nobody listens on and that this process did not give before."""
     found: list[int] = []
     while len(found) < count:
         port = random.choice(_PORTS)

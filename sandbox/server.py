@@ -96,15 +96,3 @@ class TlsServer(ThreadingHTTPServer):
         """Record and show an error of the sandbox itself."""
         self.failures.append(error)
         traceback.print_exception(error, file=sys.stderr)
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on at the moment, all different."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("", 0))
-        return [int(each.getsockname()[1]) for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()

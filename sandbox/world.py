@@ -23,9 +23,10 @@ from sandbox.identity import Identity
 from sandbox.intake import Intake, IntakeOptions
 from sandbox.mailflow import MailFlow, MailFlowOptions
 from sandbox.playbook import Playbook
+from sandbox.ports import unclaimed_ports
 from sandbox.reporting import ReportingOptions, ReportingService
 from sandbox.request_log import RequestLog
-from sandbox.server import TlsServer, free_ports
+from sandbox.server import TlsServer
 from sandbox.tenant import Tenant
 from sandbox.tls import make_context
 from sandbox.workload import Federated, Issuer, project
@@ -162,7 +163,7 @@ class Sandbox:
             configuration.update(secret)
         configuration.update(self.options.trigger)
         configuration.update(overrides)
-        liveness, metrics = free_ports(2)
+        liveness, metrics = unclaimed_ports(2)
         return {
             "TRIGGER_CONFIGURATION": json.dumps(configuration),
             "MODULE_CONFIGURATION": "{}",

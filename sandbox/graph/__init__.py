@@ -1,7 +1,6 @@
 """Message traces of Microsoft Graph, in the sandbox."""
 
 from sandbox.graph.options import GraphOptions
-from sandbox.graph.query import Query, QueryError, parse
 from sandbox.graph.quota import Quota
 from sandbox.graph.render import GRAPH_FIELDS, graph_row
 from sandbox.graph.service import GraphService
@@ -10,9 +9,6 @@ __all__ = [
     "GRAPH_FIELDS",
     "GraphOptions",
     "GraphService",
-    "Query",
-    "QueryError",
     "Quota",
     "graph_row",
-    "parse",
 ]

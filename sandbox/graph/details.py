@@ -15,11 +15,11 @@ from sandbox.tenant import Tenant
 from sandbox.wire import Response
 
 _PATH = re.compile(
-    r"/(?P<version>v1\.0|beta)/admin/exchange/tracing/messageTraces/(?P<id>[^/]+)/"
+    r"/v1\.0/admin/exchange/tracing/messageTraces/(?P<id>[^/]+)/"
     r"(?:microsoft\.graph\.)?getDetailsByRecipient\(recipientAddress='(?P<recipient>(?:[^']|'')*)'\)/?",
     re.IGNORECASE,
 )
-_CONTEXT = "https://graph.microsoft.com/{}/$metadata#Collection(microsoft.graph.exchangeMessageTraceDetail)"
+_CONTEXT = "https://graph.microsoft.com/v1.0/$metadata#Collection(microsoft.graph.exchangeMessageTraceDetail)"
 _LAST = {
     "Delivered": ("Deliver", "The message was successfully delivered."),
     "Failed": ("Fail", "Reason: [{LED=550 5.1.10 RESOLVER.ADR.RecipientNotFound}]"),
@@ -33,11 +33,10 @@ _LAST = {
 
 @dataclass(frozen=True, slots=True)
 class DetailQuestion:
-    """The message and the recipient that a request asks about; `version` is the first part of its path."""
+    """The message and the recipient that a request asks about."""
 
     trace_id: str
     recipient: str
-    version: str
 
     @classmethod
     def of(cls, path: str) -> DetailQuestion | None:
@@ -46,14 +45,14 @@ class DetailQuestion:
         if found is None:
             return None
         recipient = found["recipient"].replace("''", "'")
-        return cls(found["id"], recipient, found["version"].lower())
+        return cls(found["id"], recipient)
 
 
 def answer(question: DetailQuestion, tenant: Tenant, now: datetime, history: timedelta) -> Response:
     """The events; none where there is no such message (observed)."""
     row = tenant.find(question.trace_id, question.recipient, now - history, now)
     events = [] if row is None else _events(row)
-    body = {"@odata.context": _CONTEXT.format(question.version), "value": events}
+    body = {"@odata.context": _CONTEXT, "value": events}
     return Response(200, dumps(body), headers={"OData-Version": "4.0"})
 
 

@@ -35,7 +35,6 @@ class Question:
     """Path and query options as they were sent, without the token."""
     scope: str
     """What the tokens of its links go with."""
-    version: str
     all_members: bool
 
 
@@ -52,7 +51,7 @@ class Pages:
         options, begin = self.options, question.begin
         if self._hidden_by_empty_page(begin):
             again = replace(begin, issued_ms=to_ms(now), empty_pages=begin.empty_pages + 1)
-            return render([], self._link(question, again), question.version)
+            return render([], self._link(question, again))
         size = min(question.query.top, options.page_size or question.query.top)
         found = self._rows(question, size + 1, now)
         rows = found[:size]
@@ -68,7 +67,7 @@ class Pages:
         rows += [] if link else self._strays(question, now, first=False)
         members = question.all_members
         shown = [self._volatile(graph_row(row, options, all_members=members), now) for row in rows]
-        return render(shown, link, question.version)
+        return render(shown, link)
 
     def _following(self, begin: SkipToken, last: Content, now: datetime) -> SkipToken:
         """What the link of a page says that ends with the row `last`."""

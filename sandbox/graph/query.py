@@ -1,15 +1,15 @@
-"""The query options of message traces in Microsoft Graph, with what was observed of `$filter`.
+"""The queries of message traces in Microsoft Graph that this module sends, with what was observed of them.
 
-All conditions must hold, whatever joins them; of several for one property the last one counts.
-`or`, `in`, `ne` and `not` are accepted and have no effect. `$select`, `$orderby` and `$count` are
-ignored.
+All conditions must hold; of several for one property the last one counts. Graph accepts more, and ignores
+much of it (`or`, `in`, `ne`, `not`, `$select`, `$orderby`, `$count`); here all that is refused, so that none
+is sent unnoticed.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sandbox.graph.render import GRAPH_FIELDS
@@ -18,21 +18,16 @@ from sandbox.rows import Content
 DEFAULT_WINDOW = timedelta(hours=48)
 DEFAULT_TOP, MAX_TOP = 1000, 5000
 
+_OPTIONS = frozenset(("$filter", "$top", "$skiptoken"))
 _FILTERABLE = frozenset(GRAPH_FIELDS) - {"size"}
-_PART = re.compile(
-    r"""\s*(?:
-    (?P<call>contains|startswith|endswith)\s*\(\s*(?P<of>\w+)\s*,\s*'(?P<piece>(?:[^']|'')*)'\s*\)
-    | (?P<among>\w+)\s+in\s*\((?:[^'()]|'(?:[^']|'')*')*\)
-    | (?P<name>\w+)\s+(?P<operator>eq|ne|ge|gt|le|lt)\s+
-      (?:'(?P<text>(?:[^']|'')*)'|(?P<bare>[^\s()']+))
-    | (?P<word>and|or|not)\b
-    | (?P<parenthesis>[()])
-    )""",
-    re.IGNORECASE | re.VERBOSE,
+_JOINT = " and "
+_CONDITION = re.compile(
+    r"""(?P<call>contains|startsWith|endsWith)\(subject,'(?P<piece>(?:[^']|'')*)'\)
+    | receivedDateTime[ ](?P<bound>ge|le)[ ](?P<instant>\S+)
+    | (?P<name>\w+)[ ]eq[ ]'(?P<text>(?:[^']|'')*)'""",
+    re.VERBOSE,
 )
-_INSTANT = re.compile(
-    r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,12})?)?(Z|[+-]\d\d:\d\d)", re.IGNORECASE
-)
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,12})?Z")
 
 
 _AS_IT_IS = {
@@ -56,7 +51,7 @@ class Query:
     equal: tuple[tuple[str, str], ...]
     """Property and value."""
     subject: tuple[str, str] | None
-    """contains, startswith or endswith, and of what."""
+    """contains, startsWith or endsWith, and of what."""
     top: int
 
     @property
@@ -81,8 +76,8 @@ class Query:
         text, piece = str(row["subject"] or "").lower(), piece.lower()
         return {
             "contains": piece in text,
-            "startswith": text.startswith(piece),
-            "endswith": text.endswith(piece),
+            "startsWith": text.startswith(piece),
+            "endsWith": text.endswith(piece),
         }[how]
 
 
@@ -95,6 +90,9 @@ def _meets(name: str, found: Any, value: str) -> bool:
 
 def parse(options: dict[str, str]) -> Query:
     """Parse the query options; raises `QueryError` with the service's kind of text."""
+    for name in options:
+        if name.startswith("$") and name not in _OPTIONS:
+            raise QueryError(f"The query option '{name}' is not known.")
     found = _Conditions()
     if "$filter" in options:
         _read(options["$filter"], found)
@@ -114,8 +112,18 @@ class _Conditions:
     subject: tuple[str, str] | None = None
 
     def add(self, part: re.Match[str]) -> None:
-        """Take note of a condition, if it is one that the service heeds."""
-        name = part["of"] or part["among"] or part["name"]
+        """Take note of a condition."""
+        if part["bound"] == "ge":
+            self.start = _instant(part["instant"])
+        elif part["bound"] == "le":
+            self.end = _instant(part["instant"])
+        elif part["call"]:
+            self.equal.pop("subject", None)
+            self.subject = part["call"], part["piece"].replace("''", "'")
+        else:
+            self._add_equal(part["name"], part["text"].replace("''", "'"))
+
+    def _add_equal(self, name: str, text: str) -> None:
         if name not in GRAPH_FIELDS:
             raise QueryError(
                 f"Could not find a property named '{name}' on type "
@@ -123,59 +131,34 @@ class _Conditions:
             )
         if name not in _FILTERABLE:
             raise QueryError(f"The property '{name}' cannot be used in the $filter query option.")
-        operator = (part["operator"] or "").lower()
-        if name == "receivedDateTime":
-            if operator == "ge":
-                self.start = _instant(part["bare"])
-            elif operator == "le":
-                self.end = _instant(part["bare"])
-        elif part["call"]:
-            if name == "subject":
-                self.equal.pop(name, None)
-                self.subject = part["call"].lower(), part["piece"].replace("''", "'")
-        elif operator == "eq":
-            if part["text"] is None:
-                raise QueryError(f"A binary operator with incompatible types: '{part['bare']}'.")
-            self.equal[name] = part["text"].replace("''", "'")
-            if name == "subject":
-                self.subject = None
+        self.equal[name] = text
+        if name == "subject":
+            self.subject = None
 
 
 def _read(text: str, found: _Conditions) -> None:
-    """Parse the filter; whatever a `not` stands before is without effect, one condition of it."""
-    depth, position, wanted, negated = 0, 0, True, False
-    text = text.rstrip()
-    while position < len(text):
-        part = _PART.match(text, position)
+    position = 0
+    while True:
+        part = _CONDITION.match(text, position)
         if part is None:
             break
-        word = (part["word"] or part["parenthesis"] or "").lower()
-        if wanted == (word in ("and", "or", ")")):
-            break  # a condition where a joint belongs, or the other way round
-        if word in ("(", ")"):
-            depth += 1 if word == "(" else -1
-        elif word == "not":
-            negated = True
-        elif word:
-            wanted = True
-        else:
-            if not negated:
-                found.add(part)
-            wanted, negated = False, False
-        if depth < 0:
-            break
+        found.add(part)
         position = part.end()
-    if position < len(text) or wanted or depth:
-        raise QueryError(f"Invalid filter clause: syntax error at position {position} in '{text}'.")
+        if position == len(text):
+            return
+        if not text.startswith(_JOINT, position):
+            break
+        position += len(_JOINT)
+    raise QueryError(f"Invalid filter clause: syntax error at position {position} in '{text}'.")
 
 
-def _instant(text: str | None) -> datetime:
+def _instant(text: str) -> datetime:
     """ISO 8601 with a time and a zone, not quoted; fractions finer than a microsecond are cut."""
     try:
-        if text is None or not _INSTANT.fullmatch(text):
+        if not _INSTANT.fullmatch(text):
             raise ValueError
-        return datetime.fromisoformat(text.upper()).astimezone(UTC)
-    except (ValueError, OverflowError):
+        return datetime.fromisoformat(text)
+    except ValueError:
         raise QueryError(
             "Invalid filter clause: receivedDateTime wants a literal of type 'Edm.DateTimeOffset'."
         ) from None

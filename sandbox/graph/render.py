@@ -28,7 +28,7 @@ _TYPE = (
     "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;"
     "charset=utf-8"
 )
-_CONTEXT = "https://graph.microsoft.com/{version}/$metadata#admin/exchange/tracing/messageTraces"
+_CONTEXT = "https://graph.microsoft.com/v1.0/$metadata#admin/exchange/tracing/messageTraces"
 _UNNAMED = frozenset({"recalled"})
 """Statuses that only a client that asks for them by header is told (documented)."""
 
@@ -50,9 +50,9 @@ def graph_row(content: Content, options: GraphOptions, *, all_members: bool) -> 
     }
 
 
-def render(rows: list[dict[str, Any]], next_link: str | None, version: str) -> Response:
-    """A page; `version` is the first part of the path, v1.0 or beta."""
-    body: dict[str, Any] = {"@odata.context": _CONTEXT.format(version=version)}
+def render(rows: list[dict[str, Any]], next_link: str | None) -> Response:
+    """A page."""
+    body: dict[str, Any] = {"@odata.context": _CONTEXT}
     if next_link is not None:
         body["@odata.nextLink"] = next_link
     body["value"] = rows

@@ -25,9 +25,7 @@ from sandbox.graph.skiptoken import SkipToken
 from sandbox.tenant import Tenant
 from sandbox.wire import Request, Response
 
-_PATH = re.compile(
-    r"/(?P<version>v1\.0|beta)/admin/exchange/tracing/messageTraces/?", re.IGNORECASE
-)
+_PATH = re.compile(r"/v1\.0/admin/exchange/tracing/messageTraces/?", re.IGNORECASE)
 _REQUEST_IDS = UUID("6f1c9b3e-2a55-4d0c-8f0a-5c1b7d3e9a42")
 _PREFER = "include-unknown-enum-members"
 
@@ -72,11 +70,10 @@ class GraphService:
         return Response(response.status, body, response.content_type, headers)
 
     def _answer(self, request: Request) -> Response:
-        path = _PATH.fullmatch(request.path)
         self._check_token(request.headers.get("authorization", ""))
         if asked := DetailQuestion.of(request.path):
             return self._details(request, asked)
-        if path is None:
+        if not _PATH.fullmatch(request.path):
             segment = request.path.rstrip("/").rpartition("/")[2]
             raise errors.bad_request(f"Resource not found for the segment '{segment}'.")
         self._admit(request, self.quota)
@@ -87,7 +84,7 @@ class GraphService:
         now = self.now()
         if query.window is not None:
             self._check_window(*query.window, now)
-        question = self._question(request, query, path["version"].lower(), now)
+        question = self._question(request, query, now)
         self._closing.wait(self.options.latency)
         page = Pages(self.tenant, self.options, self.base_url).answer(question, self.now())
         how = self.options.bad_records
@@ -106,7 +103,7 @@ class GraphService:
         self._closing.wait(self.options.latency)
         return details.answer(asked, self.tenant, self.now(), history)
 
-    def _question(self, request: Request, query: Query, version: str, now: datetime) -> Question:
+    def _question(self, request: Request, query: Query, now: datetime) -> Question:
         bare, token = skiptoken.split(request.target)
         scope = skiptoken.scope_of(request.query, self.entra.tenant_id)
         if token is None:
@@ -118,7 +115,6 @@ class GraphService:
             begin=begin,
             target=f"{request.path}?{bare}",
             scope=scope,
-            version=version,
             all_members=_PREFER in request.headers.get("prefer", "").lower(),
         )
 

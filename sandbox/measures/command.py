@@ -101,7 +101,7 @@ def day() -> Iterator[str]:
             f"{counted.past * 4} for re-reads; {MILLION // page} pages at least"
         )
         yield from _per_hour(counted.traffic, 6)
-        stored = sum(len(blob) for blob in rig.storage.blobs.values())
+        stored = sum(len(blob) for blob in rig.storage.content.values())
         yield f"  stored: {stored / MILLION:.1f} MB"
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from sandbox.blobs import Blobs
+
 
 @dataclass
 class Traffic:
@@ -18,16 +20,16 @@ class Traffic:
     lists: int = 0
 
 
-class CountingStorage:
-    """Implements `office365_message_trace.storage.base.Storage` as S3 does: there is no append."""
+class CountingStorage(Blobs):
+    """Counts as S3 does: there is no append."""
 
     def __init__(self) -> None:
-        self.blobs: dict[str, bytes] = {}
+        super().__init__()
         self.traffic = Traffic()
 
     def read(self, name: str) -> bytes | None:
         """One GET."""
-        data = self.blobs.get(name)
+        data = super().read(name)
         self.traffic.gets[_sort(name)] += 1
         self.traffic.get_bytes[_sort(name)] += len(data or b"")
         return data
@@ -36,23 +38,17 @@ class CountingStorage:
         """One PUT."""
         self.traffic.puts[_sort(name)] += 1
         self.traffic.put_bytes[_sort(name)] += len(data)
-        self.blobs[name] = data
-
-    def extend(self, name: str, known: bytes, added: bytes) -> None:
-        """One PUT of the whole."""
-        self.write(name, known + added)
+        super().write(name, data)
 
     def delete(self, name: str) -> None:
         """One DELETE."""
         self.traffic.deletes += 1
-        self.blobs.pop(name, None)
+        super().delete(name)
 
     def names(self, folder: str) -> list[str]:
         """One LIST."""
         self.traffic.lists += 1
-        prefix = f"{folder}/"
-        inside = (name[len(prefix) :] for name in self.blobs if name.startswith(prefix))
-        return sorted({name.partition("/")[0] for name in inside})
+        return super().names(folder)
 
 
 def _sort(name: str) -> str:

@@ -21,14 +21,9 @@ def next_link(query: Query, token: str, base_url: str | None, form: str | None) 
         f"StartDate eq DateTime'{instant(query.start)}' "
         f"and EndDate eq DateTime'{instant(query.end)}'"
     )
-    for name, value in query.fields:
-        literal = value if name == "Size" else "'" + value.replace("'", "''") + "'"
-        condition += f" and {name} eq {literal}"
+    if query.trace_id is not None:
+        condition += " and MessageTraceId eq guid'" + query.trace_id.replace("'", "''") + "'"
     options = [f"$filter={quote(condition, safe=chr(39))}"]
-    if query.select:
-        options.append(f"$select={','.join(query.select)}")
-    if query.descending is not None:
-        options.append(f"$orderby=Received%20{'desc' if query.descending else 'asc'}")
     if form is not None:
         options.append(f"$format={quote(form)}")
     options.append(f"$skiptoken={token}")

@@ -28,7 +28,7 @@ class ReportingOptions:
     token_rule: Literal["key", "offset"] = "key"
     """Key: rows with Index above the token. Offset: rows from the token on, one row repeated."""
     order: Literal["ascending", "descending"] = "descending"
-    """The order without `$orderby` (unknown; the one sample of two rows descends)."""
+    """Unknown; the one sample of two rows descends."""
     partitions: bool = False
     """Rows of some recipients come before the others', each part in order (unknown)."""
     ties: Literal["stable", "unstable"] = "stable"

@@ -1,38 +1,23 @@
-"""The query grammar of the Reporting Web Service, as working clients are known to use it."""
+"""The queries of the Reporting Web Service that this module sends, and that the service's links hold.
+
+Working clients send more than these; here the rest is refused, so that none is sent unnoticed.
+"""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 DEFAULT_WINDOW = timedelta(hours=48)
 """Observed: without a filter, the answer echoes a window of exactly 48 hours that ends now."""
 
-FILTERABLE = frozenset(
-    (
-        "Organization",
-        "MessageId",
-        "SenderAddress",
-        "RecipientAddress",
-        "Subject",
-        "Status",
-        "ToIP",
-        "FromIP",
-        "Size",
-        "MessageTraceId",
-    )
-)
-SELECTABLE = FILTERABLE | {"Received", "StartDate", "EndDate", "Index"}
-
-_OPTIONS = frozenset(("$filter", "$select", "$orderby", "$top", "$skiptoken", "$format"))
+_OPTIONS = frozenset(("$filter", "$skiptoken", "$format"))
 _CONDITION = re.compile(
-    r"(?P<name>\w+)\s+eq\s+(?:(?P<kind>datetime|guid)?'(?P<text>(?:[^']|'')*)'|(?P<number>-?\d+))",
-    re.IGNORECASE,
+    r"(?P<name>\w+) eq (?P<kind>datetime|guid)'(?P<text>(?:[^']|'')*)'", re.IGNORECASE
 )
-_INSTANT = re.compile(
-    r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,7})?)?(Z|[+-]\d\d:\d\d)?)?", re.IGNORECASE
-)
+_KINDS = {"startdate": "datetime", "enddate": "datetime", "messagetraceid": "guid"}
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,7})?Z")
 
 
 class QueryError(Exception):
@@ -45,11 +30,8 @@ class Query:
 
     start: datetime
     end: datetime
-    fields: tuple[tuple[str, str], ...] = ()
-    """Other conditions: field and value, compared without regard to case."""
-    select: tuple[str, ...] = ()
-    descending: bool | None = None
-    top: int | None = None
+    trace_id: str | None = None
+    """The one message that is asked for, without regard to case."""
     skip_token: int | None = None
     passed_empty_page: bool = False
     """The token says that the empty page before this one was already given."""
@@ -60,111 +42,43 @@ def parse(options: dict[str, str], now: datetime) -> Query:
     for name in options:
         if name.startswith("$") and name not in _OPTIONS:
             raise QueryError(f"The query parameter '{name}' is not supported.")
-    window, fields = _conditions(options.get("$filter", ""))
-    if len(window) == 1:
+    said = _conditions(options["$filter"]) if "$filter" in options else {}
+    if ("startdate" in said) != ("enddate" in said):
         raise QueryError(
             "StartDate and EndDate must be given together: the other one of the two is required."
         )
-    end = window.get("enddate", now)
+    end = _instant(said["enddate"]) if "enddate" in said else now
+    start = _instant(said["startdate"]) if "startdate" in said else end - DEFAULT_WINDOW
     token, passed = _skip_token(options.get("$skiptoken"))
-    return Query(
-        start=window.get("startdate", end - DEFAULT_WINDOW),
-        end=end,
-        fields=tuple(fields),
-        select=_select(options.get("$select", "")),
-        descending=_order(options.get("$orderby", "")),
-        top=_number("$top", options.get("$top")),
-        skip_token=token,
-        passed_empty_page=passed,
-    )
+    return Query(start, end, said.get("messagetraceid"), token, passed)
 
 
-def parse_instant(text: str) -> datetime:
-    """Any observed spelling: date only, with or without fraction, Z, offset; no zone is UTC.
+def _conditions(text: str) -> dict[str, str]:
+    """What is said of each column, by its name in lower case."""
+    found = {}
+    for condition in text.split(" and "):
+        part = _CONDITION.fullmatch(condition)
+        if part is None:
+            raise QueryError(f"Syntax error in '{condition}'.")
+        name, kind = part["name"].lower(), part["kind"].lower()
+        if name not in _KINDS:
+            raise QueryError(
+                f"Type 'TenantReporting.MessageTrace' does not have a property named '{name}'."
+            )
+        if kind != _KINDS[name]:
+            raise QueryError(f"A binary operator with incompatible types was found for '{name}'.")
+        found[name] = part["text"].replace("''", "'")
+    return found
 
-    Fractions finer than a microsecond are cut.
-    """
-    if not _INSTANT.fullmatch(text):
-        raise QueryError(f"Unrecognized 'Edm.DateTime' literal 'datetime'{text}''.")
+
+def _instant(text: str) -> datetime:
+    """Fractions finer than a microsecond are cut."""
     try:
-        parsed = datetime.fromisoformat(text.upper())
+        if not _INSTANT.fullmatch(text):
+            raise ValueError
+        return datetime.fromisoformat(text)
     except ValueError:
         raise QueryError(f"Unrecognized 'Edm.DateTime' literal 'datetime'{text}''.") from None
-    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
-
-
-def _conditions(text: str) -> tuple[dict[str, datetime], list[tuple[str, str]]]:
-    window: dict[str, datetime] = {}
-    fields: list[tuple[str, str]] = []
-    depth, position = 0, 0
-    while text.strip():
-        while (skipped := re.compile(r"\s*\(?").match(text, position)) and skipped.group().strip():
-            depth, position = depth + 1, skipped.end()
-        condition = _CONDITION.match(text, position + _blanks(text, position))
-        if condition is None:
-            raise QueryError(f"Syntax error at position {position} in '{text}'.")
-        _add(condition, window, fields)
-        position = condition.end()
-        while (skipped := re.compile(r"\s*\)").match(text, position)) is not None:
-            depth, position = depth - 1, skipped.end()
-        if position + _blanks(text, position) == len(text):
-            break
-        joined = re.compile(r"\s*\band\b", re.IGNORECASE).match(text, position)
-        if joined is None:
-            raise QueryError(f"Syntax error at position {position} in '{text}'.")
-        position = joined.end()
-    if depth:
-        raise QueryError(f"Unbalanced parentheses in '{text}'.")
-    return window, fields
-
-
-def _blanks(text: str, position: int) -> int:
-    return len(text) - position - len(text[position:].lstrip())
-
-
-def _add(
-    condition: re.Match[str], window: dict[str, datetime], fields: list[tuple[str, str]]
-) -> None:
-    name, kind = condition["name"], (condition["kind"] or "").lower()
-    text = (condition["text"] or "").replace("''", "'")
-    if name.lower() in ("startdate", "enddate"):
-        if kind != "datetime":
-            raise QueryError(f"A binary operator with incompatible types was found for '{name}'.")
-        window[name.lower()] = parse_instant(text)
-    elif name in FILTERABLE and kind != "datetime":
-        fields.append((name, condition["number"] or text))
-    else:
-        raise QueryError(_no_property(name))
-
-
-def _no_property(name: str) -> str:
-    return f"Type 'TenantReporting.MessageTrace' does not have a property named '{name}'."
-
-
-def _select(text: str) -> tuple[str, ...]:
-    names = tuple(name.strip() for name in text.split(",") if name.strip())
-    for name in names:
-        if name not in SELECTABLE:
-            raise QueryError(_no_property(name))
-    return names
-
-
-def _order(text: str) -> bool | None:
-    """Only by Received: the one order any client is known to have asked for."""
-    if not text.strip():
-        return None
-    words = text.split()
-    if words[0] != "Received" or words[1:] not in ([], ["asc"], ["desc"]):
-        raise QueryError(f"The $orderby expression '{text}' is not supported.")
-    return words[1:] == ["desc"]
-
-
-def _number(name: str, text: str | None) -> int | None:
-    if text is None:
-        return None
-    if not text.isdigit():
-        raise QueryError(f"Incorrect format for {name} argument '{text}'.")
-    return int(text)
 
 
 def _skip_token(text: str | None) -> tuple[int | None, bool]:
@@ -173,4 +87,6 @@ def _skip_token(text: str | None) -> tuple[int | None, bool]:
         return None, False
     if text == "-1":
         return None, True
-    return _number("$skiptoken", text), text.startswith("0") and len(text) > 1
+    if not text.isdigit():
+        raise QueryError(f"Incorrect format for $skiptoken argument '{text}'.")
+    return int(text), text.startswith("0") and len(text) > 1

@@ -36,9 +36,8 @@ class Page:
     start: datetime
     end: datetime
     next_link: str | None
-    select: tuple[str, ...] = ()
     bare: bool = False
-    """`$top` was given: verbose JSON then has neither `results` nor a link (observed)."""
+    """As with `$top`: verbose JSON then has neither `results` nor a link (observed)."""
 
 
 def render(page: Page, dialect: Dialect, options: ReportingOptions, answer: int = 0) -> Response:
@@ -64,12 +63,6 @@ def instant(moment: datetime, *, ticks: int = 0, zone: str = "Z") -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S") + (f".{fraction}" if fraction else "") + zone
 
 
-def _selected(page: Page, row: dict[str, Any]) -> dict[str, Any]:
-    if not page.select:
-        return row
-    return {name: row[name] for name in row if name in page.select or name == "__metadata"}
-
-
 def dumps(value: Any) -> bytes:
     """JSON in UTF-8; lone surrogates, which only stdlib accepts, are escaped."""
     try:
@@ -91,7 +84,7 @@ def _verbose(page: Page) -> Response:
             "EndDate": end,
             "Index": index,
         }
-        rows.append(_selected(page, rendered))
+        rows.append(rendered)
     if page.bare:
         body: dict[str, Any] = {"d": rows}
     elif page.next_link is None:
@@ -105,7 +98,7 @@ def _verbose(page: Page) -> Response:
 def _plain(page: Page, index: int, row: Content, zone: str) -> dict[str, Any]:
     received = instant(from_ms(row["Received"]), ticks=ticks(row), zone=zone)
     echo = {"StartDate": instant(page.start), "EndDate": instant(page.end), "Index": index}
-    return _selected(page, {**row, "Received": received, **echo})
+    return {**row, "Received": received, **echo}
 
 
 def _light(page: Page, options: ReportingOptions) -> Response:

@@ -126,18 +126,16 @@ class ReportingService:
         if self._hidden_by_empty_page(query):
             again = "-1" if token is None else f"0{token}"
             again_link = self._link(query, again, dialect, form)
-            page = Page([], offset, query.start, query.end, again_link, query.select)
+            page = Page([], offset, query.start, query.end, again_link)
             return render(page, dialect, options)
-        size = options.page_size if query.top is None else min(query.top, options.page_size)
+        size = options.page_size
         rows = self._rows(query, start, end, now, offset, size + 1)
         link: str | None = None
-        capped = query.top is None or query.top > options.page_size
-        if len(rows) > size and capped and not options.truncate:
+        if len(rows) > size and not options.truncate:
             # Observed: 1999, 3999 ... whichever rule the server applies to them.
-            following = (-1 if token is None else token) + options.page_size
+            following = (-1 if token is None else token) + size
             link = self._link(query, str(following), dialect, form)
-        bare = query.top is not None
-        page = Page(rows[:size], offset, query.start, query.end, link, query.select, bare)
+        page = Page(rows[:size], offset, query.start, query.end, link)
         answer = render(page, dialect, options, next(self._answers))
         return answer if options.bad_records is None else spoilt(answer, options.bad_records)
 
@@ -149,7 +147,7 @@ class ReportingService:
 
     def _hidden_by_empty_page(self, query: Query) -> bool:
         when = self.options.empty_pages
-        if when == "never" or query.passed_empty_page or query.top is not None:
+        if when == "never" or query.passed_empty_page:
             return False
         return when == "every" or query.skip_token is None
 
@@ -162,9 +160,7 @@ class ReportingService:
     def _rows(
         self, query: Query, start: datetime, end: datetime, now: datetime, offset: int, limit: int
     ) -> list[Content]:
-        descending = query.descending
-        if descending is None:
-            descending = self.options.order == "descending"
+        descending = self.options.order == "descending"
         by_time = not self.options.partitions and self.options.ties == "stable"
         wanted = self._wanted(query)
         if by_time and wanted is None:
@@ -178,14 +174,12 @@ class ReportingService:
         return matching[offset : offset + limit]
 
     def _wanted(self, query: Query) -> Callable[[Content], bool] | None:
-        most = self.options.recipients_shown
-        if any(name == "MessageTraceId" for name, _ in query.fields):
-            most = None
-        if not query.fields and most is None:
-            return None
-        return lambda row: (most is None or self.tenant.is_among_first(row, most)) and _matches(
-            row, query
-        )
+        most, one = self.options.recipients_shown, query.trace_id
+        if one is not None:
+            return lambda row: str(row["MessageTraceId"]).lower() == one.lower()
+        if most is not None:
+            return lambda row: self.tenant.is_among_first(row, most)
+        return None
 
     def _place(self, descending: bool) -> Callable[[Content], Any]:
         """Where a row stands in an answer, in an order that is not simply that of time."""
@@ -204,13 +198,6 @@ class ReportingService:
 
 def _hashed(text: str) -> int:
     return crc32(text.encode("utf-8", "surrogatepass"))
-
-
-def _matches(row: Content, query: Query) -> bool:
-    return all(
-        row[name] is not None and str(row[name]).lower() == value.lower()
-        for name, value in query.fields
-    )
 
 
 def _decoded(value: str) -> str:

@@ -32,6 +32,7 @@ from office365_message_trace.transport.client import PATIENCE, NotYet, Pending, 
 from office365_message_trace.transport.retry import Transport
 from office365_message_trace.transport.session import Answer
 from office365_message_trace.wiring import run_collector
+from sandbox.blobs import Blobs
 from sandbox.clock import from_ms, to_ms
 from sandbox.simulation.clock import VirtualClock
 from sandbox.simulation.crashes import Crashes
@@ -81,7 +82,7 @@ class Laboratory:
         self.tenant, self.intake_key = "contoso.example", "an intake key"
         self.tells_time = True
         """Whether the service's answers have a ``Date``."""
-        self.storage = _MemoryStorage({})
+        self.storage = Blobs()
         self.intake = Intake(lambda: self.clock.ms)
         self.logged: list[tuple[int, str, str]] = []
         self.monitor = _GivenUp()
@@ -277,34 +278,6 @@ class _IntakeHttp:
             return self._lab.intake.answer(request)
 
         return wait
-
-
-class _MemoryStorage:
-    """Implements `office365_message_trace.storage.base.Storage` in memory."""
-
-    def __init__(self, blobs: dict[str, bytes], root: str = "") -> None:
-        self._blobs, self._root = blobs, root
-
-    def folder(self, name: str) -> _MemoryStorage:
-        """The storage whose root is a folder of this one."""
-        return _MemoryStorage(self._blobs, f"{self._root}{name}/")
-
-    def read(self, name: str) -> bytes | None:
-        return self._blobs.get(self._root + name)
-
-    def write(self, name: str, data: bytes) -> None:
-        self._blobs[self._root + name] = data
-
-    def extend(self, name: str, known: bytes, added: bytes) -> None:
-        self._blobs[self._root + name] = known + added
-
-    def delete(self, name: str) -> None:
-        self._blobs.pop(self._root + name, None)
-
-    def names(self, folder: str) -> list[str]:
-        prefix = f"{self._root}{folder}/"
-        inside = (name[len(prefix) :] for name in self._blobs if name.startswith(prefix))
-        return sorted({name.partition("/")[0] for name in inside})
 
 
 def _no_jitter() -> float:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from subprocess import Popen
+from time import monotonic, sleep
 from typing import Any, Literal, NamedTuple
 
 import pytest
@@ -15,6 +17,9 @@ from sekoia_automation.storage import get_data_path
 
 from office365_message_trace.cli.app import main
 from sandbox import MailFlowOptions, Sandbox, SandboxOptions
+
+PATIENCE = 30.0
+"""Seconds that a process has for anything."""
 
 
 class Said(NamedTuple):
@@ -84,6 +89,15 @@ class Desk:
     def requests(self) -> int:
         """Made of anybody since the world began."""
         return self.world.request_log.count()
+
+
+def wait_until(happened: Callable[[], object], process: Popen[str]) -> None:
+    """Wait for what a process brings about that must not end before."""
+    end = monotonic() + PATIENCE
+    while not happened():
+        assert process.poll() is None, process.communicate()
+        assert monotonic() < end
+        sleep(0.01)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from math import inf
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,7 +15,6 @@ from hypothesis import strategies as st
 from office365_message_trace.cli.console import as_json
 from office365_message_trace.cli.status import Status
 from office365_message_trace.collect.coverage import Coverage, Policy
-from office365_message_trace.errors import StorageFailed
 from office365_message_trace.model import Delivery, Event
 from office365_message_trace.monitoring.activity_log import (
     MOST_PROBLEMS,
@@ -24,29 +24,14 @@ from office365_message_trace.monitoring.activity_log import (
 )
 from office365_message_trace.storage.folder import FolderStorage
 from office365_message_trace.untrusted_text import LONGEST_LINE
-from tests.support import NOON, Logbook, TurnedClock
+from tests.support import NOON, FaultyStorage, Logbook, TurnedClock
 
 POLICY = Policy(timedelta(minutes=5), timedelta(minutes=1), timedelta(hours=24))
 
 
-class CountedStorage(FolderStorage):
-    """A folder that counts how often it is written, and fails while it is ``full``."""
-
-    def __init__(self, root: Path) -> None:
-        super().__init__(root)
-        self.writes = 0
-        self.full = False
-
-    def write(self, name: str, data: bytes) -> None:
-        if self.full:
-            raise StorageFailed("full")
-        self.writes += 1
-        super().write(name, data)
-
-
 @pytest.fixture
-def storage(tmp_path: Path) -> CountedStorage:
-    return CountedStorage(tmp_path)
+def storage(tmp_path: Path) -> FaultyStorage:
+    return FaultyStorage(FolderStorage(tmp_path))
 
 
 @pytest.fixture
@@ -64,7 +49,7 @@ def behind(hours: float) -> Coverage:
     return Coverage.starting(start).with_outage_behind(NOON + timedelta(minutes=6), POLICY)
 
 
-def test_a_new_problem_is_written_at_once(storage: CountedStorage, clock: TurnedClock) -> None:
+def test_a_new_problem_is_written_at_once(storage: FaultyStorage, clock: TurnedClock) -> None:
     ActivityLog(storage, clock, POLICY, Logbook()).note("It is broken.", "error")
     (problem,) = read_activity(storage).problems
     assert (problem.at, problem.level, problem.text, problem.times) == (
@@ -76,7 +61,7 @@ def test_a_new_problem_is_written_at_once(storage: CountedStorage, clock: Turned
 
 
 def test_what_is_said_again_is_counted_and_written_once_a_minute(
-    storage: CountedStorage, clock: TurnedClock
+    storage: FaultyStorage, clock: TurnedClock
 ) -> None:
     activity = ActivityLog(storage, clock, POLICY, Logbook())
     for _ in range(120):
@@ -87,7 +72,7 @@ def test_what_is_said_again_is_counted_and_written_once_a_minute(
     assert problem.times == 61
 
 
-def test_what_is_no_problem_is_not_kept(storage: CountedStorage, clock: TurnedClock) -> None:
+def test_what_is_no_problem_is_not_kept(storage: FaultyStorage, clock: TurnedClock) -> None:
     activity = ActivityLog(storage, clock, POLICY, Logbook())
     activity.note("All is well.", "info")
     activity.note("Very well.", "debug")
@@ -96,7 +81,7 @@ def test_what_is_no_problem_is_not_kept(storage: CountedStorage, clock: TurnedCl
 
 
 def test_the_latest_problems_are_kept_over_restarts_the_latest_last(
-    storage: CountedStorage, clock: TurnedClock
+    storage: FaultyStorage, clock: TurnedClock
 ) -> None:
     for number in range(MOST_PROBLEMS + 5):
         ActivityLog(storage, clock, POLICY, Logbook()).note(f"problem {number}", "error")
@@ -105,7 +90,7 @@ def test_the_latest_problems_are_kept_over_restarts_the_latest_last(
 
 
 def test_progress_is_written_once_a_minute_at_most(
-    storage: CountedStorage, clock: TurnedClock
+    storage: FaultyStorage, clock: TurnedClock
 ) -> None:
     activity = ActivityLog(storage, clock, POLICY, Logbook())
     for _ in range(180):
@@ -120,7 +105,7 @@ def test_progress_is_written_once_a_minute_at_most(
     assert progress.at == NOON + timedelta(minutes=2)
 
 
-def test_a_new_bound_is_written_at_once(storage: CountedStorage, clock: TurnedClock) -> None:
+def test_a_new_bound_is_written_at_once(storage: FaultyStorage, clock: TurnedClock) -> None:
     activity = ActivityLog(storage, clock, POLICY, Logbook())
     activity.covered(behind(2), clock.now())
     activity.promised(1.2)
@@ -129,7 +114,7 @@ def test_a_new_bound_is_written_at_once(storage: CountedStorage, clock: TurnedCl
     assert progress.bound == 1.2
 
 
-def test_a_stop_is_noted_until_the_next_start(storage: CountedStorage, clock: TurnedClock) -> None:
+def test_a_stop_is_noted_until_the_next_start(storage: FaultyStorage, clock: TurnedClock) -> None:
     ActivityLog(storage, clock, POLICY, Logbook()).close()
     progress = read_activity(storage).progress
     assert progress is not None
@@ -142,7 +127,7 @@ def test_a_stop_is_noted_until_the_next_start(storage: CountedStorage, clock: Tu
 
 
 def test_the_longest_backlog_is_remembered_until_there_is_none(
-    storage: CountedStorage, clock: TurnedClock
+    storage: FaultyStorage, clock: TurnedClock
 ) -> None:
     activity = ActivityLog(storage, clock, POLICY, Logbook())
     seen = []
@@ -158,13 +143,12 @@ def test_the_longest_backlog_is_remembered_until_there_is_none(
 
 
 def test_a_storage_that_fails_hinders_nobody_and_the_next_write_holds_everything(
-    storage: CountedStorage, clock: TurnedClock
+    storage: FaultyStorage, clock: TurnedClock
 ) -> None:
     activity = ActivityLog(storage, clock, POLICY, Logbook())
-    storage.full = True
+    storage.failures = 1
     activity.note("first", "error")
     assert read_activity(storage) == Activity()
-    storage.full = False
     activity.note("second", "error")
     assert [each.text for each in read_activity(storage).problems] == ["first", "second"]
 
@@ -174,7 +158,7 @@ def test_a_storage_that_fails_hinders_nobody_and_the_next_write_holds_everything
     [b"{", b"[]", b"7", b'{"problems": 7}', b'{"problems": [{}]}', b'{"progress": {"at": "x"}}'],
 )
 def test_a_damaged_activity_log_is_ignored_and_written_anew(
-    storage: CountedStorage, clock: TurnedClock, content: bytes
+    storage: FaultyStorage, clock: TurnedClock, content: bytes
 ) -> None:
     storage.write("activity.json", content)
     assert read_activity(storage) == Activity()
@@ -182,15 +166,10 @@ def test_a_damaged_activity_log_is_ignored_and_written_anew(
     assert [each.text for each in read_activity(storage).problems] == ["anew"]
 
 
-class Broken(FolderStorage):
-    """Raises what nobody foresaw."""
-
-    def write(self, name: str, data: bytes) -> None:
-        raise RuntimeError("a defect")
-
-
 def test_the_activity_log_never_raises(tmp_path: Path, clock: TurnedClock) -> None:
-    activity = ActivityLog(Broken(tmp_path), clock, POLICY, Logbook())
+    storage = FaultyStorage(FolderStorage(tmp_path), failure=RuntimeError("a defect"))
+    activity = ActivityLog(storage, clock, POLICY, Logbook())
+    storage.failures = inf
     activity.note("It is broken.", "error")
     activity.delivered(accepted(7))
     activity.covered(behind(2), clock.now())
@@ -199,7 +178,7 @@ def test_the_activity_log_never_raises(tmp_path: Path, clock: TurnedClock) -> No
 
 @pytest.mark.parametrize("text", ["half \ud800", "\x1b[2J\nforged", "x" * 10**6], ids=range(3))
 def test_whatever_is_logged_can_be_noted(
-    storage: CountedStorage, clock: TurnedClock, text: str
+    storage: FaultyStorage, clock: TurnedClock, text: str
 ) -> None:
     ActivityLog(storage, clock, POLICY, Logbook()).note(text, "error")
     (problem,) = read_activity(storage).problems
@@ -208,7 +187,7 @@ def test_whatever_is_logged_can_be_noted(
 
 
 def test_what_was_accepted_is_written_at_the_end(
-    storage: CountedStorage, clock: TurnedClock
+    storage: FaultyStorage, clock: TurnedClock
 ) -> None:
     activity = ActivityLog(storage, clock, POLICY, Logbook())
     activity.covered(behind(2), clock.now())

@@ -10,19 +10,19 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from sandbox import Hang, Rule, Sandbox
 from sandbox.process import ROOT
+from tests.command_line.conftest import PATIENCE, wait_until
 from tests.command_line.test_process import COMMAND, environment
 
 INTERRUPTED = 130
 SOON = 8.0
 """Seconds; a request that hangs would take ten or more."""
-PATIENCE = 30.0
 
 
 @pytest.fixture(autouse=True)
@@ -78,14 +78,6 @@ def interrupted(process: subprocess.Popen[str], signals: int = 1) -> str:
     assert process.returncode == INTERRUPTED, out + err
     assert "Traceback" not in out + err
     return out + err
-
-
-def wait_until(happened: Callable[[], object], process: subprocess.Popen[str]) -> None:
-    end = time.monotonic() + PATIENCE
-    while not happened():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 WINDOW = ["--from", "30m ago", "--to", "3m ago"]

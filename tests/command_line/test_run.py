@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,10 +17,9 @@ from sandbox import MailFlowOptions, Sandbox, SandboxOptions
 from sandbox.clock import wall_clock
 from sandbox.ports import unclaimed_ports
 from sandbox.process import ROOT
-from tests.command_line.conftest import Desk
+from tests.command_line.conftest import PATIENCE, Desk, wait_until
 from tests.command_line.test_process import COMMAND
 
-PATIENCE = 30.0
 KEPT = ("REQUESTS_CA_BUNDLE", "MESSAGE_TRACE_LOGIN_URL", "MESSAGE_TRACE_GRAPH_URL")
 
 
@@ -78,14 +77,6 @@ def started(world: Sandbox, folder: Path, *arguments: str) -> subprocess.Popen[s
     )
     _STARTED.append(process)
     return process
-
-
-def wait_until(happened: Callable[[], object], process: subprocess.Popen[str]) -> None:
-    end = time.monotonic() + PATIENCE
-    while not happened():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def stopped(process: subprocess.Popen[str], number: signal.Signals) -> tuple[int, str, str]:

@@ -37,7 +37,7 @@ def world(
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "CURL_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
-    with Sandbox(SandboxOptions(mail=mail, now=clock.now)) as running:
+    with Sandbox(SandboxOptions(mail=mail, now=clock.true)) as running:
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(running.ca_file))
         yield running
     assert running.failures == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import traceback
 from datetime import timedelta
 from threading import Thread
@@ -25,6 +24,7 @@ from office365_message_trace.transport.client import RequestsHttp
 from office365_message_trace.transport.retry import Transport
 from office365_message_trace.transport.session import TimeoutSession
 from sandbox import Answer, Drip, Drop, EntraError, Fault, Hang, Rule, Sandbox, Truncate, html_page
+from sandbox.ports import unclaimed_ports
 from tests.integration.conftest import SCOPE
 from tests.support import Logbook, TurnedClock, minutes
 
@@ -56,12 +56,6 @@ def client(
     http = RequestsHttp(TimeoutSession(), signer)
     transport = Transport(http, "The service", clock, log, credentials=signer)
     return ReportingClient(world.url("reporting"), transport, clock, log, basic)
-
-
-def closed_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
 
 
 # Tokens
@@ -372,7 +366,7 @@ def test_a_token_request_that_never_ends_blocks_no_other_one_and_ends_at_the_dea
 
 def test_entra_out_of_reach_passes_by_itself(world: Sandbox) -> None:
     with pytest.raises(Unreachable, match="cannot be reached on port"):
-        signed(applied(world, login_url=f"https://127.0.0.1:{closed_port()}"))
+        signed(applied(world, login_url=f"https://127.0.0.1:{unclaimed_ports(1)[0]}"))
 
 
 def test_entra_that_is_not_trusted_gets_no_secret(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote
 
 import pytest
@@ -36,7 +36,7 @@ from office365_message_trace.sekoia.intake import BatchPusher
 from office365_message_trace.sekoia.intake_formats import INTAKE_FORMATS
 from office365_message_trace.storage.base import Storage
 from office365_message_trace.storage.folder import FolderStorage
-from office365_message_trace.storage.wrappers import RetryingStorage
+from office365_message_trace.storage.wrappers import RetryingStorage, WrappedStorage
 from office365_message_trace.transport import client as transport
 from office365_message_trace.transport.client import RequestsHttp
 from office365_message_trace.transport.retry import Transport
@@ -57,6 +57,8 @@ from sandbox import (
 from sandbox.intake import PoisonAnswer
 from tests.integration.conftest import SCOPE
 from tests.support import NOON, Logbook, TurnedClock
+
+_T = TypeVar("_T")
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
@@ -223,6 +225,16 @@ class BadRecord(Rule):
 
     def concerns(self, service: str, method: str, target: str) -> bool:
         return super().concerns(service, method, target) and self.hits(target)
+
+
+def asks_for(moment: datetime) -> Callable[[str], bool]:
+    """Tells the requests whose window has ``moment``."""
+
+    def hits(target: str) -> bool:
+        bounds = re.findall(r"datetime'([^']+)'", unquote(target))
+        return datetime.fromisoformat(bounds[0]) <= moment <= datetime.fromisoformat(bounds[1])
+
+    return hits
 
 
 def busiest(instants: Iterable[timedelta], span: timedelta) -> int:
@@ -713,12 +725,9 @@ def test_of_a_bad_record_only_its_millisecond_is_withheld_and_found_again_once_i
     site.policy = replace(site.policy, lookback=HOUR)
     site.world.tenant.add(*(make_row(NOON + n * MINUTE / 4) for n in range(240)))
     bad = NOON + 20 * MINUTE + MINUTE / 4
-
-    def hits(target: str) -> bool:
-        bounds = re.findall(r"datetime'([^']+)'", unquote(target))
-        return datetime.fromisoformat(bounds[0]) <= bad <= datetime.fromisoformat(bounds[1])
-
-    record = site.world.faults.add(BadRecord(Answer(status, b"{}"), "reporting", hits=hits))
+    record = site.world.faults.add(
+        BadRecord(Answer(status, b"{}"), "reporting", hits=asks_for(bad))
+    )
     site.collect(until=NOON + 4 * HOUR)
     assert len(site.events) == 239
     (gap,) = site.saved.gaps
@@ -741,12 +750,7 @@ def test_a_bad_record_is_found_as_well_where_all_mail_is_read_when_it_is_old(
     site.policy = replace(site.policy, delay=12 * HOUR, frequency=10 * MINUTE)
     site.world.tenant.add(*(make_row(NOON + n * MINUTE) for n in range(60)))
     bad = NOON + 20 * MINUTE
-
-    def hits(target: str) -> bool:
-        bounds = re.findall(r"datetime'([^']+)'", unquote(target))
-        return datetime.fromisoformat(bounds[0]) <= bad <= datetime.fromisoformat(bounds[1])
-
-    site.world.faults.add(BadRecord(Answer(status, b"{}"), "reporting", hits=hits))
+    site.world.faults.add(BadRecord(Answer(status, b"{}"), "reporting", hits=asks_for(bad)))
     site.collect(until=NOON + 14 * HOUR, start=NOON)
     assert len(site.events) == 59
 
@@ -777,8 +781,10 @@ def test_a_tenant_without_mail_over_a_long_weekend_hides_nothing(site: Site) -> 
 TOO_OLD = b"Invalid StartDate value. The StartDate can't be older than %d days from today."
 
 
-@pytest.mark.parametrize("days", [0, 1, 10, 30, 4000])
-@pytest.mark.parametrize("status", [400, 500, 503, 200])
+@pytest.mark.parametrize(
+    ("status", "days"),
+    [*((400, days) for days in (0, 1, 10, 30, 4000)), *((other, 10) for other in (500, 503, 200))],
+)
 def test_words_about_the_history_that_come_once_give_nothing_up(
     site: Site, days: int, status: int
 ) -> None:
@@ -864,41 +870,25 @@ def test_an_outage_of_the_intake_is_waited_out(site: Site, mail: MailFlowOptions
 # Storage
 
 
-class Flaky:
+class Flaky(WrappedStorage):
     """A storage whose every call fails ``times`` times before it works; at first, without effect."""
 
     def __init__(self, storage: Storage, times: int) -> None:
-        self._storage = storage
+        super().__init__(storage)
         self._times = times
         self._left = times
-
-    def _fail(self) -> None:
-        self._left -= 1
-        if self._left >= 0:
-            raise StorageFailed("The disk is full.", "errno 28")
-        self._left = self._times
-
-    def read(self, name: str) -> bytes | None:
-        self._fail()
-        return self._storage.read(name)
-
-    def write(self, name: str, data: bytes) -> None:
-        self._fail()
-        self._storage.write(name, data)
 
     def extend(self, name: str, known: bytes, added: bytes) -> None:
         if self._left > 0:
             self._storage.extend(name, known, added[: len(added) // 2 + 1])
-        self._fail()
-        self._storage.extend(name, known, added)
+        super().extend(name, known, added)
 
-    def delete(self, name: str) -> None:
-        self._fail()
-        self._storage.delete(name)
-
-    def names(self, folder: str) -> list[str]:
-        self._fail()
-        return self._storage.names(folder)
+    def _access(self, action: Callable[[], _T], writes: int = 0) -> _T:
+        self._left -= 1
+        if self._left >= 0:
+            raise StorageFailed("The disk is full.", "errno 28")
+        self._left = self._times
+        return action()
 
 
 @steady
@@ -1051,41 +1041,26 @@ class Crash(BaseException):
     """The process is gone."""
 
 
-class Mortal:
+class Mortal(WrappedStorage):
     """A storage during whose ``nth`` change the process dies, with half, all or nothing done."""
 
     def __init__(self, storage: Storage, nth: int, done: float) -> None:
-        self._storage = storage
+        super().__init__(storage)
         self._left = nth
         self._done = done
 
-    def _last(self) -> bool:
-        self._left -= 1
-        return self._left == 0
-
-    def read(self, name: str) -> bytes | None:
-        return self._storage.read(name)
-
-    def write(self, name: str, data: bytes) -> None:
-        last = self._last()
-        if not last or self._done == 1:
-            self._storage.write(name, data)
-        if last:
-            raise Crash
-
     def extend(self, name: str, known: bytes, added: bytes) -> None:
-        last = self._last()
-        if not last or self._done:
-            share = round(len(added) * self._done) if last else len(added)
-            self._storage.extend(name, known, added[:share])
-        if last:
+        if self._left == 1 and self._done:
+            self._storage.extend(name, known, added[: round(len(added) * self._done)])
+        super().extend(name, known, added)
+
+    def _access(self, action: Callable[[], _T], writes: int = 0) -> _T:
+        self._left -= writes
+        if writes and not self._left:
+            if self._done == 1:
+                action()
             raise Crash
-
-    def delete(self, name: str) -> None:
-        self._storage.delete(name)
-
-    def names(self, folder: str) -> list[str]:
-        return self._storage.names(folder)
+        return action()
 
 
 @steady

@@ -8,10 +8,9 @@ import pytest
 
 from office365_message_trace.microsoft.reporting import ReportingClient
 from office365_message_trace.model import Page, Window
-from office365_message_trace.transport.client import Pending, Request
 from office365_message_trace.transport.retry import Transport
 from office365_message_trace.transport.session import Answer
-from tests.support import Logbook, TurnedClock
+from tests.support import Logbook, ScriptedHttp, TurnedClock
 
 REPORT = "https://reports.office365.com/ecp/ReportingWebService/Reporting.svc/MessageTrace"
 SAMPLES: list[dict[str, Any]] = [
@@ -61,16 +60,6 @@ SAMPLES: list[dict[str, Any]] = [
 WINDOW = Window(datetime(2022, 7, 25, tzinfo=UTC), datetime(2022, 8, 25, tzinfo=UTC))
 
 
-class OneAnswer:
-    """Answers every request with the same body."""
-
-    def __init__(self, body: str) -> None:
-        self._body = body.encode()
-
-    def begin(self, request: Request) -> Pending:
-        return lambda: Answer(200, {}, self._body)
-
-
 def as_the_api_sends(row: dict[str, Any]) -> str:
     """The verbose form, in which the API escapes the slashes of dates."""
     body = json.dumps({"d": {"results": [row]}})
@@ -79,7 +68,7 @@ def as_the_api_sends(row: dict[str, Any]) -> str:
 
 def events(body: str) -> list[str]:
     clock, log = TurnedClock(), Logbook()
-    transport = Transport(OneAnswer(body), "test", clock, log)
+    transport = Transport(ScriptedHttp(rest=Answer(200, {}, body.encode())), "test", clock, log)
     client = ReportingClient("https://reports.office365.com", transport, clock, log)
     pages = [page for page in client.pages(WINDOW) if isinstance(page, Page)]
     return [client.render(row) for page in pages for row in page.rows]

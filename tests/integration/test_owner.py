@@ -24,7 +24,6 @@ from office365_message_trace.storage.location import storage_at
 from office365_message_trace.wiring import Wiring, known_folder, place_of, run_collector
 from sandbox import Answer, Rule, Sandbox, SandboxOptions
 from tests.integration.test_collector import HOUR, MINUTE, Tally, Timeline, punctual, stop
-from tests.s3 import s3_data_path
 from tests.support import NOON, Logbook
 
 LONGEST_NAP = 5.0  # seconds, of the clock
@@ -105,12 +104,6 @@ class Process:
 @pytest.fixture
 def clock() -> WatchedTimeline:
     return WatchedTimeline()
-
-
-@pytest.fixture(scope="module")
-def s3_root() -> Iterator[Path]:
-    with s3_data_path() as root:
-        yield root
 
 
 @pytest.fixture(params=["folder", "s3"])

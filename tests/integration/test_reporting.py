@@ -27,7 +27,7 @@ from office365_message_trace.microsoft.paced_http import USED_UP
 from office365_message_trace.microsoft.paging.walk import LEAST_PAGE
 from office365_message_trace.microsoft.reporting import ReportingClient
 from office365_message_trace.model import MILLISECOND, Page, Pause, Row, Window, milliseconds
-from office365_message_trace.transport.client import NotYet, Pending, Request, RequestsHttp
+from office365_message_trace.transport.client import NotYet, RequestsHttp
 from office365_message_trace.transport.retry import Transport
 from office365_message_trace.transport.session import Answer as HttpAnswer
 from office365_message_trace.transport.session import TimeoutSession
@@ -42,7 +42,7 @@ from sandbox import (
     html_page,
     make_row,
 )
-from tests.support import NOON, Logbook, TurnedClock, minutes
+from tests.support import NOON, Logbook, ScriptedHttp, TurnedClock, minutes
 
 HOUR = minutes(-60, 0)
 SECOND = timedelta(seconds=1)
@@ -782,45 +782,27 @@ def test_no_failure_shows_an_address_or_a_subject(
 # The request budget
 
 
-class Exhausted:
-    """An `Http` whose budget is used up for the first ``times`` requests."""
-
-    def __init__(self, times: int) -> None:
-        self.requests: list[Request] = []
-        self._times = times
-
-    def begin(self, request: Request) -> Pending:
-        self.requests.append(request)
-        full = len(self.requests) <= self._times
-
-        def wait() -> HttpAnswer:
-            if full:
-                raise NotYet(42.0, USED_UP)
-            return HttpAnswer(200, {}, b'{"d":{"results":[]}}')
-
-        return wait
-
-
 @pytest.fixture
-def exhausted(clock: TurnedClock, log: Logbook) -> tuple[Exhausted, ReportingClient]:
-    http = Exhausted(times=3)
+def exhausted(clock: TurnedClock, log: Logbook) -> tuple[ScriptedHttp, ReportingClient]:
+    full, empty = NotYet(42.0, USED_UP), HttpAnswer(200, {}, b'{"d":{"results":[]}}')
+    http = ScriptedHttp(full, full, full, rest=empty)
     transport = Transport(http, "The service", clock, log)
     return http, ReportingClient("https://reports.example", transport, clock, log)
 
 
 def test_background_pages_give_way_while_the_budget_is_used_up(
-    exhausted: tuple[Exhausted, ReportingClient], clock: TurnedClock
+    exhausted: tuple[ScriptedHttp, ReportingClient], clock: TurnedClock
 ) -> None:
     http, client = exhausted
     pages = list(client.pages(HOUR, background=True))
     assert pages == [Pause(42.0)] * 3 + [Page([], HOUR)]
-    assert all(request.background for request in http.requests)
-    assert len({request.url for request in http.requests}) == 1
+    assert all(request.background for request in http.sent)
+    assert len({request.url for request in http.sent}) == 1
     assert clock.waits == [], "whoever reads them decides what to do meanwhile"
 
 
 def test_pages_of_fresh_mail_wait_for_the_budget(
-    exhausted: tuple[Exhausted, ReportingClient], clock: TurnedClock
+    exhausted: tuple[ScriptedHttp, ReportingClient], clock: TurnedClock
 ) -> None:
     _, client = exhausted
     assert list(client.pages(HOUR)) == [Page([], HOUR)]

@@ -7,21 +7,23 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sandbox import MailFlowOptions, ManualClock, Sandbox, SandboxOptions, make_row
+from sandbox import MailFlowOptions, Sandbox, SandboxOptions, make_row
 from tests.sandbox.client import Client
+from tests.sandbox.graph_client import GraphClient
+from tests.support import TurnedClock
 
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock(NOW)
+def clock() -> TurnedClock:
+    return TurnedClock(NOW)
 
 
 @pytest.fixture
-def world(clock: ManualClock) -> Iterator[Sandbox]:
+def world(clock: TurnedClock) -> Iterator[Sandbox]:
     """No generated mail; ten rows, one a second from 11:00:00 to 11:00:09."""
-    options = SandboxOptions(mail=MailFlowOptions(messages_per_minute=0), now=clock)
+    options = SandboxOptions(mail=MailFlowOptions(messages_per_minute=0), now=clock.now)
     with Sandbox(options) as running:
         first = NOW - timedelta(hours=1)
         running.tenant.add(*(make_row(first + timedelta(seconds=n)) for n in range(10)))
@@ -34,3 +36,8 @@ def client(world: Sandbox) -> Iterator[Client]:
     client = Client(world)
     yield client
     client.close()
+
+
+@pytest.fixture
+def graph(world: Sandbox, client: Client) -> GraphClient:
+    return GraphClient(world, client)

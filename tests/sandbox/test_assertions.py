@@ -11,10 +11,11 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 
-from sandbox import Federated, Issuer, KeyPair, ManualClock, Sandbox
+from sandbox import Federated, Issuer, KeyPair, Sandbox
 from sandbox.assertions import ASSERTION_TYPE
 from tests.sandbox.client import Client
 from tests.sandbox.conftest import NOW
+from tests.support import TurnedClock
 
 
 def encoded(data: bytes) -> str:
@@ -157,14 +158,14 @@ def test_issuer_subject_and_audience_have_to_match(client: Client, issuer: Issue
 
 
 def test_a_federated_token_expires_and_its_key_may_be_replaced(
-    client: Client, clock: ManualClock, issuer: Issuer
+    client: Client, clock: TurnedClock, issuer: Issuer
 ) -> None:
     token = issuer.token(NOW, lifetime=timedelta(minutes=10))
-    clock.advance(timedelta(minutes=14))
+    clock.wait(14 * 60)
     assert answer(client, token) == []
-    clock.advance(timedelta(minutes=2))
+    clock.wait(2 * 60)
     assert answer(client, token) == [700024]
-    token = issuer.token(clock())
+    token = issuer.token(clock.now())
     issuer.rotate()
     assert answer(client, token) == [700027]
-    assert answer(client, issuer.token(clock())) == []
+    assert answer(client, issuer.token(clock.now())) == []

@@ -7,9 +7,10 @@ from datetime import timedelta
 import pytest
 import requests
 
-from sandbox import EntraError, ManualClock, Sandbox
+from sandbox import EntraError, Sandbox
 from sandbox.entra_errors import TABLE
 from tests.sandbox.client import Client
+from tests.support import TurnedClock
 
 SCOPE = "https://outlook.office365.com/.default"
 
@@ -52,10 +53,10 @@ def test_a_wrong_request_is_refused_in_the_documented_envelope(
     assert {"timestamp", "trace_id", "correlation_id", "error_uri"} < set(body)
 
 
-def test_a_secret_expires(world: Sandbox, client: Client, clock: ManualClock) -> None:
-    world.app.secrets[world.identity.client_secret] = clock() + timedelta(minutes=1)
+def test_a_secret_expires(world: Sandbox, client: Client, clock: TurnedClock) -> None:
+    world.app.secrets[world.identity.client_secret] = clock.now() + timedelta(minutes=1)
     assert client.ask_token().status_code == 200
-    clock.advance(timedelta(minutes=1))
+    clock.wait(60)
     answer = client.ask_token()
     assert (answer.status_code, answer.json()["error_codes"]) == (401, [7000222])
 
@@ -73,13 +74,13 @@ def test_every_error_of_the_table_can_be_forced_and_lifted(
 
 
 def test_a_token_ends_with_its_lifetime_or_when_revoked(
-    world: Sandbox, client: Client, clock: ManualClock
+    world: Sandbox, client: Client, clock: TurnedClock
 ) -> None:
     world.entra.token_lifetime = timedelta(seconds=60)
     first = client.token()
-    clock.advance(timedelta(seconds=59))
+    clock.wait(59)
     assert client.trace(token=first).status_code == 200
-    clock.advance(timedelta(seconds=1))
+    clock.wait(1)
     assert client.trace(token=first).status_code == 401
     second = client.token()
     world.entra.revoke_all()

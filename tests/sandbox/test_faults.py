@@ -20,7 +20,6 @@ from sandbox import (
     Fault,
     FaultPlan,
     Hang,
-    ManualClock,
     OtherDate,
     Rule,
     Sandbox,
@@ -30,6 +29,7 @@ from sandbox import (
 )
 from tests.sandbox.client import Client
 from tests.sandbox.conftest import NOW
+from tests.support import TurnedClock
 
 
 def test_an_answer_takes_the_service_s_place_as_often_as_said(
@@ -133,13 +133,13 @@ def test_closing_the_sandbox_releases_who_hangs_and_leaves_no_thread() -> None:
     ids=["nth", "nth and times", "always", "other path", "path", "service", "method", "interval"],
 )
 def test_a_rule_strikes_when_all_its_conditions_hold(rule: Rule, struck: list[int]) -> None:
-    clock = ManualClock(NOW)
-    plan, found = FaultPlan(clock), []
+    clock = TurnedClock(NOW)
+    plan, found = FaultPlan(clock.now), []
     plan.add(rule)
     for number in range(1, 6):
         if plan.take("reporting", "GET", "/x?$filter=a%20b"):
             found.append(number)
-        clock.advance(timedelta(seconds=1))
+        clock.wait(1)
     assert found == struck
 
 

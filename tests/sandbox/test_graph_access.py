@@ -12,19 +12,15 @@ from uuid import UUID
 
 import pytest
 
-from sandbox import ManualClock, Rule, Sandbox, SandboxOptions, html_page
+from sandbox import Rule, Sandbox, SandboxOptions, html_page
 from sandbox.graph import Quota
 from tests.sandbox.client import Client
 from tests.sandbox.conftest import NOW
 from tests.sandbox.graph_client import TRACES, GraphClient, refusal
 from tests.sandbox.test_world import configuration
+from tests.support import TurnedClock
 
 PERIOD = timedelta(minutes=5)
-
-
-@pytest.fixture
-def graph(world: Sandbox, client: Client) -> GraphClient:
-    return GraphClient(world, client)
 
 
 @pytest.mark.parametrize(
@@ -51,10 +47,10 @@ def test_a_token_for_another_resource_is_not_accepted(graph: GraphClient, client
 
 
 def test_a_token_ends_with_its_lifetime_or_when_revoked(
-    world: Sandbox, graph: GraphClient, clock: ManualClock
+    world: Sandbox, graph: GraphClient, clock: TurnedClock
 ) -> None:
     assert graph.traces().status_code == 200
-    clock.advance(world.entra.token_lifetime)
+    clock.wait(world.entra.token_lifetime.total_seconds())
     assert graph.traces().status_code == 401
     graph.token = graph.fresh_token()
     assert graph.traces().status_code == 200
@@ -96,7 +92,7 @@ def test_no_directory_role_is_needed(world: Sandbox, graph: GraphClient) -> None
 def test_a_missing_service_principal_is_told_until_it_is_provisioned(
     world: Sandbox,
     graph: GraphClient,
-    clock: ManualClock,
+    clock: TurnedClock,
     code: Literal["Unauthorized", "Forbidden"],
     status: int,
 ) -> None:
@@ -108,49 +104,49 @@ def test_a_missing_service_principal_is_told_until_it_is_provisioned(
         "this app in your tenant. Provisioning may take several hours to complete."
     )
     assert refusal(graph.traces()) == (status, code, message)
-    clock.advance(timedelta(minutes=20))
+    clock.wait(20 * 60)
     assert graph.traces().status_code == 200
 
 
 def test_a_hundred_requests_in_five_minutes_are_the_quota(
-    world: Sandbox, graph: GraphClient, clock: ManualClock
+    world: Sandbox, graph: GraphClient, clock: TurnedClock
 ) -> None:
     world.graph.spend(98)
-    clock.advance(timedelta(seconds=60))
+    clock.wait(60)
     assert [graph.traces().status_code for _ in range(3)] == [200, 200, 429]
     answer = graph.traces()
     message = "Your recent queries have surpassed the permitted limit, please try again later."
     assert refusal(answer)[::2] == (429, message)
     assert answer.headers["Retry-After"] == "240"
-    clock.advance(timedelta(seconds=239))
+    clock.wait(239)
     assert graph.traces().status_code == 429
-    clock.advance(timedelta(seconds=1))
+    clock.wait(1)
     assert graph.traces().status_code == 200
 
 
 def test_a_client_that_does_not_pause_stays_shut_out(
-    world: Sandbox, graph: GraphClient, clock: ManualClock
+    world: Sandbox, graph: GraphClient, clock: TurnedClock
 ) -> None:
     world.graph.options.quota_requests = 5
     statuses = []
     for _ in range(12):
         statuses.append(graph.traces().status_code)
-        clock.advance(timedelta(seconds=50))
+        clock.wait(50)
     assert statuses == [200] * 5 + [429] * 7
-    clock.advance(PERIOD)
+    clock.wait(PERIOD.total_seconds())
     assert graph.traces().status_code == 200
 
 
 def test_whatever_has_a_good_token_counts_and_nothing_else(
-    world: Sandbox, graph: GraphClient, clock: ManualClock
+    world: Sandbox, graph: GraphClient, clock: TurnedClock
 ) -> None:
     quota = world.graph.quota
     graph.traces(filter="nonsense")
     world.graph.options.principal_from = NOW + PERIOD
     graph.traces()
-    assert quota.used(clock(), PERIOD) == 2
+    assert quota.used(clock.now(), PERIOD) == 2
     graph.traces(headers={"Authorization": ""})
-    assert quota.used(clock(), PERIOD) == 2
+    assert quota.used(clock.now(), PERIOD) == 2
 
 
 @pytest.mark.parametrize("form", ["seconds", "date", "off"])
@@ -234,8 +230,8 @@ def test_a_page_takes_its_time_and_a_refusal_does_not(world: Sandbox, graph: Gra
     assert refused - began < 0.2 <= time.monotonic() - refused
 
 
-def test_closing_the_sandbox_ends_the_wait(clock: ManualClock) -> None:
-    with Sandbox(SandboxOptions(now=clock)) as world:
+def test_closing_the_sandbox_ends_the_wait(clock: TurnedClock) -> None:
+    with Sandbox(SandboxOptions(now=clock.now)) as world:
         world.graph.options.latency = 60
         client = Client(world)
         graph = GraphClient(world, client)
@@ -249,7 +245,7 @@ def test_closing_the_sandbox_ends_the_wait(clock: ManualClock) -> None:
 
         asking = threading.Thread(target=ask)
         asking.start()
-        while not world.graph.quota.used(clock(), PERIOD):
+        while not world.graph.quota.used(clock.now(), PERIOD):
             time.sleep(0.005)
     asking.join(5)
     assert not asking.is_alive()

@@ -14,7 +14,6 @@ from sandbox import (
     GraphForm,
     GraphOptions,
     MailFlowOptions,
-    ManualClock,
     Sandbox,
     SandboxOptions,
     Version,
@@ -25,6 +24,7 @@ from sandbox import (
 from tests.sandbox.client import Client
 from tests.sandbox.conftest import NOW
 from tests.sandbox.graph_client import GraphClient
+from tests.support import TurnedClock
 
 START = NOW - timedelta(minutes=20)
 PREFER = {"Prefer": "include-unknown-enum-members"}
@@ -50,12 +50,12 @@ def converted(row: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("to_ip", ["empty", "null"])
 @pytest.mark.parametrize("form", [GraphForm, ConvertedForm])
 def test_a_collector_that_forwards_everything_satisfies_the_checker(
-    clock: ManualClock, form: type[GraphForm] | type[ConvertedForm], to_ip: Any
+    clock: TurnedClock, form: type[GraphForm] | type[ConvertedForm], to_ip: Any
 ) -> None:
     options = SandboxOptions(
         mail=MailFlowOptions(messages_per_minute=20, lone_surrogates=True),
         graph=GraphOptions(to_ip=to_ip, statuses={"None": "heldForReview"}),
-        now=clock,
+        now=clock.now,
     )
     with Sandbox(options) as world:
         client = Client(world)

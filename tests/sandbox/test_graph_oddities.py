@@ -7,19 +7,14 @@ from typing import Any, Literal
 
 import pytest
 
-from sandbox import ManualClock, Sandbox, make_row
+from sandbox import Sandbox, make_row
 from sandbox.bad_records import BROKEN_SUBJECT, SUBJECT
 from sandbox.rows import ticks
-from tests.sandbox.client import Client
 from tests.sandbox.conftest import NOW
 from tests.sandbox.graph_client import GraphClient, refusal
+from tests.support import TurnedClock
 
 START, END = NOW - timedelta(hours=2), NOW
-
-
-@pytest.fixture
-def graph(world: Sandbox, client: Client) -> GraphClient:
-    return GraphClient(world, client)
 
 
 def links(graph: GraphClient, top: int = 1, most: int = 12) -> list[str]:
@@ -110,13 +105,13 @@ def test_the_end_of_a_window_may_be_exclusive(world: Sandbox, graph: GraphClient
 
 
 def test_volatile_fields_differ_from_answer_to_answer(
-    world: Sandbox, graph: GraphClient, clock: ManualClock
+    world: Sandbox, graph: GraphClient, clock: TurnedClock
 ) -> None:
     world.graph.options.etags, world.graph.options.to_ip = True, "turns"
     answers: list[list[dict[str, Any]]] = []
     for _ in range(8):
         answers += graph.pages(START, END)
-        clock.advance(timedelta(seconds=1))
+        clock.wait(1)
     assert len({row["@odata.etag"] for page in answers for row in page}) > 70
     assert {row["toIP"] for page in answers for row in page} == {"", None}
 

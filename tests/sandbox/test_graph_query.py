@@ -8,19 +8,14 @@ from typing import Any
 import pytest
 import requests
 
-from sandbox import ManualClock, Sandbox, make_row
-from tests.sandbox.client import Client
+from sandbox import Sandbox, make_row
 from tests.sandbox.conftest import NOW
 from tests.sandbox.graph_client import TRACES, GraphClient, refusal, window
+from tests.support import TurnedClock
 
 START, END = NOW - timedelta(hours=2), NOW
 FIRST = NOW - timedelta(hours=1)
 """When the first of the world's ten rows was received."""
-
-
-@pytest.fixture
-def graph(world: Sandbox, client: Client) -> GraphClient:
-    return GraphClient(world, client)
 
 
 def rows(answer: requests.Response) -> list[dict[str, Any]]:
@@ -56,12 +51,6 @@ def test_a_row_has_the_documented_fields_in_the_documented_spelling(
         "toIP": "",
         "status": "filteredAsSpam",
     }
-
-
-def test_the_beta_gives_the_same_rows(graph: GraphClient) -> None:
-    beta = graph.traces(START, END, path=TRACES.replace("v1.0", "beta"))
-    assert rows(beta) == rows(graph.traces(START, END))
-    assert "/beta/" in beta.json()["@odata.context"]
 
 
 def test_an_absent_address_can_be_null(world: Sandbox, graph: GraphClient) -> None:
@@ -130,34 +119,15 @@ def three(world: Sandbox) -> datetime:
         ("status eq 'failed'", "ann"),
         ("status eq 'Delivered'", "bob cyd"),
         ("subject eq 'bob''s mail'", "bob"),
-        ("contains(subject, 'B''S')", "bob"),
+        ("contains(subject,'B''S')", "bob"),
         ("startsWith(subject,'cyd')", "cyd"),
-        ("endswith(subject,'s mail') and senderAddress eq '*@cyd.example'", "cyd"),
+        ("endsWith(subject,'s mail') and senderAddress eq '*@cyd.example'", "cyd"),
         ("senderAddress eq 'ann*'", ""),
-        ("(senderAddress eq 'ann@ann.example') and (status eq 'delivered')", ""),
+        ("senderAddress eq 'ann@ann.example' and status eq 'delivered'", ""),
+        ("senderAddress eq 'ann@ann.example' and senderAddress eq 'bob@bob.example'", "bob"),
     ],
 )
 def test_rows_can_be_selected(
-    graph: GraphClient, three: datetime, condition: str, expected: str
-) -> None:
-    found = subjects(graph.traces(three, three, filter=condition))
-    assert found == [f"{name}'s mail" for name in expected.split()]
-
-
-@pytest.mark.parametrize(
-    ("condition", "expected"),
-    [
-        ("senderAddress eq 'ann@ann.example' or senderAddress eq 'bob@bob.example'", "bob"),
-        ("senderAddress eq 'ann@ann.example' and senderAddress eq 'bob@bob.example'", "bob"),
-        ("senderAddress eq 'ann@ann.example' or status eq 'delivered'", ""),
-        ("senderAddress ne 'ann@ann.example'", "ann bob cyd"),
-        ("not (senderAddress eq 'ann@ann.example')", "ann bob cyd"),
-        ("senderAddress in ('ann@ann.example', 'bob@bob.example')", "ann bob cyd"),
-        ("startsWith(senderAddress, 'ann')", "ann bob cyd"),
-    ],
-    ids=["last wins", "and too", "or is and", "ne", "not", "in", "no parts of addresses"],
-)
-def test_what_the_service_accepts_and_ignores(
     graph: GraphClient, three: datetime, condition: str, expected: str
 ) -> None:
     found = subjects(graph.traces(three, three, filter=condition))
@@ -173,21 +143,10 @@ def test_the_last_bound_of_each_kind_counts(graph: GraphClient) -> None:
 HALF = "EndDate is required when a StartDate is entered."
 
 
-@pytest.mark.parametrize(
-    "condition",
-    [
-        "receivedDateTime ge 2026-03-10T00:00:00Z",
-        "receivedDateTime ge 2026-03-10T00:00:00Z and receivedDateTime lt 2026-03-10T12:00:00Z",
-    ],
-    ids=["alone", "lt is no substitute"],
-)
-def test_half_a_window_is_refused(graph: GraphClient, condition: str) -> None:
-    assert refusal(graph.traces(filter=condition)) == (400, "BadRequest", HALF)
-
-
-def test_the_other_half_is_refused_too(graph: GraphClient) -> None:
-    answer = graph.traces(filter="receivedDateTime le 2026-03-10T00:00:00Z")
-    assert answer.status_code == 400
+def test_half_a_window_is_refused(graph: GraphClient) -> None:
+    half = graph.traces(filter="receivedDateTime ge 2026-03-10T00:00:00Z")
+    assert refusal(half) == (400, "BadRequest", HALF)
+    assert graph.traces(filter="receivedDateTime le 2026-03-10T00:00:00Z").status_code == 400
 
 
 @pytest.mark.parametrize(
@@ -197,9 +156,12 @@ def test_the_other_half_is_refused_too(graph: GraphClient) -> None:
         "nonsense",
         "status eq 'failed' status eq 'failed'",
         "status eq 'failed' and",
-        "(status eq 'failed'",
-        "status eq 'failed')",
         "status eq failed",
+        "status eq 'failed' or status eq 'delivered'",
+        "not status eq 'failed'",
+        "status ne 'failed'",
+        "status in ('failed', 'delivered')",
+        "contains(senderAddress,'ann')",
         "size eq '1'",
         "organization eq 'x'",
         "receivedDateTime ge '2026-03-10T00:00:00Z'",
@@ -208,21 +170,17 @@ def test_the_other_half_is_refused_too(graph: GraphClient) -> None:
         "receivedDateTime ge 2026-13-10T00:00:00Z",
     ],
 )
-def test_a_filter_that_makes_no_sense_is_refused(graph: GraphClient, condition: str) -> None:
+def test_a_filter_that_makes_no_sense_or_that_graph_ignores_is_refused(
+    graph: GraphClient, condition: str
+) -> None:
     status, code, _ = refusal(graph.traces(filter=condition))
     assert (status, code) == (400, "BadRequest")
 
 
-@pytest.mark.parametrize("text", ["2026-03-10T11:00:00.0000000Z", "2026-03-10T12:00:00%2B01:00"])
-def test_times_can_have_fractions_and_zones(graph: GraphClient, text: str) -> None:
+def test_times_can_have_fractions(graph: GraphClient) -> None:
+    text = "2026-03-10T11:00:00.0000000Z"
     condition = f"receivedDateTime ge {text} and receivedDateTime le {text}"
     assert len(rows(graph.get(f"{TRACES}?$filter={condition}"))) == 1
-
-
-def test_a_plus_sign_that_is_not_encoded_is_a_blank(graph: GraphClient) -> None:
-    text = "2026-03-10T12:00:00+01:00"
-    condition = f"receivedDateTime ge {text} and receivedDateTime le {text}"
-    assert graph.get(f"{TRACES}?$filter={condition}").status_code == 400
 
 
 @pytest.mark.parametrize(("top", "expected"), [("1", 1), ("9", 9), ("0", 10), ("5000", 10)])
@@ -236,9 +194,9 @@ def test_a_top_out_of_range_is_refused(graph: GraphClient, top: str) -> None:
     assert refusal(answer) == (400, "BadRequest", "ResultSize is invalid")
 
 
-def test_other_options_are_ignored(graph: GraphClient) -> None:
-    plain = rows(graph.traces(START, END))
-    assert rows(graph.traces(START, END, select="id", orderby="size", count="true")) == plain
+@pytest.mark.parametrize("option", ["select", "orderby", "count"])
+def test_options_that_graph_ignores_are_refused(graph: GraphClient, option: str) -> None:
+    assert graph.traces(START, END, **{option: "id"}).status_code == 400  # type: ignore[arg-type]
 
 
 TOO_LONG = (
@@ -277,13 +235,13 @@ def test_the_history_can_be_without_end(world: Sandbox, graph: GraphClient) -> N
 
 
 def test_an_end_in_the_future_is_accepted_or_refused(
-    world: Sandbox, graph: GraphClient, clock: ManualClock
+    world: Sandbox, graph: GraphClient, clock: TurnedClock
 ) -> None:
-    end = clock() + timedelta(seconds=1)
+    end = clock.now() + timedelta(seconds=1)
     assert graph.traces(START, end).status_code == 200
     world.graph.options.future_end = "refuse"
     assert graph.traces(START, end).status_code == 400
-    clock.advance(timedelta(seconds=1))
+    clock.wait(1)
     assert graph.traces(START, end).status_code == 200
 
 
@@ -292,7 +250,7 @@ def test_a_window_that_ends_before_it_begins_is_refused(graph: GraphClient) -> N
 
 
 def test_a_row_is_shown_when_it_is_visible_and_as_it_is_then(
-    world: Sandbox, graph: GraphClient, clock: ManualClock
+    world: Sandbox, graph: GraphClient, clock: TurnedClock
 ) -> None:
     shown, settled = NOW + timedelta(minutes=1), NOW + timedelta(minutes=2)
     life = ((NOW, "GettingStatus"), (settled, "Delivered"))
@@ -300,5 +258,5 @@ def test_a_row_is_shown_when_it_is_visible_and_as_it_is_then(
     seen = []
     for _ in range(3):
         seen.append([row["status"] for row in rows(graph.traces(NOW, NOW))])
-        clock.advance(timedelta(minutes=1))
+        clock.wait(60)
     assert seen == [[], ["gettingStatus"], ["delivered"]]

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from sandbox import Sandbox, make_row
-from tests.sandbox.client import REPORT, Client
+from tests.sandbox.client import REPORT, Client, window
 from tests.sandbox.conftest import NOW
 
 START, END = NOW - timedelta(hours=2), NOW
@@ -25,31 +25,14 @@ def received(answer: requests.Response) -> list[str]:
     "condition",
     [
         "StartDate eq datetime'2026-03-10T11:00:03Z' and EndDate eq datetime'2026-03-10T11:00:05Z'",
-        "StartDate eq datetime'2026-03-10T11:00:03' and EndDate eq datetime'2026-03-10T11:00:05'",
-        "EndDate eq DateTime'2026-03-10T11:00:05Z' AND StartDate eq DATETIME'2026-03-10T11:00:03Z'",
-        "StartDate eq datetime'2026-03-10T12:00:02.999999+01:00' and "
-        "EndDate eq datetime'2026-03-10T11:00:05.0000001+00:00'",
-        "(StartDate eq datetime'2026-03-10T11:00:03Z') and "
-        "((EndDate eq datetime'2026-03-10T11:00:05Z'))",
+        "EndDate eq DateTime'2026-03-10T11:00:05Z' and StartDate eq DateTime'2026-03-10T11:00:03Z'",
+        "StartDate eq datetime'2026-03-10T11:00:02.999999Z' and "
+        "EndDate eq datetime'2026-03-10T11:00:05.0000001Z'",
     ],
-    ids=["zone", "no zone", "capitals", "fraction and offset", "parentheses"],
+    ids=["ours", "as in links", "fraction"],
 )
-def test_every_observed_spelling_of_a_window_is_understood(client: Client, condition: str) -> None:
+def test_a_window_is_understood(client: Client, condition: str) -> None:
     assert len(received(client.trace(filter=condition))) == 3
-
-
-def test_a_window_may_be_given_by_dates_only(client: Client) -> None:
-    condition = "(StartDate eq datetime'2026-03-10') and (EndDate eq datetime'2026-03-11')"
-    assert len(received(client.trace(filter=condition))) == 10
-
-
-def test_an_unencoded_plus_is_a_blank_and_is_refused(client: Client) -> None:
-    link = (
-        f"{REPORT}?$format=json&$filter=StartDate%20eq%20datetime'2026-03-10T11:00:00+00:00'"
-        "%20and%20EndDate%20eq%20datetime'2026-03-10T11:00:05Z'"
-    )
-    assert client.get(link).status_code == 400
-    assert client.get(link.replace("+", "%2B")).status_code == 200
 
 
 def test_without_a_window_the_last_48_hours_are_shown_and_echoed(
@@ -68,13 +51,12 @@ def test_without_a_window_the_last_48_hours_are_shown_and_echoed(
     [
         ("StartDate eq datetime'2026-03-10T11:00:00Z'", "StartDate and EndDate"),
         ("EndDate eq datetime'2026-03-10T11:00:00Z'", "StartDate and EndDate"),
-        ("Organizations eq 'contoso'", "does not have a property named 'Organizations'"),
+        ("Subject eq guid'x'", "does not have a property named"),
         ("StartDate ge datetime'2026-03-10T11:00:00Z'", "Syntax error"),
-        ("(Status eq 'Delivered'", "parentheses"),
-        ("StartDate eq '2026-03-10'", "incompatible types"),
-        ("StartDate eq datetime'yesterday'", "Edm.DateTime"),
+        ("StartDate eq guid'2026-03-10'", "incompatible types"),
+        ("EndDate eq datetime'now' and StartDate eq datetime'now'", "Edm.DateTime"),
     ],
-    ids=["no end", "no start", "column", "operator", "parenthesis", "type", "literal"],
+    ids=["no end", "no start", "column", "operator", "type", "literal"],
 )
 def test_a_query_that_is_wrong_is_refused_in_the_verbose_envelope(
     client: Client, condition: str, text: str
@@ -90,15 +72,15 @@ def test_a_query_that_is_wrong_is_refused_in_the_verbose_envelope(
     "option",
     [
         {"inlinecount": "allpages"},
-        {"orderby": "Size desc"},
-        {"top": "-1"},
+        {"orderby": "Received desc"},
+        {"top": "1"},
         {"skiptoken": "abc"},
-        {"select": "Nothing"},
-        {"filter": "Status eq 'Failed' or Status eq 'Pending'"},
+        {"select": "Received"},
+        {"filter": "Status eq 'Failed'"},
     ],
     ids=str,
 )
-def test_an_option_that_is_not_known_to_work_is_refused(
+def test_an_option_that_this_module_does_not_send_is_refused(
     client: Client, option: dict[str, str]
 ) -> None:
     assert client.trace(**option).status_code == 400  # type: ignore[arg-type]
@@ -111,12 +93,10 @@ def test_the_envelope_of_an_error_follows_the_form_asked_for(client: Client) -> 
     assert ElementTree.fromstring(atom.content).tag == "ServiceFault"
 
 
-def test_other_fields_can_be_filtered_and_are_joined_by_and(world: Sandbox, client: Client) -> None:
-    at = NOW - timedelta(minutes=5)
-    world.tenant.add(make_row(at, RecipientAddress="O'Brien@contoso.example", Status="Failed"))
-    condition = "RecipientAddress eq 'o''brien@contoso.example' and Status eq 'Failed'"
+def test_one_message_can_be_asked_for(world: Sandbox, client: Client) -> None:
+    world.tenant.add(make_row(NOW, MessageTraceId="o'Brien"), make_row(NOW))
+    condition = f"{window(START, END)} and MessageTraceId eq guid'O''BRIEN'"
     assert len(received(client.trace(filter=condition))) == 1
-    assert received(client.trace(filter=condition.replace("Failed", "Pending"))) == []
 
 
 @pytest.mark.parametrize(("bounds", "count"), [("[]", 3), ("[)", 2), ("()", 1)])
@@ -129,14 +109,10 @@ def test_the_bounds_of_a_window_belong_to_it_as_the_option_says(
 
 
 @pytest.mark.parametrize("order", ["ascending", "descending"])
-def test_the_order_is_an_option_and_orderby_overrides_it(
-    world: Sandbox, client: Client, order: str
-) -> None:
+def test_the_order_is_an_option(world: Sandbox, client: Client, order: str) -> None:
     world.reporting.options.order = order  # type: ignore[assignment]
     rows = [row["Received"] for row in client.trace(START, END).json()["d"]["results"]]
     assert rows == sorted(rows, reverse=order == "descending")
-    asked = client.trace(START, END, orderby="Received asc").json()["d"]["results"]
-    assert [row["Received"] for row in asked] == sorted(rows)
 
 
 def test_history_ends_at_a_calendar_day(world: Sandbox, client: Client) -> None:

@@ -11,13 +11,13 @@ import requests
 
 from sandbox import (
     MailFlowOptions,
-    ManualClock,
     Sandbox,
     SandboxOptions,
     make_row,
 )
 from tests.sandbox.client import Client
 from tests.sandbox.conftest import NOW
+from tests.support import TurnedClock
 
 
 def configuration(environment: dict[str, str]) -> dict[str, Any]:
@@ -52,24 +52,24 @@ def test_the_certificate_holds_for_address_and_name(world: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("trigger", ["oauth", "basic"])
-def test_secrets_can_be_kept_out_of_the_configuration(clock: ManualClock, trigger: Any) -> None:
-    with Sandbox(SandboxOptions(secrets_by_node=True, now=clock)) as world:
+def test_secrets_can_be_kept_out_of_the_configuration(clock: TurnedClock, trigger: Any) -> None:
+    with Sandbox(SandboxOptions(secrets_by_node=True, now=clock.now)) as world:
         environment = world.environment(trigger)
         secret = "client_secret" if trigger == "oauth" else "account_password"
         assert secret not in configuration(environment)
         assert world.playbook.node_secrets == {secret: getattr(world.identity, secret)}
 
 
-def test_the_same_seed_gives_the_same_identity_and_mail(clock: ManualClock) -> None:
-    one, same, other = (Sandbox(SandboxOptions(seed=n, now=clock)) for n in (5, 5, 6))
+def test_the_same_seed_gives_the_same_identity_and_mail(clock: TurnedClock) -> None:
+    one, same, other = (Sandbox(SandboxOptions(seed=n, now=clock.now)) for n in (5, 5, 6))
     window = (NOW - timedelta(minutes=9), NOW, NOW)
     assert one.identity == same.identity != other.identity
     assert one.tenant.rows(*window) == same.tenant.rows(*window) != other.tenant.rows(*window)
 
 
-def test_a_collector_that_forwards_everything_satisfies_the_checker(clock: ManualClock) -> None:
+def test_a_collector_that_forwards_everything_satisfies_the_checker(clock: TurnedClock) -> None:
     mail = MailFlowOptions(messages_per_minute=20, lone_surrogates=True)
-    with Sandbox(SandboxOptions(mail=mail, now=clock)) as world:
+    with Sandbox(SandboxOptions(mail=mail, now=clock.now)) as world:
         world.reporting.options.page_size = 100
         client = Client(world)
         start = NOW - timedelta(minutes=20)

@@ -60,7 +60,7 @@ def zoned() -> list[str]:
 
 def graph_body(**options: Any) -> bytes:
     row = graph_row(CONTENT, replace(GraphOptions(), **options), all_members=True)
-    return graph_page([row], None, "v1.0").body
+    return graph_page([row], None).body
 
 
 def graph_events(time: bytes = b"", odd: bytes = b"") -> list[str]:

@@ -25,11 +25,10 @@ ENTRA, TRACE = "Entra ID", "The Reporting Web Service"
 
 
 class Machine(TurnedClock):
-    """A machine whose clock is ``ahead`` of the true time, and whose ticks stood still ``asleep``."""
+    """A machine whose ticks stood still while it was ``asleep``."""
 
     def __init__(self, ahead: timedelta = timedelta(0)) -> None:
-        super().__init__()
-        self.ahead = ahead
+        super().__init__(ahead=ahead)
         self.asleep = timedelta(0)
         self.waited: Callable[[], None] = lambda: None
 
@@ -39,10 +38,7 @@ class Machine(TurnedClock):
             self.waited()
 
     def true(self) -> datetime:
-        return super().now() + self.asleep
-
-    def now(self) -> datetime:
-        return self.true() + self.ahead
+        return super().true() + self.asleep
 
 
 class Site:

@@ -12,30 +12,8 @@ from office365_message_trace.collect.ownership import read_mark
 from office365_message_trace.collect.tenant_folders import Identity, current_folder, find_place
 from office365_message_trace.microsoft.request_budget import RequestBudget
 from office365_message_trace.monitoring.activity_log import read_activity
+from sandbox.blobs import Blobs
 from tests.support import NOON, Logbook, TurnedClock
-
-
-class Blobs:
-    """A storage in memory."""
-
-    def __init__(self, **blobs: bytes) -> None:
-        self._blobs = blobs
-
-    def read(self, name: str) -> bytes | None:
-        return self._blobs.get(name.rpartition("/")[2])
-
-    def write(self, name: str, data: bytes) -> None:
-        self._blobs[name.rpartition("/")[2]] = data
-
-    def extend(self, name: str, known: bytes, added: bytes) -> None:
-        self.write(name, known + added)
-
-    def delete(self, name: str) -> None:
-        self._blobs.pop(name, None)
-
-    def names(self, folder: str) -> list[str]:
-        return []
-
 
 WORDS = st.sampled_from(
     [
@@ -70,7 +48,8 @@ BUDGETS = st.fixed_dictionaries(
 @given((JSON | IDENTITIES | BUDGETS).map(lambda value: json.dumps(value).encode()))
 def test_whatever_lies_in_a_file_of_the_state_is_used_or_ignored(data: bytes) -> None:
     names = ("quota.json", "owner.json", "identity.json", "activity.json", "context.json")
-    storage = Blobs(**dict.fromkeys(names, data))
+    folders = ("", "message_trace/")
+    storage = Blobs({folder + name: data for folder in folders for name in names})
     clock = TurnedClock()
     place = find_place(storage, "message_trace", Identity("contoso.example", "key"))
     for folder in (place.folder, current_folder(storage, "message_trace")):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,26 +17,19 @@ from office365_message_trace.collect.ownership import (
     Ownership,
     read_mark,
 )
-from office365_message_trace.errors import Replaced, Stopped, StorageFailed
+from office365_message_trace.errors import Replaced, Stopped
 from office365_message_trace.monitoring.activity_log import ActivityLog, read_activity
 from office365_message_trace.storage.base import Storage
 from office365_message_trace.storage.folder import FolderStorage
 from office365_message_trace.storage.location import storage_at
-from office365_message_trace.transport.client import Pending, Request
+from office365_message_trace.transport.client import Request
 from office365_message_trace.transport.session import Answer
-from tests.s3 import s3_data_path
-from tests.support import NOON, Logbook, TurnedClock
+from tests.support import NOON, FaultyStorage, Logbook, ScriptedHttp, TurnedClock
 
 FOLDER = "message_trace"
 MARK = f"{FOLDER}/owner.json"
 
 SPAN = timedelta(minutes=1)
-
-
-@pytest.fixture(scope="module")
-def s3_root() -> Iterator[Path]:
-    with s3_data_path() as root:
-        yield root
 
 
 @pytest.fixture(params=["folder", "s3"])
@@ -48,38 +40,6 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path, s3_root: Path) -> St
 @pytest.fixture
 def clock() -> TurnedClock:
     return TurnedClock()
-
-
-@dataclass
-class Watched:
-    """A storage that counts what is read, and fails as often as `failures` says."""
-
-    storage: Storage
-    reads: int = 0
-    failures: int = 0
-
-    def read(self, name: str) -> bytes | None:
-        self.reads += 1
-        self._fail()
-        return self.storage.read(name)
-
-    def write(self, name: str, data: bytes) -> None:
-        self._fail()
-        self.storage.write(name, data)
-
-    def extend(self, name: str, known: bytes, added: bytes) -> None:
-        self.storage.extend(name, known, added)
-
-    def delete(self, name: str) -> None:
-        self.storage.delete(name)
-
-    def names(self, folder: str) -> list[str]:
-        return self.storage.names(folder)
-
-    def _fail(self) -> None:
-        if self.failures:
-            self.failures -= 1
-            raise StorageFailed("The storage fails.")
 
 
 def process(storage: Storage, clock: TurnedClock, log: Logbook | None = None) -> Ownership:
@@ -153,7 +113,7 @@ def test_a_mark_that_is_missing_or_damaged_is_written_again(
 def test_checks_while_waiting_read_the_mark_now_and_then_and_see_what_a_pause_of_the_process_hid(
     clock: TurnedClock, tmp_path: Path
 ) -> None:
-    storage = Watched(FolderStorage(tmp_path))
+    storage = FaultyStorage(FolderStorage(tmp_path))
     owner = process(storage, clock)
     for _ in range(600):
         owner.check_if_due()
@@ -168,7 +128,7 @@ def test_checks_while_waiting_read_the_mark_now_and_then_and_see_what_a_pause_of
 def test_a_storage_that_fails_is_waited_for_by_a_check_and_not_while_waiting(
     clock: TurnedClock, tmp_path: Path
 ) -> None:
-    storage, log = Watched(FolderStorage(tmp_path)), Logbook()
+    storage, log = FaultyStorage(FolderStorage(tmp_path)), Logbook()
     owner = process(storage, clock, log)
     clock.wait(LOOK_EVERY)
     storage.failures, before = 2, clock.monotonic()
@@ -218,27 +178,16 @@ def test_the_new_owner_s_activity_log_is_left_alone_by_one_that_was_replaced(
     assert [each.text for each in read_activity(storage).problems] == ["before"]
 
 
-class Recorder:
-    """An `Http` that keeps what is sent."""
-
-    def __init__(self) -> None:
-        self.sent: list[str] = []
-
-    def begin(self, request: Request) -> Pending:
-        self.sent.append(request.url)
-        return lambda: Answer(200, {}, b"")
-
-
 def test_every_request_is_preceded_by_a_look_so_that_none_is_made_after_a_replacement(
     clock: TurnedClock, tmp_path: Path
 ) -> None:
-    storage, intake = FolderStorage(tmp_path), Recorder()
+    storage, intake = FolderStorage(tmp_path), ScriptedHttp(rest=Answer(200, {}, b""))
     http = OwnedHttp(intake, process(storage, clock))
     http.begin(Request("POST", "one"))()
     process(storage, clock)
     with pytest.raises(Replaced):
         http.begin(Request("POST", "two"))
-    assert intake.sent == ["one"]
+    assert [request.url for request in intake.sent] == ["one"]
 
 
 def test_the_mark_tells_nothing_of_the_machine(clock: TurnedClock, tmp_path: Path) -> None:

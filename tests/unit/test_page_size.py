@@ -12,13 +12,13 @@ from office365_message_trace.microsoft.graph import LARGEST_PAGE, GraphClient
 from office365_message_trace.microsoft.odata import ODataClient
 from office365_message_trace.microsoft.reporting import ReportingClient
 from office365_message_trace.model import MILLISECOND, Page, Window
-from office365_message_trace.transport.client import Pending, Request
 from office365_message_trace.transport.retry import Transport
 from office365_message_trace.transport.session import Answer
-from tests.support import NOON, Logbook, TurnedClock, minutes
+from tests.support import NOON, Logbook, ScriptedHttp, TurnedClock, minutes
 
 HEAVY = Answer(200, {}, b"[", cut=True)
 MANY = Answer(200, {}, b'{"value":[' + b"[]," * codec.MOST_VALUES + b"[]]}")
+TOO_LARGE = Answer(400, {}, b'{"error":{"message":"It is too large."}}')
 HOUR = minutes(-60, 0)
 INSTANT = Window(NOON, NOON + MILLISECOND)
 
@@ -32,24 +32,13 @@ def page(rows: int, link: str = "", subject: int = 0, behind: int = 0) -> Answer
     return Answer(200, {}, b'{"value":[%s],"@odata.nextLink":"%s"}' % (body, link.encode()))
 
 
-class Service:
-    """An `Http` that answers by a script, the last answer again and again."""
-
-    def __init__(self, *answers: Answer) -> None:
-        self.answers = list(answers)
-        self.asked: list[str] = []
-
-    def begin(self, request: Request) -> Pending:
-        self.asked.append(request.url)
-        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        return lambda: answer
-
-    @property
-    def tops(self) -> list[int]:
-        return [int(url.rpartition("$top=")[2]) for url in self.asked if "$top=" in url]
+def tops(service: ScriptedHttp) -> list[int]:
+    """The page sizes that were asked for."""
+    urls = [request.url for request in service.sent]
+    return [int(url.rpartition("$top=")[2]) for url in urls if "$top=" in url]
 
 
-def client(kind: type[ODataClient], service: Service) -> ODataClient:
+def client(kind: type[ODataClient], service: ScriptedHttp) -> ODataClient:
     clock, log = TurnedClock(), Logbook()
     transport = Transport(service, "The service", clock, log)
     return kind("https://graph.example", transport, clock, log)
@@ -64,17 +53,17 @@ def read(source: ODataClient, window: Window = HOUR) -> list[int]:
 def test_after_a_page_over_the_limit_graph_is_asked_for_fewer_rows(
     answer: Answer, window: Window
 ) -> None:
-    service = Service(answer)
+    service = ScriptedHttp(rest=answer)
     source = client(GraphClient, service)
     for _ in range(6):
         with pytest.raises(WindowTooLarge, match="over the limit"):
             read(source, window)
-    assert service.tops == [5000, 1250, 312, 78, 19, 4]
+    assert tops(service) == [5000, 1250, 312, 78, 19, 4]
     assert source.page_size == 1
 
 
 def test_a_single_row_over_the_limit_is_a_fault_of_its_instant() -> None:
-    source = client(GraphClient, Service(HEAVY))
+    source = client(GraphClient, ScriptedHttp(rest=HEAVY))
     source.page_size = 1
     with pytest.raises(Unavailable, match="over the limit"):
         read(source, INSTANT)
@@ -83,7 +72,7 @@ def test_a_single_row_over_the_limit_is_a_fault_of_its_instant() -> None:
 
 
 def test_full_pages_that_are_light_are_made_larger_again() -> None:
-    service = Service(HEAVY, page(1250), page(2500), page(5000), page(1))
+    service = ScriptedHttp(HEAVY, page(1250), page(2500), page(5000), rest=page(1))
     source = client(GraphClient, service)
     with pytest.raises(WindowTooLarge):
         read(source)
@@ -94,7 +83,7 @@ def test_full_pages_that_are_light_are_made_larger_again() -> None:
 
 
 def test_full_pages_that_are_heavy_are_left_as_they_are() -> None:
-    source = client(GraphClient, Service(HEAVY, page(1250, subject=2000)))
+    source = client(GraphClient, ScriptedHttp(HEAVY, rest=page(1250, subject=2000)))
     with pytest.raises(WindowTooLarge):
         read(source)
     next(iter(source.pages(HOUR)))
@@ -103,21 +92,23 @@ def test_full_pages_that_are_heavy_are_left_as_they_are() -> None:
 
 def test_a_walk_under_way_keeps_its_page_size() -> None:
     """Else it would take a full page of the smaller size for the last one."""
-    service = Service(page(5000, "https://graph.example/next"), page(1, behind=5000), page(0))
+    service = ScriptedHttp(
+        page(5000, "https://graph.example/next"), page(1, behind=5000), rest=page(0)
+    )
     source = client(GraphClient, service)
     walk = iter(source.pages(HOUR))
     next(walk)
     source.page_size = 10
     next(walk)
     next(walk)
-    assert service.tops[:2] == [5000, 5000]
+    assert tops(service)[:2] == [5000, 5000]
 
 
 @pytest.mark.parametrize(("window", "error"), [(HOUR, WindowTooLarge), (INSTANT, Unavailable)])
 def test_the_reporting_web_service_is_asked_for_smaller_windows(
     window: Window, error: type[Exception]
 ) -> None:
-    source = client(ReportingClient, Service(HEAVY))
+    source = client(ReportingClient, ScriptedHttp(rest=HEAVY))
     with pytest.raises(error, match="over the limit"):
         read(source, window)
 
@@ -128,6 +119,6 @@ def test_a_refusal_that_speaks_of_size_is_at_a_millisecond_a_failure_like_others
     kind: type[ODataClient], window: Window, error: type[Exception]
 ) -> None:
     """No smaller window would help, and the words may be about something else."""
-    source = client(kind, Service(Answer(400, {}, b'{"error":{"message":"It is too large."}}')))
+    source = client(kind, ScriptedHttp(rest=TOO_LARGE))
     with pytest.raises(error, match="too many rows"):
         read(source, window)

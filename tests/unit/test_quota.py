@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import pairwise
-from pathlib import Path
+from math import inf
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from pyrate_limiter import BucketFullException
 from requests.auth import HTTPBasicAuth
 
-from office365_message_trace.errors import StorageFailed
 from office365_message_trace.microsoft.paced_http import microsoft_http
 from office365_message_trace.microsoft.request_budget import (
     BACKGROUND,
@@ -24,28 +23,30 @@ from office365_message_trace.microsoft.request_budget import (
     PERIOD,
     RequestBudget,
 )
-from office365_message_trace.storage.folder import FolderStorage
 from office365_message_trace.transport.client import NotYet, Request
 from office365_message_trace.transport.session import Answer
 from sandbox import Answer as Instead
 from sandbox import MailFlowOptions, Rule, Sandbox, SandboxOptions
-from tests.support import NOON, TurnedClock
+from sandbox.blobs import Blobs
+from tests.support import NOON, FaultyStorage, TurnedClock
 
 MINUTE = timedelta(minutes=1)
+RECORD = "quota.json"
 
 
 class Grants:
     """A budget on a turned clock, and when it granted something."""
 
-    def __init__(self, folder: Path, frequency: timedelta = MINUTE) -> None:
+    def __init__(self, frequency: timedelta = MINUTE, record: bytes | None = None) -> None:
         self.clock = TurnedClock()
         self.instants: list[float] = []
-        self._folder, self._frequency = folder, frequency
+        self.storage = Blobs({} if record is None else {RECORD: record})
+        self._frequency = frequency
         self.restart()
 
     def restart(self, clock: TurnedClock | None = None) -> None:
         self.clock = clock or self.clock
-        self.budget = RequestBudget(FolderStorage(self._folder), self.clock, self._frequency)
+        self.budget = RequestBudget(self.storage, self.clock, self._frequency)
 
     def throttled(self) -> None:
         self.budget.throttled()
@@ -68,8 +69,8 @@ class Grants:
 
 
 @pytest.fixture
-def grants(tmp_path: Path) -> Grants:
-    return Grants(tmp_path)
+def grants() -> Grants:
+    return Grants()
 
 
 def test_ninety_requests_are_granted_and_the_next_when_the_first_is_five_minutes_old(
@@ -88,10 +89,8 @@ def test_ninety_requests_are_granted_and_the_next_when_the_first_is_five_minutes
 
 
 @pytest.mark.parametrize(("seconds", "room"), [(60, 6), (300, 2), (10, 30), (3600, 2)])
-def test_the_background_leaves_room_for_the_fresh_mail_of_a_period(
-    tmp_path: Path, seconds: int, room: int
-) -> None:
-    grants = Grants(tmp_path, timedelta(seconds=seconds))
+def test_the_background_leaves_room_for_the_fresh_mail_of_a_period(seconds: int, room: int) -> None:
+    grants = Grants(timedelta(seconds=seconds))
     assert grants.take_all(BACKGROUND) == MOST_REQUESTS - room
     assert grants.take_all(LIVE) == room
 
@@ -122,17 +121,6 @@ def test_after_a_clock_set_back_what_was_spent_still_counts_for_five_minutes_and
     assert grants.take() == 0
 
 
-class SetClock(TurnedClock):
-    """A clock that is ``ahead`` at first and set right later."""
-
-    def __init__(self, ahead: timedelta) -> None:
-        super().__init__()
-        self.ahead = ahead
-
-    def now(self) -> datetime:
-        return super().now() + self.ahead
-
-
 @pytest.mark.parametrize("hours", [25, -25])
 def test_what_was_spent_is_counted_by_the_time_that_is_known_by_then(
     grants: Grants, hours: int
@@ -140,7 +128,7 @@ def test_what_was_spent_is_counted_by_the_time_that_is_known_by_then(
     """A machine's clock that is wrong at the start is set right by the first answer."""
     for _ in range(40):
         grants.take()
-    wrong = SetClock(timedelta(hours=hours))
+    wrong = TurnedClock(ahead=timedelta(hours=hours))
     grants.restart(wrong)
     assert grants.take() == 0
     wrong.ahead = timedelta(0)
@@ -152,11 +140,11 @@ def test_what_was_spent_is_counted_by_the_time_that_is_known_by_then(
     assert grants.budget.left == MOST_REQUESTS
 
 
-def test_restarts_one_after_another_pile_up_nothing(grants: Grants, tmp_path: Path) -> None:
+def test_restarts_one_after_another_pile_up_nothing(grants: Grants) -> None:
     for _ in range(20):
         grants.take_all()
         grants.restart()
-    assert (tmp_path / "quota.json").read_bytes().count(b"false") == MOST_REQUESTS
+    assert grants.storage.content[RECORD].count(b"false") == MOST_REQUESTS
 
 
 @pytest.mark.parametrize(
@@ -164,22 +152,12 @@ def test_restarts_one_after_another_pile_up_nothing(grants: Grants, tmp_path: Pa
     [b"", b"null", b"[]", b'"x"', b"{", b'{"limit":"x"}', b'{"attempts":[1]}', b'{"attempts":3}',
      b'{"attempts":[[1e400,true]]}', b'{"attempts":[["a",true]]}', b"\xff"],
 )  # fmt: skip
-def test_a_record_that_cannot_be_used_is_no_record(tmp_path: Path, record: bytes) -> None:
-    (tmp_path / "quota.json").write_bytes(record)
-    assert Grants(tmp_path).take_all() == MOST_REQUESTS
+def test_a_record_that_cannot_be_used_is_no_record(record: bytes) -> None:
+    assert Grants(record=record).take_all() == MOST_REQUESTS
 
 
-class FullDisk(FolderStorage):
-    """A folder that takes nothing any more."""
-
-    def write(self, name: str, data: bytes) -> None:
-        raise StorageFailed("The disk is full.")
-
-
-def test_a_storage_that_fails_holds_up_no_request_and_the_budget_still_holds(
-    tmp_path: Path,
-) -> None:
-    budget = RequestBudget(FullDisk(tmp_path), TurnedClock(), MINUTE)
+def test_a_storage_that_fails_holds_up_no_request_and_the_budget_still_holds() -> None:
+    budget = RequestBudget(FaultyStorage(Blobs(), inf), TurnedClock(), MINUTE)
     for _ in range(MOST_REQUESTS):
         budget.try_acquire(LIVE)
     with pytest.raises(BucketFullException):
@@ -233,22 +211,22 @@ def test_the_limit_grows_while_no_process_runs(grants: Grants) -> None:
     assert grants.budget.limit == MOST_REQUESTS
 
 
-def test_what_others_have_recorded_counts_and_is_not_recorded_as_ones_own(tmp_path: Path) -> None:
-    trigger = Grants(tmp_path / "trigger")
+def test_what_others_have_recorded_counts_and_is_not_recorded_as_ones_own() -> None:
+    trigger, own = Grants(), Blobs()
     for _ in range(4):
         trigger.take()
     action = RequestBudget(
-        FolderStorage(tmp_path / "action"),
+        own,
         trigger.clock,
         MINUTE,
         most=10,
-        shared=[FolderStorage(tmp_path / "trigger"), FolderStorage(tmp_path / "none")],
+        shared=[trigger.storage, Blobs()],
     )
     for _ in range(6):
         action.try_acquire(LIVE)
     with pytest.raises(BucketFullException):
         action.try_acquire(LIVE)
-    again = RequestBudget(FolderStorage(tmp_path / "action"), trigger.clock, MINUTE, most=10)
+    again = RequestBudget(own, trigger.clock, MINUTE, most=10)
     assert (action.left, again.left) == (0, 4)
     trigger.clock.wait(COUNTED_FOR)
     assert action.left == 10
@@ -287,9 +265,9 @@ def test_beside_a_client_that_spends_half_neither_is_shut_out(grants: Grants) ->
     )
 )
 def test_no_five_minutes_ever_hold_more_than_ninety(
-    tmp_path_factory: pytest.TempPathFactory, course: list[tuple[str, float]]
+    course: list[tuple[str, float]],
 ) -> None:
-    grants = Grants(tmp_path_factory.mktemp("budget"))
+    grants = Grants()
     actions: dict[str, Callable[[], object]] = {
         "restart": grants.restart,
         "429": grants.throttled,

@@ -136,7 +136,7 @@ def test_all_time_is_read_again_and_none_is_final_before_its_second_read_at_the_
             assert end - instant < 1.25 * chosen.final_age + HOUR, "it is final by then"
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.sampled_from([0, 3_000_000, 14_000_000]), st.integers(0, 100))
 def test_a_row_shown_late_is_read_within_the_bound(rows: int, offset: int) -> None:
     chosen = policy(lookback=6)

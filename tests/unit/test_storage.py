@@ -2,8 +2,11 @@
 
 import os
 import socket
+import stat
 from collections.abc import Callable, Iterator
+from math import inf
 from pathlib import Path
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -15,15 +18,7 @@ from office365_message_trace.storage.folder import FolderStorage
 from office365_message_trace.storage.location import storage_at
 from office365_message_trace.storage.s3 import S3Storage
 from office365_message_trace.storage.wrappers import RetryingStorage
-from tests.s3 import s3_data_path
-from tests.support import Logbook, TurnedClock
-
-
-@pytest.fixture(scope="module")
-def s3_root() -> Iterator[Path]:
-    """The data path that the SDK makes of the platform's S3 configuration."""
-    with s3_data_path() as root:
-        yield root
+from tests.support import FaultyStorage, Logbook, TurnedClock
 
 
 @pytest.fixture(params=["folder", "s3"])
@@ -89,17 +84,21 @@ def test_deleting_is_final_and_may_be_repeated(storage: Either) -> None:
     assert storage.read("blob") is None
 
 
-def test_s3_needs_one_request_a_write_and_lists_more_than_a_thousand(s3_root: Path) -> None:
+def test_s3_needs_one_request_a_write_and_lists_more_than_one_answer_holds(
+    s3_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "10")  # the service's are 1000
     chosen = storage_at(s3_root / "many")
     assert isinstance(chosen, S3Storage)
     requests: list[str] = []
     chosen._client.meta.events.register(
         "before-send.s3", lambda request, **_: requests.append(request.method)
     )
-    for number in range(1005):
+    for number in range(25):
         chosen.write(f"ledger/key/{number}", b"x")
-    assert requests == ["PUT"] * 1005
-    assert len(chosen.names("ledger/key")) == 1005
+    assert requests == ["PUT"] * 25
+    assert len(chosen.names("ledger/key")) == 25
+    assert requests[25:] == ["GET"] * 3
 
 
 def test_an_s3_server_that_is_gone_is_a_storage_failure(
@@ -113,6 +112,28 @@ def test_an_s3_server_that_is_gone_is_a_storage_failure(
         chosen.write("blob", b"x")
     with pytest.raises(StorageFailed, match="own state"):
         chosen.names("ledger")
+
+
+def test_what_is_written_is_on_the_disk_before_its_name_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    replace = os.replace
+
+    def synced(descriptor: int) -> None:
+        steps.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+
+    def renamed(*names: Any, **folders: Any) -> None:
+        steps.append("name")
+        replace(*names, **folders)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", renamed)
+    chosen = FolderStorage(tmp_path)
+    chosen.write("blob", b"one")
+    assert steps == ["file", "name", "folder"]
+    chosen.extend("blob", b"one", b"two")
+    assert steps[3:] == ["file"]
 
 
 def test_a_full_disk_is_a_storage_failure_that_leaves_the_old_blob(tmp_path: Path) -> None:
@@ -267,30 +288,18 @@ def test_an_error_code_of_an_s3_server_is_foreign_text() -> None:
     assert caught.value.detail == "blob: ClientError"
 
 
-class Failing(FolderStorage):
-    """Fails a number of times, then works."""
-
-    def __init__(self, root: Path, failures: int) -> None:
-        super().__init__(root)
-        self._failures = failures
-
-    def write(self, name: str, data: bytes) -> None:
-        if self._failures:
-            self._failures -= 1
-            raise StorageFailed("Cannot write")
-        super().write(name, data)
-
-
 def test_failures_are_said_once_a_minute_and_waited_out(tmp_path: Path) -> None:
     clock, log = TurnedClock(), Logbook()
-    RetryingStorage(Failing(tmp_path, 8), clock, log).write("blob", b"x")
+    RetryingStorage(FaultyStorage(FolderStorage(tmp_path), 8), clock, log).write("blob", b"x")
     assert (tmp_path / "blob").read_bytes() == b"x"
     assert clock.waits == [1, 2, 4, 8, 16, 32, 60, 60]
-    assert log.texts("error") == ["Cannot write"] * 3
+    assert log.texts("error") == ["The storage fails."] * 3
     assert log.texts("info") == ["The trigger's storage works again."]
 
 
 def test_a_stop_ends_the_wait_for_the_storage(tmp_path: Path) -> None:
-    patient = RetryingStorage(Failing(tmp_path, 10**9), TurnedClock(stop_after=100), Logbook())
+    patient = RetryingStorage(
+        FaultyStorage(FolderStorage(tmp_path), inf), TurnedClock(stop_after=100), Logbook()
+    )
     with pytest.raises(Stopped):
         patient.write("blob", b"x")

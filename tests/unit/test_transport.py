@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from office365_message_trace.errors import Refused, Stopped, Unavailable, Unreachable
 from office365_message_trace.microsoft.paced_http import USED_UP
 from office365_message_trace.transport import session
-from office365_message_trace.transport.client import NotYet, Pending, Request, RequestsHttp
+from office365_message_trace.transport.client import NotYet, Request, RequestsHttp
 from office365_message_trace.transport.retry import Transport, check_available
 from office365_message_trace.transport.session import Answer, TimeoutSession
 from sandbox import Answer as Instead
@@ -34,7 +34,8 @@ from sandbox import (
     SandboxOptions,
     Truncate,
 )
-from tests.support import NOON, Logbook, TurnedClock
+from sandbox.ports import unclaimed_ports
+from tests.support import NOON, Logbook, ScriptedHttp, TurnedClock
 
 PAGE = Request("GET", "https://reports.example/page")
 REFUSED = Answer(401, {}, b"")
@@ -45,25 +46,6 @@ SERIES = [1, 2, 4, 8, 16, 32, 60, 60]
 
 def broken(**headers: str) -> Answer:
     return Answer(503, {name.replace("_", "-"): text for name, text in headers.items()}, b"")
-
-
-class ScriptedHttp:
-    """An `Http` that gives what it was told to, in that order, and keeps what it was asked."""
-
-    def __init__(self, *script: Answer | Exception) -> None:
-        self.sent: list[Request] = []
-        self._script = list(script)
-
-    def begin(self, request: Request) -> Pending:
-        self.sent.append(request)
-        outcome = self._script.pop(0)
-
-        def wait() -> Answer:
-            if isinstance(outcome, Exception):
-                raise outcome
-            return outcome
-
-        return wait
 
 
 class Ticket:
@@ -383,12 +365,6 @@ def asking(world: Sandbox, path: str = "/batch") -> Request:
     return Request("GET", world.url("intake") + path)
 
 
-def closed_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
-
-
 def test_the_bundle_of_the_environment_is_trusted_and_any_status_is_an_answer(
     world: Sandbox,
 ) -> None:
@@ -466,7 +442,7 @@ def test_an_answer_that_drips_without_end_is_given_up(world: Sandbox) -> None:
 
 
 def test_a_refused_connection_is_unavailable() -> None:
-    request = Request("GET", f"http://127.0.0.1:{closed_port()}/")
+    request = Request("GET", f"http://127.0.0.1:{unclaimed_ports(1)[0]}/")
     with pytest.raises(Unavailable, match="NewConnectionError"):
         RequestsHttp(TimeoutSession()).begin(request)()
 
@@ -486,7 +462,7 @@ def test_redirects_are_not_followed(world: Sandbox) -> None:
 def test_the_proxy_of_the_environment_is_used(
     world: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{closed_port()}")
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{unclaimed_ports(1)[0]}")
     with pytest.raises(Unavailable, match="ProxyError"):
         RequestsHttp(TimeoutSession()).begin(asking(world))()
     assert world.request_log.count() == 0
