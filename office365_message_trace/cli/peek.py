@@ -47,11 +47,11 @@ _DOCUMENTED = (
     "Size",
 )
 _TABLE = {
-    "Status": Column("Status", 9),
+    "Status": Column("Status", 14),
     "SenderAddress": Column("From"),
     "RecipientAddress": Column("To"),
-    "FromIP": Column("From IP", 15),
-    "Size": Column("Size", 5, "right"),
+    "FromIP": Column("From IP", 15, spared=True),
+    "Size": Column("Size", 5, "right", spared=True),
     "Subject": Column("Subject"),
 }
 """Fields of a row that the table shows."""

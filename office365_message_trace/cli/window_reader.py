@@ -17,6 +17,7 @@ from office365_message_trace.model import MILLISECOND, Log, Page, Pause, Row, Wi
 from office365_message_trace.time_arguments import parse_time
 
 _WIDEST = timedelta(days=10)  # what Graph accepts at most
+_WORTH_A_WORD = 1.0  # seconds of a wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,8 @@ def _pages(source: ODataClient, window: Window, clock: Clock, log: Log) -> Itera
         try:
             for page in source.pages(part, background=True):
                 if isinstance(page, Pause):
-                    log(f"Waiting {span(timedelta(seconds=page.seconds))}.", "info")
+                    if page.seconds >= _WORTH_A_WORD:
+                        log(f"Waiting {span(timedelta(seconds=page.seconds))}.", "info")
                     clock.wait(page.seconds)
                 else:
                     yield page
