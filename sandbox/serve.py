@@ -31,7 +31,6 @@ WRONG_BY = timedelta(hours=3)
 _COMMANDS = {
     "message-trace check": "find out whether everything is set up right",
     "message-trace peek --from 2h": "see the rows that Microsoft has",
-    "message-trace search --sender @partner.example": "find messages, as a playbook does",
     "message-trace run --print": "see events on the screen",
     "message-trace run": "forward them to the intake of the sandbox",
     "message-trace status": "in a third terminal: how far that is",

@@ -171,6 +171,9 @@ class Status:
         yield from (_problem_line(each) for each in self.activity.problems[-1:])
 
     def _details(self) -> Iterator[Text]:
+        if self.facts.clock_is_behind:
+            text = "this machine's is behind, so all ages below are the least"
+            yield line("warning", "clock", text)
         if self.coverage:
             yield from self._reading(self.coverage)
         size = count(self.rows * FINGERPRINT_BYTES, "byte")
