@@ -257,7 +257,9 @@ class MessageTraceTrigger(PrintableLog, Trigger):
         place = place_of(shared_storage, settings)
         owner = self._owned(place.folder, clock)
         storage = OwnedStorage(storage_at(self.data_path, place.folder), owner)
-        self._activity = activity = ActivityLog(storage, clock, settings.policy, self._report)
+        self._activity = activity = ActivityLog(
+            storage, clock, settings.policy, self._report, lambda: clock.ahead
+        )
         for doubt in (*place.news, *settings.doubts(self._machine.now())):
             self._report(doubt, "warning")
         place.save(shared_storage)

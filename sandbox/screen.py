@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from office365_message_trace.cli.console import STYLES
+
 _LOGGED = re.compile(r"[\d-]+ [\d:]+ - \w+ - (?P<level>[A-Z]+) - (?P<text>.*)")
-_STYLES = {"info": "", "warning": "yellow", "error": "red", "critical": "bold red"}
 
 
 class Screen:
@@ -52,7 +53,8 @@ class Screen:
 
     def note(self, text: str, level: str = "info", style: str | None = None) -> None:
         """Print a line with the seconds since the start."""
-        style = _STYLES.get(level, "") if style is None else style
+        if style is None:
+            style = "" if level == "info" else STYLES.get(level, "")
         line = Text.assemble((f"{self.elapsed:5.1f} s  ", "dim"), (text, style))
         self._console.print(line, no_wrap=self._console.is_terminal, overflow="ellipsis")
 

@@ -45,6 +45,7 @@ _CONTROL = re.compile(
     r"[\x00-\x08\n-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
 )  # not tabs, which subjects hold
 _NOBODY = "<>"  # the sender of a non-delivery report
+_EMPTY = "is empty; leave it out, or enter a value."
 _NO_TIME = "start is not before end, or not in the past; correct one of them."
 _TOO_OLD = f"start is more than {HISTORY.days} days ago, and Microsoft keeps no older mail."
 _TOO_MANY = (
@@ -78,7 +79,7 @@ _COMPARISONS: dict[SubjectMatch, Comparison] = {
 
 def _plain(value: str, longest: int = _LONGEST_TEXT) -> str:
     if not value.strip():
-        raise ValueError("is empty; leave it out, or enter a value.")
+        raise ValueError(_EMPTY)
     if len(value) > longest or _CONTROL.search(value):
         raise ValueError(f"is no text of at most {longest} characters on one line; correct it.")
     return value
@@ -144,7 +145,12 @@ def _status(value: object) -> object:
 
 
 def _several(value: object) -> object:
-    """A single value for a list of one: templates of a playbook often give that."""
+    """A single value for a list of one: templates of a playbook often give that.
+
+    An empty list is what a step gives that found nothing, and no condition would find all mail.
+    """
+    if value == []:
+        raise ValueError(_EMPTY)
     return [value] if isinstance(value, str) else value
 
 

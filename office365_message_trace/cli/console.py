@@ -21,14 +21,17 @@ UNREAD = 128 + signal.SIGPIPE
 
 _WIDTH_OF_FILES = 240  # columns of tables that are not printed on a terminal
 _MARK = 8  # letters before the text of a line; the longest mark has as many, and then a space
-_STYLES = {
-    "ok": "green",
+_BAD, _DOUBTFUL = "bold red3", "dark_orange3"
+STYLES = {
+    "ok": "green4",
     "info": "dim",
-    "warning": "yellow",
-    "failure": "bold red",
-    "error": "bold red",
-    "critical": "bold red",
+    "warning": _DOUBTFUL,
+    "unknown": _DOUBTFUL,
+    "failure": _BAD,
+    "error": _BAD,
+    "critical": _BAD,
 }
+"""The style of each level, to be read on a light background and on a dark one."""
 
 
 class _Console(Console):
@@ -57,7 +60,7 @@ def line(mark: str, subject: str, text: str) -> Text:
     """One line with a coloured mark; ``text`` is never interpreted as markup, and made printable."""
     subject = f"{printable(subject)}: " if subject else ""
     return Text.assemble(
-        (f"{printable(mark):<{_MARK - 1}} ", _STYLES.get(mark, "")),
+        (f"{printable(mark):<{_MARK - 1}} ", STYLES.get(mark, "")),
         (subject, "bold"),
         printable(text, LONGEST_LINE),
     )

@@ -23,7 +23,7 @@ from office365_message_trace.checks.findings import (
 )
 from office365_message_trace.cli import check, status
 from office365_message_trace.cli.configuration import Setup, known_settings, load_setup
-from office365_message_trace.cli.console import as_json
+from office365_message_trace.cli.console import STYLES, as_json
 from office365_message_trace.cli.trigger_choice import (
     Trigger,
     chosen_trigger,
@@ -45,7 +45,6 @@ from office365_message_trace.untrusted_text import LONGEST_LINE, printable
 AT_ONCE = 8  # tenants; most of the time passes in waiting for answers
 
 _BEST_FIRST = (0, 1, 3, 2)  # exit statuses; a trigger that has not run is worse than a warning
-_STYLES = {0: "green", 1: "yellow", 2: "bold red", 3: "yellow"}
 _UNEXPECTED = "An unexpected fault ended the command. Report this to the maintainers of this module"
 
 
@@ -98,7 +97,8 @@ class Fleet:
         names, states = max(names, len("Tenant")), max(map(len, self.states))
         console.print(Text(f"{'Tenant'.ljust(names)}  State", "bold"))
         for each in self.results:
-            state = self.states[each.status].ljust(states), _STYLES[each.status]
+            name = self.states[each.status]
+            state = name.ljust(states), STYLES[name]
             console.print(Text.assemble(f"{each.name.ljust(names)}  ", state, f"  {each.text}"))
         console.print(Text(self._summary()))
 

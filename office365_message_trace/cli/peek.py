@@ -17,7 +17,7 @@ from rich.text import Text
 from office365_message_trace import codec
 from office365_message_trace.cli.configuration import Setup
 from office365_message_trace.cli.tables import Column, fitted
-from office365_message_trace.cli.window_reader import read_rows
+from office365_message_trace.cli.window_reader import Period, read_rows, told_window
 from office365_message_trace.clock import Clock
 from office365_message_trace.collect.ledger import Ledger
 from office365_message_trace.formatting import count
@@ -32,11 +32,11 @@ FIELDS = ("sender", "recipient", "subject", "status", "message_id")
 _REPORTING_NAMES = dict(zip(GRAPH, REPORTING, strict=True))
 _DOCUMENTED = (ORGANIZATION, *(name for name in REPORTING if name != REPORTING.received))
 _TABLE = {
-    "status": Column("Status", 9),
+    "status": Column("Status", 14),
     "sender": Column("From"),
     "recipient": Column("To"),
-    "from_ip": Column("From IP", 15),
-    "size": Column("Size", 5, "right"),
+    "from_ip": Column("From IP", 15, spared=True),
+    "size": Column("Size", 5, "right", spared=True),
     "subject": Column("Subject"),
 }
 """Fields of a row that the table shows."""
@@ -167,20 +167,21 @@ class View:
 def read_view(
     setup: Setup,
     data_path: Path,
-    window: Window,
+    period: Period,
     choice: Choice,
     limit: int | None,
     machine: Clock,
     log: Log,
 ) -> View:
-    """Read all of ``window``, oldest part first, and keep at most ``limit`` of the chosen rows to show."""
+    """Read all of ``period``, oldest part first, and keep at most ``limit`` of the chosen rows to show."""
     clock = MicrosoftClock(machine, log)
     parts = Wiring(setup.settings, setup.endpoints, data_path, clock, log, read_only=True)
-    ledger = Ledger(parts.storage)
+    source, ledger = parts.source(), Ledger(parts.storage)
+    window = told_window(period, parts.signer, clock)
     seen: list[Seen] = []
     statuses: Counter[str] = Counter()
     read = forwarded = 0
-    for batch in read_rows(parts.source(), window, clock, log):
+    for batch in read_rows(source, window, clock, log):
         read += len(batch)
         rows = [row for row in batch.values() if choice.takes(row)]
         fresh = {id(row) for row in ledger.unseen(rows).values()}

@@ -8,7 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from office365_message_trace.cli.configuration import Setup
-from office365_message_trace.cli.window_reader import read_rows
+from office365_message_trace.cli.window_reader import Period, read_rows, told_window
 from office365_message_trace.clock import Clock
 from office365_message_trace.collect.ledger import Ledger
 from office365_message_trace.errors import MessageTraceError, Refused
@@ -74,12 +74,13 @@ class Replay:
         return Text(f"{accepted:,} of {count(len(self.events), 'event')} accepted{rest}.")
 
 
-def prepare(setup: Setup, data_path: Path, window: Window, machine: Clock, log: Log) -> Replay:
-    """Read ``window``; raises `Refused` if it holds more than `MOST_ROWS`."""
+def prepare(setup: Setup, data_path: Path, period: Period, machine: Clock, log: Log) -> Replay:
+    """Read ``period``; raises `Refused` if it holds more than `MOST_ROWS`."""
     clock = MicrosoftClock(machine, log)
     parts = Wiring(setup.settings, setup.endpoints, data_path, clock, log, read_only=True)
     source = parts.source()
     ledger = Ledger(parts.storage)
+    window = told_window(period, parts.signer, clock)
     events: list[Event] = []
     forwarded = 0
     for batch in read_rows(source, window, clock, log):

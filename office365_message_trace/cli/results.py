@@ -24,15 +24,17 @@ from office365_message_trace.cli.tables import Column, fitted
 from office365_message_trace.formatting import count
 from office365_message_trace.untrusted_text import printable
 
-_COLUMNS: dict[type[BaseModel], dict[str, Column]] = {
-    Message: {
-        "received": Column("Received (UTC)", 19),
-        "status": Column("Status", 13),
-        "sender": Column("From"),
-        "recipient": Column("To"),
-        "subject": Column("Subject"),
-    },
-    Event: {
+_MESSAGE = {
+    "received": Column("Received (UTC)", 19),
+    "status": Column("Status", 14),
+    "sender": Column("From"),
+    "recipient": Column("To"),
+    "subject": Column("Subject"),
+}
+_COLUMNS: dict[type[Result], dict[str, Column]] = {
+    SearchResult: _MESSAGE,
+    RecipientsResult: {**_MESSAGE, "sender": Column("From", spared=True)},
+    DetailsResult: {
         "date": Column("Date (UTC)", 24),
         "event": Column("Event", 14),
         "action": Column("Action", 8),
@@ -49,7 +51,7 @@ def show(result: Result, json: bool, as_csv: bool) -> int:
     elif as_csv:
         print_plain(_csv(*_entries(result)))
     else:
-        _show_table(output(), *_entries(result))
+        _show_table(output(), result)
         for text in _summary(result):
             output().print(Text(text))
         for text in _missing(result):
@@ -68,8 +70,8 @@ def _entries(result: Result) -> tuple[type[BaseModel], Sequence[BaseModel]]:
     raise TypeError(f"no table for {type(result).__name__}")
 
 
-def _show_table(console: Console, kind: type[BaseModel], entries: Iterable[BaseModel]) -> None:
-    columns = _COLUMNS[kind]
+def _show_table(console: Console, result: Result) -> None:
+    columns, (_, entries) = _COLUMNS[type(result)], _entries(result)
     rows = [[_cell(name, getattr(each, name)) for name in columns] for each in entries]
     if rows:
         console.print(fitted([*columns.values()], rows, console.width))
@@ -77,9 +79,11 @@ def _show_table(console: Console, kind: type[BaseModel], entries: Iterable[BaseM
 
 def _cell(name: str, value: str | None) -> str:
     """``value`` as the table shows it: a time of receipt to the second."""
-    if name == "received" and value:
-        value = value[:19].replace("T", " ")
-    return printable(value)
+    return printable(_to_the_second(value) if name == "received" and value else value)
+
+
+def _to_the_second(time: str) -> str:
+    return time[:19].replace("T", " ")
 
 
 def _csv(kind: type[BaseModel], entries: Iterable[BaseModel]) -> str:
@@ -120,7 +124,10 @@ def _statuses(result: Rows) -> str:
 def _missing(result: Result) -> list[str]:
     found = []
     if isinstance(result, Rows):
-        found += [f"Not read: {m.start} to {m.end}. {m.reason}" for m in result.missing]
+        found += [
+            f"Not read: {_to_the_second(each.start)} to {_to_the_second(each.end)} UTC. {each.reason}"
+            for each in result.missing
+        ]
         if result.unmatched:
             found.append(
                 f"Microsoft returned {count(result.unmatched, 'message')} that do not meet the "

@@ -9,7 +9,7 @@ from typing import Any
 from rich.text import Text
 
 from office365_message_trace.cli.console import line
-from office365_message_trace.cli.verdict import Facts
+from office365_message_trace.cli.verdict import Facts, latest_time
 from office365_message_trace.clock import Clock
 from office365_message_trace.collect.checkpoint_store import StateStore
 from office365_message_trace.collect.coverage import Cause, Coverage, Gap, Policy
@@ -64,7 +64,7 @@ class Backlog:
 @dataclass(frozen=True, slots=True)
 class Status:
     """The status of a trigger at ``now``, by the ``policy`` of its settings, if they are known here;
-    ``doubts`` are faults in its state."""
+    ``doubts`` are faults in its state. `Facts` explains ``behind``."""
 
     now: datetime
     policy: Policy | None
@@ -76,6 +76,7 @@ class Status:
     rows: int
     spent: int
     limit: int
+    behind: timedelta = timedelta(0)
 
     @property
     def usual_lag(self) -> timedelta:
@@ -92,11 +93,19 @@ class Status:
             self.now,
             self.coverage,
             self.activity,
-            self.owner.since if self.owner else None,
+            self._started,
             self.usual_lag,
             self.backlog.text,
             self.doubts,
+            self.behind,
         )
+
+    @property
+    def _started(self) -> datetime | None:
+        """When the latest process started: as it noted, else by its mark, which has its machine's time."""
+        if self.activity.progress:
+            return self.activity.progress.started
+        return self.owner.since if self.owner else None
 
     @property
     def backlog(self) -> Backlog:
@@ -162,13 +171,18 @@ class Status:
         yield from (_problem_line(each) for each in self.activity.problems[-1:])
 
     def _details(self) -> Iterator[Text]:
+        if self.facts.clock_is_behind:
+            text = "this machine's is behind, so all ages below are the least"
+            yield line("warning", "clock", text)
         if self.coverage:
             yield from self._reading(self.coverage)
         size = count(self.rows * FINGERPRINT_BYTES, "byte")
         yield line(
             "", "ledger", f"{count(self.rows, 'row')} in {count(self.buckets, 'bucket')}, {size}"
         )
-        yield line("", "requests", f"{self.spent} of {self.limit} spent in the last five minutes")
+        most = "at most " if self.facts.clock_is_behind else ""
+        spent = f"{most}{self.spent} of {self.limit} spent in the last five minutes"
+        yield line("", "requests", spent)
         if self.owner:
             yield line(
                 "", "owner", f"process {self.owner.id[:8]}, since {moment(self.owner.since)}"
@@ -180,6 +194,10 @@ class Status:
                 f"{count(progress.forwarded, 'event')} since the start at {moment(progress.started)}; "
                 f"noted {span(self.now - progress.at)} ago",
             )
+        if ahead := self.facts.ahead:
+            where = "ahead of" if ahead > timedelta(0) else "behind"
+            text = f"that of the trigger's machine was {span(ahead)} {where} Microsoft's"
+            yield line("warning", "clock", text)
         if not self.activity.problems:
             yield line("", "problems", "none noted")
         yield from map(_problem_line, self.activity.problems)
@@ -237,18 +255,21 @@ def read_status(data_path: Path, base: str, policy: Policy | None, clock: Clock)
     doubts: list[str] = []
     coverage = StateStore(storage, lambda text, _level: doubts.append(text)).load()
     buckets, rows = stored_volume(stored)
+    activity, machine = read_activity(storage), clock.now()
+    now = max(machine, latest_time(coverage, activity))
     budget = RequestBudget(storage, clock, _FREQUENCY)
     return Status(
-        now=clock.now(),
+        now=now,
         policy=policy,
         coverage=coverage,
         doubts=tuple(doubts),
-        activity=read_activity(storage),
+        activity=activity,
         owner=read_mark(shared, folder),
         buckets=buckets,
         rows=rows,
         spent=budget.limit - budget.left,
         limit=budget.limit,
+        behind=now - machine,
     )
 
 

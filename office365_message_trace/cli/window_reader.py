@@ -2,17 +2,48 @@
 
 from collections import deque
 from collections.abc import Iterator
-from datetime import timedelta
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from hashlib import blake2b
 
 from office365_message_trace.clock import Clock
 from office365_message_trace.collect.ledger import FINGERPRINT_BYTES
 from office365_message_trace.errors import HistoryExceeded, Refused, Unavailable, WindowTooLarge
 from office365_message_trace.formatting import span
+from office365_message_trace.microsoft.auth import EntraAuth, Signer
 from office365_message_trace.microsoft.odata import ODataClient
 from office365_message_trace.model import MILLISECOND, Log, Page, Pause, Row, Window
+from office365_message_trace.time_arguments import parse_time
 
 _WIDEST = timedelta(days=10)  # what Graph accepts at most
+_WORTH_A_WORD = 1.0  # seconds of a wait
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Receive time from ``start`` to ``end``, in the forms of `parse_time`."""
+
+    start: str
+    end: str
+
+    def window(self, now: datetime) -> Window:
+        """The window that is meant at ``now``; an end in the future means now. Raises `Refused`."""
+        start, end = parse_time(self.start, now), min(parse_time(self.end, now), now)
+        if start >= end:
+            raise Refused("--from is not before --to, or not in the past; correct one of them.")
+        return Window(start, end)
+
+
+def told_window(period: Period, signer: Signer, clock: Clock) -> Window:
+    """The window of ``period`` by Microsoft's time, which ``clock`` learns from the sign-in.
+
+    An account with a password has no sign-in, so for one it is by this machine's clock. Raises `Refused`.
+    """
+    if isinstance(signer, EntraAuth):
+        with suppress(Unavailable):  # the first request tries again
+            signer.sign_in()
+    return period.window(clock.now())
 
 
 def read_rows(
@@ -42,7 +73,8 @@ def _pages(source: ODataClient, window: Window, clock: Clock, log: Log) -> Itera
         try:
             for page in source.pages(part, background=True):
                 if isinstance(page, Pause):
-                    log(f"Waiting {span(timedelta(seconds=page.seconds))}.", "info")
+                    if page.seconds >= _WORTH_A_WORD:
+                        log(f"Waiting {span(timedelta(seconds=page.seconds))}.", "info")
                     clock.wait(page.seconds)
                 else:
                     yield page

@@ -5,7 +5,7 @@ decision depends on it, so damage does no harm, and a failing storage delays not
 includes what was missed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
@@ -32,6 +32,10 @@ _ENDLESS = 2**53  # JSON numbers are exact below
 _CENTURIES = 1e10  # seconds
 
 
+def _unknown() -> timedelta | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """A sentence that was logged ``times`` times, last at ``at``."""
@@ -46,6 +50,9 @@ class Problem:
 class Progress:
     """Progress at ``at`` of a trigger that started at ``started``.
 
+    ``ahead`` is the lead of its machine's clock over Microsoft's time, None if no service had told it: then
+    these times are the machine's, else Microsoft's.
+
     ``usual_lag`` is the largest lag of the live edge while the trigger works, and ``bound`` the multiple
     of their lateness within which late rows are found; zero if unknown. ``stopped`` is None while it runs,
     and after a kill.
@@ -58,6 +65,7 @@ class Progress:
     bound: float = 0.0
     catch_up: CatchUp = field(default_factory=CatchUp)
     stopped: datetime | None = None
+    ahead: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,29 +79,40 @@ class Activity:
 class ActivityLog(Monitor):
     """Records the activity of a running trigger in ``storage``, which must not retry.
 
-    Writes at once for a new problem, a new bound and at the end, else at most once a minute. Thread-safe. Never raises: a failed
-    write is dropped.
+    Writes at once at the start, for a new problem, a new bound and at the end, else at most once a minute.
+    Thread-safe. Never raises: a failed write is dropped. ``ahead`` returns the lead of the machine's clock
+    over Microsoft's time, if that is known.
     """
 
-    def __init__(self, storage: Storage, clock: Clock, policy: Policy, log: Log) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        clock: Clock,
+        policy: Policy,
+        log: Log,
+        ahead: Callable[[], timedelta | None] = _unknown,
+    ) -> None:
         self._storage = storage
         self._clock = clock
         self._log = log
+        self._ahead = ahead
+        self._began = clock.monotonic()
         self._forwarded = 0  # since the last line
         self._line_at = clock.monotonic()
         self._lock = Lock()
-        self._written_at = clock.monotonic() - WRITE_EVERY
         before = read_activity(storage)
         self._problems = list(before.problems)
         now = clock.now()
         self._progress = replace(
             before.progress or Progress(now, now),
-            at=now,
             started=now,
             forwarded=0,
             usual_lag=policy.usual_lag,
             stopped=None,
+            ahead=None,
         )
+        self._write(at_once=True)
+        self._written_at = self._began - WRITE_EVERY  # the first progress is written at once, too
 
     def note(self, text: str, level: str) -> None:
         """Record a logged line, if it is a warning or worse."""
@@ -113,7 +132,7 @@ class ActivityLog(Monitor):
     def covered(self, coverage: Coverage, now: datetime) -> None:
         with self._lock:
             catch_up = self._progress.catch_up.at(now, coverage.backlog_span.total_seconds())
-            self._progress = replace(self._progress, at=now, catch_up=catch_up)
+            self._progress = replace(self._progress, catch_up=catch_up)
             self._write()
         moment = self._clock.monotonic()
         if moment - self._line_at >= WRITE_EVERY:
@@ -129,8 +148,8 @@ class ActivityLog(Monitor):
             self._log("The Sekoia.io intake accepts the events.", "info")
         self._forwarded += events
         with self._lock:
-            now, forwarded = self._clock.now(), self._progress.forwarded + events
-            self._progress = replace(self._progress, at=now, forwarded=forwarded)
+            forwarded = self._progress.forwarded + events
+            self._progress = replace(self._progress, forwarded=forwarded)
             self._write()
 
     def promised(self, bound: float) -> None:
@@ -149,11 +168,19 @@ class ActivityLog(Monitor):
         if not at_once and moment - self._written_at < WRITE_EVERY:
             return
         self._written_at = moment
+        now, ahead = self._clock.now(), self._ahead()
+        started = self._progress.started
+        if (
+            ahead is not None and self._progress.ahead is None
+        ):  # Microsoft's time is known from now on
+            started = now - timedelta(seconds=moment - self._began)
+        self._progress = replace(self._progress, at=now, started=started, ahead=ahead)
         document = {
             "problems": [asdict(each) for each in self._problems],
             "progress": {
                 **asdict(self._progress),
                 "usual_lag": self._progress.usual_lag.total_seconds(),
+                "ahead": ahead.total_seconds() if ahead is not None else None,
             },
         }
         # A failure of the storage is logged where the state is written.
@@ -183,7 +210,7 @@ def _problem(entry: Mapping[str, Any]) -> Problem:
 
 def _progress(entry: Mapping[str, Any]) -> Progress:
     catch_up = entry["catch_up"]
-    longest_at, stopped = catch_up["longest_at"], entry.get("stopped")
+    longest_at, stopped, ahead = catch_up["longest_at"], entry.get("stopped"), entry.get("ahead")
     return Progress(
         at=_instant(entry["at"]),
         started=_instant(entry["started"]),
@@ -196,6 +223,7 @@ def _progress(entry: Mapping[str, Any]) -> Progress:
             _instant(longest_at) if longest_at else None,
         ),
         stopped=_instant(stopped) if stopped else None,
+        ahead=_lead(ahead) if ahead is not None else None,
     )
 
 
@@ -207,6 +235,12 @@ def _count(number: Any) -> int:
     if not isinstance(number, int) or not 0 <= number < _ENDLESS:
         raise ValueError("a number that cannot be")
     return number
+
+
+def _lead(seconds: Any) -> timedelta:
+    """A span of time of either sign."""
+    ahead = timedelta(seconds=_seconds(abs(seconds)))
+    return ahead if seconds >= 0 else -ahead
 
 
 def _seconds(number: Any) -> float:

@@ -19,7 +19,9 @@ class MonitoringServer(ThreadingHTTPServer):
     """
 
     daemon_threads = True
-    request_queue_size = MOST_CONNECTIONS  # a client that finds the queue full waits a second or more
+    request_queue_size = (
+        MOST_CONNECTIONS  # a client that finds the queue full waits a second or more
+    )
 
     def __init__(self, port: int, handler: type[BaseHTTPRequestHandler]) -> None:
         self._open: dict[socket.socket, None] = {}  # oldest first

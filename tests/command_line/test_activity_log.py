@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from office365_message_trace.cli.console import as_json
 from office365_message_trace.cli.status import Status
 from office365_message_trace.collect.coverage import Coverage, Policy
+from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.model import Delivery, Event
 from office365_message_trace.monitoring.activity_log import (
     MOST_PROBLEMS,
@@ -67,7 +68,7 @@ def test_what_is_said_again_is_counted_and_written_once_a_minute(
     for _ in range(120):
         activity.note("It is broken.", "warning")
         clock.wait(1)
-    assert storage.writes == 2
+    assert storage.writes == 3, "at the start, at once, and after a minute"
     (problem,) = read_activity(storage).problems
     assert problem.times == 61
 
@@ -76,8 +77,8 @@ def test_what_is_no_problem_is_not_kept(storage: FaultyStorage, clock: TurnedClo
     activity = ActivityLog(storage, clock, POLICY, Logbook())
     activity.note("All is well.", "info")
     activity.note("Very well.", "debug")
-    assert storage.writes == 0
-    assert read_activity(storage) == Activity()
+    assert storage.writes == 1, "the start"
+    assert read_activity(storage).problems == ()
 
 
 def test_the_latest_problems_are_kept_over_restarts_the_latest_last(
@@ -97,7 +98,7 @@ def test_progress_is_written_once_a_minute_at_most(
         activity.delivered(accepted(10))
         activity.covered(behind(2), clock.now())
         clock.wait(1)
-    assert storage.writes == 3
+    assert storage.writes == 4
     progress = read_activity(storage).progress
     assert progress is not None
     assert progress.started == NOON
@@ -119,11 +120,39 @@ def test_a_stop_is_noted_until_the_next_start(storage: FaultyStorage, clock: Tur
     progress = read_activity(storage).progress
     assert progress is not None
     assert progress.stopped == NOON
-    again = ActivityLog(storage, clock, POLICY, Logbook())
-    again.covered(behind(2), clock.now())
+    clock.wait(60)
+    ActivityLog(storage, clock, POLICY, Logbook())
     progress = read_activity(storage).progress
     assert progress is not None
     assert progress.stopped is None
+    assert progress.started == NOON + timedelta(minutes=1)
+
+
+def test_a_start_by_a_wrong_clock_is_told_by_microsofts_once_that_is_known(
+    storage: FaultyStorage,
+) -> None:
+    machine = TurnedClock(NOON + timedelta(hours=3))
+    clock = MicrosoftClock(machine, Logbook())
+    activity = ActivityLog(storage, clock, POLICY, Logbook(), lambda: clock.ahead)
+    progress = read_activity(storage).progress
+    assert progress is not None
+    assert (progress.started, progress.ahead) == (NOON + timedelta(hours=3), None)
+    machine.wait(90)
+    clock.heard("Entra ID", "Mon, 15 Jun 2026 12:01:30 GMT", clock.monotonic())
+    activity.covered(behind(2), clock.now())
+    progress = read_activity(storage).progress
+    assert progress is not None
+    assert (progress.started, progress.ahead) == (NOON, timedelta(hours=3))
+    assert progress.at == NOON + timedelta(seconds=90)
+
+
+@pytest.mark.parametrize("seconds", [-10_800.5, 0.0, 90.0])
+def test_the_lead_of_the_machines_clock_is_kept(storage: FaultyStorage, seconds: float) -> None:
+    lead = timedelta(seconds=seconds)
+    ActivityLog(storage, TurnedClock(), POLICY, Logbook(), lambda: lead)
+    progress = read_activity(storage).progress
+    assert progress is not None
+    assert progress.ahead == lead
 
 
 def test_the_longest_backlog_is_remembered_until_there_is_none(
@@ -148,7 +177,7 @@ def test_a_storage_that_fails_hinders_nobody_and_the_next_write_holds_everything
     activity = ActivityLog(storage, clock, POLICY, Logbook())
     storage.failures = 1
     activity.note("first", "error")
-    assert read_activity(storage) == Activity()
+    assert read_activity(storage).problems == ()
     activity.note("second", "error")
     assert [each.text for each in read_activity(storage).problems] == ["first", "second"]
 
@@ -214,6 +243,7 @@ ENTRIES = st.fixed_dictionaries(
         "times": st.integers() | JSON,
         "forwarded": st.integers() | JSON,
         "usual_lag": st.floats() | JSON,
+        "ahead": st.none() | st.floats() | JSON,
         "catch_up": st.fixed_dictionaries(
             {"backlog": st.floats() | JSON, "longest": st.floats(), "longest_at": st.none() | JSON}
         ),

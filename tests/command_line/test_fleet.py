@@ -42,7 +42,8 @@ def write_state(desk: Desk, name: str, behind: timedelta, trigger: str = "messag
     now = wall_clock()
     coverage = Coverage.starting(now - behind)
     StateStore(storage, Logbook()).save(coverage)
-    ActivityLog(storage, TurnedClock(now), POLICY, Logbook()).covered(coverage, now)
+    started = TurnedClock(now - behind - 60 * MINUTE)
+    ActivityLog(storage, started, POLICY, Logbook()).covered(coverage, now)
 
 
 def test_check_of_all_shows_each_tenant_and_the_worst_first(desk: Desk, folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from datetime import timedelta
 from io import StringIO
 from typing import Any
@@ -118,9 +119,17 @@ def test_the_tables_fit_the_terminal_with_the_whole_time(desk: Desk, width: int)
     desk.patch.setattr(console, "_WIDTH_OF_FILES", width)
     lines = ask(desk, "search", "--sender", "@evil.example").out.splitlines()[:-1]
     assert max(map(len, lines)) <= width
-    assert lines[1].startswith(f"{received:%Y-%m-%d %H:%M:%S} filteredAsSp… somebody.")
+    assert lines[1].startswith(f"{received:%Y-%m-%d %H:%M:%S} filteredAsSpam somebody.")
     assert lines[1].rstrip().endswith("…"), "what does not fit ends in an ellipsis"
-    assert lines[1].count("…") == 4
+    assert lines[1].count("…") == 3
+
+
+def test_a_narrow_table_of_recipients_shows_them_whole_and_spares_the_sender(desk: Desk) -> None:
+    for width in (80, 120):
+        desk.patch.setattr(console, "_WIDTH_OF_FILES", width)
+        said = ask(desk, "recipients", "--trace-id", ID)
+        assert "bob@contoso.example " in said.out
+        assert ("eve@evil.example" in said.out) is (width > 80)
 
 
 def test_a_long_description_of_an_event_continues_on_the_next_line(desk: Desk) -> None:
@@ -148,7 +157,7 @@ def test_an_incomplete_answer_is_a_warning(desk: Desk) -> None:
     said = ask(desk, "search", "--limit", "1")
     assert said.status == 1
     (warning,) = said.lines("warning")
-    assert warning.startswith("Not read: ")
+    assert re.match(r"Not read: [-\d]{10} [:\d]{8} to [-\d]{10} [:\d]{8} UTC\. ", warning)
     assert "limit of 1;" in warning
     desk.world.faults.add(Rule(Answer(429, headers={"Retry-After": "60"}), "graph", times=None))
     said = ask(

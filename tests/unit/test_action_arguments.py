@@ -165,16 +165,31 @@ def test_arguments_that_are_no_object_are_refused(values: Any) -> None:
     assert mistakes(SearchArguments, values) == ("they are not a JSON object.",)
 
 
-@pytest.mark.parametrize("value", ["", "  ", [""], ["a@x.example", ""]])
+@pytest.mark.parametrize("value", ["", "  ", [], [""], ["a@x.example", ""]])
 def test_a_condition_that_came_out_empty_is_refused_instead_of_ignored(value: Any) -> None:
     """As when a template finds no value: without the condition, all mail would be found."""
     (found,) = mistakes(SearchArguments, {"sender": value})
     assert found == "sender is empty; leave it out, or enter a value."
 
 
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        (model, name)
+        for model in (SearchArguments, RecipientsArguments)
+        for name, field in model.model_fields.items()
+        if get_origin(field.annotation) is list
+    ],
+)
+def test_an_empty_list_is_refused_for_each_condition(model: type[Arguments], name: str) -> None:
+    """Also next to other conditions, without which more would be found than is meant."""
+    other = {"subject": "x"} if name != "subject" else {"sender": "a@x.example"}
+    (found,) = mistakes(model, {**other, name: []})
+    assert found == f"{name} is empty; leave it out, or enter a value."
+
+
 def test_what_a_form_leaves_empty_has_its_default() -> None:
     values: dict[str, Any] = {
-        "sender": [],
         "recipient": None,
         "start": "",
         "end": None,
