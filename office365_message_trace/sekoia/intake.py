@@ -27,8 +27,8 @@ LONGEST_ANSWER = 2 * 1024 * 1024  # bytes; the ids of 10,000 events have 400 kB
 EVENT_BYTES = 250_000  # a larger event may be rejected; the SDK draws the line here
 
 _REFUSALS = 32  # requests in a batch of which nothing was accepted, before giving up
-_FAULTS = 5  # the same, if the answers do not say that it is the batch that is refused
-_ATTEMPTS = 3  # at a batch, before its parts show whether the intake or an event is at fault
+_FAULTS = 3  # the same, if the answers do not say that it is the batch that is refused
+_ATTEMPTS = 4  # at a batch, before its parts show whether the intake or an event is at fault
 _ATTEMPTS_IN_PART = 2
 _ATTEMPTS_ALONE = 10  # at a new event, with which nothing can be compared; about four minutes
 _KNOWN_SECONDS = 5.0  # for events that were refused before: new ones do not wait longer

@@ -6,6 +6,7 @@ import gzip
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -387,10 +388,18 @@ def test_whatever_refuses_the_batch_of_an_event_its_neighbours_are_delivered(
     options.poison, options.poison_status = POISON, status
     pusher = delivery.pusher()
     done(pusher, some(1))
-    both = outcome(pusher, some(10, bad))
+    events = some(10, bad)
+    with suppress(
+        Refused
+    ):  # where three of it are bad it takes another time to see that others are good
+        outcome(pusher, events)
+    left = [each for each in events if each.text not in delivery.arrived]
+    both = outcome(pusher, left)
     assert sorted(numbers(both.refused)) == bad
-    assert len(delivery.arrived) == 1 + len(both.accepted)
-    assert sum(delivery.clock.waits) < 300
+    assert sorted(delivery.arrived[1:]) == sorted(
+        texts(each for each in events if each not in both.refused)
+    )
+    assert sum(delivery.clock.waits) < 600
     assert delivery.log.texts("error") == [pusher_module.SOME_REFUSED]
 
     delivery.clock.waits.clear()
@@ -430,14 +439,14 @@ def test_a_batch_that_only_passes_in_parts_is_repeated_a_few_times_and_once(
     assert sorted(done(pusher, events)) == events
     counts = Counter(delivery.arrived)
     assert set(counts) == set(texts(events))
-    assert max(counts.values()) <= 8
+    assert max(counts.values()) <= 9
     assert sum(counts[text] for text in texts(events[1000:])) == 3000, "it is learnt"
 
 
 def test_a_short_outage_makes_no_event_a_refused_one(delivery: Desk) -> None:
     pusher = delivery.pusher()
     done(pusher, some(1))
-    for times in range(1, 11):
+    for times in range(1, 8):
         delivery.world.faults.add(Rule(Answer(502), "intake", times=times))
         assert sorted(done(pusher, some(10))) == some(10)
     assert delivery.log.texts("error") == []
@@ -776,7 +785,7 @@ def test_an_unknown_refusal_holds_the_events(delivery: Desk, status: int) -> Non
     with pytest.raises(Refused, match=str(status)) as caught:
         done(pusher, events)
     assert not isinstance(caught.value, Misconfigured)
-    assert len(delivery.http.requests) == 5
+    assert len(delivery.http.requests) == 3
     delivery.world.faults.clear()
     assert sorted(done(pusher, events)) == events
 
@@ -789,7 +798,7 @@ def test_what_is_no_intake_is_tried_again_and_named_if_it_lasts(
 ) -> None:
     delivery.world.faults.add(Rule(fault, "intake", times=None))
     pusher, events = delivery.pusher(), some(4)
-    for requests in (7, 12):
+    for requests in (6, 9):
         with pytest.raises(Refused, match="intake answers at intake_server") as caught:
             done(pusher, events)
         assert not isinstance(caught.value, Misconfigured)
@@ -810,7 +819,7 @@ def test_a_refused_key_is_a_mistake_in_the_settings(delivery: Desk, status: int)
         done(pusher, some(30))
     assert f"status {status}" in caught.value.detail
     assert "a-key-of-nobody" not in repr((caught.value, vars(caught.value)))
-    assert len(delivery.http.requests) == 5
+    assert len(delivery.http.requests) == 3
     assert delivery.tally.events == 0
 
 
