@@ -31,7 +31,9 @@ _FAULTS = 3  # the same, if the answers do not say that it is the batch that is 
 _ATTEMPTS = 4  # at a batch, before its parts show whether the intake or an event is at fault
 _ATTEMPTS_IN_PART = 2
 _ATTEMPTS_ALONE = 10  # at a new event, with which nothing can be compared; about four minutes
-_KNOWN_SECONDS = 5.0  # for events that were refused before: new ones do not wait longer
+_KNOWN_SECONDS = (
+    5.0  # for events that were refused before and are again: new ones do not wait longer
+)
 _GROW_AFTER = 3600.0  # seconds, after a batch that was too large for something before the intake
 _CAREFUL = (
     100  # events in a batch, at most, after one of which some got no id, it is not known which
@@ -78,6 +80,7 @@ class BatchPusher:
         self._proven = False  # whether the intake accepted anything in this form
         self._grow_at = -inf  # when larger batches may be tried
         self._problem: Refused | None = None  # of the last request, if the intake gave no verdict
+        self._turn = 0  # of the events of a batch to be sent alone, while none is accepted
         self._seconds = 0.0  # spent on requests that have not been counted yet
         self._detail = ""  # of the last verdict
 
@@ -105,6 +108,8 @@ class BatchPusher:
 
     def _deliver(self, batch: list[Event]) -> Iterator[Delivery]:
         """Deliver a ``batch`` of new events."""
+        turn = self._turn % len(batch)
+        batch = batch[turn:] + batch[:turn]
         refused: list[Event] = []
         largest = refusals = 0
         any_accepted = faulty = False
@@ -134,16 +139,15 @@ class BatchPusher:
         again."""
         if not events:
             return
-        until = self._clock.monotonic() + _KNOWN_SECONDS
         tried, any_accepted, refused = 0, False, list[Event]()
+        until = self._clock.monotonic() + _KNOWN_SECONDS
         for answered in settle([[event] for event in events], self._attempting(1)):
             tried += 1
             refused += answered.refused
-            any_accepted = any_accepted or answered.any_accepted
             yield from self._accepted(answered)
-            if self._problem or self._clock.monotonic() >= until:
-                break
-            if tried >= _REFUSALS and not any_accepted:
+            if answered.any_accepted:
+                any_accepted, until = True, self._clock.monotonic() + _KNOWN_SECONDS
+            if self._clock.monotonic() >= until or (tried >= _REFUSALS and not any_accepted):
                 break
         left = events[tried:]
         self._rejected.remember(left)  # before those that were tried: next time they come first
@@ -155,7 +159,7 @@ class BatchPusher:
     def _accepted(self, answered: Answered) -> Iterator[Delivery]:
         """Yield what was accepted."""
         if answered.any_accepted:
-            self._proven = True
+            self._proven, self._turn = True, 0
             self._rejected.vouch(answered.accepted)
         if answered.accepted:
             seconds, self._seconds = self._seconds, 0.0
@@ -166,11 +170,16 @@ class BatchPusher:
     ) -> Iterator[Delivery]:
         """Yield the ``refused`` ones of ``events``. Raises `Refused` if the intake is at fault."""
         explained = any_accepted or all(map(_is_oversized, events))
-        if not explained and self._rejected.intake_at_fault(len(events), known):
+        problem = self._problem
+        if not explained and self._rejected.intake_at_fault(len(events), known, problem is None):
+            if problem:
+                self._turn += 1
+                # one event alone is no proof that a setting is wrong
+                raise Refused(problem.sentence, problem.detail) if known else problem
             if self._proven:
                 self._rejected.remember(refused[:_REFUSALS])
             detail = f"{self._detail}, {len(events)} events refused, none accepted"
-            raise self._problem or Refused(ALL_REFUSED, detail)
+            raise Refused(ALL_REFUSED, detail)
         if self._rejected.remember(refused):
             self._log(SOME_REFUSED, "error")
         if not any_accepted:
