@@ -20,7 +20,7 @@ MAX_EVENT = 250 * 1024
 """Documented: an event above 250 KiB is rejected; measured here in bytes of UTF-8."""
 
 PoisonAnswer = Literal["batch", "null", "short", "status"]
-"""How a batch with poison is answered: ``batch`` refuses it whole with status 400. The others accept
+"""How a batch with poison is answered: ``batch`` refuses it whole with `poison_status`. The others accept
 the rest of it: ``null`` has null in place of each missing id, ``short`` leaves it out, and ``status``
 has an object with the event's status there."""
 
@@ -42,6 +42,8 @@ class IntakeOptions:
     poison_until: datetime | None = None
     """From then on poison is accepted."""
     poison_answer: PoisonAnswer = "batch"
+    poison_status: int = 400
+    """Of a batch that is refused whole; also one of a filter before the intake, or of a fault in it."""
     keep_events: bool = True
     """Keep every accepted event; off, they are only counted."""
 
@@ -121,7 +123,7 @@ class Intake:
         poisoned = {n for n, event in enumerate(events) if self._is_poison(event)}
         how = self.options.poison_answer
         if poisoned and how == "batch":
-            return _refused(400, "an event could not be read")
+            return _refused(self.options.poison_status, "an event could not be read")
         fitting = [n for n, event in enumerate(events) if self._fits(event)]
         good = [events[n] for n in fitting if n not in poisoned]
         with self._lock:

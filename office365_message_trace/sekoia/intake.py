@@ -1,15 +1,22 @@
 """Delivery to a Sekoia.io intake: an event is delivered when the intake has given it an id."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, repeat
+from math import inf
 
 import orjson
 
 from office365_message_trace.clock import Clock
-from office365_message_trace.errors import Refused
+from office365_message_trace.errors import Refused, Throttled, Unavailable, Unreachable
 from office365_message_trace.model import Delivery, Event, Log
 from office365_message_trace.packing import packed
-from office365_message_trace.sekoia.division import settle
-from office365_message_trace.sekoia.intake_verdict import ALL_REFUSED, Verdict, verdict
+from office365_message_trace.sekoia.division import Answered, settle
+from office365_message_trace.sekoia.intake_verdict import (
+    ALL_REFUSED,
+    Verdict,
+    no_answer,
+    verdict,
+)
 from office365_message_trace.sekoia.rejected_events import RejectedEvents
 from office365_message_trace.transport.client import Request
 from office365_message_trace.transport.retry import Transport, check_available
@@ -20,6 +27,14 @@ LONGEST_ANSWER = 2 * 1024 * 1024  # bytes; the ids of 10,000 events have 400 kB
 EVENT_BYTES = 250_000  # a larger event may be rejected; the SDK draws the line here
 
 _REFUSALS = 32  # requests in a batch of which nothing was accepted, before giving up
+_FAULTS = 3  # the same, if the answers do not say that it is the batch that is refused
+_ATTEMPTS = 4  # at a batch, before its parts show whether the intake or an event is at fault
+_ATTEMPTS_IN_PART = 2
+_ATTEMPTS_ALONE = 10  # at a new event, with which nothing can be compared; about four minutes
+_KNOWN_SECONDS = (
+    5.0  # for events that were refused before and are again: new ones do not wait longer
+)
+_GROW_AFTER = 3600.0  # seconds, after a batch that was too large for something before the intake
 _CAREFUL = (
     100  # events in a batch, at most, after one of which some got no id, it is not known which
 )
@@ -35,9 +50,12 @@ class BatchPusher:
 
     A batch holds at most ``chunk_size`` events and `BATCH_BYTES`. An event over `EVENT_BYTES` travels
     alone, and so does one that was refused before, after all others: neither touches its neighbours.
-    After an answer that withholds ids without saying whose, batches are smaller for a while, so that
-    the next such answer costs little. ``intake_format`` is the name of
-    the format that reads the events, for sentences.
+    After an answer that withholds ids without saying whose, and after a batch of which only parts pass,
+    batches are smaller for a while, so that the next such answer costs little. ``intake_format`` is the
+    name of the format that reads the events, for sentences.
+
+    Whatever a batch is refused with, be it a fault that lasts or a page of a filter before the intake, one
+    event may be the reason: so its parts are sent, until one is accepted or all of the intake is at fault.
     """
 
     def __init__(
@@ -60,15 +78,19 @@ class BatchPusher:
         self._rejected = RejectedEvents()
         self._compressed = True
         self._proven = False  # whether the intake accepted anything in this form
+        self._grow_at = -inf  # when larger batches may be tried
+        self._problem: Refused | None = None  # of the last request, if the intake gave no verdict
+        self._turn = 0  # of the events of a batch to be sent alone, while none is accepted
         self._seconds = 0.0  # spent on requests that have not been counted yet
         self._detail = ""  # of the last verdict
 
     def push(self, events: Iterable[Event]) -> Iterator[Delivery]:
         """Deliver ``events``; yields what each answer settles before the next request is sent.
 
-        Each event is yielded once, as accepted or as refused. Faults that pass are waited out without
-        end. Raises `Misconfigured` for a refused key, and `Refused` if the intake itself is at fault,
-        by the rule of `RejectedEvents`; what has not been yielded by then is to be pushed again.
+        Each event is yielded once, as accepted or as refused. A network that fails, and an intake that asks
+        to slow down, are waited for without end. Raises `Misconfigured` for a refused key, and `Refused` if
+        the intake itself is at fault, by the rule of `RejectedEvents`; what has not been yielded by then is
+        to be pushed again.
         """
         new, known = self._rejected.divided(events)
         try:
@@ -76,42 +98,84 @@ class BatchPusher:
                 left = full
                 while left:
                     batch, left = left[: self._most], left[self._most :]
-                    yield from self._deliver([batch], known=False)
-            yield from self._deliver([[event] for event in known], known=True)
+                    yield from self._deliver(batch)
+            yield from self._deliver_known(known)
         except Refused:
             self._rejected.distrust()
-            # As long as nothing was ever accepted, the refusal may be about the compression, which
-            # something in front of the intake may not let pass: the next attempt changes it.
-            if not self._proven:
-                self._compressed = not self._compressed
+            if not self._problem:
+                self._doubt_compression()
             raise
 
-    def _deliver(self, parts: list[list[Event]], known: bool) -> Iterator[Delivery]:
-        """Deliver ``parts``: one batch of new events, or the ``known`` ones, each alone."""
+    def _deliver(self, batch: list[Event]) -> Iterator[Delivery]:
+        """Deliver a ``batch`` of new events."""
+        turn = self._turn % len(batch)
+        batch = batch[turn:] + batch[:turn]
         refused: list[Event] = []
-        any_accepted, refusals = False, 0
-        for answered in settle(parts, self._post):
+        largest = refusals = 0
+        any_accepted = faulty = False
+        compressed = self._compressed
+        for answered in settle([batch], self._attempting(_ATTEMPTS, batch)):
             refused += answered.refused
+            faulty = faulty or self._problem is not None
             if answered.any_accepted:
-                any_accepted = self._proven = True
-                self._rejected.vouch(answered.accepted)
+                any_accepted = True
+                largest = max(largest, len(answered.accepted))
             else:
                 refusals += 1
-            if answered.accepted:
-                seconds, self._seconds = self._seconds, 0.0
-                yield Delivery(answered.accepted, [], seconds)
-            if refusals >= _REFUSALS and not any_accepted:
+            yield from self._accepted(answered)
+            if refusals >= (_FAULTS if self._problem else _REFUSALS) and not any_accepted:
                 break
-        if refused or refusals:
-            yield from self._refuse(parts, refused, any_accepted, known)
+        changed = self._compressed != compressed
+        if any_accepted and faulty and not changed:
+            self._most = min(max(largest, _CAREFUL), self._chunk_size)
+            self._grow_at = self._clock.monotonic() + _GROW_AFTER
+        if any_accepted and (faulty or changed):
+            yield from self._deliver_known(refused)  # perhaps the fault has passed
+        elif refused or refusals:
+            yield from self._refuse(batch, refused, any_accepted, known=False)
+
+    def _deliver_known(self, events: list[Event]) -> Iterator[Delivery]:
+        """Deliver ``events`` that were refused before, each alone; those for which there is no time are refused
+        again."""
+        if not events:
+            return
+        tried, any_accepted, refused = 0, False, list[Event]()
+        until = self._clock.monotonic() + _KNOWN_SECONDS
+        for answered in settle([[event] for event in events], self._attempting(1)):
+            tried += 1
+            refused += answered.refused
+            yield from self._accepted(answered)
+            if answered.any_accepted:
+                any_accepted, until = True, self._clock.monotonic() + _KNOWN_SECONDS
+            if self._clock.monotonic() >= until or (tried >= _REFUSALS and not any_accepted):
+                break
+        left = events[tried:]
+        self._rejected.remember(left)  # before those that were tried: next time they come first
+        if refused:
+            yield from self._refuse(events[:tried], refused, any_accepted, known=True)
+        if left:
+            yield Delivery([], left)
+
+    def _accepted(self, answered: Answered) -> Iterator[Delivery]:
+        """Yield what was accepted."""
+        if answered.any_accepted:
+            self._proven, self._turn = True, 0
+            self._rejected.vouch(answered.accepted)
+        if answered.accepted:
+            seconds, self._seconds = self._seconds, 0.0
+            yield Delivery(answered.accepted, [], seconds)
 
     def _refuse(
-        self, parts: list[list[Event]], refused: list[Event], any_accepted: bool, known: bool
+        self, events: list[Event], refused: list[Event], any_accepted: bool, known: bool
     ) -> Iterator[Delivery]:
-        """Yield the ``refused`` events of ``parts``. Raises `Refused` if the intake is at fault."""
-        events = [event for part in parts for event in part]
+        """Yield the ``refused`` ones of ``events``. Raises `Refused` if the intake is at fault."""
         explained = any_accepted or all(map(_is_oversized, events))
-        if not explained and self._rejected.intake_at_fault(len(events), known):
+        problem = self._problem
+        if not explained and self._rejected.intake_at_fault(len(events), known, problem is None):
+            if problem:
+                self._turn += 1
+                # one event alone is no proof that a setting is wrong
+                raise Refused(problem.sentence, problem.detail) if known else problem
             if self._proven:
                 self._rejected.remember(refused[:_REFUSALS])
             detail = f"{self._detail}, {len(events)} events refused, none accepted"
@@ -123,7 +187,19 @@ class BatchPusher:
         if refused:
             yield Delivery([], refused)
 
-    def _post(self, batch: list[Event]) -> Verdict:
+    def _attempting(
+        self, attempts: int, whole: list[Event] | None = None
+    ) -> Callable[[list[Event]], Verdict]:
+        """A function that posts events: a ``whole`` batch first, and then parts of it, which are given up sooner."""
+        if whole is None:
+            return lambda events: self._post(events, attempts)
+        first = _ATTEMPTS_ALONE if len(whole) == 1 and self._proven else attempts
+        numbers = chain([first], repeat(_ATTEMPTS_IN_PART))
+        return lambda events: self._post(events, next(numbers))
+
+    def _post(self, batch: list[Event], attempts: int) -> Verdict:
+        """The intake's verdict on ``batch``, which is refused as a whole if there is none after so many
+        ``attempts``."""
         body = orjson.dumps({"intake_key": self._key, "jsons": [event.text for event in batch]})
         headers = {"Content-Type": "application/json"}
         if self._compressed:
@@ -131,14 +207,44 @@ class BatchPusher:
             body = packed(body)
         request = Request("POST", self._url, headers, body)
         began = self._clock.monotonic()
-        judged = self._transport.call(request, lambda answer: self._judge(answer, len(batch)))
+        judged = self._judged(request, len(batch), attempts)
         self._seconds += self._clock.monotonic() - began
         self._detail = judged.detail
+        if self._problem and len(batch) == 1:
+            self._doubt_compression()
         if judged.positions is None and judged.missing < len(batch):
             self._most = min(_CAREFUL, self._chunk_size)
         elif not judged.missing and len(batch) >= self._most:
-            self._most = min(2 * self._most, self._chunk_size)
+            self._grow()
         return judged
+
+    def _judged(self, request: Request, events: int, attempts: int) -> Verdict:
+        self._problem = None
+        while True:
+            try:
+                return self._transport.call(
+                    request, lambda answer: self._judge(answer, events), attempts
+                )
+            except (Throttled, Unreachable):
+                continue  # which no event can be the reason for
+            except Unavailable as fault:
+                self._problem = no_answer(fault)
+            except Refused as refusal:  # which must not keep its request, with all its events
+                self._problem = type(refusal)(refusal.sentence, refusal.detail)
+            return Verdict(events, (0,) if events == 1 else None, self._problem.detail)
+
+    def _doubt_compression(self) -> None:
+        """Change the form of bodies, if none has been accepted: something before the intake may not let
+        compressed ones pass."""
+        if not self._proven:
+            self._compressed = not self._compressed
+
+    def _grow(self) -> None:
+        now = self._clock.monotonic()
+        if now >= self._grow_at:
+            self._most = min(2 * self._most, self._chunk_size)
+            if self._grow_at > -inf:
+                self._grow_at = now + _GROW_AFTER
 
     def _judge(self, answer: Answer, events: int) -> Verdict:
         check_available(answer, self._clock.now())

@@ -13,7 +13,7 @@ answer                  verdict
 404 about a key         the same
 401, 403 as a web page  no intake answers here: `Unavailable`, and `Refused` if it lasts
 404, 405, 410           the same
-any other               the intake refuses the request, whatever is in it: `Refused`
+any other               the intake refuses the request: `Refused`
 ======================= =====================================================================
 
 The statuses that pass by themselves (408, 425, 429, 3xx, 5xx) are the transport's; see
@@ -42,6 +42,17 @@ _NO_INTAKE = (
     "gateway answers in its place, have its administrator let requests to it pass. If the address is right, "
     "compare intake_key with the intake on Sekoia.io. The events are held and sent again."
 )
+
+
+_NO_ANSWER = (
+    "The Sekoia.io intake does not answer as it should ({fault}), whether it gets many events or a single one. If "
+    "that goes on, report it to Sekoia.io's support with the text in brackets. The events are held and sent again."
+)
+
+
+def no_answer(fault: Unavailable) -> Refused:
+    """The error for a ``fault`` of the intake that has lasted."""
+    return fault.lasting or Refused(_NO_ANSWER.format(fault=fault.sentence), fault.detail)
 
 
 def key_refused(intake_format: str) -> str:

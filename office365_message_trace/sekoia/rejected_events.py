@@ -26,7 +26,8 @@ class RejectedEvents:
       something since it last refused a new one: in a quiet tenant it holds up nothing. A second such
       event, or a batch of several, puts the intake at fault. So an intake that starts to refuse
       everything is believed about one event at most;
-    * that are *refused again*, each stays at fault unless the intake was found at fault meanwhile.
+    * that are *refused again*, each stays at fault unless the intake was found at fault meanwhile, or is
+      in doubt and answers as in an outage.
 
     Everything else is the intake's fault: the events are held until it accepts something. Held events
     come back together with later mail, which is sent first; the first of it that is accepted vouches
@@ -60,10 +61,11 @@ class RejectedEvents:
         """Note that the intake was found at fault."""
         self._standing = _Standing.UNPROVEN
 
-    def intake_at_fault(self, events: int, known: bool) -> bool:
+    def intake_at_fault(self, events: int, known: bool, told: bool = True) -> bool:
         """Judge by the rule above, after none of this many ``events``, all new or all ``known``, was
-        accepted. A single new event that is found at fault puts the intake in doubt."""
-        if known:
+        accepted. A single new event that is found at fault puts the intake in doubt. If that event is refused
+        again, and the intake has not ``told`` that it means the event, the intake is at fault."""
+        if known and (told or self._standing is not _Standing.DOUBTED):
             return self._standing is _Standing.UNPROVEN
         if events == 1 and self._standing is _Standing.WORKING:
             self._standing = _Standing.DOUBTED

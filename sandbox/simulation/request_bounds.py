@@ -17,7 +17,8 @@ from sandbox.simulation.settings import HOUR_MS, MINUTE_MS
 from sandbox.simulation.world import World
 
 BUDGET, BUDGET_MS = 90, 300_000
-REFUSALS, REFUSALS_MS = 10, 10 * MINUTE_MS
+REFUSALS, REFUSALS_MS = 15, 10 * MINUTE_MS
+"""Refused requests, three of which tell if the intake or an event of a batch is at fault, and in what time."""
 OVER_QUOTA, OVER_QUOTA_MS = 30, 60 * MINUTE_MS
 """Requests that may find the quota spent by another client, and in what time."""
 MOST_READS = 90

@@ -115,6 +115,8 @@ class Scenario:
     """The first row received from then on is a bad record."""
     poison_answer: PoisonAnswer
     """How the intake answers a batch with events that it refuses."""
+    poison_status: int
+    """With what status it refuses a whole batch."""
     poison_stays: bool
     """Whether it never takes some events."""
     takeovers: tuple[Takeover, ...]
@@ -267,6 +269,7 @@ def draw(seed: int, days: int, faults: str, service: str = "both") -> Scenario:
         behind_ms=ends.choice((2, 8, 30)) * MINUTE_MS,
         bad_from_ms=_bad_records(chances.get("records"), start_ms, mail_until_ms),
         poison_answer=ends.choice(("batch", "null", "short", "status")),
+        poison_status=Random(f"{seed}/poison").choice((400, 400, 403, 404, 406, 500, 503)),
         poison_stays="intake" in groups and ends.random() < 0.4,
         takeovers=draw_takeovers(ends, start_ms, faults_until_ms, takeovers),
         visit=_visit(chances.get("tenants"), start_ms, mail_until_ms),

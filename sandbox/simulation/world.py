@@ -83,7 +83,9 @@ class World:
         self.place = self.places[0]
         """The one that is collected now."""
         self.observation.collected = [place.collected for place in self.places]
-        options = IntakeOptions(poison_answer=scenario.poison_answer)
+        options = IntakeOptions(
+            poison_answer=scenario.poison_answer, poison_status=scenario.poison_status
+        )
         self._intake = Intake({KEY}, self.clock.true, options)
         self._microsoft_chance = chance("microsoft answers")
         self._intake_chance = chance("intake answers")
