@@ -30,7 +30,7 @@ _REFUSALS = 32  # requests in a batch of which nothing was accepted, before givi
 _FAULTS = 3  # the same, if the answers do not say that it is the batch that is refused
 _ATTEMPTS = 4  # at a batch, before its parts show whether the intake or an event is at fault
 _ATTEMPTS_IN_PART = 2
-_ATTEMPTS_ALONE = 10  # at a new event, with which nothing can be compared; about four minutes
+_ATTEMPTS_ALONE = 8  # at a new event, with which nothing can be compared; about two minutes
 _KNOWN_SECONDS = (
     5.0  # for events that were refused before and are again: new ones do not wait longer
 )
