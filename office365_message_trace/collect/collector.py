@@ -489,11 +489,12 @@ class Collector:
         one knows of them even if its answer leaves them out. A row that is back at its accepted content is
         no longer owed; of final reads only the last repetition settles that, because one answer may be false.
         """
-        fresh = self._ledger.unseen(page.rows)
+        rows = reading.to_compare(page)
+        fresh = self._ledger.unseen(rows)
         repeated = reading.trial.refusals >= _REPEATS
         if not reading.read.final or reading.gap is not None or repeated:
             self._ledger.record(fresh.reverted)
-        self._flicker.observe(page.rows, fresh, self._clock.now())
+        self._flicker.observe(rows, fresh, self._clock.now())
         events = [
             Event(row.received, row.trace_id, fingerprint, self._source.render(row))
             for fingerprint, row in fresh.items()
