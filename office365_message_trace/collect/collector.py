@@ -86,10 +86,7 @@ _REPEATS = 3  # of a final read that brings something new, or with a refused eve
 _CLOCK_JUMP = 60.0  # seconds by which the time may be corrected while a page is requested
 
 _LEFT_OUT = "The intake does not accept one event; it is left out, and tried again now and then."
-_FOUND_LATE = (
-    "A second read of time that was read once brought rows that the first one had not shown; they "
-    "were forwarded."
-)
+_FOUND_LATE = "The last read of old time brought new or changed rows; they were forwarded."
 _READ_OFTEN = (
     "Rows that Microsoft 365 shows late are found within {:.1f} times their lateness from now on: so "
     "often does the request quota allow to look for them in as much mail as there is."

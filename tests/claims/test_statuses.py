@@ -131,6 +131,16 @@ def test_of_rows_on_either_side_of_a_page_edge_each_change_arrives(
     assert [told[row.id, 0] for row in service.mail] == [["Delivered", "Failed", "Delivered"]] * 80
 
 
+def test_changes_while_nothing_was_read_are_found_by_the_last_read_which_says_no_more() -> None:
+    """Neither that rows were not shown before, nor that their time was read only once."""
+    life = ((0, "Delivered"), (20 * H, "Quarantined"))
+    lab = Laboratory(Service("graph", _alike("graph", [life])), policy(lookback=24))
+    lab.run(T0 + 10 * H).pause(T0 + 82 * H).run(T0 + 90 * H)
+    assert set(lab.last_status().values()) == {"Quarantined"}
+    (warning,) = lab.said()
+    assert warning == "The last read of old time brought new or changed rows; they were forwarded."
+
+
 def _hours_of_mail() -> list[Mail]:
     return [Mail(T0 + n * M, f"r{n}") for n in range(240)]
 
