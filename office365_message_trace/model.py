@@ -96,6 +96,9 @@ class RowSource(Protocol):
     def lasting(self, place: int) -> bytes:
         """The content without the fields that change while the message is under way."""
 
+    def alone(self, place: int) -> "RowSource":
+        """A source of this row only, at place 0, which does not keep the page in memory."""
+
 
 class Row(NamedTuple):
     """A row for one message and one recipient; its fields are decoded only on demand.
@@ -126,6 +129,11 @@ class Row(NamedTuple):
     def content(self) -> bytes:
         """The row without echoes of the query, annotations and empty fields, as bytes to compare."""
         return self.source.content(self.place)
+
+    @property
+    def alone(self) -> "Row":
+        """The same row, which does not keep its page in memory."""
+        return self._replace(source=self.source.alone(self.place), place=0)
 
     @property
     def identity(self) -> Hashable:
@@ -168,11 +176,13 @@ class Delivery(NamedTuple):
 class Page:
     """One well-formed answer of the API.
 
-    ``covered`` is the part of the window that was asked for of which every row has come by now.
+    ``covered`` is the part of the window that was asked for of which every row has come by now, and
+    ``more`` is true if others follow it, or smaller windows are to be read instead.
     """
 
     rows: list[Row]
     covered: Window | None = None
+    more: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,6 +128,7 @@ def _encoded(sequence: int, coverage: Coverage) -> bytes:
         "since": coverage.since.isoformat(),
         "read_at": coverage.read_at.isoformat(),
         "shown_from": coverage.shown_from.isoformat() if coverage.shown_from else None,
+        "started_at": coverage.started_at.isoformat() if coverage.started_at else None,
     }
     document = {"schema": SCHEMA, "checksum": _checksum(payload), "payload": payload}
     return orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
@@ -158,7 +159,7 @@ def decoded(data: bytes) -> Copy:
 def _copy(document: dict[str, Any]) -> Copy:
     """The copy in ``document``. Raises any exception for one that `_encoded` did not write."""
     payload = document["payload"]
-    shown = payload["shown_from"]
+    shown, started = payload["shown_from"], payload.get("started_at")
     if document["checksum"] != _checksum(payload):
         raise ValueError("checksum does not match")
     sequence = payload["sequence"]
@@ -175,6 +176,7 @@ def _copy(document: dict[str, Any]) -> Copy:
         since=_instant(payload["since"]),
         read_at=_instant(payload["read_at"]),
         shown_from=_instant(shown) if shown else None,
+        started_at=_instant(started) if started else None,
     )
     return Copy(sequence, coverage)
 

@@ -86,10 +86,7 @@ _REPEATS = 3  # of a final read that brings something new, or with a refused eve
 _CLOCK_JUMP = 60.0  # seconds by which the time may be corrected while a page is requested
 
 _LEFT_OUT = "The intake does not accept one event; it is left out, and tried again now and then."
-_FOUND_LATE = (
-    "A second read of time that was read once brought rows that the first one had not shown; they "
-    "were forwarded."
-)
+_FOUND_LATE = "The last read of old time brought new or changed rows; they were forwarded."
 _READ_OFTEN = (
     "Rows that Microsoft 365 shows late are found within {:.1f} times their lateness from now on: so "
     "often does the request quota allow to look for them in as much mail as there is."
@@ -489,11 +486,12 @@ class Collector:
         one knows of them even if its answer leaves them out. A row that is back at its accepted content is
         no longer owed; of final reads only the last repetition settles that, because one answer may be false.
         """
-        fresh = self._ledger.unseen(page.rows)
+        rows = reading.to_compare(page)
+        fresh = self._ledger.unseen(rows)
         repeated = reading.trial.refusals >= _REPEATS
         if not reading.read.final or reading.gap is not None or repeated:
             self._ledger.record(fresh.reverted)
-        self._flicker.observe(page.rows, fresh, self._clock.now())
+        self._flicker.observe(rows, fresh, self._clock.now())
         events = [
             Event(row.received, row.trace_id, fingerprint, self._source.render(row))
             for fingerprint, row in fresh.items()

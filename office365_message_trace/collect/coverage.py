@@ -130,7 +130,8 @@ class Coverage:
 
     ``live`` is the live edge: how far the first read has come. Time before it that is in no span is
     final, or declared as a gap. Rows received before ``since`` are not wanted, and none received before
-    ``shown_from`` has been shown; None until one is. ``read_at`` is when a window was last completed.
+    ``shown_from`` has been shown; None until one is. ``read_at`` is when a window was last completed, and
+    ``started_at`` when the first process started, None if that is not known.
     """
 
     live: datetime
@@ -139,11 +140,12 @@ class Coverage:
     since: datetime = EPOCH
     read_at: datetime = EPOCH
     shown_from: datetime | None = None
+    started_at: datetime | None = None
 
     @classmethod
-    def starting(cls, start: datetime) -> "Coverage":
-        """The coverage with nothing read yet and everything from ``start`` on wanted."""
-        return cls(start, since=start)
+    def starting(cls, start: datetime, now: datetime | None = None) -> "Coverage":
+        """The coverage at ``now`` with nothing read yet and everything from ``start`` on wanted."""
+        return cls(start, since=start, started_at=now)
 
     @property
     def backlog(self) -> tuple[Window, ...]:
@@ -167,13 +169,15 @@ class Coverage:
 
     @property
     def hidden(self) -> tuple[Gap, ...]:
-        """Undeclared days at the beginning for which no read, not even the last, showed a row. The tenant
-        may have had no mail, or the service may hide its history.
+        """Undeclared days before the first start for which no read, not even the last, showed a row. The
+        tenant may have had no mail, or the service may hide its history.
         """
-        first = self.shown_from
-        if first is None or not self.since < first <= self.oldest:
+        if self.shown_from is None:
             return ()
-        empty = Window(self.since, max(first - _STRAYS, self.since))
+        end = min(self.shown_from, self.started_at or self.shown_from)
+        if not self.since < end <= self.oldest:
+            return ()
+        empty = Window(self.since, max(end - _STRAYS, self.since))
         undeclared = minus([empty], (gap.window for gap in self.gaps))
         return tuple(Gap(window, Cause.HIDDEN) for window in undeclared if window.span >= _HIDDEN)
 

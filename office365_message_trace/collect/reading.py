@@ -6,7 +6,7 @@ from office365_message_trace.collect.coverage import Gap, Kind, minus
 from office365_message_trace.collect.failed_windows import Trial
 from office365_message_trace.collect.large_messages import Message, MessageCounter
 from office365_message_trace.errors import MessageTraceError, Stopped
-from office365_message_trace.model import Event, Page, Pause, Window
+from office365_message_trace.model import Event, Page, Pause, Row, Window
 
 
 class Reading:
@@ -38,6 +38,7 @@ class Reading:
         # what is covered and not committed yet, a page a part, with the rows of each
         self._parts: list[tuple[Window, int]] = []
         self._assigned = 0  # rows of all parts so far
+        self._edge: list[Row] = []  # the rows of the last page that are compared with the next one
         self.rows = self.fresh = self.largest = 0
         self.refused: list[Event] = []
         self.messages = counter
@@ -52,6 +53,21 @@ class Reading:
             self._parts.append((part, self.rows - self._assigned))
             self._assigned = self.rows
 
+    def to_compare(self, page: Page) -> list[Row]:
+        """The rows to compare with the record after ``page``, which was read last.
+
+        Rows of one key are compared together, so those of a page's last millisecond come with the next page.
+        If that fails, they are read again. None is held back where nothing smaller is read after a failure,
+        nor of a page that holds a single millisecond.
+        """
+        rows, at = page.rows, len(page.rows)
+        if page.more and self._is_whole and self.read.window.is_divisible:
+            last = rows[-1].received if rows else 0
+            while at and rows[at - 1].received == last:
+                at -= 1
+        held, self._edge = self._edge, [row.alone for row in rows[at:]] if at else []
+        return [*held, *rows[: at or None]]
+
     def take_parts(self, rest: Window | None = None) -> list[tuple[Window, int]]:
         """The covered parts since the last call, each with its rows; of a complete window also the ``rest``
         of it that no page covered."""
@@ -65,8 +81,14 @@ class Reading:
     @property
     def commits_pages(self) -> bool:
         """True if each page is committed: for windows of the past, until the last page."""
-        own = self.message is None and self.gap is None
-        return own and self.read.kind is not Kind.LIVE and self.covered != self.read.window
+        return (
+            self._is_whole and self.read.kind is not Kind.LIVE and self.covered != self.read.window
+        )
+
+    @property
+    def _is_whole(self) -> bool:
+        """True for the pages of a window of its own, neither of a message nor of a gap."""
+        return self.message is None and self.gap is None
 
 
 def begun(pages: Callable[[], Iterator[Page | Pause]]) -> Iterator[Page | Pause]:

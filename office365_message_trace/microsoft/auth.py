@@ -11,12 +11,14 @@ import msal
 import requests
 from requests.auth import AuthBase, HTTPBasicAuth
 
+from office365_message_trace import codec
 from office365_message_trace.errors import MessageTraceError, Unavailable
 from office365_message_trace.microsoft.entra_errors import failure
 from office365_message_trace.transport.client import Dated
 from office365_message_trace.transport.session import Answer, TimeoutSession, unavailable
 
 LONGEST_ANSWER = 64 * 1024  # bytes; a token has less than 10 kB
+_LIFETIMES = {"expires_in", "ext_expires_in", "refresh_in"}  # of a token, in seconds
 _SENDABLE = re.compile(r"[!-~]+")  # what a header can hold; RFC 6750 allows less than that
 
 # msal logs whole answers that it cannot parse, and these may hold a token.
@@ -171,4 +173,22 @@ class TokenHttp:
         if answer.cut:
             raise Unavailable("Entra ID's answer is over the limit", f"status {answer.status}")
         self.answer = answer
-        return _MsalAnswer(answer.status, answer.body.decode("utf-8", "replace"), answer.headers)
+        text = answer.body.decode("utf-8", "replace")
+        return _MsalAnswer(answer.status, _with_whole_seconds(text), answer.headers)
+
+
+def _with_whole_seconds(text: str) -> str:
+    """The answer ``text`` with lifetimes as msal reads them, which fails at any other form of a number. One that
+    is no number is left out, and msal takes ten minutes instead."""
+    try:
+        members = codec.decode(text.encode())
+    except ValueError:
+        return text
+    if not isinstance(members, dict):
+        return text
+    for name in _LIFETIMES & members.keys():
+        try:
+            members[name] = int(float(members[name]))
+        except (TypeError, ValueError, OverflowError):
+            del members[name]
+    return codec.encode(members)

@@ -1,10 +1,14 @@
 """Meanings of Entra ID's refusals, and who has to do what about them."""
 
 import re
+from datetime import timedelta
 from typing import Any
 
 from office365_message_trace import codec
 from office365_message_trace.errors import Misconfigured, Refused, Unavailable, Unreachable
+from office365_message_trace.microsoft.dates import seconds_of
+from office365_message_trace.model import EPOCH
+from office365_message_trace.transport.retry import retry_after
 from office365_message_trace.transport.session import Answer
 from office365_message_trace.untrusted_text import code
 
@@ -149,16 +153,20 @@ def failure(answer: Answer | None, result: dict[str, Any]) -> Unavailable | Refu
     detail = f"status {status}, {error}" + "".join(f", AADSTS{number}" for number in numbers)
     transient = status in (0, 408, 429) or status >= 500 or _TRANSIENT_NUMBERS & {*numbers}
     if transient or error == "temporarily_unavailable" or status < 300:
-        wait = answer.headers.get("retry-after", "") if answer is not None else ""
-        return Unavailable(
-            "Entra ID gives no token at the moment",
-            detail,
-            float(wait) if wait.isdecimal() else None,
-        )
+        advice = _advice(answer) if answer is not None else None
+        return Unavailable("Entra ID gives no token at the moment", detail, advice)
     if not numbers and not isinstance(result.get("error"), str):
         return Unreachable(_NOT_ENTRA, detail)
     kind, sentence = next((REFUSALS[number] for number in numbers if number in REFUSALS), _OTHER)
     return kind(sentence, detail)
+
+
+def _advice(answer: Answer) -> float | None:
+    """The seconds to wait that ``answer`` asks for: a date counts from the answer's own, so no clock is needed."""
+    told = seconds_of(answer.headers.get("date", ""))
+    if told is None and not answer.headers.get("retry-after", "").strip().isdecimal():
+        return None
+    return retry_after(answer, EPOCH + timedelta(seconds=told or 0.0))
 
 
 def _numbers(codes: Any) -> list[int]:

@@ -274,6 +274,9 @@ class UsualPage:
     def lasting(self, place: int) -> bytes:
         return self.form.lasting(self.fields(place))
 
+    def alone(self, place: int) -> "UsualPage":
+        return UsualPage(self.form, [self.texts[place].copy()], self.broken)
+
 
 @dataclass(frozen=True, slots=True)
 class DecodedRow:
@@ -294,6 +297,9 @@ class DecodedRow:
 
     def lasting(self, place: int) -> bytes:
         return self.form.lasting(self.members)
+
+    def alone(self, place: int) -> "DecodedRow":
+        return self
 
 
 class GraphRows(RowFormat):

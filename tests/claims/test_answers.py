@@ -153,6 +153,30 @@ def test_history_that_is_hidden_is_declared_across_restarts(kind: Kind, stop: in
     assert len(lab.said("error")) == 1
 
 
+@both
+@pytest.mark.parametrize("stops", [(), (D, 3 * D)], ids=["one process", "two restarts"])
+def test_a_tenant_without_mail_for_days_after_its_first_start_hides_nothing(
+    kind: Kind, stops: tuple[int, ...]
+) -> None:
+    """That time was read while it was fresh."""
+    service = Service(kind, [Mail(T0 + 4 * D + n * H, f"r{n}") for n in range(30)])
+    lab = Laboratory(service)
+    for until in (*stops, 5 * D):
+        lab.run(T0 + until)
+    assert lab.gaps == ()
+    assert lab.said() == []
+
+
+def test_history_that_is_hidden_before_quiet_days_is_declared_up_to_the_first_start() -> None:
+    old = [Mail(T0 - 20 * D + n * H, f"old{n}") for n in range(24 * 10)]
+    service = Service("graph", [*old, *(Mail(T0 + 4 * D + n * H, f"r{n}") for n in range(30))])
+    service.shown = lambda asked, rows: [row for row in rows if row.received > T0 - 10 * D]
+    (gap,) = Laboratory(service, start_time=24 * 20).run(T0 + 5 * D).gaps
+    assert gap.cause is Cause.HIDDEN
+    assert abs(gap.window.start - from_ms(T0 - 20 * D)) < timedelta(minutes=1)
+    assert abs(gap.window.end - from_ms(T0)) < timedelta(minutes=1)
+
+
 def test_hidden_history_that_is_shown_after_all_arrives() -> None:
     service = Service("graph", _mail(24 * 30, every=H))
     service.shown = lambda asked, rows: [

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 import pytest
 
-from tests.claims.laboratory import T0, Laboratory
-from tests.claims.service import Fields, H, Kind, M, Mail, S, Service
+from tests.claims.laboratory import T0, Laboratory, policy
+from tests.claims.service import Fields, H, Kind, M, Mail, S, Service, by_position
 
 both = pytest.mark.parametrize("kind", ["reporting", "graph"])
 
@@ -85,6 +87,58 @@ def test_a_stale_answer_to_the_last_read_of_a_time_does_not_either() -> None:
     service.replica = replica
     lab = Laboratory(service).run(T0 + 10 * H)
     assert set(lab.last_status().values()) == {"Delivered"}
+
+
+def _alike(kind: Kind, lives: list[tuple[tuple[int, str], ...]]) -> list[Mail]:
+    """Groups of rows that share receive time, id and recipient: one for each of the ``lives``, which begin with
+    their receipt, and of its own size."""
+    size = "size" if kind == "graph" else "Size"
+    return [
+        Mail(at, f"m{at}", life=tuple((at + age, status) for age, status in life), fields={size: n})
+        for at in range(T0, T0 + 40 * 30 * S, 30 * S)
+        for n, life in enumerate(lives)
+    ]
+
+
+@both
+@pytest.mark.parametrize("page_size", [5, 7, 10])
+@pytest.mark.parametrize("alike", [2, 3])
+def test_rows_that_share_all_that_names_them_arrive_once_on_either_side_of_a_page_edge(
+    kind: Kind, page_size: int, alike: int
+) -> None:
+    service = Service(kind, _alike(kind, [((0, "Delivered"),)] * alike), page_size)
+    service.pager = by_position
+    lab = Laboratory(service, policy(frequency=60, delay=1)).run(T0 + 8 * H)
+    assert len(lab.intake.accepted) == 40 * alike
+    assert lab.repeats() == 0
+
+
+@both
+@pytest.mark.parametrize("page_size", [5, 7])
+def test_of_rows_on_either_side_of_a_page_edge_each_change_arrives(
+    kind: Kind, page_size: int
+) -> None:
+    lives = [((0, "Delivered"), (H, "Failed"), (3 * H, "Delivered")), ((0, "Expanded"),)]
+    service = Service(kind, _alike(kind, lives), page_size)
+    service.pager = by_position
+    lab = Laboratory(service, policy(frequency=60, delay=1)).run(T0 + 8 * H)
+    told: defaultdict[object, list[object]] = defaultdict(list)
+    for _, event in lab.intake.accepted:
+        name = event.get("id") or event.get("MessageTraceId")
+        told[name, event.get("size", event.get("Size"))].append(
+            event.get("status") or event.get("Status")
+        )
+    assert [told[row.id, 0] for row in service.mail] == [["Delivered", "Failed", "Delivered"]] * 80
+
+
+def test_changes_while_nothing_was_read_are_found_by_the_last_read_which_says_no_more() -> None:
+    """Neither that rows were not shown before, nor that their time was read only once."""
+    life = ((0, "Delivered"), (20 * H, "Quarantined"))
+    lab = Laboratory(Service("graph", _alike("graph", [life])), policy(lookback=24))
+    lab.run(T0 + 10 * H).pause(T0 + 82 * H).run(T0 + 90 * H)
+    assert set(lab.last_status().values()) == {"Quarantined"}
+    (warning,) = lab.said()
+    assert warning == "The last read of old time brought new or changed rows; they were forwarded."
 
 
 def _hours_of_mail() -> list[Mail]:

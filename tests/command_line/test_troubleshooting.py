@@ -297,7 +297,7 @@ ONLY_A_RUNNING_TRIGGER_KNOWS = {
     "Most rows that are read again have changed",
     "A gap can be read after all",
     "The intake does not accept one event",
-    "A second read of time that was read once",
+    "The last read of old time brought new or changed rows",
     "Microsoft 365 shows new or changed rows up to the end of the look-back",
     "… the time is read again later, in other windows",
     "Another process has taken over this trigger's state",

@@ -80,6 +80,39 @@ def test_a_token_that_no_request_can_carry_is_not_kept(
     assert signed(auth).startswith("Bearer ey")
 
 
+@pytest.mark.parametrize("name", ["expires_in", "ext_expires_in", "refresh_in"])
+@pytest.mark.parametrize("value", [3599, "3599", 3599.7, "3599.7", "1e4", 10**30, None, "soon", []])
+def test_a_lifetime_in_whatever_form_makes_a_token_that_is_kept(
+    world: Sandbox, auth: EntraAuth, name: str, value: object
+) -> None:
+    given = {"access_token": "t", "token_type": "Bearer", "expires_in": 3599, name: value}
+    world.faults.add(Rule(Answer(200, json.dumps(given).encode()), "entra", path=TOKEN))
+    assert {signed(auth) for _ in range(3)} == {"Bearer t"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "date", "seconds"),
+    [
+        ("17", "", 17),
+        ("Mon, 15 Jun 2026 12:00:17 GMT", "Mon, 15 Jun 2026 12:00:00 GMT", 17),
+        ("Mon, 15 Jun 2026 11:00:00 GMT", "Mon, 15 Jun 2026 12:00:00 GMT", 0),
+        ("Mon, 15 Jun 2026 12:00:17 GMT", "", None),
+        ("soon", "Mon, 15 Jun 2026 12:00:00 GMT", None),
+        ("", "Mon, 15 Jun 2026 12:00:00 GMT", None),
+    ],
+)
+def test_the_wait_that_entra_asks_for_counts_in_both_forms(
+    asked: str, date: str, seconds: float | None
+) -> None:
+    login = CLOUDS["global"].login
+    headers = {name: text for name, text in (("Retry-After", asked), ("Date", date)) if text}
+    with requests_mock.Mocker() as wire:
+        wire.post(f"{login}/{GUID}{TOKEN}", status_code=429, headers=headers)
+        with pytest.raises(Unavailable) as caught:
+            signed(EntraAuth(login, GUID, GUID, "secret", SCOPE))
+    assert caught.value.retry_after == seconds
+
+
 def test_a_token_answer_over_its_limit_is_no_token(world: Sandbox, auth: EntraAuth) -> None:
     given = {"access_token": "t", "token_type": "Bearer", "expires_in": 3599, "more": "x" * 70_000}
     world.faults.add(Rule(Answer(200, json.dumps(given).encode()), "entra", path=TOKEN))

@@ -419,6 +419,9 @@ def test_a_beginning_is_hidden_once_its_last_read_shows_nothing_up_to_the_first_
     assert first - 5 * SECOND < gap.window.end < first
     assert coverage.with_gap(gap).hidden == (), "it is declared"
     assert coverage.showing(since).hidden == ()
+    (gap,) = replace(coverage, started_at=since + 4 * DAY).hidden
+    assert gap.window.end < since + 4 * DAY
+    assert replace(coverage, started_at=since + 2 * DAY).hidden == (), "later time was read fresh"
     too_old = Gap(Window(since, first - 2 * DAY), Cause.TOO_OLD)
     assert coverage.with_gap(too_old).hidden == (), "the rest is as short as quiet times are"
 

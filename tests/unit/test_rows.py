@@ -355,6 +355,22 @@ def test_a_page_with_line_breaks_is_forwarded_as_rows_of_one_line(
         assert not {"\n", "\r"} & set(row.text)
 
 
+@pytest.mark.parametrize("unusual", [False, True])
+@samples
+def test_a_row_alone_says_the_same_and_keeps_no_page(
+    form: RowFormat, sample: dict[str, Any], unusual: bool
+) -> None:
+    page = [
+        {**sample, form.names.trace_id: str(n), **({"new": 1} if unusual else {})} for n in "12"
+    ]
+    first, second = form.page(written(form, *(json.dumps(row).encode() for row in page))).rows
+    alone = second.alone
+    assert (alone.source is first.source, alone.place) == (False, 0)
+    assert alone[:4] == second[:4]
+    assert (alone.text, alone.fields, alone.key) == (second.text, second.fields, second.key)
+    assert (alone.content, alone.identity) == (second.content, second.identity)
+
+
 @samples
 def test_the_form_of_a_usual_row_is_what_it_says_in_whatever_spelling(
     form: RowFormat, sample: dict[str, Any]

@@ -85,6 +85,22 @@ def test_the_first_row_that_was_shown_is_part_of_it(tmp_path: Path) -> None:
     assert state.shown_from == NOON + HOUR
 
 
+def test_when_the_first_process_started_is_part_of_it(tmp_path: Path) -> None:
+    first, _ = opened(tmp_path)
+    assert first.started_at == NOON
+    saved(tmp_path, first)
+    assert reloaded(tmp_path)[0] == first
+
+
+def test_a_copy_that_does_not_tell_when_the_first_process_started_is_sound(tmp_path: Path) -> None:
+    saved(tmp_path, coverage(1))
+    for name in COPIES:
+        payload = orjson.loads((tmp_path / name).read_bytes())["payload"]
+        del payload["started_at"]
+        (tmp_path / name).write_bytes(document(payload))
+    assert reloaded(tmp_path)[0] == coverage(1)
+
+
 def test_saving_goes_on_counting_after_a_restart(tmp_path: Path) -> None:
     for hours in range(1, 6):
         saved(tmp_path, coverage(hours))
@@ -322,6 +338,7 @@ def payloads(draw: st.DrawFn) -> dict[str, object]:
         "since": draw(times),
         "read_at": draw(times),
         "shown_from": draw(st.none() | times),
+        "started_at": draw(st.none() | times),
     }
 
 
