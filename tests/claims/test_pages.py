@@ -123,6 +123,41 @@ def test_links_to_empty_pages_lose_nothing_and_end(
     assert len(service.given) < 8 * len(plain.service.given)
 
 
+def _chains(length: int, where: str, usual: Pager) -> Pager:
+    """Pages as usual, but empty ones come before the first page, before each page, or behind the last one."""
+
+    def pager(rows: list[Mail], asked: Asked, size: int) -> tuple[list[Mail], str | None]:
+        text, _, token = (asked.token or "").rpartition("~")
+        passed = int(text or (0 if where == "each" or not token else length))
+        if where != "behind" and passed < length:
+            return [], f"{passed + 1}~{token}"
+        if where == "behind" and token == "end":
+            return [], f"{passed + 1}~end" if passed < length else None
+        page, following = usual(rows, replace(asked, token=token or None), size)
+        if following is None:
+            return page, "1~end" if where == "behind" else None
+        return page, f"~{following}"
+
+    return pager
+
+
+@both
+@pytest.mark.parametrize("where", ["first", "each", "behind"])
+@pytest.mark.parametrize("length", [3, 19])
+def test_chains_of_empty_pages_hide_no_rows(kind: Kind, where: str, length: int) -> None:
+    mail = _journal(range(T0 - 2 * H, T0 + H, 30 * S), 1)
+    plain = Laboratory(Service(kind, mail, 100), policy(lookback=1), start_time=2)
+    plain.run(T0 + 4 * H)
+    service = Service(kind, mail, page_size=100)
+    service.pager = _chains(length, where, service.pager)
+    lab = Laboratory(service, policy(lookback=1), start_time=2).run(T0 + 4 * H)
+    assert lab.missing() == []
+    assert lab.gaps == ()
+    assert lab.repeats() == 0
+    requests_a_page = 8 if where == "behind" else length + 2
+    assert len(service.given) < requests_a_page * len(plain.service.given)
+
+
 class _LinkedElsewhere(Service):
     """Each last page links to another host, as behind a gateway that writes its own name."""
 
