@@ -38,7 +38,7 @@ class Reading:
         # what is covered and not committed yet, a page a part, with the rows of each
         self._parts: list[tuple[Window, int]] = []
         self._assigned = 0  # rows of all parts so far
-        self.rows = self.fresh = self.largest = 0
+        self.rows = self.fresh = 0
         self.refused: list[Event] = []
         self.messages = counter
 

@@ -37,7 +37,7 @@ class ByTime(LinkedWalk):
         self._rest = window
         self._max_pages = max_pages or MOST_PAGES
         self._pages = 0
-        self._full_page = size.asked
+        self._full_page = size.full
         self._peeking: tuple[int, int] | None = None
         self._part: ByLinks | Instant | None = None
 

@@ -68,6 +68,8 @@ class Links:
         if rows:
             self._size.behind_empty = self._size.behind_empty or (new and self._empty > 0)
             self._empty = 0
+            before, asked = self.rows, self._top or self._size.asked
+            self._size.short = self._size.short or (new and 0 < before < asked)
             self.rows = len(rows)
             self._size.largest = max(self._size.largest, self.rows)
             self._repeating = 0 if new else self._repeating + 1
