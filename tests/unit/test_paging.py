@@ -651,6 +651,23 @@ def test_pages_that_are_smaller_than_was_asked_for_are_found_out_once(cap: int) 
     assert walk.requests <= 70 / (cap - 3) + 3
 
 
+@pytest.mark.parametrize("make", [ByLinks, ByTime])
+@pytest.mark.parametrize("cap", [10, 20, 50])
+def test_a_full_page_has_the_rows_that_the_service_gives(
+    make: Callable[[Window, PageSize, None], Walk], cap: int
+) -> None:
+    """A page without any behind it says nothing of that; and no link is followed to find out again."""
+    apart = tuple(Trace(n * TICKS // 2, f"r{n}@x.example", n) for n in range(70))
+    size = PageSize(50)
+    assert walked(make(WINDOW, size, None), Model(apart[:8], cap, "row")).complete
+    assert size.full == 50
+    first, second = (walked(make(WINDOW, size, None), Model(apart, cap, "row")) for _ in range(2))
+    assert first.complete
+    assert second.complete
+    assert size.full == cap
+    assert second.requests <= 70 / (cap - 3) + 2
+
+
 def test_servers_that_answer_one_after_the_other_are_noticed_on_the_last_page() -> None:
     """The first one fills two pages, which proves its order, and the last page holds rows of both."""
     one = [Trace(ms * TICKS, f"a{ms}@x.example", 2 * ms) for ms in range(18, 40)]
