@@ -132,9 +132,8 @@ class Collector:
         self._log = log
         self._monitor = monitor
         self._granted = granted
-        self._sizes = WindowSizes(source.page_size, source.one_page)
-        self._page_size = source.page_size
-        self._timetable = choose(policy, 0, self._page_size, inf)
+        self._sizes = WindowSizes(source.full_page, source.one_page)
+        self._timetable = choose(policy, 0, self._sizes.page, inf)
         self._refusals = Refusals(log, monitor)
         self._outage_probe = SlowProbe(patience=1)  # a single failed window says nothing of others
         self._failed = FailedWindows()
@@ -294,9 +293,7 @@ class Collector:
         probing = past and divisible and (trial.failures or gap or self._outage_probe.waiting)
         read = replace(trial.read, at=self._clock.now())
         trial = replace(trial, read=read)
-        if self._source.page_size != self._page_size:
-            self._page_size = self._source.page_size
-            self._sizes.learn_page(self._page_size)
+        self._sizes.aim(self._source.full_page)
         pages = partial(
             self._source.pages,
             read.window,
@@ -418,7 +415,7 @@ class Collector:
                     self._failed.postpone(trial, self._clock.monotonic())
             case WindowTooLarge() if read.window.is_divisible:
                 if not self._keep_covered(reading):
-                    self._sizes.narrow(read, reading.largest)
+                    self._sizes.narrow(read)
             case HistoryExceeded():
                 self._shorten_history(read, problem)
             case _ if reached_back:  # perhaps the reason: fresh mail is read alone at once
@@ -431,7 +428,7 @@ class Collector:
                     self._outage_probe.failed(self._clock.monotonic())
                     self._set_aside(reading, problem)
                 elif not kept:
-                    self._sizes.narrow_failed(read, at_least=_MINUTE)
+                    self._sizes.narrow(read, at_least=_MINUTE)
 
     def _unforeseen(self, reading: Reading, error: Exception) -> bool:
         """Retry a window that made this module fail, as one that the service cannot give. Returns True if
@@ -509,12 +506,9 @@ class Collector:
         reading.fresh += len(accepted)
         if reading.message is None:
             reading.rows += len(page.rows)
-            reading.largest = max(reading.largest, len(page.rows))
             reading.cover(page.covered)
             reading.messages.add(page.rows)
             self._note_shown(page.rows, reading.read.window)
-            if len(page.rows) > self._sizes.page:
-                self._sizes.learn_page(len(page.rows))
         self._monitor.page(reading.read.kind, len(page.rows), accepted, self._clock.now())
         self._clock.wait(0)
 

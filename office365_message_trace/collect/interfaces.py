@@ -9,9 +9,12 @@ from office365_message_trace.model import Delivery, Event, Fields, Page, Pause, 
 class Source(Protocol):
     """One of Microsoft's message trace services."""
 
-    page_size: int
     one_page: bool
     many_recipients: int
+
+    @property
+    def full_page(self) -> int:
+        """Rows on a full page, as far as is known."""
 
     def pages(
         self,

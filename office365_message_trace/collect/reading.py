@@ -39,7 +39,7 @@ class Reading:
         self._parts: list[tuple[Window, int]] = []
         self._assigned = 0  # rows of all parts so far
         self._edge: list[Row] = []  # the rows of the last page that are compared with the next one
-        self.rows = self.fresh = self.largest = 0
+        self.rows = self.fresh = 0
         self.refused: list[Event] = []
         self.messages = counter
 

@@ -23,11 +23,10 @@ class WindowSizes:
     """
 
     def __init__(self, page: int, one_page: bool) -> None:
-        self.page = page
         self._one_page = one_page
         self._full_rereads = False
         self._widths = {kind: WindowWidth(_USUAL_PAGES * page) for kind in Kind}
-        self._aim()
+        self.aim(page)
 
     @property
     def rows_a_page(self) -> int:
@@ -45,15 +44,19 @@ class WindowSizes:
         sizes = {kind: Size(width.now, width.rows) for kind, width in self._widths.items()}
         return Sizes(sizes, sizes[Kind.CONFIRM], _OF_A_PAGE * self.page if extended else 0)
 
-    def learn_page(self, rows: int) -> None:
-        """Size windows for pages of this many ``rows``."""
-        self.page = rows
-        self._aim()
+    def aim(self, page: int) -> None:
+        """Size windows for pages of so many rows."""
+        self.page = page
+        alone = set(Kind) if self._one_page else {Kind.CONFIRM}
+        if self._full_rereads:
+            alone.discard(Kind.REREAD)
+        for kind, width in self._widths.items():
+            width.aim(int((_OF_A_PAGE if kind in alone else _USUAL_PAGES) * page))
 
     def fill_rereads(self, fill: bool) -> None:
         """Let re-reads fill several pages, or fit one as before."""
         self._full_rereads = fill
-        self._aim()
+        self.aim(self.page)
 
     def observe(self, read: Read, span: timedelta, rows: int) -> None:
         """Learn from the part of ``read`` that came: so many ``rows`` in ``span``."""
@@ -62,22 +65,9 @@ class WindowSizes:
             for each in self._widths.values():
                 each.expect(span, rows)
 
-    def narrow(self, read: Read, largest: int) -> None:
-        """Learn from ``read``, which was too large: its ``largest`` page held so many rows."""
-        if (read.final or self._one_page) and 0 < largest < self.page:
-            self.learn_page(largest)
-        self._width(read).narrow(read.window.span)
-
-    def narrow_failed(self, read: Read, at_least: timedelta = MILLISECOND) -> None:
-        """Learn from ``read``, which failed, perhaps for its size."""
+    def narrow(self, read: Read, at_least: timedelta = MILLISECOND) -> None:
+        """Learn from ``read``, which was too large, or failed, perhaps for its size."""
         self._width(read).narrow(read.window.span, at_least)
 
     def _width(self, read: Read) -> WindowWidth:
         return self._widths[Kind.CONFIRM if read.final else read.kind]
-
-    def _aim(self) -> None:
-        alone = set(Kind) if self._one_page else {Kind.CONFIRM}
-        if self._full_rereads:
-            alone.discard(Kind.REREAD)
-        for kind, width in self._widths.items():
-            width.aim(int((_OF_A_PAGE if kind in alone else _USUAL_PAGES) * self.page))

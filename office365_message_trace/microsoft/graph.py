@@ -18,7 +18,7 @@ from office365_message_trace.microsoft.odata import ODataClient, odata_time, res
 from office365_message_trace.microsoft.paging.by_links import ByLinks
 from office365_message_trace.microsoft.paging.by_time import ByTime
 from office365_message_trace.microsoft.paging.instant import Instant
-from office365_message_trace.microsoft.paging.walk import Ask, Order, PageSize, RowOrder, Walk
+from office365_message_trace.microsoft.paging.walk import Ask, Order, RowOrder, Walk
 from office365_message_trace.microsoft.rows import GRAPH_ROWS, Listing
 from office365_message_trace.model import UNDATED, Fields, Log, Page, Pause, Row, Window
 from office365_message_trace.transport.client import Pending, Request
@@ -163,7 +163,7 @@ class GraphClient(ODataClient):
         """Request pages of this many ``rows`` in walks that begin from now on."""
         if rows != self.page_size:
             self.page_size = rows
-            self._size = PageSize(rows, min(self._size.largest, rows))
+            self._size = replace(self._size, asked=rows, largest=min(self._size.largest, rows))
 
     def render(self, row: Row) -> str:
         if self._reporting_format:

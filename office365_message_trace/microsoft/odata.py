@@ -120,6 +120,11 @@ class ODataClient(ABC):
         request = Request("GET", self.url(ask), self.headers, background=background)
         return self._walked(walk, ask, request, self._transport.begin(request), attempts)
 
+    @property
+    def full_page(self) -> int:
+        """Rows on a full page, as far as is known."""
+        return self._size.full
+
     @cached_property
     def _size(self) -> PageSize:
         return PageSize(self.page_size)

@@ -34,9 +34,11 @@ class GraphOptions:
     truncate: bool = False
     """Give the first page only, without a next link, however much there is."""
     empty_pages: Literal["never", "first", "every", "chain", "last", "endless"] = "never"
-    """Put an empty page that has a next link before the first page, or before every page, or two such
-    pages before the first one (`chain`); or after the last row an empty page without a link (`last`),
+    """Put an empty page that has a next link before the first page, or before every page, or several
+    such pages before the first one (`chain`); or after the last row an empty page without a link (`last`),
     or one that links to itself (`endless`, observed elsewhere in Graph)."""
+    chain: int = 2
+    """How many empty pages are several."""
     foreign_links: str | None = None
     """Scheme and host that next links name instead of the service's own."""
     stray_rows: int = 0

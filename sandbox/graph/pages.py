@@ -21,7 +21,6 @@ from sandbox.tenant import Tenant
 from sandbox.wire import Response
 
 _HOUR_MS = 3_600_000
-_CHAIN = 2  # empty pages
 _UNSOUND = 3  # one link in so many, where there are unsound ones
 
 
@@ -93,7 +92,7 @@ class Pages:
     def _hidden_by_empty_page(self, begin: SkipToken) -> bool:
         when = self.options.empty_pages
         if when == "chain":
-            return begin.received_ms is None and begin.empty_pages < _CHAIN
+            return begin.received_ms is None and begin.empty_pages < self.options.chain
         if begin.empty_pages:
             return False
         return when == "every" or (when == "first" and begin.received_ms is None)

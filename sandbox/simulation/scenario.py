@@ -94,6 +94,8 @@ class Scenario:
     """Requests of another client of Graph at once, and every how many seconds."""
     latency: float
     """The longest that an ordinary request takes, seconds."""
+    pages_asked: int
+    """How many pages hold as many rows as the collector asks for."""
     token_step: int
     """By how much `$skiptoken` grows with a page: real tokens, or such as run into the wall."""
     whole_seconds: bool
@@ -143,7 +145,7 @@ class Scenario:
         reporting = self.service == "reporting"
         empty_pages = self.reporting.empty_pages if reporting else self.graph.empty_pages
         readings = 2 if reporting and self.reporting.ties == "unstable" else 1
-        return readings * {"every": 2, "chain": 3}.get(empty_pages, 1)
+        return readings * {"every": 2, "chain": 1 + self.graph.chain}.get(empty_pages, 1)
 
     @property
     def pages_a_day(self) -> float:
@@ -256,6 +258,7 @@ def draw(seed: int, days: int, faults: str, service: str = "both") -> Scenario:
         reporting_format=ways.random() < 0.4,
         other_client=draw_other_client(ways, groups),
         latency=rng.choice((0.3, 0.5, 2.0)) if groups else 0.5,
+        pages_asked=chances["links"].choice((1, 1, 5)) if "links" in groups else 1,
         token_step=rng.choice((0, 2000, 2000, 90_000)),
         whole_seconds=rng.random() < 0.3,
         spells=tuple(spells),

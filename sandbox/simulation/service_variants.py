@@ -106,6 +106,7 @@ def draw_graph(
             options,
             links=chance.choice(("sound", "encoded date", "recipient", "self", "back")),
             empty_pages=chance.choice(("never", "never", "chain", "endless", "last", "every")),
+            chain=chance.choice((2, 4, 6)),
         )
     if chance := chances.get("records"):
         # Without strays: a bad record would spoil all windows within an hour.

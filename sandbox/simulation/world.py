@@ -187,7 +187,9 @@ class World:
         http.date, credentials.date = self.scenario.dates
         http.distort = self.place.distortions.answer
         transport = Transport(http, "Microsoft", clock, self._log, credentials, self._jitter.random)
-        return service.client(transport, clock, self._log)
+        client = service.client(transport, clock, self._log)
+        client.page_size *= self.scenario.pages_asked
+        return client
 
     def _pusher(self, settings: Settings, owner: Ownership, clock: MicrosoftClock) -> BatchPusher:
         http = IntakeHttp(

@@ -123,6 +123,72 @@ def test_links_to_empty_pages_lose_nothing_and_end(
     assert len(service.given) < 8 * len(plain.service.given)
 
 
+def _chains(length: int, where: str, usual: Pager) -> Pager:
+    """Pages as usual, but empty ones come before the first page, before each page, or behind the last one."""
+
+    def pager(rows: list[Mail], asked: Asked, size: int) -> tuple[list[Mail], str | None]:
+        text, _, token = (asked.token or "").rpartition("~")
+        passed = int(text or (0 if where == "each" or not token else length))
+        if where != "behind" and passed < length:
+            return [], f"{passed + 1}~{token}"
+        if where == "behind" and token == "end":
+            return [], f"{passed + 1}~end" if passed < length else None
+        page, following = usual(rows, replace(asked, token=token or None), size)
+        if following is None:
+            return page, "1~end" if where == "behind" else None
+        return page, f"~{following}"
+
+    return pager
+
+
+@both
+@pytest.mark.parametrize("where", ["first", "each", "behind"])
+@pytest.mark.parametrize("length", [3, 19])
+def test_chains_of_empty_pages_hide_no_rows(kind: Kind, where: str, length: int) -> None:
+    mail = _journal(range(T0 - 2 * H, T0 + H, 30 * S), 1)
+    plain = Laboratory(Service(kind, mail, 100), policy(lookback=1), start_time=2)
+    plain.run(T0 + 4 * H)
+    service = Service(kind, mail, page_size=100)
+    service.pager = _chains(length, where, service.pager)
+    lab = Laboratory(service, policy(lookback=1), start_time=2).run(T0 + 4 * H)
+    assert lab.missing() == []
+    assert lab.gaps == ()
+    assert lab.repeats() == 0
+    requests_a_page = 8 if where == "behind" else length + 2
+    assert len(service.given) < requests_a_page * len(plain.service.given)
+
+
+class _Asked(Service):
+    """Its client asks for pages of 50 rows, of which it may give fewer."""
+
+    def client(self, transport: Transport, clock: Clock, log: Log) -> ODataClient:
+        client = super().client(transport, clock, log)
+        client.page_size = 50
+        return client
+
+
+@both
+def test_pages_smaller_than_was_asked_for_are_planned_with(kind: Kind) -> None:
+    """As with a service of which as many are asked for: by the bound that is told, requests and fresh mail."""
+    mail = [Mail(T0 - 6 * H + n * 6 * S, f"r{n}") for n in range(6000)]
+    settings = policy(delay=1, frequency=60)
+    plain = Laboratory(Service(kind, mail, page_size=10), settings, start_time=6)
+    capped = Laboratory(_Asked(kind, mail, page_size=10), settings, start_time=6)
+    for lab in (plain, capped):
+        lab.run(T0 + 4 * H)
+    assert capped.said("info", "warning")[-1] == plain.said("info", "warning")[-1]
+    assert len(capped.service.given) < 1.1 * len(plain.service.given)
+    assert _latest(capped) < _latest(plain) + 10 * S
+
+
+def _latest(lab: Laboratory) -> int:
+    """How late the latest of two hours' mail was accepted, in milliseconds."""
+    name = "id" if lab.service.kind == "graph" else "MessageTraceId"
+    accepted = {event[name]: at for at, event in lab.intake.accepted}
+    judged = [row for row in lab.service.mail if T0 + H < row.received < T0 + 3 * H]
+    return max(accepted[row.id] - row.received for row in judged)
+
+
 class _LinkedElsewhere(Service):
     """Each last page links to another host, as behind a gateway that writes its own name."""
 

@@ -108,6 +108,8 @@ def test_the_seeds_draw_every_oddity() -> None:
     assert {each.order for each in graph} >= {"partitioned", "descending", "ascending"}
     assert {each.links for each in graph} == {"sound", "encoded date", "recipient", "self", "back"}
     assert {each.empty_pages for each in graph} >= {"chain", "endless", "last", "every"}
+    assert {each.chain for each in graph if each.empty_pages == "chain"} == {2, 4, 6}
+    assert {each.pages_asked for each in drawn["links"]} == {1, 5}
     assert {each.end for each in graph} == {"inclusive", "exclusive"}
     assert {each.fine_times for each in graph} == {each.etags for each in graph} == {True, False}
     assert all(each.strict_cursor for each in graph)

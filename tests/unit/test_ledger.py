@@ -417,7 +417,7 @@ class Untold:
     def text(self, place: int) -> Any:
         raise AssertionError("read although it is known")
 
-    fields = content = lasting = text
+    fields = content = lasting = alone = text
 
 
 def test_of_rows_in_known_forms_nothing_is_read_nor_any_bucket(

@@ -15,6 +15,7 @@ from office365_message_trace.errors import AnswerTruncated, Unavailable, WindowT
 from office365_message_trace.microsoft.paging.by_links import ByLinks
 from office365_message_trace.microsoft.paging.by_time import ByTime
 from office365_message_trace.microsoft.paging.instant import MOST_READINGS, Instant
+from office365_message_trace.microsoft.paging.links import FEW_EMPTY, MOST_EMPTY
 from office365_message_trace.microsoft.paging.one_page import OnePage
 from office365_message_trace.microsoft.paging.walk import (
     LEAST_PAGE,
@@ -59,7 +60,7 @@ class Model:
     (ties in another order at each request). ``inclusive``: whether `le` has the bound inside.
     ``empty``: empty pages with a link before each page. ``after``: where the last page's link leads:
     nowhere (None), to an empty page that links to itself (``self``), to new empty pages without end
-    (``endless``), to the page before (``circle``), to the first one (``first``), to a refusal
+    (``endless``), to ten of them (``chain``), to the page before (``circle``), to the first one (``first``), to a refusal
     (``refused``). ``cut``: only the first page is given, without a
     link.
     """
@@ -102,24 +103,26 @@ class Model:
         if ask.beyond is not None and ask.link is None and self.heeds_beyond:
             at += ask.beyond
         if empties < 0:
-            return [], {"self": ask.link, "endless": f"{at}:{empties - 1}"}.get(self.after or "")
+            following = f"{at}:{empties - 1}"
+            chain = following if empties > -10 else None
+            ends = {"self": ask.link, "endless": following, "chain": chain}
+            return [], ends.get(self.after or "")
         if empties < self.empty:
             return [], f"{at}:{empties + 1}"
         size = min(ask.top or self.page_size, self.page_size) if self.heeds_top else self.page_size
         rows = self.shown(ask, turn)
         page = rows[at : at + size]
-        following = at + len(page)
+        beyond = at + len(page)
         if self.cursor == "tie" and page:
             tie = page[-1].ticks, page[-1].recipient
-            while (
-                following < len(rows) and (rows[following].ticks, rows[following].recipient) == tie
-            ):
-                following += 1
-        link: str | None = f"{following}:0"
-        if following >= len(rows):
+            while beyond < len(rows) and (rows[beyond].ticks, rows[beyond].recipient) == tie:
+                beyond += 1
+        link: str | None = f"{beyond}:0"
+        if beyond >= len(rows):
             link = {
                 "self": f"{at}:-1",
                 "endless": f"{at}:-1",
+                "chain": f"{at}:-1",
                 "circle": f"{max(at - size, 0)}:0",
                 "first": "0:0",
                 "refused": "refused" if page else None,
@@ -505,7 +508,7 @@ def test_a_page_of_more_rows_than_were_asked_for_is_looked_at_again(rows: int) -
         cursor=st.sampled_from(["tie", "row", "position"]),
         order=st.sampled_from(["newest", "oldest", "parts", "moving"]),
         inclusive=st.booleans(),
-        empty=st.integers(0, 2),
+        empty=st.integers(0, 5),
         after=st.sampled_from([None, "self", "endless", "circle"]),
         cut=st.booleans(),
     )
@@ -514,14 +517,14 @@ def test_one_page_takes_all_rows_or_raises_whatever_the_order(model: Model) -> N
     walk = walked(OnePage(WINDOW, PageSize(model.page_size)), model)
     if walk.complete:
         assert {row.key for row in walk.rows} == model.inside(WINDOW)
-        assert len(walk.rows) < model.page_size
+        assert len(model.inside(WINDOW)) < model.page_size
     else:
         assert walk.covered is None
         assert len(model.inside(WINDOW)) >= model.page_size or model.after == "circle"
-    assert walk.requests <= 6
+    assert walk.requests <= 3 + model.empty + MOST_EMPTY
 
 
-@pytest.mark.parametrize("empty", [0, 1, 2])
+@pytest.mark.parametrize("empty", [0, 1, 2, 3, MOST_EMPTY])
 def test_empty_pages_are_no_reason_against_the_page_between_them(empty: int) -> None:
     model = Model(one_message(5), 10, empty=empty)
     assert walked(OnePage(WINDOW, PageSize(10)), model).complete
@@ -539,7 +542,7 @@ def test_empty_pages_are_no_reason_against_the_page_between_them(empty: int) -> 
         cursor=st.sampled_from(["row", "position"]),
         order=st.sampled_from(["newest", "oldest", "parts"]),
         inclusive=st.booleans(),
-        empty=st.integers(0, 2),
+        empty=st.integers(0, 5),
         after=st.sampled_from([None, "self", "endless", "circle"]),
         cut=st.booleans(),
     )
@@ -552,7 +555,8 @@ def test_links_that_skip_nothing_give_every_row_in_any_order(model: Model) -> No
         assert walk.covered is None
         full_end = model.after is None and len(model.inside(WINDOW)) % model.page_size == 0
         assert model.cut or model.after == "circle" or full_end
-    assert walk.requests <= (len(model.traces) / model.page_size + 1) * (1 + model.empty) + 4
+    pages = len(model.traces) / model.page_size + 1
+    assert walk.requests <= pages * (1 + model.empty) + 2 + MOST_EMPTY
 
 
 @pytest.mark.parametrize("order", ["newest", "oldest"])
@@ -601,6 +605,34 @@ def test_empty_pages_that_lead_nowhere_are_the_end_and_are_said(after: str) -> N
         assert len({row.key for row in found.rows}) == 25
 
 
+@pytest.mark.parametrize("make", [ByLinks, ByTime])
+@pytest.mark.parametrize("after", [None, "endless"])
+@pytest.mark.parametrize("empty", [FEW_EMPTY + 1, 15, MOST_EMPTY])
+def test_empty_pages_before_each_page_hide_no_rows(
+    make: Callable[[Window, PageSize, int], Walk], after: str | None, empty: int
+) -> None:
+    """They do not count as pages of which a window may have a few only."""
+    found = tuple(Trace(2 * n * TICKS, f"r{n}@x.example", n) for n in range(15))
+    model, size = Model(found, 10, "row", empty=empty, after=after), PageSize(10)
+    for _ in range(2):
+        walk = walked(make(WINDOW, size, 3), model)
+        assert walk.complete
+        assert {row.key for row in walk.rows} == model.inside(WINDOW)
+
+
+@pytest.mark.parametrize("after", ["chain", "endless"])
+def test_chains_of_empty_pages_cost_little_once_one_led_nowhere_behind_rows(after: str) -> None:
+    """Unless others led to rows."""
+    size = PageSize(10)
+    nothing, something = Model((), 10, after=after), Model(one_message(5), 10, after=after)
+    first = [walked(OnePage(WINDOW, size), model).requests for model in (nothing, something)]
+    assert min(first) > 10
+    for model in (nothing, something):
+        assert walked(OnePage(WINDOW, size), model).requests <= FEW_EMPTY + 2
+    size.behind_empty = True
+    assert walked(OnePage(WINDOW, size), nothing).requests == first[0]
+
+
 def test_the_link_of_a_page_that_is_not_full_costs_a_look_and_no_more() -> None:
     """It leads to an empty page, as after the last row of a window. Another look proves the order."""
     apart = tuple(Trace(2 * n * TICKS, f"r{n}@x.example", n) for n in range(15))
@@ -617,6 +649,23 @@ def test_pages_that_are_smaller_than_was_asked_for_are_found_out_once(cap: int) 
     walk = walked(ByTime(WINDOW, PageSize(50), None), Model(apart, cap, "row"))
     assert walk.complete
     assert walk.requests <= 70 / (cap - 3) + 3
+
+
+@pytest.mark.parametrize("make", [ByLinks, ByTime])
+@pytest.mark.parametrize("cap", [10, 20, 50])
+def test_a_full_page_has_the_rows_that_the_service_gives(
+    make: Callable[[Window, PageSize, None], Walk], cap: int
+) -> None:
+    """A page without any behind it says nothing of that; and no link is followed to find out again."""
+    apart = tuple(Trace(n * TICKS // 2, f"r{n}@x.example", n) for n in range(70))
+    size = PageSize(50)
+    assert walked(make(WINDOW, size, None), Model(apart[:8], cap, "row")).complete
+    assert size.full == 50
+    first, second = (walked(make(WINDOW, size, None), Model(apart, cap, "row")) for _ in range(2))
+    assert first.complete
+    assert second.complete
+    assert size.full == cap
+    assert second.requests <= 70 / (cap - 3) + 2
 
 
 def test_servers_that_answer_one_after_the_other_are_noticed_on_the_last_page() -> None:

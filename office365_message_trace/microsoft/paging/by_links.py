@@ -12,7 +12,7 @@ ENOUGH_QUIET = 3
 
 
 class ByLinks(LinkedWalk):
-    """Follows next links to the end, at most ``max_pages`` pages.
+    """Follows next links to the end, at most ``max_pages`` pages with rows.
 
     A row on two pages shows that rows moved in between, so that others may be on none. Then the walk
     begins again, until as many different rows came as one reading has places, or some readings in a row
@@ -42,9 +42,9 @@ class ByLinks(LinkedWalk):
         self._known: set[int] = set()  # keys in earlier readings
 
     def _after(self, rows: Sequence[Row], link: str | None) -> Ask | None:
-        self._pages += 1
         self._rows += len(rows)
         if rows:
+            self._pages += 1
             self._repeats += self._last is not None and rows[0].identity == self._last
             self._last = rows[-1].identity
         self._moved = self._moved or self._links.moved

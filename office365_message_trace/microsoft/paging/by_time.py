@@ -25,8 +25,8 @@ class ByTime(LinkedWalk):
     requested once more, and newest first one more than that: receive times are shown in milliseconds,
     and the service knows finer ones. The walk follows the link of a page that is not full, and of any
     page while ``order`` is not proven, to see if there is anything behind it.
-    Once rows are in no order, it follows the links of the whole window. It takes at most ``max_pages``,
-    except for a millisecond that fills a page.
+    Once rows are in no order, it follows the links of the whole window. It takes at most ``max_pages``
+    with rows, except for a millisecond that fills a page.
     """
 
     def __init__(
@@ -37,13 +37,13 @@ class ByTime(LinkedWalk):
         self._rest = window
         self._max_pages = max_pages or MOST_PAGES
         self._pages = 0
-        self._full_page = size.asked
+        self._full_page = size.full
         self._peeking: tuple[int, int] | None = None
         self._part: ByLinks | Instant | None = None
 
     def after(self, rows: Sequence[Row], link: str | None) -> Ask | None:
         """As `Walk` says."""
-        self._pages += 1
+        self._pages += bool(rows)
         if self._part is not None:
             return self._through(self._part, self._part.after(rows, link))
         try:

@@ -7,8 +7,10 @@ from office365_message_trace.errors import MessageTraceError, Unavailable, Windo
 from office365_message_trace.microsoft.paging.walk import Ask, PageSize, without_strays
 from office365_message_trace.model import Row, Window
 
-MOST_EMPTY = 3
-"""Empty pages in a row before their links count as endless."""
+MOST_EMPTY = 20
+"""Empty pages in a row whose links are followed."""
+FEW_EMPTY = 2
+"""The same where longer chains are known to lead nowhere."""
 MOST_REPEATING = 3
 """Pages in a row that hold known rows only before their links count as a circle."""
 
@@ -55,7 +57,6 @@ class Links:
         ``link``, if that counts. Raises `Circle`.
         """
         rows = without_strays(rows, self._window)
-        self._empty = 0 if rows else self._empty + 1
         alone = not link and not self._followed
         keys = set() if alone else keys_of(rows)
         new = alone or not keys <= self.seen
@@ -65,15 +66,21 @@ class Links:
         self.moved = self.moved or not keys.isdisjoint(self.seen)
         self.seen |= keys
         if rows:
-            if self._followed and not self.rows:
-                self._size.behind_empty = True
+            self._size.behind_empty = self._size.behind_empty or (new and self._empty > 0)
+            self._empty = 0
+            before, asked = self.rows, self._top or self._size.asked
+            self._size.short = self._size.short or (new and 0 < before < asked)
             self.rows = len(rows)
             self._size.largest = max(self._size.largest, self.rows)
             self._repeating = 0 if new else self._repeating + 1
+        else:
+            self._empty += 1
         if link is None:
+            self._note_chain()
             return rows, None
         back = link in self._followed or self._came_before(keys)
-        if not rows and (back or self._empty >= MOST_EMPTY):
+        if not rows and (back or self._empty > self._most_empty):
+            self._note_chain()
             self.oddity = _NOWHERE
             return rows, None
         if back and self.ended:
@@ -83,6 +90,17 @@ class Links:
             raise Circle("next links lead in a circle")
         self._followed.add(link)
         return rows, link
+
+    @property
+    def _most_empty(self) -> int:
+        """Empty pages to follow: few if chains led to nothing behind rows, and none to rows."""
+        known = self.ended and self._size.empty_at_end and not self._size.behind_empty
+        return FEW_EMPTY if known else MOST_EMPTY
+
+    def _note_chain(self) -> None:
+        """Learn from a chain of empty pages that led to nothing behind the last rows."""
+        if self._empty > FEW_EMPTY and self.rows and self.ended:
+            self._size.empty_at_end = True
 
     def _came_before(self, keys: set[int]) -> bool:
         """True if the same page came before, perhaps by a link that is written differently."""

@@ -71,14 +71,24 @@ class Walk(Protocol):
 class PageSize:
     """The number of rows that is ``asked`` for, and the ``largest`` page that came.
 
-    Walks share it, and two facts about the end of windows: rows came ``behind_empty`` pages, and next
-    links were ``refused_at_end``, behind pages with rows that were not full.
+    ``short`` is true if rows came behind a page of fewer than were asked for: then the service gives smaller
+    pages. Walks share that, and three facts about the end of windows: rows came ``behind_empty`` pages; behind
+    pages with rows that were not full, next links were ``refused_at_end``, and chains of pages that were
+    ``empty_at_end`` led to nothing.
     """
 
     asked: int
     largest: int = 0
+    short: bool = False
     behind_empty: bool = False
     refused_at_end: bool = False
+    empty_at_end: bool = False
+
+    @property
+    def full(self) -> int:
+        """Rows on a full page, as far as is known."""
+        least = min(self.asked, LEAST_PAGE) if self.short else self.asked
+        return max(self.largest, least)
 
     def may_be_full(self, rows: int, top: int | None = None) -> bool:
         """True if a page of this many ``rows``, requested with ``top`` if given, may have been cut off:
