@@ -10,10 +10,11 @@ from office365_message_trace.microsoft.dates import (
     Reading,
     Verdict,
     contradiction_sentence,
+    from_before_a_sleep,
     judge,
     off_sentence,
     seconds_of,
-    with_answer,
+    with_reading,
 )
 from office365_message_trace.model import EPOCH, Log
 
@@ -76,7 +77,11 @@ class MicrosoftClock:
         with self._lock:
             machine = self._machine_offset()
             new = Reading(at, seconds - at, machine)
-            self._readings = with_answer(self._readings, service, new)
+            kept = {
+                name: tuple(each for each in readings if not from_before_a_sleep(each, new))
+                for name, readings in self._readings.items()
+            }
+            self._readings = {**kept, service: with_reading(kept.get(service, ()), new)}
             verdict = judge(self._readings, machine)
             self._offset = verdict.offset
             self._warn(verdict, machine)

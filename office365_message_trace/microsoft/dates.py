@@ -103,44 +103,6 @@ def agreed(readings: Sequence[Reading]) -> float | None:
     return None
 
 
-def moved_on(readings: Sequence[Reading]) -> Reading | None:
-    """The first of a service's ``readings``, oldest first, that tells the time on which most of them agree, if
-    all before it were behind; else None.
-
-    So it is after a pause of a whole machine, all of whose clocks stood still.
-    """
-    offset = agreed(readings)
-    if offset is None:
-        return None
-    behind = [offset - each.offset > AGREEMENT for each in readings]
-    before = sum(behind)
-    return readings[before] if before and all(behind[:before]) else None
-
-
-def with_answer(
-    readings: dict[str, tuple[Reading, ...]], service: str, new: Reading
-) -> dict[str, tuple[Reading, ...]]:
-    """The readings of all services that count once ``service`` has told ``new``.
-
-    Those from before a sleep or a pause of the machine do not. A ``Date`` that is falsified from some
-    time on, and ahead, looks like a pause until another service is heard.
-    """
-    awake = {
-        name: tuple(each for each in told if not from_before_a_sleep(each, new))
-        for name, told in readings.items()
-    }
-    awake[service] = with_reading(awake.get(service, ()), new)
-    first = moved_on(awake[service])
-    if first is None:
-        return awake
-    return {
-        name: tuple(
-            each for each in told if each.at >= first.at or first.offset - each.offset <= AGREEMENT
-        )
-        for name, told in awake.items()
-    }
-
-
 def judge(readings: dict[str, tuple[Reading, ...]], machine: float) -> Verdict:
     """Judge the ``readings`` of each service; ``machine`` is the present offset of the machine's clock.
 

@@ -121,17 +121,6 @@ def test_one_answer_with_a_wrong_date_costs_nothing() -> None:
 
 
 @both
-@pytest.mark.parametrize("ahead", [20 * M, 5 * H, 3 * D, 10 * YEAR])
-def test_answers_whose_date_is_ahead_for_an_hour_cost_nothing(kind: Kind, ahead: int) -> None:
-    service = Service(kind, _mail(8))
-    service.clock = lambda now: now + (ahead if T0 + 2 * H < now < T0 + 3 * H else 0)
-    lab = Laboratory(service).run(T0 + 16 * H)
-    assert lab.missing() == []
-    assert lab.repeats() == 0
-    assert lab.gaps == ()
-
-
-@both
 def test_answers_without_a_date_do_where_the_clock_is_right(kind: Kind) -> None:
     lab = Laboratory(Service(kind, _mail(8)))
     lab.tells_time = False

@@ -37,11 +37,6 @@ class Machine(TurnedClock):
         if seconds:
             self.waited()
 
-    def pause(self, pause: timedelta) -> None:
-        """Let time pass while all of its clocks stand still, and nothing sets them afterwards."""
-        self.asleep += pause
-        self.ahead -= pause
-
     def true(self) -> datetime:
         return super().true() + self.asleep
 
@@ -166,64 +161,6 @@ def test_after_a_sleep_the_first_answer_tells_the_time() -> None:
     site.answer(ENTRA)
     assert site.right
     assert site.warnings == []
-
-
-def live(site: Site, minutes: int, off: timedelta = timedelta(0)) -> list[int]:
-    """Let the trace answer each minute, with its time ``off``, and Entra ID each 55; returns the minutes when the
-    clock was wrong."""
-    wrong = []
-    for minute in range(minutes):
-        if minute % 55 == 0:
-            site.answer(ENTRA, wait=0)
-        site.answer(TRACE, off)
-        if not site.right:
-            wrong.append(minute)
-    return wrong
-
-
-PAUSES = pytest.mark.parametrize("pause", [2 * MINUTE, 10 * MINUTE, HOUR, 8 * HOUR], ids=str)
-
-
-@PAUSES
-@pytest.mark.parametrize("lived", [10, 600], ids="for {} minutes".format)
-@pytest.mark.parametrize("entra_first", [True, False])
-def test_a_machine_that_is_paused_catches_up_with_the_third_answer(
-    pause: timedelta, lived: int, entra_first: bool
-) -> None:
-    """None of its clocks shows it, and Entra ID is heard once an hour."""
-    site = Site()
-    live(site, lived)
-    for _ in range(2):
-        site.machine.pause(pause)
-        if entra_first:
-            site.answer(ENTRA, wait=0)
-        wrong = [minute for minute in range(50) if site.answer() or not site.right]
-        assert wrong in ([0], [0, 1])
-        assert live(site, 120) == []
-    assert not any("apart" in warning for warning in site.warnings)
-    assert "behind Microsoft's" in site.warnings[-1]
-
-
-@PAUSES
-def test_a_date_that_is_falsified_and_ahead_is_believed_until_another_service_is_heard(
-    pause: timedelta,
-) -> None:
-    site = Site()
-    live(site, 200)
-    wrong = [minute for minute in range(30) if site.answer(off=pause) or not site.right]
-    assert wrong == list(range(2, 30)), "it looks like a pause"
-    assert live(site, 200, off=pause) == []
-    assert "apart" in site.warnings[-1]
-    live(site, 3)
-    assert live(site, 200) == []
-
-
-@pytest.mark.parametrize("behind", [2 * MINUTE, 10 * MINUTE, DAY], ids=str)
-def test_a_date_that_is_behind_for_a_while_changes_nothing(behind: timedelta) -> None:
-    site = Site()
-    live(site, 200)
-    assert live(site, 200, off=-behind) == []
-    assert live(site, 200) == []
 
 
 @pytest.mark.parametrize("off", [DAY, -DAY, 3650 * DAY], ids=str)

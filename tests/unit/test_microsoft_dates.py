@@ -20,9 +20,7 @@ from office365_message_trace.microsoft.dates import (
     agreed,
     from_before_a_sleep,
     judge,
-    moved_on,
     seconds_of,
-    with_answer,
     with_reading,
 )
 from tests.support import NOON
@@ -138,42 +136,6 @@ def test_readings_from_before_a_sleep_are_told_from_those_before_a_step() -> Non
 def test_a_machine_that_is_wrong_all_the_time_sleeps_like_any_other() -> None:
     new = Reading(100, OFFSET, OFFSET + 25 * HOUR)
     assert from_before_a_sleep(Reading(0, OFFSET - HOUR, OFFSET + 24 * HOUR), new)
-
-
-@pytest.mark.parametrize(
-    ("offsets", "place"),
-    [
-        ([0, 0, HOUR, HOUR, HOUR], 2),
-        ([0, HOUR, HOUR], 1),
-        ([0, 2 * HOUR, HOUR, HOUR, HOUR], 1),
-        ([0, 0, 0, HOUR, HOUR], None),
-        ([0, HOUR], None),
-        ([0, HOUR, HOUR, 0, HOUR], None),
-        ([HOUR, HOUR, 0, HOUR, HOUR], None),
-        ([HOUR, HOUR, 0, 0, 0], None),
-        ([0, 30, 59, 59, 59], None),
-        ([0], None),
-        ([], None),
-    ],
-)
-def test_a_service_s_time_has_moved_on_if_all_that_was_behind_came_first(
-    offsets: list[float], place: int | None
-) -> None:
-    readings = read([OFFSET + each for each in offsets])
-    assert moved_on(readings) == (None if place is None else readings[place])
-
-
-def test_what_other_services_told_before_a_pause_counts_no_longer_if_it_is_behind() -> None:
-    readings = {
-        "graph": tuple(read([OFFSET, OFFSET, OFFSET + HOUR, OFFSET + HOUR])),
-        "behind": (Reading(110, OFFSET, OFFSET),),
-        "ahead": (Reading(110, OFFSET + HOUR, OFFSET),),
-        "later": (Reading(130, OFFSET, OFFSET),),
-    }
-    counting = with_answer(readings, "graph", Reading(240, OFFSET + HOUR, OFFSET))
-    assert {name: len(told) for name, told in counting.items()} == {
-        "graph": 3, "behind": 0, "ahead": 1, "later": 1
-    }  # fmt: skip
 
 
 def told(**offsets: float) -> dict[str, tuple[Reading, ...]]:
