@@ -634,7 +634,7 @@ def test_windows_mostly_fit_one_page_so_that_links_which_are_refused_cost_little
     assert report.ok, str(report)
     assert site.saved.gaps == ()
     live = HOUR / site.policy.frequency
-    assert len(site.requests("reporting")) < 12 * report.rows / 200 + live
+    assert len(site.requests("reporting")) < 13 * report.rows / 200 + live
     assert refused.struck < len(site.requests("reporting")) / 4
 
 

@@ -378,7 +378,7 @@ def test_one_page_of_old_time_that_lacks_rows_is_found_out_by_the_second_read_an
     report = site.report(NOON - 30 * HOUR, NOON)
     assert len(lies) == 1
     assert report.ok, str(report)
-    said = [text for text in site.log.texts("warning") if "second read" in text]
+    said = [text for text in site.log.texts("warning") if "last read of old time" in text]
     assert said
     assert site.saved.gaps == ()
 
