@@ -31,9 +31,7 @@ _FAULTS = 3  # the same, if the answers do not say that it is the batch that is 
 _ATTEMPTS = 4  # at a batch, before its parts show whether the intake or an event is at fault
 _ATTEMPTS_IN_PART = 2
 _ATTEMPTS_ALONE = 8  # at a new event, with which nothing can be compared; about two minutes
-_KNOWN_SECONDS = (
-    5.0  # for events that were refused before and are again: new ones do not wait longer
-)
+_KNOWN_SECONDS = 5.0  # for events that are refused again: fresh mail does not wait longer
 _GROW_AFTER = 3600.0  # seconds, after a batch that was too large for something before the intake
 _CAREFUL = (
     100  # events in a batch, at most, after one of which some got no id, it is not known which
