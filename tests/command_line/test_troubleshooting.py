@@ -284,6 +284,7 @@ ONLY_A_RUNNING_TRIGGER_KNOWS = {
     "An unexpected fault ended the reading of …",
     "… returned rows without a usable receive time",
     "… returned rows from outside the time that was asked for",
+    "The Sekoia.io intake does not answer as it should (…), whether it gets many events or a single one.",
     "The Sekoia.io intake accepts most events, but not all.",
     "Pausing for …: the request budget is used up.",
     "Message traces from before … are lost",
