@@ -509,7 +509,7 @@ class Collector:
             reading.cover(page.covered)
             reading.messages.add(page.rows)
             self._note_shown(page.rows, reading.read.window)
-        self._monitor.page(reading.read.kind, len(page.rows), accepted, self._clock.now())
+        self._monitor.page(reading.read.kind, len(rows), accepted, self._clock.now())
         self._clock.wait(0)
 
     def _completed(self, reading: Reading) -> None:

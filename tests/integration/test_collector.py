@@ -117,6 +117,7 @@ class Tally(Monitor):
         self.lags.append(now - coverage.live)
 
     def page(self, kind: Kind, rows: int, forwarded: list[Event], now: datetime) -> None:
+        assert len(forwarded) <= rows
         self.known += rows - len(forwarded)
 
     def refused(self, kind: Kind, refused: bool) -> None:
