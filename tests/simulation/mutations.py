@@ -479,7 +479,7 @@ MUTATIONS = (
     Mutation(status_left_out_of_the_key, "none", "graph"),
     Mutation(missing_principal_taken_for_a_fault, "credentials", "graph", _principal_missing),
     Mutation(
-        budget_forgotten_at_a_restart, "crashes", "graph", _many_small_pages, _killed_in_backlog
+        budget_forgotten_at_a_restart, "crashes", "graph", _many_scattered_pages, _killed_in_backlog
     ),
     Mutation(throttling_teaches_nothing, "throttling", "graph", _crowded, _with_backlog),
     Mutation(no_reread, "none"),
