@@ -6,6 +6,7 @@ Nothing in the sandbox reads the machine's clock except `wall_clock`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -29,6 +30,16 @@ def to_ms(instant: datetime) -> int:
 def to_ms_up(instant: datetime) -> int:
     """Milliseconds since 1970, rounded up: the first whole millisecond not before `instant`."""
     return -((EPOCH - instant) // MILLISECOND)
+
+
+def utc_instant(text: str, digits: int) -> datetime:
+    """The instant in ``text``, ISO 8601 with the zone Z and at most so many ``digits`` of a second.
+
+    Digits beyond a microsecond are cut. Raises ValueError for anything else.
+    """
+    if not re.fullmatch(rf"\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{{1,{digits}}})?Z", text):
+        raise ValueError(text)
+    return datetime.fromisoformat(text)
 
 
 def from_ms(milliseconds: int) -> datetime:

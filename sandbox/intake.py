@@ -20,7 +20,7 @@ MAX_EVENT = 250 * 1024
 """Documented: an event above 250 KiB is rejected; measured here in bytes of UTF-8."""
 
 PoisonAnswer = Literal["batch", "null", "short", "status"]
-"""How a batch with poison is answered: ``batch`` refuses it whole with `poison_status`. The others accept
+"""The answer to a batch with poison. ``batch`` refuses it whole, with `poison_status`. The others accept
 the rest of it: ``null`` has null in place of each missing id, ``short`` leaves it out, and ``status``
 has an object with the event's status there."""
 

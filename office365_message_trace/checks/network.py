@@ -14,6 +14,7 @@ from office365_message_trace.transport.diagnosis import Route
 from office365_message_trace.transport.session import TimeoutSession, unavailable
 
 _TIMEOUTS = (5.0, 10.0)  # seconds to connect, and to answer
+_HOST = "\0"  # stands for the host in a fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +59,6 @@ def network_findings(reached: Sequence[Reached]) -> list[Finding]:
         for fault, kept_away in faults.items()
     ]
     return fine + failures
-
-
-_HOST = "\0"  # stands for the host in a fault
 
 
 def _subject(reached: Sequence[Reached]) -> str:

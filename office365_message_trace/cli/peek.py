@@ -27,8 +27,6 @@ from office365_message_trace.model import UNDATED, Fields, Log, Row, Window, ins
 from office365_message_trace.untrusted_text import LONGEST_LINE, printable
 from office365_message_trace.wiring import Wiring
 
-FIELDS = ("sender", "recipient", "subject", "status", "message_id")
-"""What rows are chosen by, as `FieldNames` calls it."""
 _REPORTING_NAMES = dict(zip(GRAPH, REPORTING, strict=True))
 _DOCUMENTED = (ORGANIZATION, *(name for name in REPORTING if name != REPORTING.received))
 _TABLE = {
@@ -87,7 +85,7 @@ class Seen:
 class Choice:
     """Which rows are shown: those whose fields contain all the texts of ``wanted``, in any case.
 
-    The keys of ``wanted`` are those of `FIELDS`; an empty text chooses everything.
+    The keys of ``wanted`` are names in `FieldNames`; an empty text chooses everything.
     """
 
     wanted: Mapping[str, str]

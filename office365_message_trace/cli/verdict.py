@@ -134,7 +134,7 @@ class Facts:
         return self.started is not None and abs(now - self.started) < patience
 
     def _ago(self, then: datetime) -> str:
-        """How long ago ``then`` was: at least, if this machine's clock is behind."""
+        """The age of ``then``, marked as a minimum if this machine's clock is behind."""
         return f"{'at least ' if self.clock_is_behind else ''}{span(self.now - then)} ago"
 
     def _nothing_read(self) -> Verdict:

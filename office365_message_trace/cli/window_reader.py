@@ -11,7 +11,7 @@ from office365_message_trace.clock import Clock
 from office365_message_trace.collect.ledger import FINGERPRINT_BYTES
 from office365_message_trace.errors import HistoryExceeded, Refused, Unavailable, WindowTooLarge
 from office365_message_trace.formatting import span
-from office365_message_trace.microsoft.auth import EntraAuth, Signer
+from office365_message_trace.microsoft.auth import Signer
 from office365_message_trace.microsoft.odata import ODataClient
 from office365_message_trace.model import MILLISECOND, Log, Page, Pause, Row, Window
 from office365_message_trace.time_arguments import parse_time
@@ -40,9 +40,8 @@ def told_window(period: Period, signer: Signer, clock: Clock) -> Window:
 
     An account with a password has no sign-in, so for one it is by this machine's clock. Raises `Refused`.
     """
-    if isinstance(signer, EntraAuth):
-        with suppress(Unavailable):  # the first request tries again
-            signer.sign_in()
+    with suppress(Unavailable):  # the first request tries again
+        signer.sign_in()
     return period.window(clock.now())
 
 

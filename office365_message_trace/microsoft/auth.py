@@ -28,6 +28,9 @@ logging.getLogger("msal").setLevel(logging.CRITICAL + 1)
 class Signer(AuthBase):
     """Signs requests, and renews credentials after a 401."""
 
+    def sign_in(self) -> None:
+        """Get what the next request needs, whose answer tells the time as well; nothing without a sign-in."""
+
     def renew(self) -> bool:
         """Drop the refused credential. Returns True if the request is worth repeating."""
         return False
@@ -92,7 +95,6 @@ class EntraAuth(Signer):
         self._renewed = False
 
     def sign_in(self) -> None:
-        """Get the token that the next request needs, whose answer tells the time as well."""
         self._token()
 
     def _token(self) -> str:

@@ -1,4 +1,4 @@
-"""What Microsoft's services call the documented fields of a row."""
+"""Names of the documented fields of a row, for each of Microsoft's services."""
 
 from typing import NamedTuple
 

@@ -170,9 +170,7 @@ class ActivityLog(Monitor):
         self._written_at = moment
         now, ahead = self._clock.now(), self._ahead()
         started = self._progress.started
-        if (
-            ahead is not None and self._progress.ahead is None
-        ):  # Microsoft's time is known from now on
+        if ahead is not None and self._progress.ahead is None:  # Microsoft's time became known
             started = now - timedelta(seconds=moment - self._began)
         self._progress = replace(self._progress, at=now, started=started, ahead=ahead)
         document = {

@@ -19,9 +19,7 @@ class MonitoringServer(ThreadingHTTPServer):
     """
 
     daemon_threads = True
-    request_queue_size = (
-        MOST_CONNECTIONS  # a client that finds the queue full waits a second or more
-    )
+    request_queue_size = MOST_CONNECTIONS  # a client waits a second or more if the queue is full
 
     def __init__(self, port: int, handler: type[BaseHTTPRequestHandler]) -> None:
         self._open: dict[socket.socket, None] = {}  # oldest first

@@ -1,6 +1,7 @@
 """Delivery to a Sekoia.io intake: an event is delivered when the intake has given it an id."""
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import chain, repeat
 from math import inf
 
@@ -112,7 +113,7 @@ class BatchPusher:
         largest = refusals = 0
         any_accepted = faulty = False
         compressed = self._compressed
-        for answered in settle([batch], self._attempting(_ATTEMPTS, batch)):
+        for answered in settle([batch], self._first_whole(batch)):
             refused += answered.refused
             faulty = faulty or self._problem is not None
             if answered.any_accepted:
@@ -139,7 +140,7 @@ class BatchPusher:
             return
         tried, any_accepted, refused = 0, False, list[Event]()
         until = self._clock.monotonic() + _KNOWN_SECONDS
-        for answered in settle([[event] for event in events], self._attempting(1)):
+        for answered in settle([[event] for event in events], partial(self._post, attempts=1)):
             tried += 1
             refused += answered.refused
             yield from self._accepted(answered)
@@ -180,20 +181,14 @@ class BatchPusher:
             raise Refused(ALL_REFUSED, detail)
         if self._rejected.remember(refused):
             self._log(SOME_REFUSED, "error")
-        if not any_accepted:
-            refused = events  # those that were refused before and could not be tried, too
         if refused:
             yield Delivery([], refused)
 
-    def _attempting(
-        self, attempts: int, whole: list[Event] | None = None
-    ) -> Callable[[list[Event]], Verdict]:
-        """A function that posts events: a ``whole`` batch first, and then parts of it, which are given up sooner."""
-        if whole is None:
-            return lambda events: self._post(events, attempts)
-        first = _ATTEMPTS_ALONE if len(whole) == 1 and self._proven else attempts
-        numbers = chain([first], repeat(_ATTEMPTS_IN_PART))
-        return lambda events: self._post(events, next(numbers))
+    def _first_whole(self, batch: list[Event]) -> Callable[[list[Event]], Verdict]:
+        """A function that posts first the whole ``batch`` and then parts of it, with fewer attempts."""
+        first = _ATTEMPTS_ALONE if len(batch) == 1 and self._proven else _ATTEMPTS
+        attempts = chain([first], repeat(_ATTEMPTS_IN_PART))
+        return lambda events: self._post(events, next(attempts))
 
     def _post(self, batch: list[Event], attempts: int) -> Verdict:
         """The intake's verdict on ``batch``, which is refused as a whole if there is none after so many

@@ -61,7 +61,7 @@ class RejectedEvents:
         """Note that the intake was found at fault."""
         self._standing = _Standing.UNPROVEN
 
-    def intake_at_fault(self, events: int, known: bool, told: bool = True) -> bool:
+    def intake_at_fault(self, events: int, known: bool, told: bool) -> bool:
         """Judge by the rule above, after none of this many ``events``, all new or all ``known``, was
         accepted. A single new event that is found at fault puts the intake in doubt. If that event is refused
         again, and the intake has not ``told`` that it means the event, the intake is at fault."""

@@ -38,7 +38,7 @@ class GraphOptions:
     such pages before the first one (`chain`); or after the last row an empty page without a link (`last`),
     or one that links to itself (`endless`, observed elsewhere in Graph)."""
     chain: int = 2
-    """How many empty pages are several."""
+    """The length of such a chain, in empty pages."""
     foreign_links: str | None = None
     """Scheme and host that next links name instead of the service's own."""
     stray_rows: int = 0

@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from sandbox.clock import utc_instant
+
 DEFAULT_WINDOW = timedelta(hours=48)
 """Observed: without a filter, the answer echoes a window of exactly 48 hours that ends now."""
 
@@ -17,7 +19,6 @@ _CONDITION = re.compile(
     r"(?P<name>\w+) eq (?P<kind>datetime|guid)'(?P<text>(?:[^']|'')*)'", re.IGNORECASE
 )
 _KINDS = {"startdate": "datetime", "enddate": "datetime", "messagetraceid": "guid"}
-_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,7})?Z")
 
 
 class QueryError(Exception):
@@ -54,7 +55,7 @@ def parse(options: dict[str, str], now: datetime) -> Query:
 
 
 def _conditions(text: str) -> dict[str, str]:
-    """What is said of each column, by its name in lower case."""
+    """The value of the condition on each column, by the column's name in lower case."""
     found = {}
     for condition in text.split(" and "):
         part = _CONDITION.fullmatch(condition)
@@ -72,11 +73,8 @@ def _conditions(text: str) -> dict[str, str]:
 
 
 def _instant(text: str) -> datetime:
-    """Fractions finer than a microsecond are cut."""
     try:
-        if not _INSTANT.fullmatch(text):
-            raise ValueError
-        return datetime.fromisoformat(text)
+        return utc_instant(text, digits=7)
     except ValueError:
         raise QueryError(f"Unrecognized 'Edm.DateTime' literal 'datetime'{text}''.") from None
 

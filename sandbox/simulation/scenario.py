@@ -95,7 +95,7 @@ class Scenario:
     latency: float
     """The longest that an ordinary request takes, seconds."""
     pages_asked: int
-    """How many pages hold as many rows as the collector asks for."""
+    """The number of pages over which the service spreads the rows of one page that was asked for."""
     token_step: int
     """By how much `$skiptoken` grows with a page: real tokens, or such as run into the wall."""
     whole_seconds: bool
