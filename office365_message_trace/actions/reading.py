@@ -19,6 +19,7 @@ from office365_message_trace.errors import (
     WindowTooLarge,
 )
 from office365_message_trace.microsoft.conditions import Condition, Conditions
+from office365_message_trace.microsoft.field_names import GRAPH
 from office365_message_trace.model import MILLISECOND, Page, Pause, Row, Window, span
 
 MOST_ROWS = 100_000
@@ -108,7 +109,7 @@ class Reading:
         for rows in self._listed(windows, conditions):
             counter.add(rows)
             yield rows
-        ids = {each.value for each in conditions if each.name == "id"}
+        ids = {each.value for each in conditions if each.name == GRAPH.trace_id}
         if ids:
             self._read_by_id |= ids if len(conditions) == 1 else set()
             return
@@ -117,7 +118,7 @@ class Reading:
                 continue
             start = max(message.window.start, windows[-1].start)
             end = min(message.window.end, windows[0].end)
-            by_id = (*conditions, Condition("id", message.trace_id))
+            by_id = (*conditions, Condition(GRAPH.trace_id, message.trace_id))
             yield from self._listed([Window(start, end)], by_id)
 
     def _listed(self, windows: Sequence[Window], conditions: Conditions) -> Iterator[list[Row]]:
