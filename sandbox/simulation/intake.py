@@ -77,7 +77,7 @@ class IntakeHttp:
             return bare_status(self._rng)
         if self._disturbances.active("key refused"):
             self._observation.fault(now, "key refused")
-            self._observation.life.refused.append(now)
+            self._observation.life.refused_by_intake.append(now)
             self._observation.held()
             return Answer(self._rng.choice((401, 403, 404)), {}, b'{"error":"unknown key"}')
         if self._disturbances.active("intake throttled"):

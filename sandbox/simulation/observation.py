@@ -26,7 +26,9 @@ class Life:
     microsoft: list[int] = field(default_factory=list)
     """When it sent a request to the message trace service."""
     refused: list[int] = field(default_factory=list)
-    """When it was refused for good, by whomever: not because a token had run out."""
+    """When Microsoft refused it for good: not because a token had run out."""
+    refused_by_intake: list[int] = field(default_factory=list)
+    """When the intake refused its key."""
     marked: bool = False
     """Whether its mark became durable, by which it owns the storage until a later process's does."""
     replaced: int | None = None

@@ -17,8 +17,11 @@ from sandbox.simulation.settings import HOUR_MS, MINUTE_MS
 from sandbox.simulation.world import World
 
 BUDGET, BUDGET_MS = 90, 300_000
-REFUSALS, REFUSALS_MS = 15, 10 * MINUTE_MS
-"""Refused requests, three of which tell if the intake or an event of a batch is at fault, and in what time."""
+REFUSALS_MS = 10 * MINUTE_MS
+REFUSALS = 10
+"""Requests that Microsoft may refuse in that time."""
+REFUSALS_BY_INTAKE = 20
+"""Batches that the intake may refuse: one a minute while it is in doubt, and three where the key is believed wrong."""
 OVER_QUOTA, OVER_QUOTA_MS = 30, 60 * MINUTE_MS
 """Requests that may find the quota spent by another client, and in what time."""
 MOST_READS = 90
@@ -31,7 +34,9 @@ def judge_requests(scenario: Scenario, observation: Observation, outcome: Outcom
     for life in observation.lives:
         _judge_budget(life.microsoft, outcome)
         if (most := _most_within(life.refused, REFUSALS_MS)) > REFUSALS:
-            outcome.violations.append(f"{most} refused requests in ten minutes")
+            outcome.violations.append(f"{most} requests refused by Microsoft in ten minutes")
+        if (most := _most_within(life.refused_by_intake, REFUSALS_MS)) > REFUSALS_BY_INTAKE:
+            outcome.violations.append(f"{most} batches refused by the intake in ten minutes")
     lost = sorted(observation.budget_lost)
     for tenant in {life.tenant: None for life in observation.lives}:
         lives = [life for life in observation.lives if life.tenant == tenant]

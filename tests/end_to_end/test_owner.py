@@ -129,7 +129,7 @@ def test_another_intake_key_is_reported_and_nothing_is_sent_again(open_scene: Op
     settings["intake_key"] = "another-key"
     scene.process.environment["TRIGGER_CONFIGURATION"] = json.dumps(settings)
     scene.start()
-    scene.wait_until_started()
+    scene.wait_until_log("warning")
     scene.process.wait_until_quiet()
     assert scene.process.stop().status == 0
     assert scene.world.playbook.messages("warning") == [INTAKE_CHANGED]
