@@ -133,6 +133,15 @@ def test_a_reader_that_has_gone_ends_the_trigger(
     process.stderr.close()
 
 
+@pytest.fixture
+def _terminal() -> Iterator[None]:
+    """SIGHUP ends what is started, even if these tests were started with nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("_terminal")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP], ids=lambda each: each.name)
 def test_a_trigger_ends_with_the_command_however_that_is_killed(
     world: Sandbox, tmp_path: Path, number: signal.Signals
