@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-_MINUTE = timedelta(minutes=1)
-_HOUR = 3600.0  # seconds
+from office365_message_trace.model import span
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +43,12 @@ def progress_line(now: datetime, live: datetime, forwarded: int, catch_up: Catch
     ``forwarded`` counts the events since the previous line.
     """
     text = (
-        f"Read up to {live:%Y-%m-%d %H:%M:%S} UTC, {(now - live) / _MINUTE:.0f} minutes ago; "
+        f"Read up to {live:%Y-%m-%d %H:%M:%S} UTC, {span(now - live)} ago; "
         f"{forwarded} events forwarded since the last line"
     )
     if catch_up.done is not None:
-        text += f"; {catch_up.backlog / _HOUR:.1f} hours of backlog left, {catch_up.done:.0%} done"
+        backlog = span(timedelta(seconds=catch_up.backlog))
+        text += f"; {backlog} of backlog left, {catch_up.done:.0%} done"
         if (left := catch_up.left(now)) is not None:
-            text += f", about {left / _MINUTE:.0f} minutes to go"
+            text += f", about {span(left)} to go"
     return f"{text}."

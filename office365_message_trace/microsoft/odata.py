@@ -265,7 +265,7 @@ class ODataClient(ABC):
         page = self.row_format.page(answer.body)
         if page.undated:
             self._log(
-                f"{self.name} returned rows without a usable receive time; they are forwarded as they "
+                f"{self.name} returned rows without a usable receive time; they are used as they "
                 "are.",
                 "warning",
             )
@@ -333,7 +333,7 @@ class ODataClient(ABC):
         if len(without_strays(rows, window)) < len(rows):
             self._log(
                 f"{self.name} returned rows from outside the time that was asked for; they are "
-                "forwarded like the others.",
+                "used like the others.",
                 "warning",
             )
 

@@ -33,20 +33,20 @@ from office365_message_trace.errors import Misconfigured, Refused, Unavailable
 ALL_REFUSED = (
     "The Sekoia.io intake accepts none of the events. Compare intake_key and intake_server with "
     "the intake on Sekoia.io; if they are right, report this to Sekoia.io's support with the text "
-    "in brackets. The events are held and sent again."
+    "in brackets. A running trigger holds the events and sends them again."
 )
 
 _NO_INTAKE = (
     "No Sekoia.io intake answers at intake_server, but something else. Compare it with the address of your "
     "region's intake, without a path that is not part of it, such as /batch at its end; if a proxy or a "
     "gateway answers in its place, have its administrator let requests to it pass. If the address is right, "
-    "compare intake_key with the intake on Sekoia.io. The events are held and sent again."
+    "compare intake_key with the intake on Sekoia.io. A running trigger holds the events and sends them again."
 )
 
 
 _NO_ANSWER = (
     "The Sekoia.io intake does not answer as it should ({fault}), whether it gets many events or a single one. If "
-    "that goes on, report it to Sekoia.io's support with the text in brackets. The events are held and sent again."
+    "that goes on, report it to Sekoia.io's support with the text in brackets. A running trigger holds the events and sends them again."
 )
 
 

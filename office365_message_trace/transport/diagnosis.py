@@ -23,6 +23,7 @@ from urllib3.exceptions import (
 from office365_message_trace.untrusted_text import printable
 
 IN_TIME = "no answer in time"
+CUT_OFF = "no answer: it, or something on the way, closes the connection"
 USABLE = "no usable answer"
 
 
@@ -112,6 +113,7 @@ _PROXY_FAILS = (
 _VERIFICATIONS = {9: _NOT_YET_VALID, 10: _EXPIRED, 62: _OTHER_NAME, 64: _OTHER_NAME}
 """Sentences by OpenSSL's number (X509_V_ERR_...); with any other the certificate is not trusted."""
 
+_CLOSED_IN_TLS = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
 _OF_FILES = ("X509", "PEM")  # OpenSSL's libraries that read certificates from files
 _REFUSED_TUNNEL = re.compile(r"Tunnel connection failed: ([0-9]{3})\b")
 NO_BUNDLE = "Could not find a suitable TLS CA certificate bundle"
@@ -136,7 +138,11 @@ def sentence(error: BaseException, route: Route) -> str | None:
 
 def passing(error: BaseException) -> str:
     """A phrase for ``error``, which passes by itself."""
-    return IN_TIME if any(map(_is_late, chain(error))) else USABLE
+    causes = list(chain(error))
+    if any(map(_is_late, causes)):
+        return IN_TIME
+    closed = any(isinstance(each, (ConnectionError, *_CLOSED_IN_TLS)) for each in causes)
+    return CUT_OFF if closed else USABLE
 
 
 def kinds(error: BaseException) -> str:
@@ -215,7 +221,7 @@ def _of_host(causes: list[BaseException], route: Route) -> str | None:
             untrusted = _NOT_IN_BUNDLE if route.bundle_variable else _UNTRUSTED
             text = _VERIFICATIONS.get(each.verify_code, untrusted)
             return text.format(host=host, cause=cause, bundle=route.bundle_variable)
-        if isinstance(each, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        if isinstance(each, _CLOSED_IN_TLS):
             return None
         if isinstance(each, ssl.SSLError):
             return _NO_TLS.format(host=host, port=port, cause=cause)

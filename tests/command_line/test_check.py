@@ -19,6 +19,7 @@ from office365_message_trace.collect.checkpoint_store import COPIES, StateStore
 from office365_message_trace.collect.coverage import Coverage
 from office365_message_trace.collect.tenant_folders import Identity, find_place
 from office365_message_trace.storage.folder import FolderStorage
+from office365_message_trace.transport.diagnosis import CUT_OFF
 from sandbox import Answer, Drop, KeyPair, MailFlowOptions, OtherDate, Rule, SandboxOptions
 from sandbox.clock import wall_clock
 from tests.command_line.conftest import Desk
@@ -271,7 +272,7 @@ def test_a_service_that_gives_no_answer_is_named_as_the_trigger_names_it(
     desk.world.faults.add(Rule(Drop(), service, "HEAD", times=None))
     (line,) = desk.run("check").lines("failure")
     subject = f"network to {name.replace('The', 'the')}"
-    assert line.startswith(f"{subject}: {name} does not answer as it should (no usable answer). [")
+    assert line.startswith(f"{subject}: {name} does not answer as it should ({CUT_OFF}). [")
     assert line.endswith("; directly, no proxy]"), "a proxy that hangs would be named here"
 
 

@@ -33,6 +33,16 @@ def world() -> Iterator[Sandbox]:
     assert running.failures == []
 
 
+@pytest.fixture(autouse=True)
+def _heeded_signals() -> Iterator[None]:
+    """What is started heeds signals that the tests may have been started to ignore: in the background, by nohup."""
+    interrupt = signal.signal(signal.SIGINT, signal.default_int_handler)
+    hangup = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGHUP, hangup)
+
+
 def settings_file(world: Sandbox, folder: Path, **changes: str | None) -> Path:
     """What somebody enters who has no platform."""
     values = json.loads(world.environment("graph")["TRIGGER_CONFIGURATION"])
@@ -133,15 +143,6 @@ def test_a_reader_that_has_gone_ends_the_trigger(
     process.stderr.close()
 
 
-@pytest.fixture
-def _terminal() -> Iterator[None]:
-    """SIGHUP ends what is started, even if these tests were started with nohup."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    yield
-    signal.signal(signal.SIGHUP, before)
-
-
-@pytest.mark.usefixtures("_terminal")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP], ids=lambda each: each.name)
 def test_a_trigger_ends_with_the_command_however_that_is_killed(
     world: Sandbox, tmp_path: Path, number: signal.Signals

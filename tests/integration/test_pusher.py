@@ -329,7 +329,7 @@ def test_retry_after_is_honoured(delivery: Desk) -> None:
 def test_a_fault_that_lasts_holds_the_events(delivery: Desk, events: list[Event]) -> None:
     delivery.world.faults.add(Rule(Answer(503), "intake", times=None))
     pusher = delivery.pusher(chunk_size=1000)
-    with pytest.raises(Refused, match=r"many events or a single one.* held"):
+    with pytest.raises(Refused, match=r"many events or a single one.* holds"):
         done(pusher, events)
     assert sum(delivery.clock.waits) < 600
     assert delivery.tally.events == 0
@@ -655,7 +655,7 @@ def test_events_are_held_by_an_intake_that_accepts_none(delivery: Desk) -> None:
     delivery.world.intake.options.poison = '"n"'
     pusher, events = delivery.pusher(), some(4)
     for _ in range(3):
-        with pytest.raises(Refused, match="held and sent again") as caught:
+        with pytest.raises(Refused, match="holds the events and sends them again") as caught:
             done(pusher, events)
         assert not isinstance(caught.value, Misconfigured)
         assert "status 400" in caught.value.detail

@@ -53,8 +53,8 @@ def test_a_pace_that_cannot_be_told_is_not_told() -> None:
     ("minutes", "rest"),
     [
         (40, ""),
-        (0, "; 1.0 hours of backlog left, 0% done"),
-        (20, "; 0.5 hours of backlog left, 50% done, about 20 minutes to go"),
+        (0, "; 1 hour of backlog left, 0% done"),
+        (20, "; 30 minutes of backlog left, 50% done, about 20 minutes to go"),
     ],
     ids=["no backlog", "just begun", "half"],
 )
@@ -65,6 +65,6 @@ def test_a_line_says_how_far_how_late_how_many_and_how_long_the_backlog_takes(
     live = now - timedelta(minutes=5, seconds=20)
     line = progress_line(now, live, 1234, after(minutes))
     assert line == (
-        f"Read up to {live:%Y-%m-%d %H:%M:%S} UTC, 5 minutes ago; "
+        f"Read up to {live:%Y-%m-%d %H:%M:%S} UTC, 5.3 minutes ago; "
         f"1234 events forwarded since the last line{rest}."
     )

@@ -59,7 +59,7 @@ def test_the_token_is_in_no_text_of_a_request() -> None:
 
 
 NO_SECRETS = {
-    "no answer": (says(), "no usable answer"),
+    "no answer": (says(), "closes the connection"),
     "a refusal": (says(b"HTTP/1.1 401 No\r\n\r\n"), "status 401"),
     "a fault": (says(b"HTTP/1.1 503 No\r\n\r\n"), "status 503"),
     "a redirect": (says(b"HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n"), "status 302"),

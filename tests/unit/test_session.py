@@ -18,7 +18,7 @@ import requests
 from office365_message_trace import codec
 from office365_message_trace.errors import Unavailable
 from office365_message_trace.microsoft.auth import TokenHttp
-from office365_message_trace.transport import session
+from office365_message_trace.transport import diagnosis, session
 from office365_message_trace.transport.addresses import route_to
 from office365_message_trace.transport.client import Request, RequestsHttp
 from office365_message_trace.transport.retry import check_available
@@ -330,9 +330,10 @@ def test_a_body_of_a_length_that_is_no_number_is_not_waited_for(length: bytes) -
 def test_whatever_a_library_raises_about_one_answer_is_unavailable(behaviour: Conduct) -> None:
     with (
         serving(behaviour) as server,
-        pytest.raises(Unavailable, match="no usable answer") as caught,
+        pytest.raises(Unavailable) as caught,
     ):
         asked(server.url)
+    assert caught.value.sentence in (diagnosis.CUT_OFF, diagnosis.USABLE)
     assert caught.value.detail
 
 
