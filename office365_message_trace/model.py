@@ -177,12 +177,14 @@ class Page:
     """One well-formed answer of the API.
 
     ``covered`` is the part of the window that was asked for of which every row has come by now, and
-    ``more`` is true if others follow it, or smaller windows are to be read instead.
+    ``more`` is true if others follow it, or smaller windows are to be read instead. ``strays`` counts the
+    rows from outside the time that was asked for.
     """
 
     rows: list[Row]
     covered: Window | None = None
     more: bool = False
+    strays: int = 0
 
 
 @dataclass(frozen=True, slots=True)

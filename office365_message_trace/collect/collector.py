@@ -505,7 +505,7 @@ class Collector:
         reading.refused += refused
         reading.fresh += len(accepted)
         if reading.message is None:
-            reading.rows += len(page.rows)
+            reading.rows += len(page.rows) - page.strays
             reading.cover(page.covered)
             reading.messages.add(page.rows)
             self._note_shown(page.rows, reading.read.window)

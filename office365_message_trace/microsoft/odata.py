@@ -149,7 +149,7 @@ class ODataClient(ABC):
                 rows, link = yield from self._retried(request, pending, read, attempts)
             except LinkRefused as error:
                 refusal = error.with_traceback(None)  # the traceback would hold this frame
-            self._notice_strays(rows, ask.window)
+            strays = self._strays(rows, ask.window)
             problem: list[WindowTooLarge] = []
             following: Ask | None = None
             try:
@@ -164,7 +164,7 @@ class ODataClient(ABC):
                 request = replace(request, url=self.url(ask))
                 pending = self._transport.begin(request)
             more = problem[0].window is None if problem else following is not None
-            page = [Page(rows, walk.covered, more)]
+            page = [Page(rows, walk.covered, more, strays)]
             del rows
             yield page.pop()  # drops our reference, so the page can be freed
             if problem:
@@ -329,13 +329,16 @@ class ODataClient(ABC):
                 "warning",
             )
 
-    def _notice_strays(self, rows: list[Row], window: Window) -> None:
-        if len(without_strays(rows, window)) < len(rows):
+    def _strays(self, rows: list[Row], window: Window) -> int:
+        """The number of ``rows`` from outside ``window``, which the log tells of."""
+        strays = len(rows) - len(without_strays(rows, window))
+        if strays:
             self._log(
                 f"{self.name} returned rows from outside the time that was asked for; they are "
                 "used like the others.",
                 "warning",
             )
+        return strays
 
 
 def _days_kept(failure: Failure, age: timedelta) -> int | None:

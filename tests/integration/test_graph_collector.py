@@ -167,6 +167,18 @@ def test_rows_in_order_cost_a_request_a_page_at_the_first_read(
     assert len(site.requests("graph")) <= 1.2 * backlog / (PAGE - 2) + 2 * live
 
 
+@pytest.mark.parametrize("mail", [punctual(0.5, NOON - 3 * HOUR, NOON + 6 * HOUR)], ids=["quiet"])
+def test_rows_from_outside_the_window_do_not_make_windows_smaller(
+    site: GraphSite, mail: MailFlowOptions
+) -> None:
+    """Of a page that holds 50 rows, the service adds 20 to its first and to its last one."""
+    site.world.graph.options.stray_rows = 20
+    site.collect(until=NOON + 6 * HOUR, start=NOON - 3 * HOUR)
+    assert site.report(NOON - 3 * HOUR, NOON + 5 * HOUR).complete
+    live = 6 * HOUR / site.policy.frequency
+    assert len(site.requests("graph")) <= 1.5 * live
+
+
 @busy
 def test_what_the_pages_of_an_unfinished_window_covered_is_not_read_again(
     site: GraphSite, mail: MailFlowOptions

@@ -62,7 +62,8 @@ class Model:
     nowhere (None), to an empty page that links to itself (``self``), to new empty pages without end
     (``endless``), to ten of them (``chain``), to the page before (``circle``), to the first one (``first``), to a refusal
     (``refused``). ``cut``: only the first page is given, without a
-    link.
+    link. ``uneven``: by up to how many rows pages are smaller than others. ``unsound``: where the links of all
+    pages lead: to the page itself (``self``), or to a refusal (``refused``).
     """
 
     traces: tuple[Trace, ...]
@@ -76,6 +77,8 @@ class Model:
     heeds_top: bool = True
     heeds_beyond: bool = True
     beginning: int = 0
+    uneven: int = 0
+    unsound: str | None = None
 
     def shown(self, ask: Ask, turn: int) -> list[Trace]:
         """All rows of ``ask``, in the order in which pages give them."""
@@ -111,6 +114,7 @@ class Model:
             return [], f"{at}:{empties + 1}"
         size = min(ask.top or self.page_size, self.page_size) if self.heeds_top else self.page_size
         rows = self.shown(ask, turn)
+        size -= rows[at].number * 7 % (self.uneven + 1) if at < len(rows) else 0
         page = rows[at : at + size]
         beyond = at + len(page)
         if self.cursor == "tie" and page:
@@ -127,6 +131,8 @@ class Model:
                 "first": "0:0",
                 "refused": "refused" if page else None,
             }.get(self.after or "")
+        if self.unsound and page:
+            link = f"{at}:0" if self.unsound == "self" else "refused"
         return [trace.row for trace in page], None if self.cut else link
 
     def inside(self, window: Window) -> set[bytes]:
@@ -293,6 +299,24 @@ def test_by_time_gives_all_rows_of_a_window_or_says_which_millisecond_lacks_some
         assert walk.problem.window is not None
         assert walk.problem.window.span <= 2 * MILLISECOND
         assert is_crowded(model)
+
+
+@pytest.mark.parametrize("order", ["newest", "oldest"])
+@pytest.mark.parametrize("unsound", ["self", "refused"])
+@pytest.mark.parametrize("uneven", [1, 3, 20])
+def test_pages_of_many_sizes_whose_links_are_all_unsound_hide_no_rows(
+    order: str, unsound: str, uneven: int
+) -> None:
+    """None of them is as large as was asked for, so no page shows by its size if others follow."""
+    rows = tuple(Trace(n * TICKS, f"r{n}@x.example", n) for n in range(700))
+    window = Window(NOON, NOON + timedelta(seconds=1))
+    size = PageSize(200)
+    for _ in range(3):
+        model = Model(rows, 40, "row", order, uneven=uneven, unsound=unsound)
+        walk = walked(ByTime(window, size, None), model)
+        assert walk.complete
+        assert {row.key for row in walk.rows} == model.inside(window)
+        assert walk.requests <= 4 * 700 / (40 - uneven)
 
 
 @given(spread, sizes, st.sampled_from(["tie", "row"]), st.booleans())

@@ -8,6 +8,7 @@ from office365_message_trace.microsoft.paging.by_links import ByLinks
 from office365_message_trace.microsoft.paging.instant import Instant
 from office365_message_trace.microsoft.paging.links import Circle, LinkedWalk, Links
 from office365_message_trace.microsoft.paging.walk import (
+    LEAST_PAGE,
     MOST_PAGES,
     Ask,
     Order,
@@ -39,6 +40,7 @@ class ByTime(LinkedWalk):
         self._pages = 0
         self._full_page = size.full
         self._peeking: tuple[int, int] | None = None
+        self._edge: tuple[int, int] | None = None
         self._part: ByLinks | Instant | None = None
 
     def after(self, rows: Sequence[Row], link: str | None) -> Ask | None:
@@ -59,14 +61,19 @@ class ByTime(LinkedWalk):
         """As `Walk` says."""
         if self._part is not None:
             return self._through(self._part, self._part.refused(refusal))
+        if self._peeking and self._peeking[1] >= LEAST_PAGE and self._has_order:
+            return self._proven(*self._peeking)  # pages need not be of one size
         return super().refused(refusal)
 
     def _cut_off(self, refusal: MessageTraceError) -> Ask | None:
         """Continue by time if a link cannot prove the order that a page has shown."""
-        if self._peeking is None or self._order.known in (None, Order.NONE):
+        if self._peeking is None or not self._has_order:
             raise WindowTooLarge(refusal.sentence, refusal.detail)
-        last, rows = self._peeking
-        return self._proven(last, rows)
+        return self._proven(*self._peeking)
+
+    @property
+    def _has_order(self) -> bool:
+        return self._order.known not in (None, Order.NONE)
 
     @property
     def _oldest_first(self) -> bool:
@@ -77,6 +84,8 @@ class ByTime(LinkedWalk):
         if self._peeking is not None:
             return self._peeked(*self._peeking, received, link)
         self._order.observe(received)
+        if self._edge and received and received[-1] != self._edge[0]:
+            self._size.short = self._size.short or self._edge[1] < self._size.asked
         first = self._rest == self._window
         disordered = self._order.known is Order.NONE
         if link is None and len(rows) < self._size.asked and (first or not disordered):
@@ -90,15 +99,16 @@ class ByTime(LinkedWalk):
         if link is not None and (len(rows) < self._full_page or not self._order.proven):
             self._peeking = received[-1], len(rows)
             return Ask(self._rest, link)
-        return self._behind(received[-1])
+        return self._behind(received[-1], len(rows))
 
     def _inside(self, rows: Sequence[Row]) -> list[int]:
         """The receive times of ``rows`` that lie in the time asked for."""
         inside = range(milliseconds(self._rest.start), milliseconds(self._rest.end) + 1)
         return [row.received for row in rows if row.received in inside]
 
-    def _behind(self, received: int) -> Ask:
-        """Request what is behind the last row of a page, which has that receive time."""
+    def _behind(self, received: int, rows: int) -> Ask:
+        """Request what is behind the last row of a page of so many ``rows``, which has that receive time."""
+        self._edge = received, rows
         last, start, end = instant(received), self._rest.start, self._rest.end
         bound = last if self._oldest_first else last + MILLISECOND
         if start < bound < end:
@@ -132,7 +142,7 @@ class ByTime(LinkedWalk):
         self._order.proven = True
         self._peeking = None
         self._full_page = rows
-        return self._behind(last)
+        return self._behind(last, rows)
 
     def _by_links(self) -> ByLinks:
         """Begin again, because time that counts as covered may lack rows of other pages."""

@@ -92,8 +92,9 @@ class PageSize:
 
     def may_be_full(self, rows: int, top: int | None = None) -> bool:
         """True if a page of this many ``rows``, requested with ``top`` if given, may have been cut off:
-        services may give smaller pages than requested."""
-        return rows >= min(top or self.asked, max(self.largest, LEAST_PAGE))
+        services may give smaller pages than requested, and not all of one size."""
+        least = LEAST_PAGE if self.short else max(self.largest, LEAST_PAGE)
+        return rows >= min(top or self.asked, least)
 
 
 class Order(Enum):
