@@ -17,9 +17,11 @@ from office365_message_trace.transport.session import Answer
 from sandbox.bad_records import is_spoilt
 from sandbox.clock import from_ms, to_ms
 from sandbox.reporting.render import dumps
+from sandbox.rows import Version
 from sandbox.simulation.clock import VirtualClock
 from sandbox.simulation.disturbances import Disturbances
 from sandbox.simulation.observation import Observation
+from sandbox.simulation.service import TOKEN
 from sandbox.simulation.tenant import WatchedTenant
 
 _BOUNDS = (
@@ -28,9 +30,6 @@ _BOUNDS = (
 )
 _LINKS = ("__next", "odata.nextLink", "@odata.nextLink")
 _ERROR = {"code": "UnknownError", "message": "An error has occurred."}
-_SETTLED_SHARE = (
-    0.3  # of a row's age, before which it was shown as it is: an earlier read has seen it
-)
 _SOON_SHARE = 3  # of the look-back: younger time will be read again
 
 
@@ -38,7 +37,7 @@ class Distortions:
     """What becomes of the answers that a service would give.
 
     A lie shows less than there is. No read of the same time is lied about twice, and only what an
-    honest read shows as well: time that is read again, or whose rows have been as they are for long.
+    honest read shows as well: time that is read again, or whose rows were shown as they are before.
     `reach_ms` is up to what age rows are looked for; `behind_ms` how old what a stale replica shows is.
     """
 
@@ -57,6 +56,7 @@ class Distortions:
         self._disturbances, self._observation, self._rng = disturbances, observation, rng
         self._reach_ms, self._behind_ms = reach_ms, behind_ms
         self._told: list[tuple[int, int]] = []
+        self._honest: list[tuple[int, int, int]] = []  # when, and which time was read to its end
 
     def answer(self, request: Request, ask: Callable[[], Answer]) -> Answer:
         """The answer that `ask` gets, or one of a replica, one that lies, or one about something else."""
@@ -79,7 +79,11 @@ class Distortions:
         if self._disturbances.chance("lie") and self._may_be_told(request.url, now):
             self._observation.fault(now, "lie")
             return lie(self._rng, answer)
-        return self._odd(answer) if self._disturbances.chance("odd answer") else answer
+        if self._disturbances.chance("odd answer"):
+            return self._odd(answer)
+        if TOKEN.encode() not in answer.body and (window := asked_for(request.url)):
+            self._honest.append((now, *window))
+        return answer
 
     def _odd(self, answer: Answer) -> Answer:
         kind = self._rng.choice(("beside", "end", "mark", "else", "else"))
@@ -103,13 +107,22 @@ class Distortions:
         if any(first <= to and since <= last for since, to in self._told):
             return False
         for version in self._tenant.versions(from_ms(first), from_ms(last), from_ms(now_ms)):
-            age_ms = now_ms - to_ms(version.received)
-            shown_ms = to_ms(version.visible_at) - to_ms(version.received)
-            if age_ms > self._reach_ms // _SOON_SHARE and shown_ms > age_ms * _SETTLED_SHARE:
+            is_old = now_ms - to_ms(version.received) > self._reach_ms // _SOON_SHARE
+            if is_old and not self._was_shown(version):
                 return False
         self._told.append((first, last))
         self._observation.misled.append((first, last))
         return True
+
+    def _was_shown(self, version: Version) -> bool:
+        """Whether time was read to its end, honestly, since that version is there."""
+        received_ms, visible_ms = to_ms(version.received), to_ms(version.visible_at)
+        for at_ms, first, last in reversed(self._honest):
+            if at_ms < visible_ms:
+                return False
+            if first <= received_ms <= last:
+                return True
+        return False
 
 
 def asked_for(url: str) -> tuple[int, int] | None:
