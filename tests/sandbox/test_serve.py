@@ -98,7 +98,7 @@ def test_the_commands_that_it_prints_work_as_pasted(entry: Path) -> None:
         lines = terminal.paste(settings, to_screen.partition("#")[0] + "| head -1").stdout
         assert '"senderAddress"' in lines
         forwarded = terminal.paste(
-            settings, f"timeout -s INT 6 {run.partition('#')[0]}; {status}"
+            settings, f"timeout -s INT 12 {run.partition('#')[0]}; {status}"
         ).stdout
         assert "The trigger was stopped" in forwarded
     happenings = [line for line in terminal.printed if " UTC  tokens " in line]
