@@ -46,7 +46,8 @@ _NO_INTAKE = (
 
 _NO_ANSWER = (
     "The Sekoia.io intake does not answer as it should ({fault}), whether it gets many events or a single one. If "
-    "that goes on, report it to Sekoia.io's support with the text in brackets. A running trigger holds the events and sends them again."
+    "that goes on, report it to Sekoia.io's support with the text in brackets. A running trigger holds the events and "
+    "sends them again."
 )
 
 

@@ -37,7 +37,7 @@ class Distortions:
     """What becomes of the answers that a service would give.
 
     A lie shows less than there is. No read of the same time is lied about twice, and only what an
-    honest read shows as well: time that is read again, or whose rows were shown as they are before.
+    honest read shows as well: time that is read again, or rows that were shown in this version before.
     `reach_ms` is up to what age rows are looked for; `behind_ms` how old what a stale replica shows is.
     """
 
@@ -56,7 +56,7 @@ class Distortions:
         self._disturbances, self._observation, self._rng = disturbances, observation, rng
         self._reach_ms, self._behind_ms = reach_ms, behind_ms
         self._told: list[tuple[int, int]] = []
-        self._honest: list[tuple[int, int, int]] = []  # when, and which time was read to its end
+        self._honest: list[tuple[int, int, int]] = []  # time of the answer, and the window it ended
 
     def answer(self, request: Request, ask: Callable[[], Answer]) -> Answer:
         """The answer that `ask` gets, or one of a replica, one that lies, or one about something else."""
@@ -115,7 +115,7 @@ class Distortions:
         return True
 
     def _was_shown(self, version: Version) -> bool:
-        """Whether time was read to its end, honestly, since that version is there."""
+        """Whether a true answer without a next link has covered the row since this version became visible."""
         received_ms, visible_ms = to_ms(version.received), to_ms(version.visible_at)
         for at_ms, first, last in reversed(self._honest):
             if at_ms < visible_ms:

@@ -280,10 +280,10 @@ def draw(seed: int, days: int, faults: str, service: str = "both") -> Scenario:
 
 
 def _pages_asked(chances: dict[str, Random], graph: GraphOptions) -> int:
-    """How many pages the service is asked for at once.
+    """Draw `Scenario.pages_asked`.
 
-    Graph gives no more than its real page. A page that is smaller than what was asked for and is cut off, without
-    a link, looks like the whole answer.
+    Always 1 with Graph's real page, because Graph refuses to be asked for more, and with the faults of the group
+    "microsoft": they remove next links, and a page smaller than the one asked for then looks like the last.
     """
     if "links" not in chances:
         return 1

@@ -129,7 +129,8 @@ class MemoryStorage:
             or self._disturbances.chance("storage")
         ):
             self._observation.fault(now, "storage fails")
-            if self._observation.life.replaced is not None:  # it cannot see that now
+            if verb == "read" and self._observation.life.replaced is not None:
+                # it cannot read the newer mark, so its time to notice begins again
                 self._observation.life.replaced = now
             raise StorageFailed("The storage does not work", verb)
 

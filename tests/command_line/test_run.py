@@ -35,7 +35,7 @@ def world() -> Iterator[Sandbox]:
 
 @pytest.fixture(autouse=True)
 def _heeded_signals() -> Iterator[None]:
-    """What is started heeds signals that the tests may have been started to ignore: in the background, by nohup."""
+    """Restore SIGINT and SIGHUP: child processes inherit that a background job ignores the one, nohup the other."""
     interrupt = signal.signal(signal.SIGINT, signal.default_int_handler)
     hangup = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield

@@ -39,8 +39,9 @@ class ByTime(LinkedWalk):
         self._max_pages = max_pages or MOST_PAGES
         self._pages = 0
         self._full_page = size.full
-        self._peeking: tuple[int, int] | None = None
-        self._edge: tuple[int, int] | None = None
+        # the last receive time and the number of rows of the page
+        self._peeking: tuple[int, int] | None = None  # whose link is followed
+        self._edge: tuple[int, int] | None = None  # behind which the rest is requested by time
         self._part: ByLinks | Instant | None = None
 
     def after(self, rows: Sequence[Row], link: str | None) -> Ask | None:
