@@ -501,7 +501,7 @@ class Collector:
             accepted += delivery.accepted
             refused += delivery.refused
         # after the accepted ones: rows may share a key, and its latest record decides if one is owed
-        self._ledger.record_refused((event.received, event.fingerprint) for event in refused)
+        reading.owed += self._ledger.record_refused((each.received, each.fingerprint) for each in refused)
         reading.refused += refused
         reading.fresh += len(accepted)
         if reading.message is None:
@@ -540,18 +540,20 @@ class Collector:
     def _repeated(self, reading: Reading) -> bool:
         """Schedule a final read once more if it is not settled yet. Returns True if it was scheduled.
 
-        It is repeated up to `_REPEATS` times because it found something new, and up to `_REPEATS` times
-        because an event was refused or a message was incomplete. The two reasons are counted separately.
+        It is repeated up to `_REPEATS` times because it found something new, or an event of it was refused for the
+        first time, and up to `_REPEATS` times because any event was refused or a message was incomplete. The two
+        reasons are counted separately.
         """
         trial = reading.trial
         if reading.fresh:
             age = reading.read.at - reading.read.window.end
             old = age > _OLD * self._policy.final_age
             self._log(_FOUND_LATE if old else _STILL_CHANGING, "warning")
-        news = trial.news + bool(reading.fresh)
+        new = bool(reading.fresh or reading.owed)
+        news = trial.news + new
         withheld = bool(reading.refused or reading.incomplete or self._owed_unseen(reading))
         refusals = trial.refusals + withheld
-        unsettled = reading.fresh and news <= _REPEATS, withheld and refusals <= _REPEATS
+        unsettled = new and news <= _REPEATS, withheld and refusals <= _REPEATS
         if any(unsettled):
             until = self._clock.monotonic() + _ASIDE
             self._failed.postpone(reading.read, until, news, refusals)

@@ -212,20 +212,25 @@ class Ledger:
                 self._forms.add(received, *sent)
         self._forms.spare_memory()
 
-    def record_refused(self, refused: Iterable[tuple[int, bytes]]) -> None:
+    def record_refused(self, refused: Iterable[tuple[int, bytes]]) -> int:
         """Record that the intake refused events of these receive times and fingerprints; durable when it
         returns. What is on record already is not recorded again, and rows with absurd or no times are not.
+        Returns the number of rows that were recorded: no event of them was owed before.
         """
+        anew = 0
         by_bucket: defaultdict[int, dict[int, int]] = defaultdict(dict)
         for received, fingerprint in refused:
             by_bucket[_number(received)][array(_WORD, fingerprint)[0]] = received
         for number, times in by_bucket.items():
             latest = dict(self._bucket(number).records_of(times.keys()))
-            self.record(
+            owed = [
                 (received, _fingerprint(key, received))
                 for key, received in times.items()
                 if received in _times(number) and latest.get(key) != received
-            )
+            ]
+            self.record(owed)
+            anew += len(owed)
+        return anew
 
     def refused(self, window: Window) -> list[int]:
         """The receive times in ``window``, without its end, of the rows that are owed: the intake has refused

@@ -13,8 +13,9 @@ class Reading:
     """The reading of a window, or of the time of a declared ``gap``.
 
     After its own pages come those of the large messages in it: ``message`` is the one being read,
-    ``left`` are the others; ``incomplete`` holds those that could not be completed, and why. Its next
-    page may be taken from ``not_before`` on, in monotonic seconds.
+    ``left`` are the others; ``incomplete`` holds those that could not be completed, and why. ``fresh`` events were
+    accepted, and ``owed`` counts rows of which one was refused for the first time. Its next page may be taken from
+    ``not_before`` on, in monotonic seconds.
     """
 
     def __init__(
@@ -39,7 +40,7 @@ class Reading:
         self._parts: list[tuple[Window, int]] = []
         self._assigned = 0  # rows of all parts so far
         self._edge: list[Row] = []  # the rows of the last page that are compared with the next one
-        self.rows = self.fresh = 0
+        self.rows = self.fresh = self.owed = 0
         self.refused: list[Event] = []
         self.messages = counter
 

@@ -507,6 +507,22 @@ def test_an_event_that_is_always_refused_is_tried_with_each_read_and_holds_nothi
     assert site.saved.live >= NOON + 110 * MINUTE
 
 
+@pytest.mark.parametrize("minute", range(100, 132, 8))
+def test_no_event_is_given_up_after_a_single_refusal(site: Site, minute: int) -> None:
+    site.policy = replace(PLAIN, lookback=HOUR)
+    site.world.tenant.add(make_row(NOON - 30 * MINUTE, Subject="poison that stays"))
+    site.world.tenant.add(*(make_row(NOON + n * MINUTE) for n in range(200)))
+    shown = NOON - 30 * MINUTE + minute * MINUTE
+    passing = make_row(NOON - 29 * MINUTE, Subject="poison that passes")
+    options = site.world.intake.options
+    options.poison = "poison"
+    site.clock.at(shown, lambda: site.world.tenant.add(passing))
+    site.clock.at(shown + 10 * MINUTE, lambda: setattr(options, "poison", "poison that stays"))
+    site.collect(until=NOON + 4 * HOUR)
+    assert site.tally.given_up == 1, "the other one was accepted, or was shown after the last read"
+    assert len(site.saved.gaps) == 1
+
+
 @pytest.mark.parametrize("trace_id", ["half \ud800", "\x1b[2J\nforged", "x" * 5000], ids=range(3))
 def test_a_trace_id_that_is_none_is_not_logged(site: Site, trace_id: str) -> None:
     site.world.tenant.add(

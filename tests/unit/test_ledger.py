@@ -283,10 +283,10 @@ def test_rows_without_a_recipient_are_known_whatever_others_of_the_message_came_
     assert ledger.unseen(rows[:1]) == {}
 
 
-def refuse(ledger: Ledger, rows: list[Row]) -> None:
+def refuse(ledger: Ledger, rows: list[Row]) -> int:
     """What is new of ``rows`` is sent, and the intake refuses it."""
     fresh = ledger.unseen(rows)
-    ledger.record_refused((each.received, fingerprint) for fingerprint, each in fresh.items())
+    return ledger.record_refused((each.received, fingerprint) for fingerprint, each in fresh.items())
 
 
 def size(root: Path) -> int:
@@ -298,9 +298,10 @@ ALL = Window(NOON - BUCKET_SPAN, NOON + 3 * BUCKET_SPAN)
 
 def test_a_refused_row_stays_new_and_is_owed_until_it_is_accepted(tmp_path: Path) -> None:
     shown = [row(SOON + n, **NAMED) for n in range(2)]
-    refuse(Ledger(FolderStorage(tmp_path)), shown)
+    assert refuse(Ledger(FolderStorage(tmp_path)), shown) == 2
     ledger = Ledger(FolderStorage(tmp_path))
     assert ledger.refused(ALL) == [SOON, SOON + 1]
+    assert refuse(ledger, shown) == 0, "they are owed already"
     unseen = ledger.unseen(shown)
     assert list(unseen.values()) == shown
     assert unseen.changed == set(), "it was never accepted"
