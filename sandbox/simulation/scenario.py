@@ -66,6 +66,8 @@ _OFTEN, _SELDOM = 0.4, 0.25  # of the runs have a group: one of the first nine, 
 _MOST_RECIPIENTS = 400  # of a large message, whatever the page, so that runs stay short
 _REPORTING_PAGE, _GRAPH_PAGE = 2000, 5000  # documented
 _LEAST_AGE_MS = 30 * MINUTE_MS  # beyond the delay, of time that is read for the last time
+_READINGS = 4  # of all mail, in pages that are half full at times
+_LEFT_AN_HOUR = 400  # requests, where another client spends half of the quota
 
 
 @dataclass(frozen=True)
@@ -242,7 +244,7 @@ def draw(seed: int, days: int, faults: str, service: str = "both") -> Scenario:
         mail = _with_odd_rows(chance, mail, start_ms, mail_until_ms, largest)
     clock = chances.get("clock")
     steps = _clock_steps(clock, start_ms, faults_until_ms) if clock else ()
-    return Scenario(
+    scenario = Scenario(
         seed=seed,
         days=days,
         groups=groups,
@@ -277,6 +279,15 @@ def draw(seed: int, days: int, faults: str, service: str = "both") -> Scenario:
         takeovers=draw_takeovers(ends, start_ms, faults_until_ms, takeovers),
         visit=_visit(chances.get("tenants"), start_ms, mail_until_ms),
     )
+    return replace(scenario, end_ms=end_ms + _arrears_ms(scenario))
+
+
+def _arrears_ms(scenario: Scenario) -> int:
+    """What the reads of all mail take at the end, where the requests that are granted may be too few before."""
+    if "throttling" not in scenario.groups:
+        return 0
+    requests = scenario.days * scenario.pages_a_day * scenario.requests_a_page * _READINGS
+    return int(requests / _LEFT_AN_HOUR * HOUR_MS)
 
 
 def _pages_asked(chances: dict[str, Random], graph: GraphOptions) -> int:
