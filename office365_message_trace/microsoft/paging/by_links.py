@@ -1,6 +1,6 @@
 """Follows next links to the end of a window."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 
 from office365_message_trace.errors import AnswerTruncated, WindowTooLarge
 from office365_message_trace.microsoft.paging.links import LinkedWalk, Links
@@ -16,8 +16,8 @@ class ByLinks(LinkedWalk):
 
     A row on two pages shows that rows moved in between, so that others may be on none. Then the walk
     begins again, until as many different rows came as one reading has places, or some readings in a row
-    bring nothing new. A service that begins each page with the last row of the one before has fewer places
-    than its pages show; a reading that brings nothing new tells it from rows that moved by one.
+    bring nothing new. A single such reading is not enough: of two rows of one time at a page edge, it may well show
+    the same one twice again.
 
     Pages cover what they have passed, once whole windows have proven the ``order`` of rows, and as long as
     rows keep to it and to their places.
@@ -36,25 +36,19 @@ class ByLinks(LinkedWalk):
         self._crossed = False  # true if rows continued across a page edge
         self._max_pages = max_pages or MOST_PAGES
         self._pages = self._rows = self._quiet = 0
-        self._repeats = 0  # pages that begin with the last row of the one before
-        self._last: Hashable | None = None  # identity of the last row; a row would hold its page
         self._moved = False
         self._known: set[int] = set()  # keys in earlier readings
 
     def _after(self, rows: Sequence[Row], link: str | None) -> Ask | None:
         self._rows += len(rows)
-        if rows:
-            self._pages += 1
-            self._repeats += self._last is not None and rows[0].identity == self._last
-            self._last = rows[-1].identity
+        self._pages += bool(rows)
         self._moved = self._moved or self._links.moved
         self._observe_order(rows)
         if link is None:
             if len(rows) >= self._size.asked:
                 raise AnswerTruncated("a full page without a next link", f"{len(rows)} rows")
             if self._moved and not self._is_settled():
-                self._rows = self._repeats = 0
-                self._last = self._reached = None
+                self._rows, self._reached = 0, None
                 self._links = Links(self._window, self._size)
                 return self.first
             self._order.proven = self._order.proven or self._crossed
@@ -91,5 +85,4 @@ class ByLinks(LinkedWalk):
         """Judge the reading that ends. Returns True if another one is unlikely to bring anything new."""
         self._quiet = self._quiet + 1 if self._links.seen <= self._known else 0
         self._known |= self._links.seen
-        places = self._rows - (self._repeats if self._quiet else 0)
-        return len(self._known) >= places or self._quiet >= ENOUGH_QUIET
+        return len(self._known) >= self._rows or self._quiet >= ENOUGH_QUIET
