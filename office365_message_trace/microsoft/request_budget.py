@@ -44,8 +44,9 @@ class RequestBudget(Limiter):
     The limit shrinks when the service says that the tenant has spent its quota, because other tools must
     have done so, and grows back slowly. ``storage`` must not retry. Thread-safe.
 
-    The record holds times of day, so the age of an earlier process's requests is computed whenever they
-    are counted: ``clock`` may be wrong until the first answer has told the time.
+    The record holds times of day, and ``clock`` may be wrong until the first answer has told the time. So the age of
+    an earlier process's requests is computed whenever they are counted, and what the limit has grown since the record
+    counts from the second request on.
     """
 
     def __init__(
@@ -62,16 +63,17 @@ class RequestBudget(Limiter):
         self._clock = clock
         self._live_requests = math.ceil(PERIOD / frequency.total_seconds()) + 1
         self._limit = most
-        self._began = self._cut_at = self._grown_at = clock.monotonic()
+        self._began = self._grown_at = clock.monotonic()
+        self._cut_at = -math.inf
         self._attempts: deque[_Attempt] = deque()
         self._earlier: list[tuple[datetime, bool]] = []  # of this storage
         self._others: list[tuple[datetime, bool]] = []
         self.granted = 0
         """Requests granted by this process."""
         self._lock = Lock()
-        self._limit, self._earlier = self._restored(storage)
+        self._limit, self._resting_since, self._earlier = self._restored(storage)
         for each in shared:
-            self._others += self._restored(each)[1]
+            self._others += self._restored(each)[-1]
 
     @property
     def limit(self) -> int:
@@ -115,7 +117,7 @@ class RequestBudget(Limiter):
         """Note a 429: other tools spend from the same quota."""
         with self._lock:
             now = self._elapse()
-            if self._limit == self._most or now - self._cut_at >= _CUT_PAUSE:
+            if now - self._cut_at >= _CUT_PAUSE:
                 self._limit = max(int(self._limit * _CUT), FEWEST_REQUESTS)
                 self._cut_at = self._grown_at = now
 
@@ -127,6 +129,10 @@ class RequestBudget(Limiter):
         if now - self._began >= COUNTED_FOR:
             self._earlier.clear()
             self._others.clear()
+        if self._resting_since and self.granted:
+            paused = (self._clock.now() - self._resting_since).total_seconds() - (now - self._began)
+            self._grown_at -= max(paused, 0.0)
+            self._resting_since = None
         grown = int((now - self._grown_at) / _GROWTH)
         self._limit = min(self._limit + grown, self._most)
         self._grown_at += grown * _GROWTH
@@ -164,22 +170,22 @@ class RequestBudget(Limiter):
             [milliseconds(started + timedelta(seconds=each.at)), each.background]
             for each in [*self._aged(self._earlier, now), *self._attempts]
         ]
-        record = {"limit": self._limit, "attempts": attempts}
+        since = self._resting_since or self._clock.now()
+        record = {"limit": self._limit, "since": milliseconds(since), "attempts": attempts}
         with suppress(StorageFailed):
             self._storage.write(_RECORD, orjson.dumps(record))
 
-    def _restored(self, storage: Storage) -> tuple[int, list[tuple[datetime, bool]]]:
-        """The limit, grown since, and the requests that a process has recorded in ``storage``; the most and
-        none without a usable record."""
+    def _restored(self, storage: Storage) -> tuple[int, datetime | None, list[tuple[datetime, bool]]]:
+        """The limit, the time that it is of, and the requests that a process has recorded in ``storage``; the most,
+        None and no requests without a usable record."""
         try:
             document = orjson.loads(storage.read(_RECORD) or b"{}")
-            limit = int(document.get("limit", self._most))
-            earlier = [(instant(at), bool(kind)) for at, kind in document.get("attempts", ())]
-            latest = max((at for at, _ in earlier), default=self._clock.now())
-            limit += int(max((self._clock.now() - latest).total_seconds(), 0) / _GROWTH)
-        except (StorageFailed, ValueError, TypeError, AttributeError, OverflowError):
-            return self._most, []
-        return min(max(limit, FEWEST_REQUESTS), self._most), earlier[-self._most :]
+            limit = min(max(int(document["limit"]), FEWEST_REQUESTS), self._most)
+            since = instant(document["since"]) if "since" in document else None
+            earlier = [(instant(at), bool(kind)) for at, kind in document["attempts"]]
+        except (StorageFailed, LookupError, ValueError, TypeError, OverflowError):
+            return self._most, None, []
+        return limit, since, earlier[-self._most :]
 
 
 class _Attempt(NamedTuple):

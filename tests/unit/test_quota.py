@@ -150,7 +150,7 @@ def test_restarts_one_after_another_pile_up_nothing(grants: Grants) -> None:
 @pytest.mark.parametrize(
     "record",
     [b"", b"null", b"[]", b'"x"', b"{", b'{"limit":"x"}', b'{"attempts":[1]}', b'{"attempts":3}',
-     b'{"attempts":[[1e400,true]]}', b'{"attempts":[["a",true]]}', b"\xff"],
+     b'{"attempts":[[1e400,true]]}', b'{"attempts":[["a",true]]}', b'{"limit":20,"attempts":[],"since":1e400}', b"\xff"],
 )  # fmt: skip
 def test_a_record_that_cannot_be_used_is_no_record(record: bytes) -> None:
     assert Grants(record=record).take_all() == MOST_REQUESTS
@@ -195,6 +195,8 @@ def test_a_restart_remembers_what_others_spend(grants: Grants) -> None:
     limit = grants.budget.limit
     grants.restart()
     assert grants.budget.limit == limit
+    grants.throttled()
+    assert grants.budget.limit < limit, "a start is no 429"
 
 
 def test_the_limit_grows_while_no_process_runs(grants: Grants) -> None:
@@ -205,10 +207,31 @@ def test_the_limit_grows_while_no_process_runs(grants: Grants) -> None:
     grants.take()
     grants.clock.wait(100)
     grants.restart()
+    grants.take()
+    assert grants.budget.limit == low, "no answer has told the time yet"
+    grants.take()
     assert grants.budget.limit == low + 5
     grants.clock.wait(3600)
-    grants.restart()
+    for _ in range(3):
+        grants.restart()
+        grants.take()
+    assert grants.budget.limit == low + 5
+    grants.take()
     assert grants.budget.limit == MOST_REQUESTS
+
+
+def test_a_wrong_clock_at_the_start_raises_no_limit(grants: Grants) -> None:
+    """The first answer tells the time."""
+    grants.throttled()
+    grants.take()
+    low = grants.budget.limit
+    right = grants.clock
+    wrong = TurnedClock(right.now(), ahead=timedelta(hours=9))
+    grants.restart(wrong)
+    grants.take()
+    wrong.ahead = timedelta(0)
+    grants.take()
+    assert grants.budget.limit == low
 
 
 def test_what_others_have_recorded_counts_and_is_not_recorded_as_ones_own() -> None:
