@@ -91,7 +91,9 @@ class BatchPusher:
         the intake itself is at fault, by the rule of `RejectedEvents`; what has not been yielded by then is
         to be pushed again.
         """
-        new, known = self._rejected.divided(events)
+        new, known, resting = self._rejected.divided(events, self._clock.monotonic())
+        if resting:
+            yield Delivery([], resting)
         try:
             for full in batches(new, self._chunk_size):
                 left = full
@@ -146,10 +148,11 @@ class BatchPusher:
             yield from self._accepted(answered)
             if answered.any_accepted:
                 any_accepted, until = True, self._clock.monotonic() + _KNOWN_SECONDS
-            if self._clock.monotonic() >= until or (tried >= _REFUSALS and not any_accepted):
+            enough = not any_accepted and tried >= (_FAULTS if self._problem else _REFUSALS)
+            if enough or self._clock.monotonic() >= until:
                 break
         left = events[tried:]
-        self._rejected.remember(left)  # before those that were tried: next time they come first
+        self._rejected.remember_untried(left, self._clock.monotonic())
         if refused:
             yield from self._refuse(events[:tried], refused, any_accepted, known=True)
         if left:
@@ -176,10 +179,10 @@ class BatchPusher:
                 # one event alone is no proof that a setting is wrong
                 raise Refused(problem.sentence, problem.detail) if known else problem
             if self._proven:
-                self._rejected.remember(refused[:_REFUSALS])
+                self._rejected.remember(refused[:_REFUSALS], self._clock.monotonic())
             detail = f"{self._detail}, {len(events)} events refused, none accepted"
             raise Refused(ALL_REFUSED, detail)
-        if self._rejected.remember(refused):
+        if self._rejected.remember(refused, self._clock.monotonic()):
             self._log(SOME_REFUSED, "error")
         if refused:
             yield Delivery([], refused)

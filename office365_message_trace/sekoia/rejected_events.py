@@ -8,6 +8,9 @@ from office365_message_trace.model import Event
 MOST_REMEMBERED = 10_000
 """Fingerprints of refused events; a forgotten event is sent together with others again."""
 
+REST = 60.0
+"""Seconds before an event that was refused is sent again, however often its time is read meanwhile."""
+
 
 class _Standing(Enum):
     UNPROVEN = auto()  # accepted nothing since the start, or since it was found at fault
@@ -37,18 +40,26 @@ class RejectedEvents:
 
     def __init__(self) -> None:
         self._standing = _Standing.UNPROVEN
-        self._refused: dict[bytes, None] = {}  # fingerprints, latest refusal last
+        self._refused: dict[bytes, float] = {}  # when, by fingerprint
 
-    def divided(self, events: Iterable[Event]) -> tuple[list[Event], list[Event]]:
-        """The new ``events``, and those refused before, earliest refusal first."""
+    def divided(
+        self, events: Iterable[Event], moment: float
+    ) -> tuple[list[Event], list[Event], list[Event]]:
+        """The new ``events``; those refused before, earliest refusal first; and of these the ones that an intake which
+        works has refused since less than `REST` ago, at ``moment`` in monotonic seconds."""
         new: list[Event] = []
         known: list[Event] = []
+        resting: list[Event] = []
+        works = self._standing is _Standing.WORKING
         for event in events:
-            (known if event.fingerprint in self._refused else new).append(event)
-        if known:
-            rank = {fingerprint: n for n, fingerprint in enumerate(self._refused)}
-            known.sort(key=lambda event: rank[event.fingerprint])
-        return new, known
+            if event.fingerprint not in self._refused:
+                new.append(event)
+            elif works and moment - self._refused[event.fingerprint] < REST:
+                resting.append(event)
+            else:
+                known.append(event)
+        known.sort(key=lambda event: self._refused[event.fingerprint])
+        return new, known, resting
 
     def vouch(self, accepted: Iterable[Event]) -> None:
         """Note that the intake accepted something, among it the ``accepted`` events."""
@@ -72,12 +83,21 @@ class RejectedEvents:
             return False
         return True
 
-    def remember(self, refused: list[Event]) -> bool:
-        """Remember ``refused`` events. Returns True if any of them is new."""
+    def remember(self, refused: list[Event], moment: float) -> bool:
+        """Remember events ``refused`` at ``moment``. Returns True if any of them is new."""
         any_new = any(event.fingerprint not in self._refused for event in refused)
         for event in refused:
             self._refused.pop(event.fingerprint, None)
-            self._refused[event.fingerprint] = None
+            self._refused[event.fingerprint] = moment
+        self._forget_surplus()
+        return any_new
+
+    def remember_untried(self, refused: list[Event], moment: float) -> None:
+        """Remember events for which there was no time at ``moment``: those that are known were not refused anew."""
+        for event in refused:
+            self._refused.setdefault(event.fingerprint, moment)
+        self._forget_surplus()
+
+    def _forget_surplus(self) -> None:
         for fingerprint in list(self._refused)[:-MOST_REMEMBERED]:
             del self._refused[fingerprint]
-        return any_new

@@ -87,6 +87,11 @@ class Desk:
         )
         return self.tally
 
+    def rest(self) -> None:
+        """Let as much time pass as until a refused event is sent again."""
+        self.clock.wait(rejected_events.REST)
+        self.clock.waits.pop()
+
     @property
     def arrived(self) -> list[str]:
         return self.world.intake.events
@@ -401,10 +406,12 @@ def test_whatever_refuses_the_batch_of_an_event_its_neighbours_are_delivered(
     assert delivery.log.texts("error") == [pusher_module.SOME_REFUSED]
 
     delivery.clock.waits.clear()
+    delivery.rest()
     again = outcome(pusher, [*both.refused, *some(13)[10:]])
     assert sorted(numbers(again.refused)) == bad
     assert sum(delivery.clock.waits) <= 7, "what was refused before holds nothing up"
     options.poison = None
+    delivery.rest()
     assert sorted(numbers(done(pusher, again.refused))) == bad
 
 
@@ -493,11 +500,26 @@ def test_an_event_that_was_refused_travels_alone_and_last_from_then_on(delivery:
     pusher, bad = delivery.pusher(), some(10, bad=[3, 6])
     outcome(pusher, bad)
     delivery.http.requests.clear()
+    delivery.rest()
     both = outcome(pusher, [bad[3], *some(20)[10:], bad[6]])
     assert numbers(both.refused) == [3, 6]
     assert [len(json.loads(body)["jsons"]) for body in delivery.http.bodies] == [10, 1, 1]
     assert len(delivery.arrived) == len(set(delivery.arrived)) == 18
     assert len(delivery.log.lines) == 1, "it is news once"
+
+
+def test_a_refused_event_is_sent_once_a_minute_however_often_its_time_is_read(delivery: Desk) -> None:
+    delivery.world.intake.options.poison = POISON
+    pusher, events = delivery.pusher(), some(3, bad=[1])
+    outcome(pusher, events)
+    delivery.http.requests.clear()
+    for reads in range(1, 4):
+        for _ in range(5):
+            assert numbers(outcome(pusher, events[1:2]).refused) == [1]
+        assert len(delivery.http.requests) == reads - 1
+        delivery.rest()
+    delivery.world.intake.options.poison = None
+    assert numbers(done(pusher, events[1:2])) == [1]
 
 
 def test_an_event_that_was_accepted_after_a_refusal_is_suspect_no_longer(delivery: Desk) -> None:
@@ -506,6 +528,7 @@ def test_an_event_that_was_accepted_after_a_refusal_is_suspect_no_longer(deliver
     pusher, events = delivery.pusher(), some(3, bad=[1])
     outcome(pusher, events)
     options.poison = None
+    delivery.rest()
     done(pusher, events)
     delivery.http.requests.clear()
     done(pusher, events)
@@ -520,6 +543,7 @@ def test_only_so_many_refused_events_are_remembered(
     pusher, events = delivery.pusher(), some(4, bad=[0, 1, 2])
     outcome(pusher, events)
     delivery.http.requests.clear()
+    delivery.rest()
     outcome(pusher, events)
     sizes = [len(json.loads(body)["jsons"]) for body in delivery.http.bodies]
     assert sizes == [2, 1, 1, 1, 1]
@@ -532,6 +556,7 @@ def test_a_moment_of_refusals_in_the_middle_of_a_batch_costs_no_event(
     delivery.world.faults.add(Rule(Answer(400), "intake", times=refusals))
     pusher, events = delivery.pusher(), some(100)
     left = outcome(pusher, events).refused
+    delivery.rest()
     done(pusher, left)
     assert sorted(delivery.arrived) == sorted(texts(events))
 
@@ -770,9 +795,11 @@ def test_many_events_that_were_refused_are_tried_in_turns(delivery: Desk) -> Non
     bad = outcome(pusher, bad).refused
     for _ in range(4):
         delivery.http.requests.clear()
+        delivery.rest()
         assert sorted(outcome(pusher, bad).refused) == bad
-        assert len(delivery.http.requests) <= 32
+        assert len(delivery.http.requests) == 32
     options.poison = None
+    delivery.rest()
     assert sorted(done(pusher, bad)) == bad
 
 
