@@ -501,7 +501,9 @@ class Collector:
             accepted += delivery.accepted
             refused += delivery.refused
         # after the accepted ones: rows may share a key, and its latest record decides if one is owed
-        reading.owed += self._ledger.record_refused((each.received, each.fingerprint) for each in refused)
+        reading.owed += self._ledger.record_refused(
+            (each.received, each.fingerprint) for each in refused
+        )
         reading.refused += refused
         reading.fresh += len(accepted)
         if reading.message is None:

@@ -175,7 +175,9 @@ class RequestBudget(Limiter):
         with suppress(StorageFailed):
             self._storage.write(_RECORD, orjson.dumps(record))
 
-    def _restored(self, storage: Storage) -> tuple[int, datetime | None, list[tuple[datetime, bool]]]:
+    def _restored(
+        self, storage: Storage
+    ) -> tuple[int, datetime | None, list[tuple[datetime, bool]]]:
         """The limit, the time that it is of, and the requests that a process has recorded in ``storage``; the most,
         None and no requests without a usable record."""
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sandbox.clock import from_ms, to_ms
 from sandbox.mailflow import LARGE
@@ -212,8 +212,15 @@ class Promises:
             in_force = [settings for _, settings in self._history[first:lives]]
             deadline = self._deadline_under(in_force, shown)
             if deadline is None or self._begun_by(deadline.at_ms) <= lives:
-                return deadline
+                return self._or_last_read(deadline, shown)
             lives = self._begun_by(deadline.at_ms)
+
+    def _or_last_read(self, deadline: Deadline | None, shown: Shown) -> Deadline | None:
+        """The deadline, or the last read for an event that the intake refused in a batch of its own."""
+        if deadline is None or shown.identity not in self._observation.refused_alone:
+            return deadline
+        last_ms = self._final_ms(shown, self.reach(shown.received_ms))
+        return replace(deadline, at_ms=max(deadline.at_ms, last_ms))
 
     def _begun_by(self, ms: int) -> int:
         """How many lives had begun by then."""

@@ -60,11 +60,22 @@ class IntakeHttp:
             raise Killed
         began = self._clock.ms
         self._clock.elapse(self._latency * (0.1 + 0.9 * self._rng.random()))
-        answer = self._befallen(request)
+        try:
+            answer = self._befallen(request)
+        except Unavailable:
+            self._note_refused(request)
+            raise
+        if answer.status != 200:
+            self._note_refused(request)
         self._observation.note(began, "intake", answer.status)
         if self._crashes.strike("after posting", self._clock.ms):
             raise Killed
         return answer
+
+    def _note_refused(self, request: Request) -> None:
+        batch = batch_of(request)
+        if len(batch) == 1:
+            self._observation.refused_alone.add(self._observation.events.of(batch[0]))
 
     def _befallen(self, request: Request) -> Answer:
         now = self._clock.ms

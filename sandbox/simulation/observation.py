@@ -83,6 +83,8 @@ class Observation:
     """When a replica answered that was behind."""
     excused: Counter[Identity] = field(default_factory=Counter)
     """How often an event may be repeated."""
+    refused_alone: set[Identity] = field(default_factory=set)
+    """Events that were in a batch of their own when the intake refused it, whatever the reason."""
     doubtful: set[Identity] = field(default_factory=set)
     """Events of which the collector may not know that they were accepted."""
     excused_before: list[Interval] = field(default_factory=list)

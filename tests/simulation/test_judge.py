@@ -94,6 +94,16 @@ def test_a_bound_holds_again_after_a_disturbance() -> None:
     assert case.judged(version, (A, 190)).late == 1
 
 
+def test_an_event_that_the_intake_refused_alone_is_owed_by_the_last_read() -> None:
+    case = Case(Settings(lookback=6))
+    version = [case.version(A, 1)]
+    assert case.judged(version, (A, 60)).late == 1
+    case.observation.refused_alone.add(A)
+    assert not case.judged(version, (A, 370)).violations
+    assert case.judged(version, (A, 20 * 60)).late == 1
+    assert case.judged(version).lost > 0
+
+
 def test_settings_that_change_before_a_row_is_due_set_its_bound() -> None:
     """It is due after a day, and from the 20th hour on mail is read once an hour."""
     case = Case(Settings(timedelta=1440, frequency=60, lookback=24))

@@ -286,7 +286,9 @@ def test_rows_without_a_recipient_are_known_whatever_others_of_the_message_came_
 def refuse(ledger: Ledger, rows: list[Row]) -> int:
     """What is new of ``rows`` is sent, and the intake refuses it."""
     fresh = ledger.unseen(rows)
-    return ledger.record_refused((each.received, fingerprint) for fingerprint, each in fresh.items())
+    return ledger.record_refused(
+        (each.received, fingerprint) for fingerprint, each in fresh.items()
+    )
 
 
 def size(root: Path) -> int:

@@ -721,7 +721,9 @@ def test_a_service_that_repeats_a_row_at_each_page_costs_a_few_more_readings() -
     assert walk.covered == WINDOW
 
 
-def test_of_two_rows_of_one_time_at_a_page_edge_none_hides_the_other_by_coming_twice_repeatedly() -> None:
+def test_of_two_rows_of_one_time_at_a_page_edge_none_hides_the_other_by_coming_twice_repeatedly() -> (
+    None
+):
     """They change places between two requests."""
     rows = [Trace(n * TICKS, f"r{n}@x.example", n).row for n in range(8)]
     one, other = (Trace(8 * TICKS, f"{name}@x.example", 8).row for name in "ab")
