@@ -21,9 +21,9 @@ from sandbox.faults import Answer, Drop, FaultPlan, Rule, html_page
 from sandbox.graph import GraphOptions
 from sandbox.mailflow import MailFlowOptions
 from sandbox.measures.freshness import Freshness, measured
-from sandbox.process import Exit, TriggerProcess
+from sandbox.process import Exit, TriggerName, TriggerProcess
 from sandbox.reporting import ReportingOptions
-from sandbox.screen import Screen
+from sandbox.screen import PICTURE, Screen, pictured_terminal
 from sandbox.world import Sandbox, SandboxOptions
 
 DEADLINE_SECONDS = 45.0
@@ -61,22 +61,32 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add the subcommand."""
     parser = commands.add_parser("demo", help="show the module at work, in about a minute")
     parser.add_argument("--trigger", choices=("graph", "oauth", "basic"), default="graph")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the screen (SVG)")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Collect an hour of mail and print the account; 1 if a row was lost or repeated."""
-    service = "graph" if arguments.trigger == "graph" else "reporting"
-    console = Console(highlight=False)
+    if arguments.picture is None:
+        return _shown(arguments.trigger, Console(highlight=False))
+    screen = pictured_terminal()
+    status = _shown(arguments.trigger, screen)
+    picture = screen.export_svg(title="make demo", code_format=PICTURE, unique_id="demo")
+    arguments.picture.write_text(picture)
+    return status
+
+
+def _shown(trigger: TriggerName, console: Console) -> int:
+    service = "graph" if trigger == "graph" else "reporting"
     if not console.is_terminal:
         console.width = _WIDTH_OF_FILES
     with (
-        Sandbox(_options(arguments.trigger)) as world,
+        Sandbox(_options(trigger)) as world,
         tempfile.TemporaryDirectory(prefix="demo-") as folder,
         TriggerProcess(
             world,
             Path(folder),
-            arguments.trigger,
+            trigger,
             timedelta=0,
             start_time=START_TIME_HOURS,
             chunk_size=PAGE_SIZE,

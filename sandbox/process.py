@@ -22,6 +22,8 @@ VOLUME = Path(__file__).resolve().parent / "volume"
 COLLECTING = ("entra", "reporting", "graph", "intake")
 """The services that are asked while rows are collected."""
 
+TriggerName = Literal["oauth", "basic", "graph"]
+
 POLL_SECONDS = 0.01
 PATIENCE_SECONDS = 30.0
 """After which a process that was asked to stop is killed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import time
 from pathlib import Path
@@ -14,7 +15,44 @@ from rich.text import Text
 
 from office365_message_trace.cli.console import STYLES
 
+PICTURE = """\
+<svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
+<style>
+.{unique_id}-matrix {{ font: {char_height}px/{line_height}px ui-monospace, Menlo, Consolas, monospace; }}
+.{unique_id}-title {{ font: bold 18px sans-serif; }}
+{styles}
+</style>
+<defs>
+<clipPath id="{unique_id}-clip-terminal"><rect width="{terminal_width}" height="{terminal_height}"/></clipPath>
+{lines}
+</defs>
+{chrome}
+<g transform="translate({terminal_x}, {terminal_y})" clip-path="url(#{unique_id}-clip-terminal)">
+{backgrounds}
+<g class="{unique_id}-matrix">
+{matrix}
+</g>
+</g>
+</svg>
+"""
+"""The form of a picture of a terminal for rich, without fonts from elsewhere."""
+
+_COLUMNS = 100  # of a pictured terminal
+
 _LOGGED = re.compile(r"[\d-]+ [\d:]+ - \w+ - (?P<level>[A-Z]+) - (?P<text>.*)")
+
+
+def pictured_terminal() -> Console:
+    """A terminal of which a picture is to be drawn; it shows nothing meanwhile."""
+    return Console(
+        file=io.StringIO(),
+        width=_COLUMNS,
+        record=True,
+        highlight=False,
+        force_terminal=True,
+        force_interactive=False,
+        color_system="truecolor",
+    )
 
 
 class Screen:

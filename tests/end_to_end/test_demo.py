@@ -8,12 +8,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 from sandbox import Report
-from sandbox.demo import PAGE_SIZE, Outcome, verdict
+from sandbox.demo import PAGE_SIZE, Outcome, freshness, schedule_faults, verdict
+from sandbox.faults import FaultPlan
+from sandbox.measures.freshness import Freshness
 from sandbox.process import ROOT, Exit
+from sandbox.screen import PICTURE, pictured_terminal
 from tests.end_to_end.conftest import compiled_in
 
 STOPPED = Exit(status=0, seconds=0.2)
@@ -85,3 +89,31 @@ def test_the_batch_in_flight_at_the_kill_may_come_again() -> None:
     outcome = Outcome(Report(repeated=["{}"] * PAGE_SIZE), STOPPED)
     assert outcome.ok
     assert verdict(outcome).plain.strip() == "Nothing lost, 500 events repeated by the kill."
+
+
+def lines(picture: str) -> list[str]:
+    """The lines of a pictured terminal, with its title."""
+    texts = ElementTree.fromstring(picture).iter("{http://www.w3.org/2000/svg}text")
+    by_line: dict[str, str] = {}
+    for each in texts:
+        y = each.attrib["y"]
+        by_line[y] = by_line.get(y, "") + (each.text or "").replace("\xa0", " ")
+    return [" ".join(line.split()) for line in by_line.values()]
+
+
+def test_the_picture_in_the_readme_shows_what_the_demo_prints() -> None:
+    picture = (ROOT / "docs" / "demo.svg").read_text()
+    shown = lines(picture)
+    assert {f"- {each}" for each in schedule_faults(FaultPlan(), "graph")} <= set(shown)
+    assert "Lost 0" in shown
+    assert sum(line.startswith("Nothing lost, ") for line in shown) == 1
+    assert picture.count("http") == 1, "its name space: it loads nothing"
+
+
+def test_a_picture_holds_all_that_is_printed() -> None:
+    console = pictured_terminal()
+    for each in freshness(Freshness(1000, 500)):
+        console.print(each)
+    shown = lines(console.export_svg(title="a title", code_format=PICTURE, unique_id="x"))
+    assert shown[0] == "a title"
+    assert "shown withinhalf of them99 %" in shown
