@@ -963,3 +963,20 @@ def test_a_first_page_of_one_instant_does_not_show_the_order(order: str) -> None
     walk = walked(ByTime(WINDOW, PageSize(10), None), model)
     assert walk.complete
     assert {row.key for row in walk.rows} == model.inside(WINDOW)
+
+
+def test_a_millisecond_is_not_complete_with_a_page_that_may_be_full_and_a_link_that_is_refused() -> (
+    None
+):
+    """Also if the service gives fewer rows than were asked for."""
+    size = PageSize(50, largest=20, short=True)
+    walk = Instant(WINDOW, size, by_recipient=True)
+    crowd = [Trace(0, f"r{n:02}@x.example", n).row for n in range(20)]
+    assert walk.after(crowd, "next") == Ask(WINDOW, "next")
+    ask = walk.refused(Unavailable("a next link is refused", "status 400"))
+    while ask is not None and ask.recipient is not None:
+        ask = walk.after([row for row in crowd if row.recipient == ask.recipient], None)
+    assert ask is not None
+    assert ask.top is not None
+    assert ask.top < 20, "the next reading has other edges"
+    assert walk.covered is None

@@ -151,7 +151,7 @@ class Instant(LinkedWalk):
 
     def _at_next_edge(self) -> Ask | None:
         reading = self._reading
-        if not self._readings and reading.pages > 1:
+        if not self._readings and (reading.pages > 1 or reading.blind):
             self._usual_page = min(reading.first_page, self._size.asked)
         if not reading.edges:
             self._edge = None
@@ -167,7 +167,7 @@ class Instant(LinkedWalk):
         missing = self._keys - reading.keys
         self._keys |= reading.keys
         self._contents |= reading.contents
-        if self._readings == 1 and reading.pages <= 1 and not reading.full_end:
+        if self._readings == 1 and reading.pages <= 1 and not (reading.full_end or reading.blind):
             self.covered = self._window
             return None
         alone = self._by_recipient and reading.pages == 1 and not reading.blind
