@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import math
 import signal
 import time
 from collections.abc import Mapping
@@ -80,6 +81,7 @@ _CANNOT_START = (
     "the administrator of the platform look at its object storage and its playbook API."
 )
 _UNUSABLE = 2  # exit status
+_DOUBT_EVERY = 86_400.0  # seconds
 _NOT_GIVEN = (
     "The trigger cannot start: {}. Each is a file of that name in /symphony, or an environment variable of "
     "that name in capitals. Have the person who runs the image correct it{}."
@@ -115,6 +117,7 @@ class MessageTraceTrigger(PrintableLog, Trigger):
         self._sending_logs = Lock()
         self._log_sender = Thread()
         self._activity: ActivityLog | None = None
+        self._doubted_at = math.inf  # monotonic seconds
         self._owner: Ownership | None = None
         self._machine = SystemClock(self._stop_event, self._alive)
         self._clock = MicrosoftClock(self._machine, self._report)
@@ -260,8 +263,9 @@ class MessageTraceTrigger(PrintableLog, Trigger):
         self._activity = activity = ActivityLog(
             storage, clock, settings.policy, self._report, lambda: clock.ahead
         )
-        for doubt in (*place.news, *settings.doubts(self._machine.now())):
-            self._report(doubt, "warning")
+        for news in place.news:
+            self._report(news, "warning")
+        self._report_doubts()
         place.save(shared_storage)
         metrics = Metrics(settings.intake_key.get_secret_value(), settings.policy, clock)
         monitor = Monitors(metrics, activity)
@@ -302,6 +306,14 @@ class MessageTraceTrigger(PrintableLog, Trigger):
         self.heartbeat()  # type: ignore[no-untyped-call]
         if self._owner:
             self._owner.check_if_due()
+        if self._configuration and self._machine.monotonic() - self._doubted_at >= _DOUBT_EVERY:
+            self._report_doubts()
+
+    def _report_doubts(self) -> None:
+        """Warn of settings that are probably a mistake, or will be soon: a certificate expires."""
+        self._doubted_at = self._machine.monotonic()
+        for doubt in self.configuration.doubts(self._clock.now()):
+            self._report(doubt, "warning")
 
     def _report(self, text: str, level: str) -> None:
         self.log(text, cast(LogLevelStr, level))

@@ -185,7 +185,9 @@ class Facts:
         """What will still be forwarded, if it can be read."""
         gaps = self.coverage.gaps if self.coverage else ()
         tried = sum(gap.cause is not Cause.TOO_OLD for gap in gaps)
-        parts = [self.backlog, f"{count(tried, 'gap')}, tried again every hour" if tried else ""]
+        which = "one of them " if tried > 1 else ""
+        gaps_tried = f"{count(tried, 'gap')}, {which}tried again every hour" if tried else ""
+        parts = [self.backlog, gaps_tried]
         return " and ".join(filter(None, parts))
 
     def _wrong(self) -> str:

@@ -33,8 +33,8 @@ _OVERLAP_SHARE = 16  # at most one part in so many, so that small windows avoid 
 
 _ROLE_MISSING = (
     "Microsoft 365 refuses the report: the application has no role that may read it, or it was "
-    "given too recently. Assign Global Reader (or Security Reader) to the application in Azure "
-    "portal > Microsoft Entra ID > Roles and administrators, and check that "
+    "given too recently. Assign Security Reader (or Global Reader, which can read far more) to the application in "
+    "Azure portal > Microsoft Entra ID > Roles and administrators, and check that "
     "ReportingWebService.Read.All has admin consent. New roles can take an hour."
 )
 _PERMISSION_MISSING = (
@@ -49,7 +49,7 @@ _ACCOUNT_ROLE_MISSING = (
 )
 _ACCOUNT_REFUSED = (
     "Microsoft 365 refuses account_name and account_password. Microsoft has switched basic "
-    'authentication off for most tenants: use the trigger "Office 365 Message Trace OAuth". If '
+    'authentication off for most tenants: use the trigger "Office 365 Message Trace (Graph API)". If '
     "your tenant still allows it, correct the password."
 )
 _GONE = (

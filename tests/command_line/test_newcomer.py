@@ -73,7 +73,7 @@ def test_a_missing_role_is_diagnosed_and_mended(desk: Desk) -> None:
     roles = set(desk.world.app.directory_roles)
     desk.world.app.directory_roles.clear()
     (finding,) = walk(desk, "oauth")
-    assert "Assign Global Reader" in finding
+    assert "Assign Security Reader" in finding
     assert "[assign the role](setup.md#4-assign-a-role)" in advice(finding)
     assert "*Global Reader* works as well" in SETUP.split("### 4 Assign a role")[1]
     desk.world.app.directory_roles = roles

@@ -245,7 +245,7 @@ def test_the_first_screen_holds_the_verdict_gaps_and_the_latest_problem_only(des
     lines = desk.run("status").out.splitlines()
     assert lines[0].startswith("warning Mail is forwarded: read up to ")
     assert "Owed: 2 hours of receive time" in lines[0]
-    assert "4 gaps, tried again every hour, nothing is wrong." in lines[0]
+    assert "4 gaps, one of them tried again every hour, nothing is wrong." in lines[0]
     assert len(lines) == 1 + len(Cause) + 1
     assert "The client secret has expired." in lines[-1]
 

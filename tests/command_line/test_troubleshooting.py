@@ -375,7 +375,7 @@ def test_a_missing_directory_role_is_told_apart_from_a_missing_permission(desk: 
     no_directory_role(desk)
     said = desk.run("check")
     (line,) = said.lines("failure")
-    assert "Assign Global Reader" in line
+    assert "Assign Security Reader" in line
     assert any(line.startswith("token: application") for line in said.lines("ok"))
 
 
