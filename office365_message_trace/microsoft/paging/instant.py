@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 
 from office365_message_trace.errors import AnswerTruncated, MessageTraceError, WindowTooLarge
-from office365_message_trace.microsoft.paging.by_links import ENOUGH_QUIET
 from office365_message_trace.microsoft.paging.links import Circle, LinkedWalk, Links, keys_of
 from office365_message_trace.microsoft.paging.one_page import OnePage
-from office365_message_trace.microsoft.paging.walk import MOST_PAGES, Ask, PageSize
+from office365_message_trace.microsoft.paging.walk import ENOUGH_QUIET, MOST_PAGES, Ask, PageSize
 from office365_message_trace.model import UNDATED, Row, Window, instant
 
 MOST_READINGS = 12

@@ -24,6 +24,9 @@ from office365_message_trace.model import UNDATED, Row, Window, milliseconds
 MOST_PAGES = 1200
 """Pages of one walk: two readings of the million rows at which the Reporting Web Service ends."""
 
+ENOUGH_QUIET = 3
+"""Readings of the same rows in a row without anything new that end it, though each lacks some rows."""
+
 LEAST_PAGE = 10
 """Rows that fit a page of any service, as long as no larger page was seen."""
 
