@@ -143,10 +143,10 @@ class Scenario:
     @property
     def requests_a_page(self) -> int:
         """What a page of many costs at least: empty pages count, and rows that change places from one answer to
-        the next have to be read twice."""
+        the next have to be read twice, and those at the edges once more."""
         reporting = self.service == "reporting"
         empty_pages = self.reporting.empty_pages if reporting else self.graph.empty_pages
-        readings = 2 if reporting and self.reporting.ties == "unstable" else 1
+        readings = 3 if reporting and self.reporting.ties == "unstable" else 1
         return readings * {"every": 2, "chain": 1 + self.graph.chain}.get(empty_pages, 1)
 
     @property
