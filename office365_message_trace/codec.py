@@ -79,7 +79,7 @@ def encode(fields: Fields) -> str:
 
 def on_one_line(text: bytes) -> str:
     """The same JSON text without line breaks, which stand between its values only."""
-    return encode(decode(text)) if b"\n" in text or b"\r" in text else text.decode()
+    return encode(decode(text)) if b"\n" in text or b"\r" in text else text.decode(errors="replace")
 
 
 def canonical(value: Fields | Sequence[Any]) -> bytes:

@@ -32,7 +32,7 @@ from office365_message_trace.collect.failed_windows import FailedWindows, Trial,
 from office365_message_trace.collect.gaps import GapProbe
 from office365_message_trace.collect.interfaces import Pusher, Source
 from office365_message_trace.collect.large_messages import LargeMessages, MessageCounter
-from office365_message_trace.collect.ledger import Ledger
+from office365_message_trace.collect.ledger import KEPT_FOR, Ledger
 from office365_message_trace.collect.monitor import Monitor
 from office365_message_trace.collect.reading import Reading, begun
 from office365_message_trace.collect.refusals import Refusals
@@ -83,6 +83,7 @@ _PAST_AGE = timedelta(hours=1)  # from which a live window holds no fresh mail
 _CHOOSE_EVERY = 900.0  # seconds
 _OLD = 2  # times the final age, of time that was most likely not read before it was that old
 _REPEATS = 3  # of a final read that brings something new, or with a refused event
+_LIVE_IN_A_ROW = 4  # windows, after which one page of the past comes first if it is due
 _CLOCK_JUMP = 60.0  # seconds by which the time may be corrected while a page is requested
 
 _LEFT_OUT = "The intake does not accept one event; it is left out, and tried again now and then."
@@ -105,8 +106,8 @@ _STILL_CHANGING = (
 class Collector:
     """Collects the mail of one tenant.
 
-    Fresh mail is read at once, in whole windows. Up to two windows of the past are read meanwhile, a page
-    at a time in turns. One prefers re-reads and one the backlog, so that neither waits for the other, and
+    Fresh mail is read at once, in whole windows; if that never ends, a page of the past comes after every few of them.
+    Up to two windows of the past are read meanwhile, a page at a time in turns. One prefers re-reads and one the backlog, so that neither waits for the other, and
     the next page of one is requested while a page of the other is delivered. Last reads
     that only confirm come when nothing else is due. ``granted`` returns the requests a day that Microsoft grants.
     """
@@ -142,6 +143,10 @@ class Collector:
         self._past: dict[tuple[Kind, ...], Reading] = {}
         self._looks = 0
         self._narrow_live = False
+        self._live_in_a_row = 0
+        self._live_from = (
+            -inf
+        )  # monotonic seconds, from when fresh mail is tried again after a failure
         self._chosen_at = -inf
         self._claimed_history = ClaimedHistory()
         self._flicker = Flicker(log, source.content_fields)
@@ -155,7 +160,7 @@ class Collector:
         """
         self._began = began
         self._began_at = self._clock.monotonic() - (self._clock.now() - began).total_seconds()
-        self._coverage = coverage.adapted(self._policy, began)
+        self._coverage = coverage.adapted(self._policy, began, KEPT_FOR)
         self._commit(self._coverage)
         self._ledger.mark(self._coverage.oldest)
         while True:
@@ -169,11 +174,17 @@ class Collector:
         schedule = self._schedule(now)
         live = schedule.next((Kind.LIVE,))
         if isinstance(live, Read):
+            until_live = max(self._live_from - self._clock.monotonic(), 0.0)
+        else:
+            until_live = (live.until - now).total_seconds()
+        if isinstance(live, Read) and not until_live and self._live_in_a_row < _LIVE_IN_A_ROW:
+            self._live_in_a_row += not self._refusals.of_live
             reading = self._begin(Trial(live))
             while self._advance(reading):
                 pass
             return
-        wait = min((live.until - now).total_seconds(), self._open_past(schedule))
+        self._live_in_a_row = 0
+        wait = min(until_live, self._open_past(schedule))
         if self._past:
             slot, reading = min(self._past.items(), key=lambda item: item[1].not_before)
             pause = reading.not_before - self._clock.monotonic()
@@ -182,7 +193,8 @@ class Collector:
                     self._past.pop(slot, None)
                 return
             wait = min(wait, pause)
-        self._clock.wait_until(now + max(timedelta(seconds=wait), MILLISECOND))
+        if until_live:
+            self._clock.wait_until(now + max(timedelta(seconds=wait), MILLISECOND))
 
     def _observe(self, now: datetime) -> None:
         """Update the coverage for the passing of time."""
@@ -308,8 +320,9 @@ class Collector:
 
     def _begin_gap(self, gap: Gap, now: datetime) -> Reading:
         width, oldest = self._sizes.last, self._policy.oldest_kept(now)
-        start = max(gap.window.start, gap.window.end - width, oldest)
-        read = Read(Kind.CONFIRM, Window(start, gap.window.end), now, final=True)
+        end = min(gap.window.end, max(now, gap.window.start + MILLISECOND))
+        start = max(gap.window.start, end - width, oldest)
+        read = Read(Kind.CONFIRM, Window(start, end), now, final=True)
         return self._begin(Trial(read), gap)
 
     def _advance(self, reading: Reading) -> bool:
@@ -429,6 +442,7 @@ class Collector:
                     self._set_aside(reading, problem)
                 elif not kept:
                     self._sizes.narrow(read, at_least=_MINUTE)
+                    self._live_from = reading.began + _MINUTE.total_seconds()
 
     def _unforeseen(self, reading: Reading, error: Exception) -> bool:
         """Retry a window that made this module fail, as one that the service cannot give. Returns True if

@@ -229,16 +229,20 @@ class Coverage:
             read_at=max(self.read_at, read.at),
         )
 
-    def adapted(self, policy: Policy, now: datetime) -> "Coverage":
+    def adapted(
+        self, policy: Policy, now: datetime, recorded: timedelta = timedelta.max
+    ) -> "Coverage":
         """The coverage adapted to ``policy`` at ``now``.
 
         Time younger than the policy's delay was read too early, and counts as unread. All time younger
         than its final age is read again, even if it was final by earlier settings; that time counts as
-        read when it ended, which is no later than it really was.
+        read when it ended, which is no later than it really was. But what is older than ``recorded`` is not read
+        again: nothing would tell which of its rows were forwarded.
         """
-        live = min(self.live, max(_whole_second(now) - policy.delay, self.since))
+        newest = _whole_second(now)
+        live = min(self.live, max(newest - min(policy.delay, recorded), self.since))
         coverage = replace(self._forgetting(Window(live, max(self.live, live))), live=live)
-        return coverage.with_final_reopened(_whole_second(now) - policy.final_age, live)
+        return coverage.with_final_reopened(newest - min(policy.final_age, recorded), live)
 
     def with_final_reopened(self, start: datetime, end: datetime) -> "Coverage":
         """The coverage with final time from ``start`` to ``end`` to be read again, except for gaps."""
@@ -267,7 +271,7 @@ class Coverage:
         """The coverage corrected if time was read that lies in the future at ``now``.
 
         A clock was wrong then, and time was read too early, so everything up to the final age is read
-        again. A first start by such a clock began too late, so its beginning moves back as well, unless a
+        again, and gaps that reach into the future are reopened. A first start by such a clock began too late, so its beginning moves back as well, unless a
         row was shown. In that case it stays, and if it lies in the future, reading continues at ``now``,
         because only answers can tell the right time.
         """
@@ -279,7 +283,11 @@ class Coverage:
         start = min(max(since, start), newest)
         if start >= self.live:
             return self
-        return replace(self._forgetting(Window(start, _FOREVER)), live=start, since=since)
+        coverage = self
+        for gap in self.gaps:
+            if gap.window.end > now:
+                coverage = coverage.with_gap_reopened(gap)
+        return replace(coverage._forgetting(Window(start, _FOREVER)), live=start, since=since)
 
     def without_unwanted(self, now: datetime) -> "Coverage":
         """The coverage without time before ``since``, once that is not in the future at ``now``."""

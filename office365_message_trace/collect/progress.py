@@ -5,6 +5,8 @@ from datetime import datetime, timedelta
 
 from office365_message_trace.model import span
 
+_LEAST_SHARE = 0.001  # that has to be read before it tells a pace
+
 
 @dataclass(frozen=True, slots=True)
 class CatchUp:
@@ -32,7 +34,9 @@ class CatchUp:
     def left(self, now: datetime) -> timedelta | None:
         """The time that the rest takes at the pace so far; None if that is unknown."""
         caught_up = self.longest - self.backlog
-        if not self.backlog or self.longest_at is None or caught_up <= 0 or now <= self.longest_at:
+        if not self.backlog or self.longest_at is None or now <= self.longest_at:
+            return None
+        if caught_up < self.longest * _LEAST_SHARE:
             return None
         return (now - self.longest_at) * (self.backlog / caught_up)
 

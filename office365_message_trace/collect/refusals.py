@@ -24,6 +24,11 @@ class Refusals:
         self._by_intake: dict[Kind, bool] = {}  # false if Microsoft refuses
 
     @property
+    def of_live(self) -> bool:
+        """True while fresh mail is refused."""
+        return Kind.LIVE in self._by_intake
+
+    @property
     def of_past(self) -> bool:
         """True while anything but fresh mail is refused."""
         return any(kind is not Kind.LIVE for kind in self._by_intake)
@@ -49,12 +54,13 @@ class Refusals:
         return min(pause, _VOUCHING) if by_intake and not lasting else pause
 
     def end(self, read: Kind, accepted: bool) -> bool:
-        """End those that a complete window of kind ``read`` disproves, and of the intake's those of all kinds if
-        it ``accepted`` an event. Returns True if any ended."""
+        """End those that a complete window of kind ``read`` disproves: of Microsoft's those of fresh mail or those of
+        all of the past, and of the intake's those of all kinds if it ``accepted`` an event. Returns True if any ended.
+        """
         ended = [
             kind
             for kind, by_intake in self._by_intake.items()
-            if (accepted if by_intake else kind is read)
+            if (accepted if by_intake else (kind is Kind.LIVE) is (read is Kind.LIVE))
         ]
         for kind in ended:
             del self._by_intake[kind]

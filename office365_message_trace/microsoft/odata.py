@@ -49,7 +49,7 @@ _TOO_OLD = re.compile(
 _AGE_TOLERANCE = timedelta(hours=1)  # the service has a clock of its own
 _TOO_LARGE = re.compile(
     r"too (?:large|big)|too many (?!requests|connections)|can.{0,6}t be longer than"
-    r"|exceeds? the (?:maximum|limit)|(?:narrow|reduce|shorten) the",
+    r"|(?<!rate )exceeds? the (?:maximum|limit)|(?:narrow|reduce|shorten) the",
     re.IGNORECASE,
 )
 _REJECTED = (
@@ -64,6 +64,7 @@ _PERHAPS_BEFORE = (
     "The answer is in other words than the service's own: if a proxy or a gateway gives it, have its "
     "administrator let requests to the service pass."
 )
+_NO_WAY_ON = "an empty page whose next link cannot be followed"
 _FOREIGN = "a next link leads to another host, it is not followed"
 _ABOUT_THE_WINDOW = (400, 500)  # other statuses have a meaning of their own
 _T = TypeVar("_T")
@@ -158,6 +159,9 @@ class ODataClient(ABC):
                     following = walk.refused(LinkRefused(_FOREIGN))
             except WindowTooLarge as error:
                 problem = [error.with_traceback(None)]  # it would hold this frame and the rows
+            except Unavailable:
+                self._notice_oddity(_NO_WAY_ON)
+                raise
             if following and not problem:
                 top = following.top or usual_top
                 ask = replace(following, trace_id=ask.trace_id, conditions=ask.conditions, top=top)
@@ -302,7 +306,8 @@ class ODataClient(ABC):
         failure = Failure.of(answer, url, continued)
         if days := _days_kept(failure, self._clock.now() - ask.window.start):
             return HistoryExceeded("older than the service keeps", days, failure.detail)
-        speaks_of_size = answer.status in _ABOUT_THE_WINDOW and _TOO_LARGE.search(failure.text)
+        about_window = failure.own and answer.status in _ABOUT_THE_WINDOW
+        speaks_of_size = about_window and _TOO_LARGE.search(failure.text)
         if answer.status == 413 or speaks_of_size:
             return self._oversized(ask, "the window holds too many rows", failure.detail)
         refusal = self.refusal(failure)

@@ -4,6 +4,7 @@ Its wire format is only partly documented (learn.microsoft.com, previous version
 JSON shapes, three error shapes, HTML and XML are met in practice.
 """
 
+import re
 from datetime import timedelta
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -28,6 +29,7 @@ PATH = "/ecp/reportingwebservice/reporting.svc/MessageTrace"
 FULL_PAGE = 2000  # rows; documented maximum
 TOKEN_WALL = 999_999  # the first $skiptoken that the service answers with a fault; observed
 
+_TOKEN = re.compile(r"[0-9]{1,18}")
 _OVERLAP = timedelta(seconds=1)  # it is not documented whether bounds are inclusive
 _OVERLAP_SHARE = 16  # at most one part in so many, so that small windows avoid a crowded instant
 
@@ -112,4 +114,4 @@ class ReportingClient(ODataClient):
 
 def _skip_token(url: str) -> int:
     tokens = parse_qs(urlsplit(url).query).get("$skiptoken", [""])
-    return int(tokens[0]) if tokens[0].isdecimal() else -1
+    return int(tokens[0]) if _TOKEN.fullmatch(tokens[0]) else -1

@@ -262,7 +262,7 @@ class UsualPage:
 
     def text(self, place: int) -> str:
         text = self.texts[place]
-        return codec.on_one_line(bytes(text)) if self.broken else str(text, "utf-8")
+        return codec.on_one_line(bytes(text)) if self.broken else str(text, "utf-8", "replace")
 
     def fields(self, place: int) -> Fields:
         fields: Fields = codec.decode(bytes(self.texts[place]))

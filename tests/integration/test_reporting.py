@@ -364,6 +364,17 @@ def test_the_token_wall_ends_a_window_without_being_asked_again(
     assert world.request_log.count("reporting") == 4
 
 
+def test_a_link_with_an_absurd_token_is_refused_like_any_other(
+    world: Sandbox, client: ReportingClient
+) -> None:
+    link = f"{world.url('reporting')}/x?$skiptoken={'9' * 5000}"
+    full = json.dumps({"value": [], "odata.nextLink": link}).encode()
+    world.faults.add(Rule(Answer(200, full, "application/json"), "reporting"))
+    world.faults.add(Rule(Answer(400), "reporting", times=None))
+    _, error = failing(client)
+    assert isinstance(error, Unavailable)
+
+
 def test_a_window_that_is_to_be_read_as_a_whole_is_believed_from_one_page_only(
     world: Sandbox, client: ReportingClient
 ) -> None:

@@ -32,6 +32,13 @@ def test_share_and_time_left_follow_from_the_pace_so_far(
     assert found == (None if left is None else timedelta(minutes=left))
 
 
+def test_next_to_nothing_tells_no_pace() -> None:
+    """It would tell of millions of years."""
+    month = 30 * 24 * HOUR
+    progress = CatchUp().at(NOON, month).at(NOON, month - 0.002)
+    assert progress.left(NOON + timedelta(hours=30)) is None
+
+
 def test_without_a_backlog_there_is_nothing_to_tell() -> None:
     assert after(40) == CatchUp()
     assert CatchUp().done is None

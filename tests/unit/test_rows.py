@@ -162,6 +162,19 @@ def test_invalid_utf_8_costs_a_character(form: RowFormat, sample: dict[str, Any]
     assert "L\ufffdnch" in rows[1].fields.values()
 
 
+@samples
+def test_invalid_utf_8_beside_the_content_costs_a_character(
+    form: RowFormat, sample: dict[str, Any]
+) -> None:
+    """Also in members that usual rows are not read for."""
+    usual = json.dumps(sample, separators=(",", ":")).encode()
+    for name in (b"@odata.etag", b"__metadata", b"Index", b"StartDate", b"unknown"):
+        told = usual[:-1] + b',"%s":"\xff\xfe"}' % name
+        (row,) = form.page(b'{"value":[%s]}' % told).rows
+        assert "\ufffd\ufffd" in row.text
+        assert form.page(b'{"value":[%s]}' % usual).rows[0].key == row.key
+
+
 # Times
 
 

@@ -1,0 +1,140 @@
+"""Nothing makes the past wait for ever, nor is anything asked for without end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from office365_message_trace.transport.session import Answer
+from tests.claims import laboratory
+from tests.claims.laboratory import T0, Laboratory, policy
+from tests.claims.service import Asked, D, H, Kind, M, Mail, S, Service
+
+YEAR = 365 * D
+
+
+def error(status: int, message: str) -> Answer:
+    return Answer(status, {}, b'{"error":{"code":"X","message":"%s"}}' % message.encode())
+
+
+@pytest.mark.parametrize(
+    ("frequency", "answer", "delivery"),
+    [(10, 12.0, 0.5), (60, 65.0, 0.5), (60, 1.0, 65.0)],
+    ids=["answers", "slow answers", "deliveries"],
+)
+def test_the_past_does_not_wait_for_ever_for_fresh_mail_that_takes_longer_than_its_frequency(
+    monkeypatch: pytest.MonkeyPatch, frequency: int, answer: float, delivery: float
+) -> None:
+    monkeypatch.setattr(laboratory, "_SERVICE_SECONDS", answer)
+    monkeypatch.setattr(laboratory, "_INTAKE_SECONDS", delivery)
+    mail = [Mail(T0 - 6 * H + n * 20 * S + 5, f"r{n}") for n in range(180 * 14)]
+    lab = Laboratory(Service("graph", mail, page_size=500), policy(frequency=frequency))
+    lab.start_time = 6
+    lab.run(T0 + 8 * H)
+    assert not [row.id for row in lab.missing() if row.received < T0 + 8 * H - 10 * M]
+
+
+def test_the_past_does_not_wait_for_ever_for_fresh_mail_that_fails() -> None:
+    mail = [Mail(T0 - 6 * H + n * M, f"r{n}") for n in range(60 * 14)]
+    service = Service("graph", mail)
+
+    def instead(asked: Asked, rows: list[Mail]) -> Answer | None:
+        return error(503, "busy") if asked.end > asked.now - 10 * M else None
+
+    service.instead = instead
+    lab = Laboratory(service, policy(frequency=60), start_time=6)
+    lab.run(T0 + 8 * H)
+    assert not [row.id for row in lab.missing() if row.received < T0 - 10 * M]
+
+
+class Elsewhere(Service):
+    """Its empty pages lead to another host."""
+
+    def body(self, asked: Asked, page: list[Mail], link: str | None = None) -> dict[str, Any]:
+        """As the base says."""
+        answer = super().body(asked, page, link)
+        return answer if page else {**answer, "@odata.nextLink": "https://graph.example.net/"}
+
+
+@pytest.mark.parametrize("kind", ["refused", "elsewhere"])
+def test_an_empty_page_whose_link_cannot_be_followed_is_asked_for_once_a_minute(kind: str) -> None:
+    mail = [Mail(T0 - 3 * H + n * M, f"r{n}") for n in range(60)]
+    service = (Elsewhere if kind == "elsewhere" else Service)("graph", mail)
+    pager = service.pager
+    if kind == "refused":
+
+        def paged(rows: list[Mail], asked: Asked, size: int) -> tuple[list[Mail], str | None]:
+            page, token = pager(rows, asked, size)
+            return (page, token) if page else (page, "unknown")
+
+        service.pager = paged
+        service.instead = lambda asked, rows: error(400, "no") if asked.token == "unknown" else None
+    lab = Laboratory(service, policy(frequency=60, lookback=1)).run(T0 + H)
+    assert len(service.given) < 4 * 60
+    said = [text for text in lab.said("warning") if "cannot be followed" in text]
+    assert 1 <= len(said) < 90
+
+
+def test_a_gap_that_a_wrong_clock_declared_is_read_when_the_clock_is_right() -> None:
+    """The service refuses what lies in the future, so that the end of such a gap cannot be read."""
+    again = T0 + 12 * H
+    mail = [Mail(T0 - H + n * 5 * M + 7, f"r{n}") for n in range(12 * 24)]
+    service = Service("graph", mail)
+
+    def instead(asked: Asked, rows: list[Mail]) -> Answer | None:
+        return error(400, "EndDate is in the future.") if asked.end > asked.now + M else None
+
+    service.instead = instead
+    steps = [(again - M, 10 * YEAR), (again + M, 0)]
+    lab = Laboratory(service, policy(frequency=60, lookback=2), steps=steps)
+    lab.tells_time = False
+    lab.run(T0 + 2 * H).pause(again).run(again + 6 * H)
+    assert not [row.id for row in lab.missing() if row.received < again + 6 * H - 10 * M]
+    assert lab.saved.gaps == ()
+
+
+def test_a_longer_timedelta_repeats_nothing_however_long_it_is() -> None:
+    mail = [Mail(T0 + n * H + 7, f"r{n}") for n in range(24 * 12)]
+    lab = Laboratory(Service("graph", mail), policy(frequency=3600, lookback=24))
+    lab.run(T0 + 8 * D)
+    lab.settings = policy(delay=10080, frequency=3600, lookback=24)
+    lab.run(T0 + 12 * D)
+    assert not lab.repeats()
+
+
+@pytest.mark.parametrize("kind", ["graph", "reporting"])
+def test_what_something_before_the_service_says_of_size_makes_no_window_smaller(kind: Kind) -> None:
+    mail = [Mail(T0 - H + n * M, f"r{n}") for n in range(240)]
+    service = Service(kind, mail)
+    page = b"<html><title>400 Request Header Or Cookie Too Large</title>nginx</html>"
+
+    def instead(asked: Asked, rows: list[Mail]) -> Answer | None:
+        return Answer(400, {}, page) if T0 + H < asked.now < T0 + 2 * H else None
+
+    service.instead = instead
+    lab = Laboratory(service, policy(frequency=60, lookback=1)).run(T0 + 3 * H)
+    assert not any("too many rows" in text for text in lab.said())
+    assert any("something before it does not" in text for text in lab.said("error"))
+    assert not [row.id for row in lab.missing() if row.received < T0 + 3 * H - 10 * M]
+
+
+def test_a_refusal_of_a_gap_that_is_tried_again_passes_with_the_next_window_of_the_past() -> None:
+    mail = [Mail(T0 - H + n * M + 5, f"r{n}") for n in range(60 * 8)]
+    service = Service("graph", mail)
+    bad, refused = T0 - 20 * M + 5, list[int]()
+
+    def instead(asked: Asked, rows: list[Mail]) -> Answer | None:
+        if not asked.start <= bad <= asked.end:
+            return None
+        if asked.end - asked.start <= 2 and asked.now > T0 + 3 * H and not refused:
+            refused.append(asked.now)
+            return error(403, "no")
+        return error(500, "broken")
+
+    service.instead = instead
+    lab = Laboratory(service, policy(frequency=60, lookback=6)).run(T0 + 6 * H)
+    again = [at for at, _, text in lab.logged if text == "Collecting again."]
+    assert refused
+    assert again
+    assert again[0] < refused[0] + 10 * M
