@@ -721,8 +721,11 @@ class Collector:
 
         While fresh mail is refused, nothing else is tried. Windows of the past are postponed, because most
         likely all of them would be refused. If not, another one shows that at the next probe, and a window
-        that the service refuses again counts as one that it cannot give.
+        that the service refuses again counts as one that it cannot give. A gap that is refused stays as it is: its
+        refusal says nothing about other time.
         """
+        if reading.gap is not None:
+            return
         kind, moment = reading.read.kind, self._clock.monotonic()
         pause = self._refusals.note(kind, refusal, by_intake, moment)
         if kind is Kind.LIVE:
@@ -731,8 +734,6 @@ class Collector:
         for each in self._past.values():
             self._keep_covered(each)
         self._past.clear()
-        if reading.gap is not None:
-            return
         if by_intake:
             trial = reading.trial
             self._failed.postpone(trial.read, moment, trial.news, trial.refusals)

@@ -54,13 +54,12 @@ class Refusals:
         return min(pause, _VOUCHING) if by_intake and not lasting else pause
 
     def end(self, read: Kind, accepted: bool) -> bool:
-        """End those that a complete window of kind ``read`` disproves: of Microsoft's those of fresh mail or those of
-        all of the past, and of the intake's those of all kinds if it ``accepted`` an event. Returns True if any ended.
-        """
+        """End those that a complete window of kind ``read`` disproves, and of the intake's those of all kinds if
+        it ``accepted`` an event. Returns True if any ended."""
         ended = [
             kind
             for kind, by_intake in self._by_intake.items()
-            if (accepted if by_intake else (kind is Kind.LIVE) is (read is Kind.LIVE))
+            if (accepted if by_intake else kind is read)
         ]
         for kind in ended:
             del self._by_intake[kind]
