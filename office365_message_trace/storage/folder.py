@@ -11,6 +11,7 @@ from office365_message_trace.storage.base import DAMAGED, LARGEST_BLOB, guarded
 
 _FOLDER_WITHOUT_LINKS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 _REGULAR_ONLY = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # does not block on a pipe or a device
+_CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)
 _NO_REGULAR_FILE = (errno.ELOOP, errno.ENXIO, errno.EISDIR)  # a link; a pipe or socket; a folder
 
 
@@ -145,7 +146,16 @@ def _replace(folder: int, name: str, data: bytes) -> None:
     finally:
         os.close(descriptor)
     os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
-    os.fsync(folder)  # makes the new name durable
+    _sync_folder(folder)
+
+
+def _sync_folder(folder: int) -> None:
+    """Make new names in ``folder`` durable, as far as its file system can: some answer that they cannot."""
+    try:
+        os.fsync(folder)
+    except OSError as error:
+        if error.errno not in _CANNOT_SYNC:
+            raise
 
 
 def _write_at(descriptor: int, offset: int, data: bytes) -> None:

@@ -1,9 +1,11 @@
 """Both kinds of storage keep the same promises; tested on a disk and against an S3 server."""
 
+import errno
 import os
 import socket
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -134,6 +136,22 @@ def test_what_is_written_is_on_the_disk_before_its_name_is(
     assert steps == ["file", "name", "folder"]
     chosen.extend("blob", b"one", b"two")
     assert steps[3:] == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("number", "works"), [(errno.EINVAL, True), (errno.ENOTSUP, True), (errno.EIO, False)]
+)
+def test_a_file_system_that_cannot_sync_folders_will_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, works: bool
+) -> None:
+    def synced(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(number, "no")
+
+    monkeypatch.setattr(os, "fsync", synced)
+    with nullcontext() if works else pytest.raises(StorageFailed):
+        FolderStorage(tmp_path).write("blob", b"one")
+    assert FolderStorage(tmp_path).read("blob") == b"one"
 
 
 def test_a_full_disk_is_a_storage_failure_that_leaves_the_old_blob(tmp_path: Path) -> None:
