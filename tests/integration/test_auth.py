@@ -487,7 +487,7 @@ def test_a_refused_password_is_a_mistake_in_the_settings(
     account = BasicAuth(who.account_name, "wrong" if allowed else who.account_password)
     with pytest.raises(Misconfigured, match="account_password") as caught:
         list(client(world, account, clock, log, basic=True).pages(minutes(-60, -5)))
-    assert "OAuth" in caught.value.sentence
+    assert "Graph API" in caught.value.sentence
     assert who.account_password not in repr(caught.value)
     assert world.request_log.count("reporting") == 1, "the same password is not tried twice"
 
