@@ -283,11 +283,14 @@ def draw(seed: int, days: int, faults: str, service: str = "both") -> Scenario:
 
 
 def _arrears_ms(scenario: Scenario) -> int:
-    """What the reads of all mail take at the end, where the requests that are granted may be too few before."""
+    """What the reads of all mail take at the end, where the requests that are granted may be too few before. The same
+    for either service."""
     if "throttling" not in scenario.groups:
         return 0
-    requests = scenario.days * scenario.pages_a_day * scenario.requests_a_page * _READINGS
-    return int(requests / _LEFT_AN_HOUR * HOUR_MS)
+    services: tuple[ServiceName, ...] = ("reporting", "graph")
+    each = [replace(scenario, service=service) for service in services]
+    pages = max(one.pages_a_day * one.requests_a_page for one in each)
+    return int(scenario.days * pages * _READINGS / _LEFT_AN_HOUR * HOUR_MS)
 
 
 def _pages_asked(chances: dict[str, Random], graph: GraphOptions) -> int:

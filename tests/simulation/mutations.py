@@ -436,6 +436,10 @@ def _principal_missing(scenario: Scenario) -> bool:
     return since is not None and since.timestamp() * 1000 > scenario.start_ms + 20 * MINUTE_MS
 
 
+def _lying_often(scenario: Scenario) -> bool:
+    return scenario.odds["lie"] >= 0.1
+
+
 def _with_backlog(scenario: Scenario) -> Scenario:
     """A day of mail to read at first, each row once."""
     settings = replace(scenario.settings, start_time=24, lookback=0, frequency=600)
@@ -489,7 +493,7 @@ MUTATIONS = (
     Mutation(swallowed_error, "microsoft"),
     Mutation(unchecked_acknowledgement, "intake"),
     Mutation(torn_record_kept, "crashes"),
-    Mutation(single_read_believed, "answers", adapt=_with_backlog),
+    Mutation(single_read_believed, "answers", fit=_lying_often, adapt=_with_backlog),
     Mutation(error_beside_rows_overlooked, "answers", adapt=_with_backlog),
     Mutation(keyset_believed, "rows", "graph", _journal),
     Mutation(bad_record_never_divided, "records"),
