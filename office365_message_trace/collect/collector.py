@@ -107,9 +107,9 @@ class Collector:
     """Collects the mail of one tenant.
 
     Fresh mail is read at once, in whole windows; if that never ends, a page of the past comes after every few of them.
-    Up to two windows of the past are read meanwhile, a page at a time in turns. One prefers re-reads and one the backlog, so that neither waits for the other, and
-    the next page of one is requested while a page of the other is delivered. Last reads
-    that only confirm come when nothing else is due. ``granted`` returns the requests a day that Microsoft grants.
+    Up to two windows of the past are read meanwhile, a page at a time in turns. One prefers re-reads and one the
+    backlog, so that neither waits for the other, and the next page of one is requested while a page of the other is
+    delivered. Last reads that only confirm come when nothing else is due. ``granted`` returns the requests a day that Microsoft grants.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917  # each is a part of its own
@@ -144,9 +144,7 @@ class Collector:
         self._looks = 0
         self._narrow_live = False
         self._live_in_a_row = 0
-        self._live_from = (
-            -inf
-        )  # monotonic seconds, from when fresh mail is tried again after a failure
+        self._live_from = -inf  # monotonic seconds; from then on fresh mail is tried again
         self._chosen_at = -inf
         self._claimed_history = ClaimedHistory()
         self._flicker = Flicker(log, source.content_fields)

@@ -270,10 +270,10 @@ class Coverage:
     def without_future(self, now: datetime, policy: Policy) -> "Coverage":
         """The coverage corrected if time was read that lies in the future at ``now``.
 
-        A clock was wrong then, and time was read too early, so everything up to the final age is read
-        again, and gaps that reach into the future are reopened. A first start by such a clock began too late, so its beginning moves back as well, unless a
-        row was shown. In that case it stays, and if it lies in the future, reading continues at ``now``,
-        because only answers can tell the right time.
+        A clock was wrong then, and time was read too early, so everything up to the final age is read again, and gaps
+        that reach into the future are reopened. A first start by such a clock began too late, so its beginning moves
+        back as well, unless a row was shown. In that case it stays, and if it lies in the future, reading continues at
+        ``now``, because only answers can tell the right time.
         """
         if self.live <= now + _CLOCK_TOLERANCE:
             return self

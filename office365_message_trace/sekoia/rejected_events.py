@@ -8,8 +8,9 @@ from office365_message_trace.model import Event
 MOST_REMEMBERED = 10_000
 """Fingerprints of refused events; a forgotten event is sent together with others again."""
 
-REST = 60.0
-"""Seconds before an event that was refused is sent again, however often its time is read meanwhile."""
+REST = 45.0
+"""Seconds before an event that was refused is sent again, however often its time is read meanwhile; less than a
+minute, so that the next read by the usual `frequency` sends it."""
 
 
 class _Standing(Enum):
