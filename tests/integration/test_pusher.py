@@ -508,7 +508,7 @@ def test_an_event_that_was_refused_travels_alone_and_last_from_then_on(delivery:
     assert len(delivery.log.lines) == 1, "it is news once"
 
 
-def test_a_refused_event_is_sent_once_a_minute_however_often_its_time_is_read(
+def test_a_refused_event_rests_for_a_while_however_often_its_time_is_read(
     delivery: Desk,
 ) -> None:
     delivery.world.intake.options.poison = POISON
