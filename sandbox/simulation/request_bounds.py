@@ -14,6 +14,7 @@ from sandbox.simulation.observation import Collected, Observation
 from sandbox.simulation.outcome import Outcome
 from sandbox.simulation.scenario import DAY_MS, Scenario
 from sandbox.simulation.settings import HOUR_MS, MINUTE_MS
+from sandbox.simulation.tenant import WatchedTenant
 from sandbox.simulation.world import World
 
 BUDGET, BUDGET_MS = 90, 300_000
@@ -25,6 +26,7 @@ REFUSALS_BY_INTAKE = 20
 OVER_QUOTA, OVER_QUOTA_MS = 30, 60 * MINUTE_MS
 """Requests that may find the quota spent by another client, and in what time."""
 MOST_READS = 90
+_READING_MS = 15 * MINUTE_MS  # that a crowded millisecond may take; rows may vanish meanwhile
 _SHORT_MS = 10  # neighbouring bad milliseconds are one gap
 
 
@@ -79,9 +81,8 @@ def _is_justified(scenario: Scenario, collected: Collected, at_ms: int, gap: Gap
             around = range(gap.first_ms - NEXT_MS, gap.last_ms + NEXT_MS + 1) if short else ()
             return any(bad in around for bad in tenant.mail.bad_ms)
         case "incomplete":
-            rows = tenant.rows(from_ms(gap.first_ms), from_ms(gap.last_ms), from_ms(at_ms))
-            most = Counter(row["Received"] for row in rows).most_common(1)
-            return short and bool(most) and most[0][1] >= scenario.page_size
+            instants = range(at_ms - _READING_MS, at_ms + 1, MINUTE_MS)
+            return short and any(_crowded(scenario, tenant, gap, each) for each in instants)
         case "refused":
             rows = tenant.rows(from_ms(gap.first_ms), from_ms(gap.last_ms), from_ms(at_ms))
             return short and any(row["MessageTraceId"].startswith(REFUSED_ID) for row in rows)
@@ -89,6 +90,13 @@ def _is_justified(scenario: Scenario, collected: Collected, at_ms: int, gap: Gap
             hides = "history" in scenario.groups and scenario.history_rule == "hide"
             return hides and gap.first_ms < at_ms - (scenario.history_days or 0) * DAY_MS
     return False
+
+
+def _crowded(scenario: Scenario, tenant: WatchedTenant, gap: Gap, at_ms: int) -> bool:
+    """Whether a millisecond of the gap filled a page then."""
+    rows = tenant.rows(from_ms(gap.first_ms), from_ms(gap.last_ms), from_ms(at_ms))
+    most = Counter(row["Received"] for row in rows).most_common(1)
+    return bool(most) and most[0][1] >= scenario.page_size
 
 
 def judge_hidden(scenario: Scenario, collected: Collected, outcome: Outcome) -> None:
