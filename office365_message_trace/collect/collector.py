@@ -109,7 +109,8 @@ class Collector:
     Fresh mail is read at once, in whole windows; if that never ends, a page of the past comes after every few of them.
     Up to two windows of the past are read meanwhile, a page at a time in turns. One prefers re-reads and one the
     backlog, so that neither waits for the other, and the next page of one is requested while a page of the other is
-    delivered. Last reads that only confirm come when nothing else is due. ``granted`` returns the requests a day that Microsoft grants.
+    delivered. Last reads that only confirm come when nothing else is due. ``granted`` returns the requests a day that
+    Microsoft grants.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917  # each is a part of its own

@@ -215,9 +215,9 @@ class Ledger:
     def record_refused(self, refused: Iterable[tuple[int, bytes]]) -> int:
         """Record that the intake refused events of these receive times and fingerprints; durable when it
         returns. What is on record already is not recorded again, and rows with absurd or no times are not.
-        Returns the number of rows that were recorded: no event of them was owed before.
+        Returns how many rows were recorded, which are those that were not owed before.
         """
-        anew = 0
+        newly_owed = 0
         by_bucket: defaultdict[int, dict[int, int]] = defaultdict(dict)
         for received, fingerprint in refused:
             by_bucket[_number(received)][array(_WORD, fingerprint)[0]] = received
@@ -229,8 +229,8 @@ class Ledger:
                 if received in _times(number) and latest.get(key) != received
             ]
             self.record(owed)
-            anew += len(owed)
-        return anew
+            newly_owed += len(owed)
+        return newly_owed
 
     def refused(self, window: Window) -> list[int]:
         """The receive times in ``window``, without its end, of the rows that are owed: the intake has refused

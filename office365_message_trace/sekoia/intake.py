@@ -124,7 +124,7 @@ class BatchPusher:
             else:
                 refusals += 1
             yield from self._accepted(answered)
-            if refusals >= (_FAULTS if self._problem else _REFUSALS) and not any_accepted:
+            if refusals >= self._most_in_vain and not any_accepted:
                 break
         changed = self._compressed != compressed
         if any_accepted and faulty and not changed:
@@ -148,8 +148,8 @@ class BatchPusher:
             yield from self._accepted(answered)
             if answered.any_accepted:
                 any_accepted, until = True, self._clock.monotonic() + _KNOWN_SECONDS
-            enough = not any_accepted and tried >= (_FAULTS if self._problem else _REFUSALS)
-            if enough or self._clock.monotonic() >= until:
+            in_vain = tried >= self._most_in_vain and not any_accepted
+            if in_vain or self._clock.monotonic() >= until:
                 break
         left = events[tried:]
         self._rejected.remember_untried(left, self._clock.monotonic())
@@ -157,6 +157,11 @@ class BatchPusher:
             yield from self._refuse(events[:tried], refused, any_accepted, known=True)
         if left:
             yield Delivery([], left)
+
+    @property
+    def _most_in_vain(self) -> int:
+        """The requests to make while nothing is accepted: few if the last answer was not about its events."""
+        return _FAULTS if self._problem else _REFUSALS
 
     def _accepted(self, answered: Answered) -> Iterator[Delivery]:
         """Yield what was accepted."""

@@ -94,7 +94,8 @@ class RejectedEvents:
         return any_new
 
     def remember_untried(self, refused: list[Event], moment: float) -> None:
-        """Remember events for which there was no time at ``moment``: those that are known were not refused anew."""
+        """Remember events that were not sent again, for lack of time: new ones as refused at ``moment``, known ones
+        as before."""
         for event in refused:
             self._refused.setdefault(event.fingerprint, moment)
         self._forget_surplus()

@@ -34,9 +34,9 @@ Fresh
  * `SLACK_MS` for one read and its delivery, and `PAGE_MS` more for each request that the pages of a burst
    take at least; `CROWDED_MS` while another client spends of the quota.
  * An event that the intake refused is sent again with the next read of its time, and a row that listings
-   leave out comes when its message is asked for by id: neither has a bound but the end. An event in a batch of
-   its own that something else than its content got refused, such as the key, has the last read of its time as its
-   bound: of one event at most an intake that begins to refuse everything is believed.
+   leave out comes when its message is asked for by id: neither has a bound but the end. An event that was refused
+   in a batch of its own for another reason, such as the key, is due by the last read of its time: when an intake
+   begins to refuse everything, the collector takes that for the fault of one event at most.
  * Time of which an answer showed less than there was (a lie, a replica that is behind) has no bound but
    the end, either: what was left out comes with the next read of it.
  * A bad record delays others for `BAD_RECORD_MS` after it is first met, until it is found. What is received

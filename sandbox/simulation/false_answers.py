@@ -115,7 +115,7 @@ class Distortions:
         return True
 
     def _was_shown(self, version: Version) -> bool:
-        """Whether a true answer without a next link has covered the row since this version became visible."""
+        """Whether an honest last page showed this version: one for the row's time, after the version was visible."""
         received_ms, visible_ms = to_ms(version.received), to_ms(version.visible_at)
         for at_ms, first, last in reversed(self._honest):
             if at_ms < visible_ms:

@@ -283,8 +283,8 @@ def draw(seed: int, days: int, faults: str, service: str = "both") -> Scenario:
 
 
 def _arrears_ms(scenario: Scenario) -> int:
-    """What the reads of all mail take at the end, where the requests that are granted may be too few before. The same
-    for either service."""
+    """Extra time at the end to read all mail, because throttling may leave too few requests before. It is the same for
+    both services."""
     if "throttling" not in scenario.groups:
         return 0
     services: tuple[ServiceName, ...] = ("reporting", "graph")

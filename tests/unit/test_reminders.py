@@ -1,4 +1,4 @@
-"""What a running trigger says again: a certificate that is going to expire."""
+"""A running trigger repeats its warnings, such as the one before a certificate expires."""
 
 from __future__ import annotations
 
