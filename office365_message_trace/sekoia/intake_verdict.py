@@ -126,7 +126,7 @@ def verdict(status: int, body: bytes, events: int, intake_format: str) -> Verdic
 
 def _by_ids(ids: list[Any], events: int, detail: str) -> Verdict:
     if len(ids) > events:
-        if sum(map(_is_id, ids)) < events:
+        if not all(map(_is_id, ids)):
             raise Unavailable("an answer with more event ids than events", detail)
         return Verdict(0, (), detail)
     if 0 < len(ids) < events:
