@@ -674,7 +674,7 @@ class Collector:
         if moment - self._tidied_at >= _TIDY_EVERY:
             # by the previous copy of the state, which is used if this one is damaged
             self._ledger.mark(previous.oldest)
-            self._ledger.forget(previous.will_read)
+            self._ledger.forget(previous.will_read, self._clock.now())
             self._tidied_at = moment
 
     def _shorten_history(self, read: Read, problem: HistoryExceeded) -> None:

@@ -265,17 +265,16 @@ class Ledger:
             if old != mark:
                 self._storage.delete(f"{self._folder}/since-{old}")
 
-    def forget(self, needed: Callable[[Window], bool]) -> None:
+    def forget(self, needed: Callable[[Window], bool], now: datetime) -> None:
         """Remove the buckets whose time is no longer ``needed``, nor next to any that is, and that are
-        more than `KEPT_FOR` older than the newest one.
+        more than `KEPT_FOR` older than ``now`` and than the newest one.
 
-        No row is received later than now, so the newest bucket tells what a clock that is ahead does
-        not. Services may return a little more than the window that was asked for. Rows with absurd or
+        A clock may be ahead, and so may the date of an odd row. Services may return a little more than the window that was asked for. Rows with absurd or
         no times may come in any window, so their buckets stay as long as they are not larger than
         `MOST_PARTS`; then they are removed, which may repeat such rows.
         """
         newest = max((n for n in self._parts if n < _LAST_BUCKET), default=0)
-        young = newest - KEPT_FOR // BUCKET_SPAN
+        young = min(newest, _number(milliseconds(now))) - KEPT_FOR // BUCKET_SPAN
 
         def is_old(number: int) -> bool:
             if number in (_FIRST_BUCKET, _LAST_BUCKET):

@@ -26,6 +26,8 @@ SOON = milliseconds(NOON)
 NAMED = {"MessageTraceId": "one", "RecipientAddress": "r@x.example"}
 BUCKET = int(BUCKET_SPAN.total_seconds() * 1000)
 
+MUCH_LATER = datetime(2100, 1, 1, tzinfo=UTC)
+
 
 def accept(ledger: Ledger, rows: list[Row]) -> list[Row]:
     """Deliver ``rows`` as the collector would; what had to be delivered."""
@@ -134,7 +136,7 @@ def test_a_large_bucket_is_kept_in_parts_that_no_write_exceeds(
     assert accept(Ledger(FolderStorage(tmp_path)), rows) == []
     late = row(SOON + KEPT_FOR // MILLISECOND + 2 * BUCKET)
     accept(ledger, [late])
-    ledger.forget(lambda window: False)
+    ledger.forget(lambda window: False, MUCH_LATER)
     assert [path.stat().st_size for path in bucket_files(tmp_path)] == [FINGERPRINT_BYTES]
 
 
@@ -162,7 +164,7 @@ def test_buckets_that_nothing_will_read_are_removed_but_not_their_neighbours(
     for n in (*range(10), 10 + KEPT_FOR // BUCKET_SPAN):
         accept(ledger, [row(SOON + n * BUCKET)])
     last = ledger.buckets[-2]
-    ledger.forget(lambda window: window.start <= last.end and last.start < window.end)
+    ledger.forget(lambda window: window.start <= last.end and last.start < window.end, MUCH_LATER)
     assert ledger.buckets[0].end == last.start
     assert len(bucket_files(tmp_path)) == len(ledger.buckets) == 3
     assert isinstance(ledger.buckets[0], Window)
@@ -202,8 +204,17 @@ def test_what_a_longer_look_back_would_read_again_stays_though_nothing_needs_it_
     instants = [NOON, NOON + BUCKET_SPAN, NOON + longest + BUCKET_SPAN]
     accept(ledger, [row(milliseconds(each)) for each in instants])
     accept(ledger, [row(milliseconds(datetime(9999, 12, 31, tzinfo=UTC)))])
-    ledger.forget(lambda window: False)
+    ledger.forget(lambda window: False, MUCH_LATER)
     assert [each.start for each in ledger.buckets][:2] == instants[1:]
+
+
+def test_a_row_dated_in_the_future_lets_nothing_be_forgotten(tmp_path: Path) -> None:
+    ledger = Ledger(FolderStorage(tmp_path))
+    odd = row(milliseconds(datetime(2099, 1, 1, tzinfo=UTC)))
+    usual = row(milliseconds(NOON))
+    accept(ledger, [usual, odd])
+    ledger.forget(lambda window: False, NOON + timedelta(hours=1))
+    assert accept(ledger, [usual, odd]) == []
 
 
 def test_rows_without_a_usable_time_are_remembered_but_not_without_end(
@@ -214,9 +225,9 @@ def test_rows_without_a_usable_time_are_remembered_but_not_without_end(
     ledger = Ledger(FolderStorage(tmp_path))
     rows = [row(0, Subject=str(n)) for n in range(11)]
     accept(ledger, rows[:10])
-    ledger.forget(lambda window: False)
+    ledger.forget(lambda window: False, MUCH_LATER)
     assert accept(ledger, rows) == rows[10:]
-    ledger.forget(lambda window: True)
+    ledger.forget(lambda window: True, MUCH_LATER)
     assert bucket_files(tmp_path) == []
 
 

@@ -463,7 +463,7 @@ def test_no_name_in_the_ledger_hinders_a_start(tmp_path: Path, name: str) -> Non
     assert NOON - 20.25 * HOUR <= state.oldest <= NOON - 20 * HOUR
     again = Ledger(FolderStorage(tmp_path))
     again.mark(NOON - 21 * HOUR)
-    again.forget(lambda window: True)
+    again.forget(lambda window: True, NOON)
     assert not again.unseen([known])
 
 
