@@ -21,6 +21,7 @@ from office365_message_trace.errors import (
     Rejected,
     Throttled,
     Unavailable,
+    Unreachable,
     WindowTooLarge,
 )
 from office365_message_trace.microsoft.failures import Failure
@@ -146,8 +147,7 @@ class ODataClient(ABC):
             link: str | None = None
             refusal: LinkRefused | None = None
             try:
-                read = partial(self._page, request, ask, attempts)
-                rows, link = yield from self._retried(request, pending, read, attempts)
+                rows, link = yield from self._read(request, ask, pending, attempts)
             except LinkRefused as error:
                 refusal = error.with_traceback(None)  # the traceback would hold this frame
             strays = self._strays(rows, ask.window)
@@ -176,6 +176,25 @@ class ODataClient(ABC):
             if following is None:
                 self._notice_oddity(walk.oddity)
                 return
+
+    def _read(
+        self, request: Request, ask: Ask, pending: Pending, attempts: int
+    ) -> Generator[Pause, None, tuple[list[Row], str | None]]:
+        """The page that ``ask`` requests. Raises as `pages` does, and `LinkRefused`: also if the next link keeps
+        failing while the first page of the window can still be read."""
+        attempts = max(attempts, USUAL_ATTEMPTS) if ask.link else attempts
+        read = partial(self._page, request, ask, attempts)
+        try:
+            return (yield from self._retried(request, pending, read, attempts))
+        except (Unavailable, Refused) as error:
+            if ask.link is None or isinstance(error, Throttled | Unreachable):
+                raise
+            failure = error.with_traceback(None)  # the traceback would hold this frame
+        first = replace(ask, link=None)
+        request = replace(request, url=self.url(first))
+        read = partial(self._page, request, first, attempts)
+        yield from self._retried(request, self._transport.begin(request), read, attempts)
+        raise LinkRefused(failure.sentence, failure.detail)
 
     def _retried(
         self, request: Request, pending: Pending, read: Callable[[Pending], _T], attempts: int
@@ -306,12 +325,12 @@ class ODataClient(ABC):
         failure = Failure.of(answer, url, continued)
         if days := _days_kept(failure, self._clock.now() - ask.window.start):
             return HistoryExceeded("older than the service keeps", days, failure.detail)
-        about_window = failure.own and answer.status in _ABOUT_THE_WINDOW
-        speaks_of_size = about_window and _TOO_LARGE.search(failure.text)
-        if answer.status == 413 or speaks_of_size:
-            return self._oversized(ask, "the window holds too many rows", failure.detail)
         refusal = self.refusal(failure)
         if refusal is None:
+            about_window = failure.own and answer.status in _ABOUT_THE_WINDOW
+            speaks_of_size = about_window and _TOO_LARGE.search(failure.text)
+            if (answer.status == 413 or speaks_of_size) and not continued:
+                return self._oversized(ask, "the window holds too many rows", failure.detail)
             try:
                 check_available(answer, self._clock.now(), failure.detail)
             except Unavailable as error:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from random import Random
 
+import orjson
 import pytest
 
 from office365_message_trace.clock import Clock
@@ -205,6 +206,76 @@ def test_a_last_page_that_links_to_another_host_loses_nothing_and_ends(kind: Kin
     assert lab.gaps == ()
     assert lab.repeats() == 0
     assert len(lab.service.given) < 2.5 * len(plain.service.given)
+
+
+def _own(status: int, message: str = "An error has occurred.") -> Answer:
+    error = {"code": "UnknownError", "message": message}
+    return Answer(status, {}, orjson.dumps({"error": error}))
+
+
+@both
+@pytest.mark.parametrize(
+    "answer",
+    [
+        _own(401),
+        _own(403),
+        _own(404),
+        _own(413),
+        _own(400, "The result exceeds the maximum size."),
+        _own(500),
+        Answer(302, {}, b""),
+        Answer(200, {}, b"<html>"),
+    ],
+)
+def test_whatever_answers_the_link_of_each_last_page_nothing_is_lost_or_blamed(
+    kind: Kind, answer: Answer
+) -> None:
+    mail = _journal(range(T0 - H, T0 + 2 * H, 20 * S), 1)
+    service = Service(kind, mail, page_size=100)
+    service.pager = _ending(lambda token: "end", service.pager)
+    service.instead = lambda asked, rows: answer if asked.token == "end" else None
+    lab = Laboratory(service, policy(lookback=2), start_time=1).run(T0 + 6 * H)
+    assert lab.missing() == []
+    assert lab.gaps == ()
+    assert lab.saved.oldest > from_ms(T0 + H), "time becomes final"
+    assert not any("permission" in text or "role" in text for text in lab.said())
+
+
+def test_an_application_that_loses_its_permission_amid_a_window_waits_for_it() -> None:
+    """The first page of the same window is refused, too: so it is not the fault of the link."""
+    mail = _journal(range(T0 - H, T0 + H, 20 * S), 1)
+    service = Service("reporting", mail, page_size=100)
+    service.pager = _ending(lambda token: None if token else "end", service.pager)
+    lost = range(T0 + 30 * M, T0 + 50 * M)
+    asked_at: list[int] = []
+
+    def instead(asked: Asked, rows: list[Mail]) -> Answer | None:
+        if not asked_at and asked.now in lost and asked.token == "end":
+            asked_at.append(asked.now)
+        return _own(403) if asked_at and asked.now in lost else None
+
+    service.instead = instead
+    lab = Laboratory(service, start_time=1).run(T0 + 2 * H)
+    assert asked_at
+    assert any("role" in text for text in lab.said())
+    assert lab.missing() == []
+
+
+class _Unconditional(Service):
+    """It heeds the times of a filter only."""
+
+    def _asked(self, url: str, now: int) -> Asked:
+        return replace(super()._asked(url, now), recipient=None)
+
+
+@pytest.mark.parametrize("rows", [10, 15])
+def test_a_condition_that_the_service_ignores_declares_nothing(rows: int) -> None:
+    crowd = [Mail(T0 + 20 * M, f"m{n}", to=f"u{n}@contoso.example") for n in range(rows)]
+    service = _Unconditional("graph", crowd, page_size=10)
+    service.pager = by_position
+    lab = Laboratory(service, policy(lookback=0)).run(T0 + 2 * H)
+    assert lab.missing() == []
+    assert lab.gaps == ()
 
 
 class _LinkedToOtherTime(Service):

@@ -141,6 +141,9 @@ class Instant(LinkedWalk):
     def _after_edge(self, edge: "OnePage", rows: Sequence[Row], link: str | None) -> Ask | None:
         self._reading.keys |= keys_of(rows)
         self._reading.contents |= _contents(rows)
+        if len({row.recipient.lower() for row in rows}) > 1:  # the service ignores the condition
+            self._reading.edges.clear()
+            return self._at_next_edge()
         try:
             following = edge.after(rows, link)
             self.oddity = edge.oddity or self.oddity
