@@ -437,7 +437,8 @@ class Collector:
             case _:
                 kept = self._keep_covered(reading)
                 if read.kind is not Kind.LIVE:
-                    self._outage_probe.failed(self._clock.monotonic())
+                    if not self._failed.is_partly_read(reading.trial):
+                        self._outage_probe.failed(self._clock.monotonic())
                     self._set_aside(reading, problem)
                 elif not kept:
                     self._sizes.narrow(read, at_least=_MINUTE)
@@ -533,7 +534,7 @@ class Collector:
         # fresh mail says nothing about faults of the past
         if read.kind is not Kind.LIVE or self._policy.delay >= _PAST_AGE:
             self._narrow_live = False
-            self._failed.succeeded()
+            self._failed.succeeded(reading.trial)
             if self._outage_probe.waiting:
                 self._failed.hurry()
             self._outage_probe.reset()
@@ -648,7 +649,7 @@ class Collector:
             return
         bad = self._failed.failed(reading.trial, self._clock.monotonic())
         if reading.rows:  # its first pages came, so not all of the past fails
-            self._failed.succeeded()
+            self._failed.succeeded(reading.trial)
         if bad is not None:
             cause = Cause.INCOMPLETE if reading.rows else Cause.UNREADABLE
             window = problem.window if isinstance(problem, WindowTooLarge) else None

@@ -290,6 +290,21 @@ def test_a_record_that_spoils_every_page_costs_its_millisecond(
 
 
 @both
+@pytest.mark.parametrize("number", [24, 96])
+def test_bad_records_cost_their_milliseconds_however_many_there_are(
+    kind: Kind, number: int
+) -> None:
+    bad = set(range(T0 - 8 * H, T0, 8 * H // number))
+    good = {at + n * M + M // 2 for at in bad for n in range(3)}
+    service = Service(kind, [Mail(at, f"r{at}") for at in bad | good])
+    service.instead = _spoiling(bad, Answer(500, {}, b""))
+    lab = Laboratory(service, policy(history=90), start_time=9).run(T0 + 16 * H)
+    assert {row.received for row in lab.missing()} == bad
+    assert {gap.cause for gap in lab.gaps} == {Cause.UNREADABLE}
+    assert sum(gap.window.span / MILLISECOND for gap in lab.gaps) <= 3 * number
+
+
+@both
 @pytest.mark.parametrize("status", [400, 500])
 def test_a_bad_record_of_quiet_time_that_shows_late_holds_up_no_fresh_mail(
     kind: Kind, status: int

@@ -26,6 +26,9 @@ def read(window: Window, final: bool = False) -> Read:
     return Read(Kind.BACKLOG, window, NOON, final)
 
 
+OTHER = Trial(read(minutes(-60, 0)))
+
+
 def searched(window: Window, bad: set[int], others_succeed: bool = True) -> tuple[set[Window], int]:
     """Try ``window`` and its parts until nothing waits or a day is over.
 
@@ -49,9 +52,9 @@ def searched(window: Window, bad: set[int], others_succeed: bool = True) -> tupl
             if fault is not None:
                 found.add(fault)
             if others_succeed:
-                failed.succeeded()
+                failed.succeeded(OTHER)
         else:
-            failed.succeeded()
+            failed.succeeded(trial)
         trial = failed.next_due(now)
     return found, reads
 
@@ -74,6 +77,29 @@ def test_two_bad_milliseconds_are_found_both() -> None:
     assert reads <= 220
 
 
+@pytest.mark.parametrize("bad", [16, 48, 200])
+def test_bad_records_are_found_however_many_a_window_holds(bad: int) -> None:
+    every = 3_600_000 // bad
+    found, _ = searched(Window(NOON, NOON + HOUR), {500 + n * every for n in range(bad)})
+    assert bad <= len(found) <= 2 * bad
+
+
+def test_bad_records_are_found_however_many_windows_hold_one() -> None:
+    failed, found, now = FailedWindows(), set[Window](), 0.0
+    bad = [NOON + n * HOUR + timedelta(minutes=7) for n in range(40)]
+    trials: list[Trial | None] = [Trial(read(minutes(n * 60, n * 60 + 60))) for n in range(40)]
+    while now < 6 * 3600:
+        trial = trials.pop() if trials else failed.next_due(now)
+        if trial is None:
+            now += max(failed.wait(now), 1.0)
+        elif any(trial.read.window.start <= each <= trial.read.window.end for each in bad):
+            found |= {fault} if (fault := failed.failed(trial, now)) else set()
+        else:
+            failed.succeeded(trial)
+        failed.succeeded(OTHER)
+    assert all(any(each.start <= at <= each.end for each in found) for at in bad)
+
+
 def test_in_a_general_outage_nothing_is_divided() -> None:
     """A window that fails while nothing else works says nothing about itself."""
     window = minutes(0, 60)
@@ -92,7 +118,7 @@ def test_in_an_outage_of_a_part_of_the_past_little_is_divided_however_long_it_la
         else:
             reads += 1
             assert failed.failed(trial, now) is None, "no gap"
-            failed.succeeded()
+            failed.succeeded(OTHER)
         trial = failed.next_due(now)
     assert len(failed.windows) <= 20
     assert reads < 5 * 24 * 80
@@ -101,7 +127,7 @@ def test_in_an_outage_of_a_part_of_the_past_little_is_divided_however_long_it_la
 def test_one_failure_divides_nothing() -> None:
     failed = FailedWindows()
     assert failed.failed(Trial(read(minutes(0, 60))), 0.0) is None
-    failed.succeeded()
+    failed.succeeded(OTHER)
     assert failed.windows == [minutes(0, 60)]
     assert failed.next_due(59.9) is None
     again = failed.next_due(60.0)
@@ -113,13 +139,15 @@ def test_one_failure_divides_nothing() -> None:
 def test_parts_keep_what_the_read_is_for() -> None:
     failed = FailedWindows()
     failed.failed(Trial(read(minutes(0, 60), final=True)), 0.0)
-    failed.succeeded()
+    failed.succeeded(OTHER)
     trial = failed.next_due(60.0)
     assert trial is not None
     failed.failed(trial, 60.0)
-    parts = [failed.next_due(100.0) for _ in range(4)]
-    assert [part.read.final for part in parts if part] == [True] * 4
-    assert [part.read.window for part in parts if part] == divided(minutes(0, 60), 4)
+    parts = [failed.next_due(100.0) for _ in range(5)]
+    assert [part.read.final for part in parts if part] == [True] * 5
+    *windows, sample = [part.read.window for part in parts if part]
+    assert windows == divided(minutes(0, 60), 4)
+    assert sample.span < timedelta(seconds=1), "too short to hold a bad record, too"
 
 
 def test_a_millisecond_is_at_fault_only_if_it_failed_often_while_others_were_read() -> None:
@@ -129,7 +157,7 @@ def test_a_millisecond_is_at_fault_only_if_it_failed_often_while_others_were_rea
         assert trial is not None
         assert failed.failed(trial, now) is None, "nothing else was read meanwhile"
         trial = failed.next_due(now + 900.0)
-    failed.succeeded()
+    failed.succeeded(OTHER)
     assert trial is not None
     assert failed.failed(trial, 1500.0) == moment
 
@@ -145,7 +173,7 @@ def test_a_passing_fault_beside_a_bad_record_puts_no_other_millisecond_at_fault(
             if now < 180 or window.start <= bad <= window.end:
                 fault = failed.failed(trial, now)
                 found |= {fault} if fault else set()
-        failed.succeeded()
+        failed.succeeded(OTHER)
         now += 1
         trial = failed.next_due(now)
     assert found == {Window(NOON, NOON + MILLISECOND)}
