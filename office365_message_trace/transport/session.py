@@ -24,6 +24,7 @@ from office365_message_trace.errors import Unavailable, Unreachable
 from office365_message_trace.files import is_file, is_folder
 from office365_message_trace.transport import diagnosis
 from office365_message_trace.transport.addresses import proxies_for, route_to
+from office365_message_trace.transport.answer_head import FinalResponse
 
 CONNECT_TIMEOUT = 10.0  # seconds
 READ_TIMEOUT = 120.0  # seconds between two bytes of an answer
@@ -184,12 +185,13 @@ class _WatchedAdapter(HTTPAdapter):
 
 @cache
 def _watched(kind: Any) -> Any:
-    """The same ``kind`` of connection, watched from when it is made or used again."""
+    """The same ``kind`` of connection, watched from when it is made or used again; it gives final answers."""
     if hasattr(kind, "watched"):
         return kind
 
     class Watched(kind):  # type: ignore[misc]
         watched = True
+        response_class = FinalResponse
 
         def _new_conn(self) -> Any:
             connection = super()._new_conn()

@@ -138,6 +138,7 @@ LATE = {
     "a body without an end that drips": drips(HEAD + b"\r\n", b"x"),
     "chunks that drip": drips(HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
     "a chunk size that drips": drips(HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"0"),
+    "interim answers that drip": drips(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"),
     "interim answers without end": floods(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
 }
 
@@ -407,6 +408,53 @@ def test_plain_http_to_this_machine_passes_no_proxy(
         assert route_to(url).proxy == ""
         assert asked(f"http://service.example:{server.port}/").status == 200
     assert len(proxy.heads) == 1
+
+
+INTERIM = {
+    "continue": b"HTTP/1.1 100 Continue\r\n\r\n",
+    "processing": b"HTTP/1.1 102 Processing\r\n\r\n",
+    "early hints": b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\nContent-Length: 9\r\n\r\n",
+    "several": b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 199 X\r\n\r\nHTTP/1.1 100 X\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("interim", INTERIM.values(), ids=INTERIM)
+def test_after_an_interim_answer_each_request_still_gets_its_own_answer(interim: bytes) -> None:
+    """Else a refusal would come as the answer to the next request, and lost events count as accepted."""
+
+    def behaviour(connection: socket.socket) -> None:
+        connection.sendall(interim)
+        sleep(0.1)
+        connection.sendall(WHOLE)
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 400 No\r\nContent-Length: 0\r\n\r\n")
+
+    with serving(behaviour) as server:
+        http = RequestsHttp(TimeoutSession())
+        answers = [http.begin(Request("GET", server.url))() for _ in range(2)]
+    assert [(each.status, each.body) for each in answers] == [(200, b"ok"), (400, b"")]
+    assert len(server.heads) == 1, "the same connection"
+
+
+def test_an_interim_answer_of_a_proxy_is_no_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(says(INTERIM["several"], b"HTTP/1.1 407 No\r\n\r\n")) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        with pytest.raises(Unavailable, match="status 407"):
+            asked("https://service.example/")
+
+
+def test_after_a_switch_to_another_protocol_the_connection_is_not_used_again() -> None:
+    switch = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"
+
+    def switches(connection: socket.socket) -> None:
+        connection.sendall(switch)
+        silent(connection)
+
+    with serving(switches, says(WHOLE)) as server:
+        http = RequestsHttp(TimeoutSession())
+        with pytest.raises(Unavailable, match="no usable answer"):
+            http.begin(Request("GET", server.url))()
+        assert http.begin(Request("GET", server.url))().body == b"ok"
 
 
 # Nothing is left behind
