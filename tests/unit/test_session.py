@@ -20,6 +20,7 @@ from office365_message_trace.errors import Unavailable
 from office365_message_trace.microsoft.auth import TokenHttp
 from office365_message_trace.transport import diagnosis, session
 from office365_message_trace.transport.addresses import route_to
+from office365_message_trace.transport.answer_head import LONGEST_HEAD
 from office365_message_trace.transport.client import Request, RequestsHttp
 from office365_message_trace.transport.retry import check_available
 from office365_message_trace.transport.session import Answer, TimeoutSession
@@ -139,7 +140,6 @@ LATE = {
     "chunks that drip": drips(HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
     "a chunk size that drips": drips(HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"0"),
     "interim answers that drip": drips(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"),
-    "interim answers without end": floods(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
 }
 
 
@@ -294,12 +294,47 @@ def test_a_body_of_just_the_limit_is_whole() -> None:
     check_available(answer, NOON)
 
 
+def padded(length: int) -> bytes:
+    """An answer whose head has ``length`` bytes."""
+    start, end = HEAD + (b"X: " + b"x" * 2000 + b"\r\n") * 60, b"Content-Length: 2\r\n\r\n"
+    rest = length - len(start + end) - len(b"X: \r\n")
+    return start + b"X: " + b"x" * rest + b"\r\n" + end + b"ok"
+
+
+def test_a_head_is_read_to_its_limit_and_a_longer_one_is_no_answer() -> None:
+    with serving(says(padded(LONGEST_HEAD)), says(padded(LONGEST_HEAD + 1))) as server:
+        assert asked(server.url).body == b"ok"
+        with pytest.raises(Unavailable, match="no usable answer"):
+            asked(server.url)
+
+
+def test_headers_do_not_exhaust_the_memory() -> None:
+    """As many lines of as many bytes as http.client lets through take tens of MiB."""
+    lines = b"".join(b"X-%d: %s\r\n" % (n, b"x" * 65_000) for n in range(95))
+    Path("/proc/self/clear_refs").write_text("5")
+    before = peak()
+    with (
+        serving(says(HEAD, lines, b"Content-Length: 2\r\n\r\nok")) as server,
+        pytest.raises(Unavailable, match="no usable answer"),
+    ):
+        asked(server.url)
+    assert peak() - before < 15_000_000
+
+
+def test_the_lines_between_the_chunks_of_a_body_are_none_of_a_head() -> None:
+    chunks = b"1\r\nx\r\n" * LONGEST_HEAD
+    head = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+    with serving(says(head, chunks, b"0\r\n\r\n")) as server:
+        assert asked(server.url).body == b"x" * LONGEST_HEAD
+
+
 # One request
 
 
 ODD = {
     "a header line without end": floods(HEAD + b"X: ", b"x" * 1000),
     "headers without end": floods(HEAD, b"X: " + b"x" * 1000 + b"\r\n"),
+    "interim answers without end": floods(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
     "a broken chunk": says(HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"),
     "a negative chunk": says(HEAD + b"Transfer-Encoding: chunked\r\n\r\n-5\r\nxxxxx"),
     "trailers without end": floods(HEAD + b"Transfer-Encoding: chunked\r\n\r\n0\r\n", b"x" * 1000),
