@@ -14,6 +14,7 @@ from socket import EAI_AGAIN, gaierror
 
 from urllib3.exceptions import (
     ConnectTimeoutError,
+    LocationParseError,
     NewConnectionError,
     ProxyError,
     ProxySchemeUnknown,
@@ -109,6 +110,8 @@ _PROXY_FAILS = (
     "The proxy {proxy} does not get through to {host} (status {status}). If it lasts, have the administrator "
     "of the proxy look after it."
 )
+
+_UNFIT_NAME = "a part between its dots is missing or longer than 63 characters"
 
 _VERIFICATIONS = {9: _NOT_YET_VALID, 10: _EXPIRED, 62: _OTHER_NAME, 64: _OTHER_NAME}
 """Sentences by OpenSSL's number (X509_V_ERR_...); with any other the certificate is not trusted."""
@@ -227,6 +230,8 @@ def _of_host(causes: list[BaseException], route: Route) -> str | None:
             return _NO_TLS.format(host=host, port=port, cause=cause)
         if isinstance(each, gaierror):
             return _NAME.format(host=host, cause=_unresolved(each))
+        if isinstance(each, LocationParseError) and host:  # without one, nothing was asked for
+            return _NAME.format(host=host, cause=_UNFIT_NAME)
     return _BLOCKED.format(host=host, port=port, cause=cause) if _connecting(causes) else None
 
 

@@ -126,6 +126,16 @@ CASES = {
         "The name nowhere.invalid cannot be resolved (it is unknown to DNS).",
         NAME,
     ),
+    "missing part of a name": Case(
+        lambda way: "https://service..example/",
+        "The name service..example cannot be resolved (a part between its dots is missing or longer",
+        "If it is spelled right",
+    ),
+    "long part of a name": Case(
+        lambda way: f"https://{'a' * 64}.example/",
+        f"{'a' * 64}.example cannot be resolved (a part between its dots is missing or longer",
+        "If it is spelled right",
+    ),
     "port": Case(
         lambda way: "https://127.0.0.1:9/",
         "127.0.0.1 cannot be reached on port 9 (Connection refused).",
@@ -240,6 +250,8 @@ CASES = {
             '"http://host:3128"',
             "'http://user:canary@host:3128'",
             "http://host%20canary:3128",
+            "http://user:canary@proxy..example:3128",
+            f"http://user:canary@{'a' * 64}.example:3128",
         )
     },
 }
