@@ -10,6 +10,7 @@ import re
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http.client import HTTPException
 from socket import EAI_AGAIN, gaierror
 
 from urllib3.exceptions import (
@@ -192,6 +193,8 @@ def _cause_at_proxy(causes: list[BaseException]) -> str:
         return f"its certificate is not trusted: {cause}"
     if any(isinstance(each, ssl.SSLError) for each in causes):
         return f"it speaks no TLS, so its address may have to begin with http://: {cause}"
+    if any(isinstance(each, HTTPException) for each in causes):
+        return "what answers there is no proxy"
     return cause
 
 

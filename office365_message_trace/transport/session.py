@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache
+from http.client import HTTPException
 from http.cookiejar import DefaultCookiePolicy
 from io import BytesIO
 from threading import Lock, Timer
@@ -18,6 +19,7 @@ from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import ProxyError
 
 from office365_message_trace import codec, packing
 from office365_message_trace.errors import Unavailable, Unreachable
@@ -199,7 +201,12 @@ def _watched(kind: Any) -> Any:
             return connection
 
         def _tunnel(self) -> None:
-            super()._tunnel()
+            try:
+                super()._tunnel()
+            except ConnectionError:  # as an answer of the service would end: it passes by itself
+                raise
+            except HTTPException as error:
+                raise ProxyError("no proxy answers", error) from error
             if (deadline := _running.get()) and deadline.over:  # that was no end of an answer
                 raise OutOfTime
 
