@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import blake2b
+from typing import Any
 
 import orjson
 
@@ -130,7 +131,7 @@ def _read(storage: Storage, base: str) -> _Registry | None:
     try:
         document = orjson.loads(storage.read(f"{base}/{_RECORD}") or b"")
         tenants = {
-            name: _Tenant({str(f): str(h) for f, h in each["names"].items()}, str(each["intake"]))
+            name: _tenant(each)
             for name, each in document["tenants"].items()
             if folder.fullmatch(name)
         }
@@ -139,3 +140,10 @@ def _read(storage: Storage, base: str) -> _Registry | None:
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
     return _Registry(key, current, tenants) if usable else None
+
+
+def _tenant(entry: Mapping[str, Any]) -> _Tenant:
+    names, intake = entry["names"], entry["intake"]
+    if not all(isinstance(each, str) for each in (*names.values(), intake)):
+        raise ValueError("not the hashes of a tenant")
+    return _Tenant(names, intake)

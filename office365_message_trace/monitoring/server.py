@@ -1,7 +1,6 @@
 """Serves the ports for the liveness probe and the metrics; silent connections do not block it."""
 
 import socket
-import sys
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock
@@ -43,5 +42,5 @@ class MonitoringServer(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exception(), OSError):  # clients may disconnect
-            super().handle_error(request, client_address)
+        """Close the connection and say nothing: clients may disconnect, or ask for what a handler cannot
+        read, and a stack trace would quote them."""

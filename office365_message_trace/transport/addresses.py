@@ -30,14 +30,15 @@ def origin_of(url: str) -> tuple[str, str, int]:
     """Scheme, host and port that a request for ``url`` goes to.
 
     Uses the parser of requests, which sends it, and no other. Raises ValueError for anything but a plain
-    address: another scheme than http or https, no host, user information, one of `UNFIT`.
+    address: another scheme than http or https, no host or one that DNS cannot have, user information, one
+    of `UNFIT`.
     """
     if UNFIT.search(url) or not _ADDRESS.fullmatch(url):
         raise ValueError("no plain address of a server")
     request = requests.PreparedRequest()
     request.prepare_url(url, None)  # raises InvalidURL, which is a ValueError
     parts = urlsplit(request.url or "")
-    return parts.scheme, parts.hostname or "", parts.port or _PORTS[parts.scheme]
+    return parts.scheme, _named(parts.hostname or ""), parts.port or _PORTS[parts.scheme]
 
 
 def is_same_origin(url: str, other: str) -> bool:
@@ -107,12 +108,18 @@ def _without_credentials(proxy: str) -> str:
         urlsplit(proxy)  # as requests does to find the password
         parts = urlsplit(prepared.url or "")
         port = f":{parts.port}" if parts.port else ""
+        named = _HOST.fullmatch(_named(parts.hostname or ""))
     except ValueError:
         return ""
-    named = _HOST.fullmatch(parts.hostname or "")
     if not named or "@" in f"{parts.path}{parts.query}{parts.fragment}":
         return ""
     return f"{parts.scheme}://{parts.hostname}{port}"
+
+
+def _named(host: str) -> str:
+    """The same ``host``; raises ValueError unless it has 1 to 63 characters between its dots, as urllib3 does."""
+    host.encode("idna")
+    return host
 
 
 def _is_loopback(host: str) -> bool:

@@ -10,10 +10,12 @@ import re
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http.client import HTTPException
 from socket import EAI_AGAIN, gaierror
 
 from urllib3.exceptions import (
     ConnectTimeoutError,
+    LocationParseError,
     NewConnectionError,
     ProxyError,
     ProxySchemeUnknown,
@@ -110,6 +112,8 @@ _PROXY_FAILS = (
     "of the proxy look after it."
 )
 
+_UNFIT_NAME = "a part between its dots is missing or longer than 63 characters"
+
 _VERIFICATIONS = {9: _NOT_YET_VALID, 10: _EXPIRED, 62: _OTHER_NAME, 64: _OTHER_NAME}
 """Sentences by OpenSSL's number (X509_V_ERR_...); with any other the certificate is not trusted."""
 
@@ -189,6 +193,8 @@ def _cause_at_proxy(causes: list[BaseException]) -> str:
         return f"its certificate is not trusted: {cause}"
     if any(isinstance(each, ssl.SSLError) for each in causes):
         return f"it speaks no TLS, so its address may have to begin with http://: {cause}"
+    if any(isinstance(each, HTTPException) for each in causes):
+        return "what answers there is no proxy"
     return cause
 
 
@@ -227,6 +233,8 @@ def _of_host(causes: list[BaseException], route: Route) -> str | None:
             return _NO_TLS.format(host=host, port=port, cause=cause)
         if isinstance(each, gaierror):
             return _NAME.format(host=host, cause=_unresolved(each))
+        if isinstance(each, LocationParseError) and host:  # without one, nothing was asked for
+            return _NAME.format(host=host, cause=_UNFIT_NAME)
     return _BLOCKED.format(host=host, port=port, cause=cause) if _connecting(causes) else None
 
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache
+from http.client import HTTPException
 from http.cookiejar import DefaultCookiePolicy
 from io import BytesIO
 from threading import Lock, Timer
@@ -18,12 +19,14 @@ from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import ProxyError
 
 from office365_message_trace import codec, packing
 from office365_message_trace.errors import Unavailable, Unreachable
 from office365_message_trace.files import is_file, is_folder
 from office365_message_trace.transport import diagnosis
 from office365_message_trace.transport.addresses import proxies_for, route_to
+from office365_message_trace.transport.answer_head import FinalResponse
 
 CONNECT_TIMEOUT = 10.0  # seconds
 READ_TIMEOUT = 120.0  # seconds between two bytes of an answer
@@ -184,12 +187,13 @@ class _WatchedAdapter(HTTPAdapter):
 
 @cache
 def _watched(kind: Any) -> Any:
-    """The same ``kind`` of connection, watched from when it is made or used again."""
+    """The same ``kind`` of connection, watched from when it is made or used again; it gives final answers."""
     if hasattr(kind, "watched"):
         return kind
 
     class Watched(kind):  # type: ignore[misc]
         watched = True
+        response_class = FinalResponse
 
         def _new_conn(self) -> Any:
             connection = super()._new_conn()
@@ -197,7 +201,12 @@ def _watched(kind: Any) -> Any:
             return connection
 
         def _tunnel(self) -> None:
-            super()._tunnel()
+            try:
+                super()._tunnel()
+            except ConnectionError:  # as an answer of the service would end: it passes by itself
+                raise
+            except HTTPException as error:
+                raise ProxyError("no proxy answers", error) from error
             if (deadline := _running.get()) and deadline.over:  # that was no end of an answer
                 raise OutOfTime
 

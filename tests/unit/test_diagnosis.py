@@ -110,6 +110,14 @@ def plain(way: Way) -> str:
     return f"https://127.0.0.1:{way.listen(answers())}/"
 
 
+def says(words: bytes) -> Callable[[socket.socket], None]:
+    def conduct(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(words)
+
+    return conduct
+
+
 def secure_proxy(way: Way) -> str:
     return way.proxied(over_tls(CERTIFICATES["good"]()), "https")
 
@@ -125,6 +133,16 @@ CASES = {
         lambda way: "https://nowhere.invalid/",
         "The name nowhere.invalid cannot be resolved (it is unknown to DNS).",
         NAME,
+    ),
+    "missing part of a name": Case(
+        lambda way: "https://service..example/",
+        "The name service..example cannot be resolved (a part between its dots is missing or longer",
+        "If it is spelled right",
+    ),
+    "long part of a name": Case(
+        lambda way: f"https://{'a' * 64}.example/",
+        f"{'a' * 64}.example cannot be resolved (a part between its dots is missing or longer",
+        "If it is spelled right",
     ),
     "port": Case(
         lambda way: "https://127.0.0.1:9/",
@@ -215,6 +233,20 @@ CASES = {
         "its address may have to begin with http://",
         "Correct HTTPS_PROXY",
     ),
+    **{
+        f"no proxy: {words[:20]!r}": Case(
+            lambda way, words=words: way.proxied(says(words)),  # type: ignore[misc]
+            "cannot be used (what answers there is no proxy).",
+            "Correct HTTPS_PROXY",
+        )
+        for words in (
+            b"SSH-2.0-canary\r\n",
+            b"220 canary ESMTP\r\n",
+            b"\x15\x03\x01\x00\x02\x02\x16",
+            b"HTTP/1.1 canary\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000,
+        )
+    },
     "SOCKS": Case(
         lambda way: way.proxy("socks5://127.0.0.1:9"),
         "HTTPS_PROXY names a SOCKS proxy, which cannot be used.",
@@ -240,6 +272,8 @@ CASES = {
             '"http://host:3128"',
             "'http://user:canary@host:3128'",
             "http://host%20canary:3128",
+            "http://user:canary@proxy..example:3128",
+            f"http://user:canary@{'a' * 64}.example:3128",
         )
     },
 }

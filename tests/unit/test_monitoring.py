@@ -5,12 +5,13 @@ from __future__ import annotations
 import socket
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler
 from threading import Thread, active_count
 from time import monotonic, sleep
 
 import pytest
+from prometheus_client import CollectorRegistry, MetricsHandler
 
 from office365_message_trace.monitoring import server
 from office365_message_trace.monitoring.server import MOST_CONNECTIONS, MonitoringServer
@@ -28,15 +29,21 @@ class Healthy(BaseHTTPRequestHandler):
         """Nothing."""
 
 
-@pytest.fixture
-def port() -> Iterator[int]:
-    server = MonitoringServer(0, Healthy)
+@contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[int]:
+    server = MonitoringServer(0, handler)
     thread = Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield server.server_address[1]
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    with serving(Healthy) as port:
+        yield port
 
 
 def probed(port: int) -> bytes:
@@ -76,6 +83,26 @@ def test_as_many_as_are_served_can_connect_at_once() -> None:
             stack.enter_context(
                 socket.create_connection(("127.0.0.1", server.server_port), timeout=0.5)
             )
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"GET /metrics HTTP/1.0\r\nAccept: application/openmetrics-text; version=canary\r\n\r\n",
+        b"GET http://[canary HTTP/1.0\r\n\r\n",
+    ],
+    ids=["version", "address"],
+)
+def test_an_odd_request_puts_nothing_into_the_log(
+    request_: bytes, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with serving(MetricsHandler.factory(CollectorRegistry())) as port:
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as stranger:
+            stranger.sendall(request_)
+            while stranger.recv(65536):
+                pass
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5).close()
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_silent_connection_is_ended(port: int, monkeypatch: pytest.MonkeyPatch) -> None:

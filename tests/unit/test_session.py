@@ -20,6 +20,7 @@ from office365_message_trace.errors import Unavailable
 from office365_message_trace.microsoft.auth import TokenHttp
 from office365_message_trace.transport import diagnosis, session
 from office365_message_trace.transport.addresses import route_to
+from office365_message_trace.transport.answer_head import LONGEST_HEAD
 from office365_message_trace.transport.client import Request, RequestsHttp
 from office365_message_trace.transport.retry import check_available
 from office365_message_trace.transport.session import Answer, TimeoutSession
@@ -138,7 +139,7 @@ LATE = {
     "a body without an end that drips": drips(HEAD + b"\r\n", b"x"),
     "chunks that drip": drips(HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
     "a chunk size that drips": drips(HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"0"),
-    "interim answers without end": floods(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "interim answers that drip": drips(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"),
 }
 
 
@@ -293,12 +294,47 @@ def test_a_body_of_just_the_limit_is_whole() -> None:
     check_available(answer, NOON)
 
 
+def padded(length: int) -> bytes:
+    """An answer whose head has ``length`` bytes."""
+    start, end = HEAD + (b"X: " + b"x" * 2000 + b"\r\n") * 60, b"Content-Length: 2\r\n\r\n"
+    rest = length - len(start + end) - len(b"X: \r\n")
+    return start + b"X: " + b"x" * rest + b"\r\n" + end + b"ok"
+
+
+def test_a_head_is_read_to_its_limit_and_a_longer_one_is_no_answer() -> None:
+    with serving(says(padded(LONGEST_HEAD)), says(padded(LONGEST_HEAD + 1))) as server:
+        assert asked(server.url).body == b"ok"
+        with pytest.raises(Unavailable, match="no usable answer"):
+            asked(server.url)
+
+
+def test_headers_do_not_exhaust_the_memory() -> None:
+    """As many lines of as many bytes as http.client lets through take tens of MiB."""
+    lines = b"".join(b"X-%d: %s\r\n" % (n, b"x" * 65_000) for n in range(95))
+    Path("/proc/self/clear_refs").write_text("5")
+    before = peak()
+    with (
+        serving(says(HEAD, lines, b"Content-Length: 2\r\n\r\nok")) as server,
+        pytest.raises(Unavailable, match="no usable answer"),
+    ):
+        asked(server.url)
+    assert peak() - before < 15_000_000
+
+
+def test_the_lines_between_the_chunks_of_a_body_are_none_of_a_head() -> None:
+    chunks = b"1\r\nx\r\n" * LONGEST_HEAD
+    head = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+    with serving(says(head, chunks, b"0\r\n\r\n")) as server:
+        assert asked(server.url).body == b"x" * LONGEST_HEAD
+
+
 # One request
 
 
 ODD = {
     "a header line without end": floods(HEAD + b"X: ", b"x" * 1000),
     "headers without end": floods(HEAD, b"X: " + b"x" * 1000 + b"\r\n"),
+    "interim answers without end": floods(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
     "a broken chunk": says(HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"),
     "a negative chunk": says(HEAD + b"Transfer-Encoding: chunked\r\n\r\n-5\r\nxxxxx"),
     "trailers without end": floods(HEAD + b"Transfer-Encoding: chunked\r\n\r\n0\r\n", b"x" * 1000),
@@ -407,6 +443,53 @@ def test_plain_http_to_this_machine_passes_no_proxy(
         assert route_to(url).proxy == ""
         assert asked(f"http://service.example:{server.port}/").status == 200
     assert len(proxy.heads) == 1
+
+
+INTERIM = {
+    "continue": b"HTTP/1.1 100 Continue\r\n\r\n",
+    "processing": b"HTTP/1.1 102 Processing\r\n\r\n",
+    "early hints": b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\nContent-Length: 9\r\n\r\n",
+    "several": b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 199 X\r\n\r\nHTTP/1.1 100 X\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("interim", INTERIM.values(), ids=INTERIM)
+def test_after_an_interim_answer_each_request_still_gets_its_own_answer(interim: bytes) -> None:
+    """Else a refusal would come as the answer to the next request, and lost events count as accepted."""
+
+    def behaviour(connection: socket.socket) -> None:
+        connection.sendall(interim)
+        sleep(0.1)
+        connection.sendall(WHOLE)
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 400 No\r\nContent-Length: 0\r\n\r\n")
+
+    with serving(behaviour) as server:
+        http = RequestsHttp(TimeoutSession())
+        answers = [http.begin(Request("GET", server.url))() for _ in range(2)]
+    assert [(each.status, each.body) for each in answers] == [(200, b"ok"), (400, b"")]
+    assert len(server.heads) == 1, "the same connection"
+
+
+def test_an_interim_answer_of_a_proxy_is_no_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(says(INTERIM["several"], b"HTTP/1.1 407 No\r\n\r\n")) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        with pytest.raises(Unavailable, match="status 407"):
+            asked("https://service.example/")
+
+
+def test_after_a_switch_to_another_protocol_the_connection_is_not_used_again() -> None:
+    switch = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"
+
+    def switches(connection: socket.socket) -> None:
+        connection.sendall(switch)
+        silent(connection)
+
+    with serving(switches, says(WHOLE)) as server:
+        http = RequestsHttp(TimeoutSession())
+        with pytest.raises(Unavailable, match="no usable answer"):
+            http.begin(Request("GET", server.url))()
+        assert http.begin(Request("GET", server.url))().body == b"ok"
 
 
 # Nothing is left behind

@@ -525,6 +525,11 @@ def test_an_account_is_not_doubted() -> None:
         ("https://intake.example:port", False),
         ("https://intake.example:99999", False),
         ("https://[::1", False),
+        ("https://intake..example", False),
+        ("https://.intake.example", False),
+        ("https://intake.example.", True),
+        (f"https://{'a' * 63}.example", True),
+        (f"https://{'a' * 64}.example", False),
         ("", False),
     ],
 )

@@ -138,6 +138,11 @@ def record(key: str, current: str, folder: str) -> bytes:
     ).encode()
 
 
+def nested(value: bytes, levels: int) -> bytes:
+    """A record with lists in lists in place of ``value``: as many as orjson reads, but Python cannot write."""
+    return record("00" * 16, BASE, BASE).replace(value, b"[" * levels + b"]" * levels)
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -149,7 +154,12 @@ def record(key: str, current: str, folder: str) -> bytes:
         record("00", BASE, BASE),
         record("00" * 16, "../elsewhere", "../elsewhere"),
         record("00" * 16, BASE, "message_trace-0"),
+        record("00" * 16, BASE, BASE).replace(b'"x"', b"1"),
+        record("00" * 16, BASE, BASE).replace(b'"y"', b"null"),
+        *(nested(b'"x"', levels) for levels in (1_000, 1_010, 1_019)),
+        *(nested(b'"y"', levels) for levels in (1_000, 1_010, 1_020)),
     ],
+    ids=lambda damage: f"{len(damage)} bytes",
 )
 def test_a_state_whose_record_is_damaged_is_taken_for_this_tenant_s(
     damage: bytes, storage: Storage
