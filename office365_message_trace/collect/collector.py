@@ -619,14 +619,14 @@ class Collector:
             self._probed(reading, gap)
 
     def _note_shown(self, rows: list[Row], window: Window) -> None:
-        """Note the receive time of the earliest of ``rows`` in ``window``, ignoring those outside."""
-        known = self._coverage.shown_from
-        if known is not None and known <= window.start:
-            return
-        inside = range(milliseconds(window.start), milliseconds(window.end) + 1)
-        received = min((row.received for row in rows if row.received in inside), default=None)
-        if received is not None:
-            self._coverage = self._coverage.showing(instant(received))
+        """Note the receive times of the earliest of ``rows`` in ``window`` since each outage, ignoring those
+        outside."""
+        for start in self._coverage.silent_from(window):
+            first = milliseconds(max(start, window.start))
+            inside = range(first, milliseconds(window.end) + 1)
+            received = min((row.received for row in rows if row.received in inside), default=None)
+            if received is not None:
+                self._coverage = self._coverage.showing(instant(received))
 
     def _commit_read(
         self, read: Read, parts: Iterable[tuple[Window, int]], gaps: Collection[Gap] = ()

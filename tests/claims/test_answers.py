@@ -177,6 +177,44 @@ def test_history_that_is_hidden_before_quiet_days_is_declared_up_to_the_first_st
     assert abs(gap.window.end - from_ms(T0)) < timedelta(minutes=1)
 
 
+@both
+def test_history_that_is_hidden_after_an_outage_is_declared(kind: Kind) -> None:
+    """The trigger was off for longer than the service shows."""
+    service = Service(kind, [Mail(T0 + n * H, f"r{n}") for n in range(24 * 20)])
+    service.shown = lambda asked, rows: [row for row in rows if row.received > asked.now - 10 * D]
+    lab = Laboratory(service).run(T0 + 6 * H).pause(T0 + 20 * D).run(T0 + 20 * D + 10 * H)
+    (gap,) = lab.gaps
+    assert gap.cause is Cause.HIDDEN
+    missing = [from_ms(row.received) for row in lab.missing()]
+    assert gap.window.start <= missing[0]
+    assert missing[-1] <= gap.window.end
+    service.shown = lambda asked, rows: rows
+    lab.run(T0 + 21 * D)
+    assert lab.missing() == []
+    assert lab.gaps == ()
+
+
+def test_history_that_is_hidden_after_the_service_failed_for_days_is_declared() -> None:
+    service = Service("graph", [Mail(T0 + n * H, f"r{n}") for n in range(24 * 8)])
+    service.shown = lambda asked, rows: [row for row in rows if row.received > asked.now - 2 * D]
+    service.instead = lambda asked, rows: (
+        Answer(503, {}, b"") if T0 + 2 * H < asked.now < T0 + 7 * D else None
+    )
+    lab = Laboratory(service).run(T0 + 3 * D).run(T0 + 8 * D)
+    (gap,) = lab.gaps
+    assert gap.cause is Cause.HIDDEN
+    assert abs(gap.window.start - from_ms(T0 + 2 * H)) < timedelta(hours=1)
+    assert abs(gap.window.end - from_ms(T0 + 5 * D)) < timedelta(hours=2)
+
+
+def test_outages_without_a_hidden_row_declare_nothing() -> None:
+    """Rows at their beginning show that it is not hidden, however quiet it is then."""
+    mail = [*(Mail(T0 + n * H, f"a{n}") for n in range(8)), Mail(T0 + 9 * D, "later")]
+    lab = Laboratory(Service("graph", mail)).run(T0 + 6 * H).pause(T0 + 10 * D).run(T0 + 11 * D)
+    assert lab.missing() == []
+    assert lab.gaps == ()
+
+
 def test_hidden_history_that_is_shown_after_all_arrives() -> None:
     service = Service("graph", _mail(24 * 30, every=H))
     service.shown = lambda asked, rows: [
