@@ -129,7 +129,8 @@ class Collector:
         self._pusher = pusher
         self._ledger = ledger
         self._store = store
-        self._policy = policy
+        self._configured = policy
+        self._policy = policy  # with a shorter history while the service claims it
         self._clock = clock
         self._log = log
         self._monitor = monitor
@@ -285,7 +286,7 @@ class Collector:
         if trial := self._failed.next_due(moment):
             return self._begin(trial)
         gaps = self._coverage.gaps
-        if gap := self._gap_probe.next(gaps, self._policy, now, moment):
+        if gap := self._gap_probe.next(gaps, self._configured, now, moment):
             return self._begin_gap(gap, now)
         waits = [(step.until - now).total_seconds(), self._failed.wait(moment)]
         waits += [self._gap_probe.wait(moment)] if gaps else []
@@ -318,7 +319,7 @@ class Collector:
         return Reading(trial, begun(pages), self._clock.monotonic(), counter, gap=gap)
 
     def _begin_gap(self, gap: Gap, now: datetime) -> Reading:
-        width, oldest = self._sizes.last, self._policy.oldest_kept(now)
+        width, oldest = self._sizes.last, self._configured.oldest_kept(now)
         end = min(gap.window.end, max(now, gap.window.start + MILLISECOND))
         start = max(gap.window.start, end - width, oldest)
         read = Read(Kind.CONFIRM, Window(start, end), now, final=True)
@@ -529,6 +530,8 @@ class Collector:
 
     def _completed(self, reading: Reading) -> None:
         read = reading.read
+        if read.window.start < self._policy.oldest_kept(read.at):
+            self._policy = self._configured  # the service keeps more than it claimed
         self._sizes.observe(read, read.window.span, reading.rows)
         # fresh mail says nothing about faults of the past
         if read.kind is not Kind.LIVE or self._policy.delay >= _PAST_AGE:
@@ -678,7 +681,8 @@ class Collector:
             self._tidied_at = moment
 
     def _shorten_history(self, read: Read, problem: HistoryExceeded) -> None:
-        """Believe a service that says twice how long it keeps rows, which may count by day or by hour.
+        """Believe a service that says twice how long it keeps rows, which may count by day or by hour, until it
+        answers for older time. Gaps are tried as if it had not said so.
 
         The part of the window that it seems to keep is read meanwhile: later, more of it is too old.
         """

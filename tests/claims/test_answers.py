@@ -275,6 +275,42 @@ def test_one_answer_about_age_for_fresh_mail_declares_no_gap(status: int) -> Non
     assert lab.missing() == []
 
 
+def _claiming_for_minutes(days: int) -> Callable[[Asked, list[Mail]], Answer | None]:
+    """The service says for three minutes that it keeps fewer days than it does."""
+    claim = (
+        b'{"error":{"code":"BadRequest","message":"The StartDate can\'t be older than %d days."}}'
+    )
+
+    def instead(asked: Asked, rows: list[Mail]) -> Answer | None:
+        claims = asked.now < T0 + 3 * M and asked.age > days * D + H
+        return Answer(400, {}, claim % days) if claims else None
+
+    return instead
+
+
+@both
+def test_what_is_said_about_age_for_minutes_gives_up_nothing_for_good(kind: Kind) -> None:
+    service = Service(kind, _mail(24 * 20, every=H))
+    service.instead = _claiming_for_minutes(5)
+    lab = Laboratory(service, policy(history=90), start_time=24 * 20).run(T0 + 12 * H)
+    assert any("are lost" in text for text in lab.said("error")), "it is not believed"
+    assert lab.missing() == []
+    assert lab.gaps == ()
+
+
+@both
+def test_what_was_said_about_age_costs_no_mail_of_a_later_outage(kind: Kind) -> None:
+    mail = [Mail(T0 - 40 * H + n * 20 * M, f"r{n}") for n in range(3 * 24 * 6)]
+    service = Service(kind, mail)
+    claiming = _claiming_for_minutes(1)
+    service.instead = lambda asked, rows: (
+        Answer(503, {}, b"") if T0 + 4 * H < asked.now < T0 + 3 * D else claiming(asked, rows)
+    )
+    lab = Laboratory(service, policy(history=90), start_time=40).run(T0 + 5 * D)
+    assert lab.missing() == []
+    assert lab.gaps == ()
+
+
 def test_a_service_that_keeps_less_than_it_documents_is_believed() -> None:
     service = Service("reporting", _mail(24 * 30, every=H))
 
