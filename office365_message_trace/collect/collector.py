@@ -160,7 +160,7 @@ class Collector:
         """
         self._began = began
         self._began_at = self._clock.monotonic() - (self._clock.now() - began).total_seconds()
-        self._coverage = coverage.adapted(self._policy, began, KEPT_FOR)
+        self._coverage = coverage.started_by(began).adapted(self._policy, began, KEPT_FOR)
         self._commit(self._coverage)
         self._ledger.mark(self._coverage.oldest)
         while True:
@@ -198,26 +198,27 @@ class Collector:
 
     def _observe(self, now: datetime) -> None:
         """Update the coverage for the passing of time."""
-        coverage = self._coverage.without_future(now, self._policy)
-        if coverage is not self._coverage:
+        known = self._with_time_young_at_start(self._coverage, now)
+        coverage = known.without_future(now, self._policy)
+        if coverage is not known:
             self._log(
                 "Time was read that had not come yet, because a clock was wrong; the look-back is "
                 "read again.",
                 "warning",
             )
             self._ledger.mark(coverage.oldest)
-        coverage = self._with_time_young_at_start(coverage.without_unwanted(now), now)
+        coverage = coverage.without_unwanted(now)
         self._coverage = coverage.with_outage_behind(now, self._policy)
         self._give_up_before(self._policy.oldest_kept(now))
 
     def _with_time_young_at_start(self, coverage: Coverage, now: datetime) -> Coverage:
-        """``coverage`` with what was still young when the process began, if that was earlier than was known then:
-        no answer had told the time."""
+        """``coverage`` with what was still young, or wanted, when the process began, if that was earlier than was
+        known then: no answer had told the time, or a wrong one."""
         began = now - timedelta(seconds=self._clock.monotonic() - self._began_at)
         if self._began - began < _SECOND:
             return coverage
         age = self._policy.final_age
-        coverage = coverage.with_final_reopened(began - age, self._began - age)
+        coverage = coverage.started_by(began).with_final_reopened(began - age, self._began - age)
         self._began = began
         return coverage
 

@@ -33,6 +33,7 @@ _MORE_THAN_A_PAUSE = timedelta(minutes=5)
 _HIDDEN = timedelta(days=3)  # without a row at the beginning; longer than a weekend
 _STRAYS = timedelta(seconds=2)  # around a window, from which services may return rows
 _CLOCK_TOLERANCE = timedelta(minutes=1)
+_MOST_AHEAD = timedelta(days=30)
 _BURST = 4  # times as many rows in the same time
 _FEW = 20  # rows that are no burst
 _GRAIN = 64  # joining spans may change when they were read by one part of their age in so many
@@ -166,7 +167,8 @@ class Coverage:
     ``live`` is the live edge: how far the first read has come. Time before it that is in no span is
     final, or declared as a gap. Rows received before ``since`` are not wanted, and none received before
     ``shown_from`` has been shown; None until one is. ``read_at`` is when a window was last completed, and
-    ``started_at`` when the first process started, None if that is not known. ``outages`` are later ones.
+    ``started_at`` when the first process started, or the former module stopped, None if that is not known.
+    ``outages`` are later ones.
     """
 
     live: datetime
@@ -294,6 +296,19 @@ class Coverage:
         again = [Span(window, window.end) for window in minus([Window(start, end)], known)]
         return replace(self, spans=_ordered(self.spans, again))
 
+    def started_by(self, began: datetime) -> "Coverage":
+        """The coverage with the time that a first start by a clock that was ahead left out, if a process ``began``
+        before that start. If it began much earlier, its own clock is as likely to be wrong.
+        """
+        ahead = (self.started_at or began) - began
+        if not timedelta(0) < ahead <= _MOST_AHEAD:
+            return self
+        since = self.since - ahead
+        added = Window(since, max(min(self.since, self.live), since))
+        left_out = minus([added], (span.window for span in self.spans))
+        spans = _ordered(self.spans, map(Span, left_out))
+        return replace(self, since=since, started_at=began, spans=spans)
+
     def with_outage_behind(self, now: datetime, policy: Policy) -> "Coverage":
         """The coverage with missed time as backlog, if the live edge trails by more than an ordinary
         pause: so fresh mail does not queue behind it."""
@@ -315,9 +330,9 @@ class Coverage:
         """The coverage corrected if time was read that lies in the future at ``now``.
 
         A clock was wrong then, and time was read too early, so everything up to the final age is read again, and gaps
-        that reach into the future are reopened. A first start by such a clock began too late, so its beginning moves
-        back as well, unless a row was shown. In that case it stays, and if it lies in the future, reading continues at
-        ``now``, because only answers can tell the right time.
+        that reach into the future are reopened. The beginning of a first start moves back as well, unless a row was
+        shown. In that case it stays, and if it lies in the future, reading continues at ``now``, because only answers
+        can tell the right time. What such a clock left out before the start, `started_by` adds.
         """
         if self.live <= now + _CLOCK_TOLERANCE:
             return self

@@ -454,6 +454,19 @@ def test_an_outage_that_goes_on_is_one_and_short_ones_are_forgotten() -> None:
     assert len(coverage.outages) == 2
 
 
+def test_a_first_start_by_a_clock_that_was_ahead_is_moved_back_by_as_much() -> None:
+    began, ahead = NOON, NOON + 3 * HOUR
+    start = Coverage.starting(ahead - DAY, ahead)
+    coverage = start.with_left_behind(ahead).showing(NOON)
+    moved = coverage.started_by(began)
+    assert (moved.since, moved.started_at) == (began - DAY, began)
+    assert moved.backlog == (Window(began - DAY, ahead),)
+    assert moved.started_by(began + HOUR) == moved
+    assert start.started_by(began).backlog == (Window(began - DAY, ahead - DAY),)
+    years = NOON - 3650 * DAY
+    assert coverage.started_by(years) == coverage, "that clock is wrong, most likely"
+
+
 def test_an_outage_by_a_clock_that_was_ahead_is_none() -> None:
     coverage = missed(NOON, NOON + 9 * DAY).without_future(NOON, PLAIN)
     assert coverage.outages == ()
