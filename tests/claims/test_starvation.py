@@ -120,6 +120,21 @@ def test_what_something_before_the_service_says_of_size_makes_no_window_smaller(
     assert not [row.id for row in lab.missing() if row.received < T0 + 3 * H - 10 * M]
 
 
+@pytest.mark.parametrize("status", [400, 500])
+def test_a_busy_service_is_not_said_to_have_too_many_rows(status: int) -> None:
+    busy = (
+        b'{"error":{"code":"ServerBusy","message":"Too many concurrent requests are processed."}}'
+    )
+    service = Service("graph", [Mail(T0 - H + n * M, f"r{n}") for n in range(180)])
+    service.instead = lambda asked, rows: (
+        Answer(status, {}, busy) if T0 + 20 * M < asked.now < T0 + 50 * M else None
+    )
+    lab = Laboratory(service, policy(frequency=60)).run(T0 + 3 * H)
+    assert lab.said()
+    assert not any("too many rows" in text for text in lab.said())
+    assert [row.id for row in lab.missing() if row.received < T0 + 2 * H - 10 * M] == []
+
+
 def test_a_gap_that_is_refused_when_it_is_tried_again_holds_up_nothing_else() -> None:
     mail = [Mail(T0 - H + n * M + 5, f"r{n}") for n in range(60 * 8)]
     service = Service("graph", mail)
