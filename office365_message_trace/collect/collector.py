@@ -439,7 +439,11 @@ class Collector:
             case _:
                 kept = self._keep_covered(reading)
                 if read.kind is not Kind.LIVE:
-                    self._outage_probe.failed(self._clock.monotonic())
+                    moment = self._clock.monotonic()
+                    self._outage_probe.failed(moment)
+                    again = reading.trial.failures or self._outage_probe.waiting
+                    if isinstance(problem, Rejected) and again:
+                        self._refusals.tell(problem, moment)
                     self._set_aside(reading, problem)
                 elif not kept:
                     self._sizes.narrow(read, at_least=_MINUTE)
