@@ -11,7 +11,15 @@ from typing import Any
 
 import orjson
 
-from office365_message_trace.collect.coverage import MOST_GAPS, Cause, Coverage, Gap, Span
+from office365_message_trace.collect.coverage import (
+    MOST_GAPS,
+    MOST_OUTAGES,
+    Cause,
+    Coverage,
+    Gap,
+    Outage,
+    Span,
+)
 from office365_message_trace.errors import Refused
 from office365_message_trace.model import EPOCH, Log, Window, sensible
 from office365_message_trace.storage.base import Storage
@@ -129,6 +137,7 @@ def _encoded(sequence: int, coverage: Coverage) -> bytes:
         "read_at": coverage.read_at.isoformat(),
         "shown_from": coverage.shown_from.isoformat() if coverage.shown_from else None,
         "started_at": coverage.started_at.isoformat() if coverage.started_at else None,
+        "outages": [_outage_entry(outage) for outage in coverage.outages],
     }
     document = {"schema": SCHEMA, "checksum": _checksum(payload), "payload": payload}
     return orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
@@ -177,6 +186,7 @@ def _copy(document: dict[str, Any]) -> Copy:
         read_at=_instant(payload["read_at"]),
         shown_from=_instant(shown) if shown else None,
         started_at=_instant(started) if started else None,
+        outages=tuple(_outage(entry) for entry in payload.get("outages", [])[-MOST_OUTAGES:]),
     )
     return Copy(sequence, coverage)
 
@@ -193,6 +203,16 @@ def _span(entry: list[Any]) -> Span:
     if not window.span or not isinstance(rows, int) or not 0 <= rows < _ENDLESS:
         raise ValueError("a span that cannot be")
     return Span(window, None if read_at is None else _after_1970(read_at), rows)
+
+
+def _outage_entry(outage: Outage) -> list[str | None]:
+    shown = outage.shown_from
+    return [*_pair(outage.window), shown.isoformat() if shown else None]
+
+
+def _outage(entry: list[Any]) -> Outage:
+    *pair, shown = entry
+    return Outage(_window(pair), _instant(shown) if shown else None)
 
 
 def _microseconds(instant: datetime) -> int:

@@ -129,7 +129,8 @@ class Collector:
         self._pusher = pusher
         self._ledger = ledger
         self._store = store
-        self._policy = policy
+        self._configured = policy
+        self._policy = policy  # with a shorter history while the service claims it
         self._clock = clock
         self._log = log
         self._monitor = monitor
@@ -159,7 +160,7 @@ class Collector:
         """
         self._began = began
         self._began_at = self._clock.monotonic() - (self._clock.now() - began).total_seconds()
-        self._coverage = coverage.adapted(self._policy, began, KEPT_FOR)
+        self._coverage = coverage.started_by(began).adapted(self._policy, began, KEPT_FOR)
         self._commit(self._coverage)
         self._ledger.mark(self._coverage.oldest)
         while True:
@@ -197,26 +198,27 @@ class Collector:
 
     def _observe(self, now: datetime) -> None:
         """Update the coverage for the passing of time."""
-        coverage = self._coverage.without_future(now, self._policy)
-        if coverage is not self._coverage:
+        known = self._with_time_young_at_start(self._coverage, now)
+        coverage = known.without_future(now, self._policy)
+        if coverage is not known:
             self._log(
                 "Time was read that had not come yet, because a clock was wrong; the look-back is "
                 "read again.",
                 "warning",
             )
             self._ledger.mark(coverage.oldest)
-        coverage = self._with_time_young_at_start(coverage.without_unwanted(now), now)
+        coverage = coverage.without_unwanted(now)
         self._coverage = coverage.with_outage_behind(now, self._policy)
         self._give_up_before(self._policy.oldest_kept(now))
 
     def _with_time_young_at_start(self, coverage: Coverage, now: datetime) -> Coverage:
-        """``coverage`` with what was still young when the process began, if that was earlier than was known then:
-        no answer had told the time."""
+        """``coverage`` with what was still young, or wanted, when the process began, if that was earlier than was
+        known then: no answer had told the time, or a wrong one."""
         began = now - timedelta(seconds=self._clock.monotonic() - self._began_at)
         if self._began - began < _SECOND:
             return coverage
         age = self._policy.final_age
-        coverage = coverage.with_final_reopened(began - age, self._began - age)
+        coverage = coverage.started_by(began).with_final_reopened(began - age, self._began - age)
         self._began = began
         return coverage
 
@@ -285,7 +287,7 @@ class Collector:
         if trial := self._failed.next_due(moment):
             return self._begin(trial)
         gaps = self._coverage.gaps
-        if gap := self._gap_probe.next(gaps, self._policy, now, moment):
+        if gap := self._gap_probe.next(gaps, self._configured, now, moment):
             return self._begin_gap(gap, now)
         waits = [(step.until - now).total_seconds(), self._failed.wait(moment)]
         waits += [self._gap_probe.wait(moment)] if gaps else []
@@ -318,7 +320,7 @@ class Collector:
         return Reading(trial, begun(pages), self._clock.monotonic(), counter, gap=gap)
 
     def _begin_gap(self, gap: Gap, now: datetime) -> Reading:
-        width, oldest = self._sizes.last, self._policy.oldest_kept(now)
+        width, oldest = self._sizes.last, self._configured.oldest_kept(now)
         end = min(gap.window.end, max(now, gap.window.start + MILLISECOND))
         start = max(gap.window.start, end - width, oldest)
         read = Read(Kind.CONFIRM, Window(start, end), now, final=True)
@@ -437,8 +439,12 @@ class Collector:
             case _:
                 kept = self._keep_covered(reading)
                 if read.kind is not Kind.LIVE:
+                    moment = self._clock.monotonic()
                     if not self._failed.is_partly_read(reading.trial):
-                        self._outage_probe.failed(self._clock.monotonic())
+                        self._outage_probe.failed(moment)
+                        again = reading.trial.failures or self._outage_probe.waiting
+                        if isinstance(problem, Rejected) and again:
+                            self._refusals.tell(problem, moment)
                     self._set_aside(reading, problem)
                 elif not kept:
                     self._sizes.narrow(read, at_least=_MINUTE)
@@ -530,6 +536,8 @@ class Collector:
 
     def _completed(self, reading: Reading) -> None:
         read = reading.read
+        if read.window.start < self._policy.oldest_kept(read.at):
+            self._policy = self._configured  # the service keeps more than it claimed
         self._sizes.observe(read, read.window.span, reading.rows)
         # fresh mail says nothing about faults of the past
         if read.kind is not Kind.LIVE or self._policy.delay >= _PAST_AGE:
@@ -620,14 +628,14 @@ class Collector:
             self._probed(reading, gap)
 
     def _note_shown(self, rows: list[Row], window: Window) -> None:
-        """Note the receive time of the earliest of ``rows`` in ``window``, ignoring those outside."""
-        known = self._coverage.shown_from
-        if known is not None and known <= window.start:
-            return
-        inside = range(milliseconds(window.start), milliseconds(window.end) + 1)
-        received = min((row.received for row in rows if row.received in inside), default=None)
-        if received is not None:
-            self._coverage = self._coverage.showing(instant(received))
+        """Note the receive times of the earliest of ``rows`` in ``window`` since each outage, ignoring those
+        outside."""
+        for start in self._coverage.silent_from(window):
+            first = milliseconds(max(start, window.start))
+            inside = range(first, milliseconds(window.end) + 1)
+            received = min((row.received for row in rows if row.received in inside), default=None)
+            if received is not None:
+                self._coverage = self._coverage.showing(instant(received))
 
     def _commit_read(
         self, read: Read, parts: Iterable[tuple[Window, int]], gaps: Collection[Gap] = ()
@@ -679,7 +687,8 @@ class Collector:
             self._tidied_at = moment
 
     def _shorten_history(self, read: Read, problem: HistoryExceeded) -> None:
-        """Believe a service that says twice how long it keeps rows, which may count by day or by hour.
+        """Believe a service that says twice how long it keeps rows, which may count by day or by hour, until it
+        answers for older time. Gaps are tried as if it had not said so.
 
         The part of the window that it seems to keep is read meanwhile: later, more of it is too old.
         """

@@ -23,6 +23,8 @@ CONFIRM_AFTER = timedelta(minutes=30)
 
 MOST_GAPS = 5000
 """Gaps that are kept, the latest ones, so that the state stays small whatever happened."""
+MOST_OUTAGES = 30
+"""Outages that are kept, the latest ones: more long ones than fit in what services keep."""
 MOST_SPANS = 5000
 """Spans beyond which neighbours are joined though it makes a difference; usually there are some hundred."""
 
@@ -31,6 +33,7 @@ _MORE_THAN_A_PAUSE = timedelta(minutes=5)
 _HIDDEN = timedelta(days=3)  # without a row at the beginning; longer than a weekend
 _STRAYS = timedelta(seconds=2)  # around a window, from which services may return rows
 _CLOCK_TOLERANCE = timedelta(minutes=1)
+_MOST_AHEAD = timedelta(days=30)
 _BURST = 4  # times as many rows in the same time
 _FEW = 20  # rows that are no burst
 _GRAIN = 64  # joining spans may change when they were read by one part of their age in so many
@@ -115,6 +118,39 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Outage:
+    """Time that passed before any of it was read, and the earliest receive time since its start that was
+    shown, None until one is. Time before a first start is one, too.
+    """
+
+    window: Window
+    shown_from: datetime | None = None
+
+    @property
+    def silent(self) -> Window:
+        """Its beginning, up to the first row that was shown; nothing while none was."""
+        start = self.window.start
+        end = min(self.shown_from or start, self.window.end)
+        return Window(start, max(end - _STRAYS, start))
+
+    def may_show_earlier(self, window: Window) -> bool:
+        """True if ``window`` may hold an earlier row since the start than was shown."""
+        known = self.shown_from
+        return self.window.start <= window.end and (known is None or window.start < known)
+
+    def showing(self, received: datetime) -> "Outage":
+        """The outage after a row with the receive time ``received`` was shown."""
+        row = Window(received, received)
+        if received < self.window.start or not self.may_show_earlier(row):
+            return self
+        return replace(self, shown_from=received)
+
+    def before(self, end: datetime) -> "Outage":
+        """The part before ``end``, which is later than its start."""
+        return replace(self, window=Window(self.window.start, min(self.window.end, end)))
+
+
+@dataclass(frozen=True, slots=True)
 class Read:
     """A window to read, planned at ``at``. A ``final`` one is the last read of its time."""
 
@@ -131,7 +167,8 @@ class Coverage:
     ``live`` is the live edge: how far the first read has come. Time before it that is in no span is
     final, or declared as a gap. Rows received before ``since`` are not wanted, and none received before
     ``shown_from`` has been shown; None until one is. ``read_at`` is when a window was last completed, and
-    ``started_at`` when the first process started, None if that is not known.
+    ``started_at`` when the first process started, or the former module stopped, None if that is not known.
+    ``outages`` are later ones.
     """
 
     live: datetime
@@ -141,6 +178,7 @@ class Coverage:
     read_at: datetime = EPOCH
     shown_from: datetime | None = None
     started_at: datetime | None = None
+    outages: tuple[Outage, ...] = ()
 
     @classmethod
     def starting(cls, start: datetime, now: datetime | None = None) -> "Coverage":
@@ -169,23 +207,28 @@ class Coverage:
 
     @property
     def hidden(self) -> tuple[Gap, ...]:
-        """Undeclared days before the first start for which no read, not even the last, showed a row. The
+        """Undeclared days at the beginning of an outage for which no read, not even the last, showed a row. The
         tenant may have had no mail, or the service may hide its history.
         """
-        if self.shown_from is None:
-            return ()
-        end = min(self.shown_from, self.started_at or self.shown_from)
-        if not self.since < end <= self.oldest:
-            return ()
-        empty = Window(self.since, max(end - _STRAYS, self.since))
-        undeclared = minus([empty], (gap.window for gap in self.gaps))
+        silent = [each.silent for each in self._all_outages if each.silent.end <= self.oldest]
+        undeclared = minus(silent, (gap.window for gap in self.gaps))
         return tuple(Gap(window, Cause.HIDDEN) for window in undeclared if window.span >= _HIDDEN)
+
+    @property
+    def _all_outages(self) -> tuple[Outage, ...]:
+        """The time before the first start, and the outages since."""
+        end = max(self.started_at or _FOREVER, self.since)
+        return Outage(Window(self.since, end), self.shown_from), *self.outages
+
+    def silent_from(self, window: Window) -> list[datetime]:
+        """The starts of the outages since which ``window`` may hold an earlier row than was shown."""
+        return [o.window.start for o in self._all_outages if o.may_show_earlier(window)]
 
     def showing(self, received: datetime) -> "Coverage":
         """The coverage after a row with the receive time ``received`` was shown."""
-        if self.shown_from is not None and self.shown_from <= received:
-            return self
-        return replace(self, shown_from=received)
+        outages = tuple(outage.showing(received) for outage in self.outages)
+        shown_from = min(received, self.shown_from or received)
+        return replace(self, shown_from=shown_from, outages=outages)
 
     def will_read(self, window: Window) -> bool:
         """True if any of ``window``, bounds inclusive, is still to be read, or a gap there to be tried."""
@@ -253,13 +296,29 @@ class Coverage:
         again = [Span(window, window.end) for window in minus([Window(start, end)], known)]
         return replace(self, spans=_ordered(self.spans, again))
 
+    def started_by(self, began: datetime) -> "Coverage":
+        """The coverage with the time that a first start by a clock that was ahead left out, if a process ``began``
+        before that start. If it began much earlier, its own clock is as likely to be wrong.
+        """
+        ahead = (self.started_at or began) - began
+        if not timedelta(0) < ahead <= _MOST_AHEAD:
+            return self
+        since = self.since - ahead
+        added = Window(since, max(min(self.since, self.live), since))
+        left_out = minus([added], (span.window for span in self.spans))
+        spans = _ordered(self.spans, map(Span, left_out))
+        return replace(self, since=since, started_at=began, spans=spans)
+
     def with_outage_behind(self, now: datetime, policy: Policy) -> "Coverage":
         """The coverage with missed time as backlog, if the live edge trails by more than an ordinary
         pause: so fresh mail does not queue behind it."""
         newest = _whole_second(now) - policy.delay
         if newest - self.live <= policy.ordinary_pause:
             return self
-        return self.with_left_behind(newest - policy.frequency)
+        end = newest - policy.frequency
+        start = min(max(self.live, self.started_at or self.live), end)
+        outages = tuple(_with_outage(self.outages, Window(start, end)))
+        return replace(self.with_left_behind(end), outages=outages[-MOST_OUTAGES:])
 
     def with_left_behind(self, end: datetime) -> "Coverage":
         """The coverage with everything from the live edge to ``end`` as backlog."""
@@ -271,9 +330,9 @@ class Coverage:
         """The coverage corrected if time was read that lies in the future at ``now``.
 
         A clock was wrong then, and time was read too early, so everything up to the final age is read again, and gaps
-        that reach into the future are reopened. A first start by such a clock began too late, so its beginning moves
-        back as well, unless a row was shown. In that case it stays, and if it lies in the future, reading continues at
-        ``now``, because only answers can tell the right time.
+        that reach into the future are reopened. The beginning of a first start moves back as well, unless a row was
+        shown. In that case it stays, and if it lies in the future, reading continues at ``now``, because only answers
+        can tell the right time. What such a clock left out before the start, `started_by` adds.
         """
         if self.live <= now + _CLOCK_TOLERANCE:
             return self
@@ -287,7 +346,9 @@ class Coverage:
         for gap in self.gaps:
             if gap.window.end > now:
                 coverage = coverage.with_gap_reopened(gap)
-        return replace(coverage._forgetting(Window(start, _FOREVER)), live=start, since=since)
+        outages = tuple(each.before(start) for each in self.outages if each.window.start < start)
+        coverage = replace(coverage, live=start, since=since, outages=outages)
+        return coverage._forgetting(Window(start, _FOREVER))
 
     def without_unwanted(self, now: datetime) -> "Coverage":
         """The coverage without time before ``since``, once that is not in the future at ``now``."""
@@ -350,6 +411,17 @@ def minus(windows: Iterable[Window], others: Iterable[Window]) -> list[Window]:
         if start < window.end:
             left.append(Window(start, window.end))
     return left
+
+
+def _with_outage(outages: Sequence[Outage], missed: Window) -> Iterator[Outage]:
+    """``outages`` that are long enough to matter, and ``missed``, by which the last one may go on."""
+    for outage in outages:
+        if outage.window.end == missed.start and outage.shown_from is None:
+            missed = Window(outage.window.start, missed.end)
+        elif outage.window.span >= _HIDDEN:
+            yield outage
+    if missed.span:
+        yield Outage(missed)
 
 
 def _ordered(*spans: Iterable[Span]) -> tuple[Span, ...]:

@@ -1,11 +1,14 @@
 """What is refused at present and by whom, and when to try again."""
 
+from math import inf
+
 from office365_message_trace.collect.backoff import SlowProbe
 from office365_message_trace.collect.coverage import Kind
 from office365_message_trace.collect.monitor import Monitor
-from office365_message_trace.errors import Misconfigured, Refused
+from office365_message_trace.errors import Misconfigured, Refused, Rejected
 from office365_message_trace.model import Log
 
+_TELL_EVERY = 3600.0  # seconds between two lines about windows that are not accepted
 _VOUCHING = 60.0  # seconds, after which newer mail may show that the intake works
 
 
@@ -22,6 +25,7 @@ class Refusals:
         self._live_probe = SlowProbe()
         self._past_probe = SlowProbe()
         self._by_intake: dict[Kind, bool] = {}  # false if Microsoft refuses
+        self._told_until = -inf
 
     @property
     def of_live(self) -> bool:
@@ -52,6 +56,12 @@ class Refusals:
             self._log(str(refusal), "critical" if probe.certain else "error")
         pause = probe.wait(moment)
         return min(pause, _VOUCHING) if by_intake and not lasting else pause
+
+    def tell(self, rejected: Rejected, moment: float) -> None:
+        """Log, at most once an hour, that a window of the past is ``rejected`` again. Other windows go on."""
+        if moment >= self._told_until:
+            self._told_until = moment + _TELL_EVERY
+            self._log(str(rejected), "error")
 
     def end(self, read: Kind, accepted: bool) -> bool:
         """End those that a complete window of kind ``read`` disproves, and of the intake's those of all kinds if

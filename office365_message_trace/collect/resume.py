@@ -49,7 +49,7 @@ def opening_coverage(
     edge = predecessor_edge(predecessor, log) if predecessor else None
     if edge is not None and edge < now:
         log(f"Continuing from {edge:%Y-%m-%d %H:%M} UTC, where the former module stopped.", "info")
-        return Coverage.starting(edge, now)
+        return Coverage.starting(edge, edge)
     log(f"First start: reading from {start:%Y-%m-%d %H:%M} UTC on.", "info")
     return Coverage.starting(start - _TIME_IN_DOUBT, now)
 

@@ -48,10 +48,16 @@ _TOO_OLD = re.compile(
     r"\bStartDate\b[^.\r\n]{1,80}\bolder than ([1-9]\d{0,3}) days\b", re.IGNORECASE
 )
 _AGE_TOLERANCE = timedelta(hours=1)  # the service has a clock of its own
+# one sentence about size, which is not about other things, and about rows or time unless it is clear
 _TOO_LARGE = re.compile(
-    r"too (?:large|big)|too many (?!requests|connections)|can.{0,6}t be longer than"
-    r"|(?<!rate )exceeds? the (?:maximum|limit)|(?:narrow|reduce|shorten) the",
-    re.IGNORECASE,
+    r"""(?:^|[."\r\n])
+    (?![^."\r\n]*\b(?:requests|concurren\w*|connections|users|headers?|cookies?|ur[il]|rate)\b)
+    (?:[^."\r\n]*too\ (?:large|big)
+    |(?=[^."\r\n]*\b(?:rows?|records?|results?|items|entries|messages|traces|data|quer(?:y|ies)
+        |range|interval|span|period|window|days|hours|\w*dates?)\b)
+    [^."\r\n]*(?:too\ many|can.{0,6}t\ be\ longer\ than|exceeds?\ the\ (?:maximum|limit)
+        |(?:narrow|reduce|shorten)\ the))""",
+    re.IGNORECASE | re.VERBOSE,
 )
 _REJECTED = (
     "{} does not accept the request. This is not the fault of a setting: report it to the maintainers of "

@@ -177,6 +177,44 @@ def test_history_that_is_hidden_before_quiet_days_is_declared_up_to_the_first_st
     assert abs(gap.window.end - from_ms(T0)) < timedelta(minutes=1)
 
 
+@both
+def test_history_that_is_hidden_after_an_outage_is_declared(kind: Kind) -> None:
+    """The trigger was off for longer than the service shows."""
+    service = Service(kind, [Mail(T0 + n * H, f"r{n}") for n in range(24 * 20)])
+    service.shown = lambda asked, rows: [row for row in rows if row.received > asked.now - 10 * D]
+    lab = Laboratory(service).run(T0 + 6 * H).pause(T0 + 20 * D).run(T0 + 20 * D + 10 * H)
+    (gap,) = lab.gaps
+    assert gap.cause is Cause.HIDDEN
+    missing = [from_ms(row.received) for row in lab.missing()]
+    assert gap.window.start <= missing[0]
+    assert missing[-1] <= gap.window.end
+    service.shown = lambda asked, rows: rows
+    lab.run(T0 + 21 * D)
+    assert lab.missing() == []
+    assert lab.gaps == ()
+
+
+def test_history_that_is_hidden_after_the_service_failed_for_days_is_declared() -> None:
+    service = Service("graph", [Mail(T0 + n * H, f"r{n}") for n in range(24 * 8)])
+    service.shown = lambda asked, rows: [row for row in rows if row.received > asked.now - 2 * D]
+    service.instead = lambda asked, rows: (
+        Answer(503, {}, b"") if T0 + 2 * H < asked.now < T0 + 7 * D else None
+    )
+    lab = Laboratory(service).run(T0 + 3 * D).run(T0 + 8 * D)
+    (gap,) = lab.gaps
+    assert gap.cause is Cause.HIDDEN
+    assert abs(gap.window.start - from_ms(T0 + 2 * H)) < timedelta(hours=1)
+    assert abs(gap.window.end - from_ms(T0 + 5 * D)) < timedelta(hours=2)
+
+
+def test_outages_without_a_hidden_row_declare_nothing() -> None:
+    """Rows at their beginning show that it is not hidden, however quiet it is then."""
+    mail = [*(Mail(T0 + n * H, f"a{n}") for n in range(8)), Mail(T0 + 9 * D, "later")]
+    lab = Laboratory(Service("graph", mail)).run(T0 + 6 * H).pause(T0 + 10 * D).run(T0 + 11 * D)
+    assert lab.missing() == []
+    assert lab.gaps == ()
+
+
 def test_hidden_history_that_is_shown_after_all_arrives() -> None:
     service = Service("graph", _mail(24 * 30, every=H))
     service.shown = lambda asked, rows: [
@@ -235,6 +273,42 @@ def test_one_answer_about_age_for_fresh_mail_declares_no_gap(status: int) -> Non
     assert told
     assert lab.gaps == ()
     assert lab.missing() == []
+
+
+def _claiming_for_minutes(days: int) -> Callable[[Asked, list[Mail]], Answer | None]:
+    """The service says for three minutes that it keeps fewer days than it does."""
+    claim = (
+        b'{"error":{"code":"BadRequest","message":"The StartDate can\'t be older than %d days."}}'
+    )
+
+    def instead(asked: Asked, rows: list[Mail]) -> Answer | None:
+        claims = asked.now < T0 + 3 * M and asked.age > days * D + H
+        return Answer(400, {}, claim % days) if claims else None
+
+    return instead
+
+
+@both
+def test_what_is_said_about_age_for_minutes_gives_up_nothing_for_good(kind: Kind) -> None:
+    service = Service(kind, _mail(24 * 20, every=H))
+    service.instead = _claiming_for_minutes(5)
+    lab = Laboratory(service, policy(history=90), start_time=24 * 20).run(T0 + 12 * H)
+    assert any("are lost" in text for text in lab.said("error")), "it is not believed"
+    assert lab.missing() == []
+    assert lab.gaps == ()
+
+
+@both
+def test_what_was_said_about_age_costs_no_mail_of_a_later_outage(kind: Kind) -> None:
+    mail = [Mail(T0 - 40 * H + n * 20 * M, f"r{n}") for n in range(3 * 24 * 6)]
+    service = Service(kind, mail)
+    claiming = _claiming_for_minutes(1)
+    service.instead = lambda asked, rows: (
+        Answer(503, {}, b"") if T0 + 4 * H < asked.now < T0 + 3 * D else claiming(asked, rows)
+    )
+    lab = Laboratory(service, policy(history=90), start_time=40).run(T0 + 5 * D)
+    assert lab.missing() == []
+    assert lab.gaps == ()
 
 
 def test_a_service_that_keeps_less_than_it_documents_is_believed() -> None:

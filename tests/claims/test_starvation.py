@@ -120,6 +120,56 @@ def test_what_something_before_the_service_says_of_size_makes_no_window_smaller(
     assert not [row.id for row in lab.missing() if row.received < T0 + 3 * H - 10 * M]
 
 
+@pytest.mark.parametrize("status", [400, 500])
+def test_a_busy_service_is_not_said_to_have_too_many_rows(status: int) -> None:
+    busy = (
+        b'{"error":{"code":"ServerBusy","message":"Too many concurrent requests are processed."}}'
+    )
+    service = Service("graph", [Mail(T0 - H + n * M, f"r{n}") for n in range(180)])
+    service.instead = lambda asked, rows: (
+        Answer(status, {}, busy) if T0 + 20 * M < asked.now < T0 + 50 * M else None
+    )
+    lab = Laboratory(service, policy(frequency=60)).run(T0 + 3 * H)
+    assert lab.said()
+    assert not any("too many rows" in text for text in lab.said())
+    assert [row.id for row in lab.missing() if row.received < T0 + 2 * H - 10 * M] == []
+
+
+_UNKNOWN = b'{"error":{"code":"InvalidDateRange","message":"The range must lie elsewhere."}}'
+
+
+@pytest.mark.parametrize("kind", ["graph", "reporting"])
+def test_backlog_that_is_refused_in_unknown_words_is_told_once_an_hour(kind: Kind) -> None:
+    service = Service(kind, [Mail(T0 - 20 * D + n * H, f"r{n}") for n in range(24 * 21)])
+    service.instead = lambda asked, rows: (
+        Answer(400, {}, _UNKNOWN) if asked.age > 10 * D and asked.now < T0 + 8 * H else None
+    )
+    lab = Laboratory(service, policy(history=90), start_time=480).run(T0 + 8 * H)
+    told = [text for text in lab.said("error") if "does not accept the request" in text]
+    assert 2 <= len(told) <= 8
+    lab.run(T0 + 20 * H)
+    assert [row.id for row in lab.missing() if row.received < T0 + 19 * H] == []
+    assert lab.gaps == ()
+
+
+def test_re_reads_that_are_refused_in_unknown_words_are_told() -> None:
+    service = Service("graph", [Mail(T0 + n * M, f"r{n}") for n in range(600)])
+    service.instead = lambda asked, rows: (
+        Answer(400, {}, _UNKNOWN) if asked.age > 2 * H and asked.now > T0 + 2 * H else None
+    )
+    lab = Laboratory(service).run(T0 + 8 * H)
+    assert any("does not accept the request" in text for text in lab.said("error"))
+
+
+def test_one_window_that_is_refused_once_is_not_told() -> None:
+    service = Service("graph", [Mail(T0 - 40 * H + n * H, f"r{n}") for n in range(50)])
+    left = iter([Answer(400, {}, _UNKNOWN)])
+    service.instead = lambda asked, rows: next(left, None) if asked.age > 10 * H else None
+    lab = Laboratory(service, start_time=40).run(T0 + 8 * H)
+    assert next(left, None) is None
+    assert lab.said() == []
+
+
 def test_a_gap_that_is_refused_when_it_is_tried_again_holds_up_nothing_else() -> None:
     mail = [Mail(T0 - H + n * M + 5, f"r{n}") for n in range(60 * 8)]
     service = Service("graph", mail)

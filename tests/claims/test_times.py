@@ -148,6 +148,58 @@ def test_a_first_start_by_answers_whose_date_is_ahead_loses_nothing(until: int) 
     assert lab.gaps == ()
 
 
+def _day() -> list[Mail]:
+    return [Mail(T0 - 24 * H + n * 10 * M + 7, f"r{n}") for n in range(26 * 6)]
+
+
+def _told_ahead(lab: Laboratory, answers: int, ahead: int) -> None:
+    """The ``Date`` of the first few answers is ahead."""
+    left = iter(range(answers))
+    lab.service.clock = lambda now: now + (0 if next(left, None) is None else ahead)
+
+
+@both
+@pytest.mark.parametrize("ahead", [3 * H, 2 * D], ids=["hours", "days"])
+@pytest.mark.parametrize("answers", [1, 8])
+def test_a_first_start_by_a_time_that_is_ahead_begins_where_it_should(
+    kind: Kind, answers: int, ahead: int
+) -> None:
+    lab = Laboratory(Service(kind, _day()), start_time=24)
+    _told_ahead(lab, answers, ahead)
+    lab.run(T0 + 12 * H)
+    assert lab.missing() == []
+    assert lab.gaps == ()
+
+
+@both
+def test_so_it_does_if_the_next_process_is_the_first_that_knows_the_time(kind: Kind) -> None:
+    service = Service(kind, _day())
+    service.clock = lambda now: now + (3 * H if now < T0 + 5 * M else 0)
+    lab = Laboratory(service, start_time=24).run(T0 + 4 * M).pause(T0 + 6 * M).run(T0 + 12 * H)
+    # what the first process began after its start is as long as it lived
+    assert [row for row in lab.missing() if row.received > T0 - 24 * H + 6 * M] == []
+    assert lab.gaps == ()
+
+
+@both
+@pytest.mark.parametrize("dateless", [1, 5])
+def test_so_it_does_where_the_machine_is_ahead_and_the_first_answers_have_no_date(
+    kind: Kind, dateless: int
+) -> None:
+    service = Service(kind, _day())
+    lab = Laboratory(service, start_time=24, steps=[(T0, 9 * H)])
+    usual, left = service.answer, iter(range(dateless))
+
+    def answer(url: str, now: int) -> Answer:
+        lab.tells_time = next(left, None) is None
+        return usual(url, now)
+
+    service.answer = answer  # type: ignore[method-assign]
+    lab.run(T0 + 12 * H)
+    assert lab.missing() == []
+    assert lab.gaps == ()
+
+
 def test_answers_whose_date_is_behind_the_first_start_for_an_hour_stop_nothing() -> None:
     service = Service("graph", _mail(8))
     service.clock = lambda now: now - (3 * D if T0 + 2 * H < now < T0 + 3 * H else 0)

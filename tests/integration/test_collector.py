@@ -598,11 +598,13 @@ def test_an_outage_longer_than_the_history_is_a_gap_and_fresh_mail_goes_on(
     site.collect(until=NOON + HOUR)
     read_up_to = site.saved.live
     back = NOON + 20 * DAY
-    site.world.tenant.add(make_row(back - HOUR), make_row(back + 10 * MINUTE))
+    kept = datetime(2026, 6, 25, tzinfo=UTC)
+    times = (kept + HOUR, back - HOUR, back + 10 * MINUTE)
+    site.world.tenant.add(*map(make_row, times))
     site.clock.wait((back - site.clock.now()).total_seconds())
     site.collect(until=back + HOUR)
-    assert len(site.events) == 3
-    lost = Window(read_up_to, datetime(2026, 6, 25, tzinfo=UTC))
+    assert len(site.events) == 4
+    lost = Window(read_up_to, kept)
     assert site.saved.gaps == (Gap(lost, Cause.TOO_OLD),)
 
 

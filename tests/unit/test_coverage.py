@@ -426,6 +426,54 @@ def test_a_beginning_is_hidden_once_its_last_read_shows_nothing_up_to_the_first_
     assert coverage.with_gap(too_old).hidden == (), "the rest is as short as quiet times are"
 
 
+def missed(start: datetime, end: datetime) -> Coverage:
+    """Nothing was read from ``start`` on, until an outage ended at ``end``."""
+    began = Coverage.starting(start - DAY, start).with_left_behind(start)
+    return began.showing(start - HOUR).with_outage_behind(end, PLAIN)
+
+
+def test_the_beginning_of_an_outage_is_hidden_as_that_of_a_first_start_is() -> None:
+    start = NOON - 9 * DAY
+    coverage = missed(start, NOON).showing(NOON).showing(NOON - 2 * DAY)
+    assert coverage.hidden == (), "it is backlog"
+    (gap,) = replace(coverage, spans=()).hidden
+    assert gap.window.start == start
+    assert NOON - 2 * DAY - 5 * SECOND < gap.window.end < NOON - 2 * DAY
+    assert replace(coverage.showing(start), spans=()).hidden == ()
+
+
+def test_an_outage_that_goes_on_is_one_and_short_ones_are_forgotten() -> None:
+    coverage = missed(NOON - 9 * DAY, NOON)
+    (first,) = coverage.outages
+    (longer,) = coverage.with_outage_behind(NOON + DAY, PLAIN).outages
+    assert longer.window.start == first.window.start
+    assert longer.window.end == first.window.end + DAY
+    for hours in range(2, 200, 2):
+        now = NOON + hours * HOUR
+        coverage = coverage.showing(now - HOUR).with_outage_behind(now, PLAIN)
+    assert len(coverage.outages) == 2
+
+
+def test_a_first_start_by_a_clock_that_was_ahead_is_moved_back_by_as_much() -> None:
+    began, ahead = NOON, NOON + 3 * HOUR
+    start = Coverage.starting(ahead - DAY, ahead)
+    coverage = start.with_left_behind(ahead).showing(NOON)
+    moved = coverage.started_by(began)
+    assert (moved.since, moved.started_at) == (began - DAY, began)
+    assert moved.backlog == (Window(began - DAY, ahead),)
+    assert moved.started_by(began + HOUR) == moved
+    assert start.started_by(began).backlog == (Window(began - DAY, ahead - DAY),)
+    years = NOON - 3650 * DAY
+    assert coverage.started_by(years) == coverage, "that clock is wrong, most likely"
+
+
+def test_an_outage_by_a_clock_that_was_ahead_is_none() -> None:
+    coverage = missed(NOON, NOON + 9 * DAY).without_future(NOON, PLAIN)
+    assert coverage.outages == ()
+    (outage,) = missed(NOON - 9 * DAY, NOON + 9 * DAY).without_future(NOON, PLAIN).outages
+    assert outage.window.end <= NOON
+
+
 def test_a_burst_keeps_its_rows_to_itself_and_quiet_time_stays_in_one_span() -> None:
     """Or windows of the hours around it would be planned as if its rows lay all over them."""
     at = NOON + 4 * HOUR

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from office365_message_trace import codec
-from office365_message_trace.errors import Unavailable, WindowTooLarge
+from office365_message_trace.errors import Rejected, Unavailable, WindowTooLarge
 from office365_message_trace.microsoft.graph import LARGEST_PAGE, GraphClient
 from office365_message_trace.microsoft.odata import ODataClient
 from office365_message_trace.microsoft.reporting import ReportingClient
@@ -19,6 +19,24 @@ from tests.support import NOON, Logbook, ScriptedHttp, TurnedClock, minutes
 HEAVY = Answer(200, {}, b"[", cut=True)
 MANY = Answer(200, {}, b'{"value":[' + b"[]," * codec.MOST_VALUES + b"[]]}")
 TOO_LARGE = Answer(400, {}, b'{"error":{"message":"It is too large."}}')
+ABOUT_SIZE = (
+    "It is too large.",
+    "The query is too large: it matches 12000 results and at most 9000 are allowed.",
+    "|System.ArgumentException|The interval between StartDate and EndDate can't be longer than 10 days.",
+    "The interval between StartDate and EndDate can\\u0027t be longer than 10 days",
+    "Too many records match.",
+    "The number of rows exceeds the maximum.",
+    "Bad request. Narrow the range between StartDate and EndDate. There are few users.",
+)
+ABOUT_ELSE = (
+    "Too many concurrent requests are being processed.",
+    "There are too many users on this server.",
+    "The application exceeds the limit of 100 requests.",
+    "The application exceeds the limit.",
+    "The request header is too large.",
+    "Too many things happen. The date is right.",
+    "Reduce the rate at which data is requested.",
+)
 HOUR = minutes(-60, 0)
 INSTANT = Window(NOON, NOON + MILLISECOND)
 
@@ -122,3 +140,21 @@ def test_a_refusal_that_speaks_of_size_is_at_a_millisecond_a_failure_like_others
     source = client(kind, ScriptedHttp(rest=TOO_LARGE))
     with pytest.raises(error, match="too many rows"):
         read(source, window)
+
+
+def saying(text: str) -> Answer:
+    """A refusal of the service, whose other members tell a date and a request."""
+    inner = '"innerError":{"date":"2026-06-15","request-id":"1"}'
+    return Answer(400, {}, f'{{"error":{{"message":"{text}",{inner}}}}}'.encode())
+
+
+@pytest.mark.parametrize("text", ABOUT_SIZE)
+def test_words_about_rows_or_time_ask_for_smaller_windows(text: str) -> None:
+    with pytest.raises(WindowTooLarge):
+        read(client(GraphClient, ScriptedHttp(rest=saying(text))), HOUR)
+
+
+@pytest.mark.parametrize("text", ABOUT_ELSE)
+def test_words_about_other_things_that_are_too_many_do_not(text: str) -> None:
+    with pytest.raises(Rejected):
+        read(client(GraphClient, ScriptedHttp(rest=saying(text))), HOUR)

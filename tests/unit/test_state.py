@@ -92,13 +92,23 @@ def test_when_the_first_process_started_is_part_of_it(tmp_path: Path) -> None:
     assert reloaded(tmp_path)[0] == first
 
 
+def test_outages_are_part_of_it(tmp_path: Path) -> None:
+    first, _ = opened(tmp_path)
+    days = (NOON + timedelta(days=4), NOON + timedelta(days=9))
+    once = first.with_outage_behind(days[0], POLICY).showing(days[0])
+    twice = once.with_outage_behind(days[1], POLICY)
+    assert [outage.shown_from for outage in twice.outages] == [days[0], None]
+    saved(tmp_path, twice)
+    assert reloaded(tmp_path)[0] == twice
+
+
 def test_a_copy_that_does_not_tell_when_the_first_process_started_is_sound(tmp_path: Path) -> None:
     saved(tmp_path, coverage(1))
     for name in COPIES:
         payload = orjson.loads((tmp_path / name).read_bytes())["payload"]
-        del payload["started_at"]
+        del payload["started_at"], payload["outages"]
         (tmp_path / name).write_bytes(document(payload))
-    assert reloaded(tmp_path)[0] == coverage(1)
+    assert reloaded(tmp_path)[0] == replace(coverage(1), outages=())
 
 
 def test_saving_goes_on_counting_after_a_restart(tmp_path: Path) -> None:
@@ -278,6 +288,7 @@ def test_the_former_module_s_cursor_is_taken_over(tmp_path: Path, text: str) -> 
     (tmp_path / "context.json").write_bytes(orjson.dumps({"most_recent_date_requested": text}))
     state, log = opened(tmp_path)
     assert state.oldest == NOON - 9 * HOUR
+    assert state.started_by(NOON - 8 * HOUR) == state, "no clock of ours told that time"
     assert "former module" in log.texts("info")[0]
 
 
@@ -339,6 +350,9 @@ def payloads(draw: st.DrawFn) -> dict[str, object]:
         "read_at": draw(times),
         "shown_from": draw(st.none() | times),
         "started_at": draw(st.none() | times),
+        "outages": draw(
+            st.lists(pairs.flatmap(lambda p: st.sampled_from([[*p, None], [*p, p[1]]])))
+        ),
     }
 
 
