@@ -439,16 +439,20 @@ class Collector:
             case _:
                 kept = self._keep_covered(reading)
                 if read.kind is not Kind.LIVE:
-                    moment = self._clock.monotonic()
-                    if not self._failed.is_partly_read(reading.trial):
-                        self._outage_probe.failed(moment)
-                        again = reading.trial.failures or self._outage_probe.waiting
-                        if isinstance(problem, Rejected) and again:
-                            self._refusals.tell(problem, moment)
+                    self._slow_down(reading.trial, problem)
                     self._set_aside(reading, problem)
                 elif not kept:
                     self._sizes.narrow(read, at_least=_MINUTE)
                     self._live_from = reading.began + _MINUTE.total_seconds()
+
+    def _slow_down(self, trial: Trial, problem: MessageTraceError) -> None:
+        """Probe the past slowly after ``trial`` failed, unless its failure is most likely its own."""
+        if self._failed.is_partly_read(trial):
+            return
+        moment = self._clock.monotonic()
+        self._outage_probe.failed(moment)
+        if isinstance(problem, Rejected) and (trial.failures or self._outage_probe.waiting):
+            self._refusals.tell(problem, moment)
 
     def _unforeseen(self, reading: Reading, error: Exception) -> bool:
         """Retry a window that made this module fail, as one that the service cannot give. Returns True if
