@@ -54,6 +54,7 @@ from office365_message_trace.errors import (
     origin,
 )
 from office365_message_trace.model import (
+    EPOCH,
     MILLISECOND,
     UNDATED,
     Event,
@@ -160,7 +161,8 @@ class Collector:
         """
         self._began = began
         self._began_at = self._clock.monotonic() - (self._clock.now() - began).total_seconds()
-        self._coverage = coverage.started_by(began).adapted(self._policy, began, KEPT_FOR)
+        self._is_first_start = coverage.read_at == EPOCH
+        self._coverage = coverage.adapted(self._policy, began, KEPT_FOR)
         self._commit(self._coverage)
         self._ledger.mark(self._coverage.oldest)
         while True:
@@ -218,7 +220,9 @@ class Collector:
         if self._began - began < _SECOND:
             return coverage
         age = self._policy.final_age
-        coverage = coverage.started_by(began).with_final_reopened(began - age, self._began - age)
+        if self._is_first_start:
+            coverage = coverage.started_by(began)
+        coverage = coverage.with_final_reopened(began - age, self._began - age)
         self._began = began
         return coverage
 

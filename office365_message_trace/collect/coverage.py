@@ -297,8 +297,8 @@ class Coverage:
         return replace(self, spans=_ordered(self.spans, again))
 
     def started_by(self, began: datetime) -> "Coverage":
-        """The coverage with the time that a first start by a clock that was ahead left out, if a process ``began``
-        before that start. If it began much earlier, its own clock is as likely to be wrong.
+        """The coverage with the time that a first start by a clock that was ahead left out, if its process ``began``
+        before that. If it began much earlier, its own clock is as likely to be wrong.
         """
         ahead = (self.started_at or began) - began
         if not timedelta(0) < ahead <= _MOST_AHEAD:

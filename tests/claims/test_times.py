@@ -172,16 +172,6 @@ def test_a_first_start_by_a_time_that_is_ahead_begins_where_it_should(
 
 
 @both
-def test_so_it_does_if_the_next_process_is_the_first_that_knows_the_time(kind: Kind) -> None:
-    service = Service(kind, _day())
-    service.clock = lambda now: now + (3 * H if now < T0 + 5 * M else 0)
-    lab = Laboratory(service, start_time=24).run(T0 + 4 * M).pause(T0 + 6 * M).run(T0 + 12 * H)
-    # what the first process began after its start is as long as it lived
-    assert [row for row in lab.missing() if row.received > T0 - 24 * H + 6 * M] == []
-    assert lab.gaps == ()
-
-
-@both
 @pytest.mark.parametrize("dateless", [1, 5])
 def test_so_it_does_where_the_machine_is_ahead_and_the_first_answers_have_no_date(
     kind: Kind, dateless: int
