@@ -246,7 +246,7 @@ class Collector:
 
     def _schedule(self, now: datetime) -> Schedule:
         """The schedule at ``now``, without windows that are being read or wait to be tried again."""
-        under_way = [each.read.window for each in self._past.values()]
+        under_way = [each.trial.window for each in self._past.values()]
         sizes = self._sizes.limits(extended=not (self._narrow_live or self._past_hindered))
         busy = [*under_way, *self._failed.windows]
         return Schedule(self._coverage, self._policy, self._timetable, now, sizes, busy)
@@ -451,7 +451,7 @@ class Collector:
 
     def _slow_down(self, trial: Trial, problem: MessageTraceError) -> None:
         """Probe the past slowly after ``trial`` failed, unless its failure is most likely its own."""
-        if self._failed.is_partly_read(trial):
+        if trial.sampled:
             return
         moment = self._clock.monotonic()
         self._outage_probe.failed(moment)
@@ -550,7 +550,7 @@ class Collector:
         # fresh mail says nothing about faults of the past
         if read.kind is not Kind.LIVE or self._policy.delay >= _PAST_AGE:
             self._narrow_live = False
-            self._failed.succeeded(reading.trial)
+            self._failed.completed(reading.trial, self._clock.monotonic())
             if self._outage_probe.waiting:
                 self._failed.hurry()
             self._outage_probe.reset()
@@ -665,7 +665,7 @@ class Collector:
             return
         bad = self._failed.failed(reading.trial, self._clock.monotonic())
         if reading.rows:  # its first pages came, so not all of the past fails
-            self._failed.succeeded(reading.trial)
+            self._failed.succeeded()
         if bad is not None:
             cause = Cause.INCOMPLETE if reading.rows else Cause.UNREADABLE
             window = problem.window if isinstance(problem, WindowTooLarge) else None

@@ -6,9 +6,8 @@ again although others were read meanwhile is therefore divided, until only the b
 A part is divided further when it fails once, because that costs little if the fault was passing. But a
 single millisecond is at fault only if it fails repeatedly by itself.
 
-In an outage of a part of the past, too, windows fail while others are read. Then all parts of a window fail, and so
-does a sample of it that is so short that it hardly holds a bad record. So parts are divided only once a part or a
-sample of their window was read, and few windows wait for that at a time.
+In an outage of a part of the past, too, windows fail while others are read. So before a window is divided, a sample
+of it is read, which is so short that it hardly holds a bad record. As long as samples fail, too, only they are tried.
 
 Times are monotonic seconds.
 """
@@ -26,18 +25,18 @@ _FAILURES_OF_A_MILLISECOND = 3  # until it is at fault, over four minutes
 _TAIL_SHARE = 8
 _LONGEST_TAIL = timedelta(seconds=2)
 _SAMPLE = timedelta(milliseconds=10)
-_WORTH_A_SAMPLE = timedelta(seconds=1)
+_WORTH_A_SAMPLE = timedelta(seconds=1)  # wider windows are sampled
 _GOLDEN = 0.618034  # its multiples, without their whole parts, spread samples evenly over a window
-_MOST_UNREAD = 3  # divided windows of which no part has been read yet
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A window to read once more at ``due``; ``whole`` is the divided one that it is a part or a sample of, if any.
+    """A window to read once more at ``due``.
 
     It failed ``failures`` times; ``successes`` windows had been read when it first failed. ``news`` and
     ``refusals`` count how often it was repeated as a final read because it brought something new, or
-    because the intake refused an event of it.
+    because the intake refused an event of it. A sample has its ``whole``; ``sampled`` is true for a part of a window
+    of which a sample could be read.
     """
 
     read: Read
@@ -47,6 +46,12 @@ class Trial:
     news: int = 0
     refusals: int = 0
     whole: Window | None = None
+    sampled: bool = False
+
+    @property
+    def window(self) -> Window:
+        """The time that is decided by it."""
+        return self.whole or self.read.window
 
     @property
     def alone(self) -> bool:
@@ -61,24 +66,25 @@ class FailedWindows:
     def __init__(self) -> None:
         self._waiting: list[Trial] = []
         self._successes = 0
-        self._unread: set[Window] = (
-            set()
-        )  # divided windows, no part or sample of which was read yet
 
     @property
     def windows(self) -> list[Window]:
         """The waiting windows, which must not be planned meanwhile."""
-        return [trial.read.window for trial in self._waiting]
+        return [trial.window for trial in self._waiting]
 
-    def succeeded(self, trial: Trial) -> None:
-        """Note that the window of ``trial`` was read to its end, or its first pages were."""
+    def succeeded(self) -> None:
+        """Note that some window was read to its end, or the first pages of one that failed."""
         self._successes += 1
-        self._unread.discard(trial.whole or trial.read.window)
+
+    def completed(self, trial: Trial, now: float) -> None:
+        """Note that ``trial`` was read to its end. If it was a sample, its window is at fault: divide that."""
+        self.succeeded()
+        if trial.whole is not None:
+            self._divide(replace(trial.read, window=trial.whole), now)
 
     def forget_before(self, oldest: datetime) -> None:
         """Drop windows that lie entirely before ``oldest``."""
-        self._waiting = [trial for trial in self._waiting if trial.read.window.end > oldest]
-        self._unread.intersection_update(trial.whole for trial in self._waiting if trial.whole)
+        self._waiting = [trial for trial in self._waiting if trial.window.end > oldest]
 
     def postpone(self, read: Read, until: float, news: int = 0, refusals: int = 0) -> None:
         """Read the same window at ``until``; it did not fail."""
@@ -94,36 +100,30 @@ class FailedWindows:
         failures = trial.failures + 1
         window = trial.read.window
         few = failures < (2 if window.span > MILLISECOND else _FAILURES_OF_A_MILLISECOND)
-        if few or self._successes == first or self._may_be_outage(trial):
-            pause = _PAUSES[min(failures, len(_PAUSES)) - 1]
-            read = trial.read
-            if trial.whole in self._unread and window.span <= _SAMPLE:
-                read = replace(read, window=_sample(trial.whole, failures))
-            self._waiting.append(Trial(read, now + pause, failures, first, whole=trial.whole))
-            return None
-        if window.span <= MILLISECOND:
-            return window
-        parts = divided(window, _PARTS)
-        if trial.whole is None and window.span > _WORTH_A_SAMPLE:
-            self._unread.add(window)
-            parts.append(_sample(window, 1))
-        for part in parts:
-            read = replace(trial.read, window=part)
-            failures = int(part.span > MILLISECOND)
-            whole = trial.whole or window
-            again = Trial(read, now + _PART_PAUSE, failures, self._successes, whole=whole)
+        pause = _PAUSES[min(failures, len(_PAUSES)) - 1]
+        if trial.whole is not None:
+            sample = replace(trial.read, window=_sample(trial.whole, failures + 1))
+            self._waiting.append(Trial(sample, now + pause, failures, first, whole=trial.whole))
+        elif few or self._successes == first:
+            again = Trial(trial.read, now + pause, failures, first, sampled=trial.sampled)
             self._waiting.append(again)
+        elif window.span <= MILLISECOND:
+            return window
+        elif window.span > _WORTH_A_SAMPLE:
+            sample = replace(trial.read, window=_sample(window, 1))
+            pause = _PART_PAUSE if trial.sampled else pause
+            self._waiting.append(Trial(sample, now + pause, failures, first, whole=window))
+        else:
+            self._divide(trial.read, now)
         return None
 
-    def is_partly_read(self, trial: Trial) -> bool:
-        """True if ``trial`` is a part of a window that was read elsewhere: most likely its failure is its own."""
-        return trial.whole is not None and trial.whole not in self._unread
-
-    def _may_be_outage(self, trial: Trial) -> bool:
-        """True if the failure of ``trial`` may have nothing to do with its window."""
-        if trial.whole is not None:
-            return not self.is_partly_read(trial)
-        return len(self._unread.intersection(each.whole for each in self._waiting)) >= _MOST_UNREAD
+    def _divide(self, read: Read, now: float) -> None:
+        for part in divided(read.window, _PARTS):
+            again = replace(read, window=part)
+            failures = int(part.span > MILLISECOND)
+            self._waiting.append(
+                Trial(again, now + _PART_PAUSE, failures, self._successes, sampled=True)
+            )
 
     def next_due(self, now: float) -> Trial | None:
         """Remove and return the trial that has been due longest, if any is."""

@@ -26,9 +26,6 @@ def read(window: Window, final: bool = False) -> Read:
     return Read(Kind.BACKLOG, window, NOON, final)
 
 
-OTHER = Trial(read(minutes(-60, 0)))
-
-
 def searched(window: Window, bad: set[int], others_succeed: bool = True) -> tuple[set[Window], int]:
     """Try ``window`` and its parts until nothing waits or a day is over.
 
@@ -52,9 +49,9 @@ def searched(window: Window, bad: set[int], others_succeed: bool = True) -> tupl
             if fault is not None:
                 found.add(fault)
             if others_succeed:
-                failed.succeeded(OTHER)
+                failed.succeeded()
         else:
-            failed.succeeded(trial)
+            failed.completed(trial, now)
         trial = failed.next_due(now)
     return found, reads
 
@@ -95,8 +92,8 @@ def test_bad_records_are_found_however_many_windows_hold_one() -> None:
         elif any(trial.read.window.start <= each <= trial.read.window.end for each in bad):
             found |= {fault} if (fault := failed.failed(trial, now)) else set()
         else:
-            failed.succeeded(trial)
-        failed.succeeded(OTHER)
+            failed.completed(trial, now)
+        failed.succeeded()
     assert all(any(each.start <= at <= each.end for each in found) for at in bad)
 
 
@@ -118,7 +115,7 @@ def test_in_an_outage_of_a_part_of_the_past_little_is_divided_however_long_it_la
         else:
             reads += 1
             assert failed.failed(trial, now) is None, "no gap"
-            failed.succeeded(OTHER)
+            failed.succeeded()
         trial = failed.next_due(now)
     assert len(failed.windows) <= 20
     assert reads < 5 * 24 * 80
@@ -127,7 +124,7 @@ def test_in_an_outage_of_a_part_of_the_past_little_is_divided_however_long_it_la
 def test_one_failure_divides_nothing() -> None:
     failed = FailedWindows()
     assert failed.failed(Trial(read(minutes(0, 60))), 0.0) is None
-    failed.succeeded(OTHER)
+    failed.succeeded()
     assert failed.windows == [minutes(0, 60)]
     assert failed.next_due(59.9) is None
     again = failed.next_due(60.0)
@@ -136,18 +133,39 @@ def test_one_failure_divides_nothing() -> None:
     assert failed.windows == []
 
 
+def test_a_window_is_sampled_before_it_is_divided_and_elsewhere_each_time() -> None:
+    failed, whole = FailedWindows(), minutes(0, 60)
+    failed.failed(Trial(read(whole)), 0.0)
+    failed.succeeded()
+    trial, now, places = failed.next_due(60.0), 60.0, set[Window]()
+    for _ in range(20):
+        assert trial is not None
+        failed.failed(trial, now)
+        assert failed.windows == [whole], "which is not planned meanwhile"
+        now += 900.0
+        trial = failed.next_due(now)
+        assert trial is not None
+        sample = trial.read.window
+        assert whole.start <= sample.start < sample.end <= whole.end
+        assert sample.span < timedelta(seconds=1), "too short to hold a bad record, too"
+        places.add(sample)
+    assert len(places) == 20
+
+
 def test_parts_keep_what_the_read_is_for() -> None:
     failed = FailedWindows()
     failed.failed(Trial(read(minutes(0, 60), final=True)), 0.0)
-    failed.succeeded(OTHER)
+    failed.succeeded()
     trial = failed.next_due(60.0)
     assert trial is not None
     failed.failed(trial, 60.0)
-    parts = [failed.next_due(100.0) for _ in range(5)]
-    assert [part.read.final for part in parts if part] == [True] * 5
-    *windows, sample = [part.read.window for part in parts if part]
-    assert windows == divided(minutes(0, 60), 4)
-    assert sample.span < timedelta(seconds=1), "too short to hold a bad record, too"
+    sample = failed.next_due(240.0)
+    assert sample is not None
+    assert sample.read.final
+    failed.completed(sample, 240.0)
+    parts = [failed.next_due(300.0) for _ in range(4)]
+    assert [part.read.final for part in parts if part] == [True] * 4
+    assert [part.read.window for part in parts if part] == divided(minutes(0, 60), 4)
 
 
 def test_a_millisecond_is_at_fault_only_if_it_failed_often_while_others_were_read() -> None:
@@ -157,7 +175,7 @@ def test_a_millisecond_is_at_fault_only_if_it_failed_often_while_others_were_rea
         assert trial is not None
         assert failed.failed(trial, now) is None, "nothing else was read meanwhile"
         trial = failed.next_due(now + 900.0)
-    failed.succeeded(OTHER)
+    failed.succeeded()
     assert trial is not None
     assert failed.failed(trial, 1500.0) == moment
 
@@ -173,7 +191,7 @@ def test_a_passing_fault_beside_a_bad_record_puts_no_other_millisecond_at_fault(
             if now < 180 or window.start <= bad <= window.end:
                 fault = failed.failed(trial, now)
                 found |= {fault} if fault else set()
-        failed.succeeded(OTHER)
+        failed.succeeded()
         now += 1
         trial = failed.next_due(now)
     assert found == {Window(NOON, NOON + MILLISECOND)}
