@@ -29,7 +29,8 @@ Nothing repeated
 Fresh
  * Bounds hold again `RECOVERY_MINUTES` after whatever disturbed them is over (faults of the services, of
    the intake, of the storage; a process that is down or replaced; another tenant that is collected), and
-   for rows that are late `CATCHING_UP_MS` after the request budget no longer makes re-reads wait.
+   for rows that are late, or were missed meanwhile, `CATCHING_UP_MS` after the request budget no longer
+   makes windows of the past wait.
  * Where settings change before a row is due, the bound is that of the slowest of them.
  * `SLACK_MS` for one read and its delivery, and `PAGE_MS` more for each request that the pages of a burst
    take at least; `CROWDED_MS` while another client spends of the quota.

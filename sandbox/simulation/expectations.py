@@ -236,8 +236,10 @@ class Promises:
                 return None
             bound_ms = max(first_ms, self._late_bound_ms(in_force, shown.lateness_ms))
         slack_ms = SLACK_MS + (CROWDED_MS if self._scenario.crowded else 0)
-        hindered = self._disturbances if on_time else self._hindered
-        at_ms = _extended(hindered, shown.received_ms, shown.received_ms + bound_ms + slack_ms)
+        due_ms = shown.received_ms + bound_ms + slack_ms
+        at_ms = _extended(self._disturbances, shown.received_ms, due_ms)
+        if not on_time or at_ms > due_ms:  # it is read with the past then
+            at_ms = _extended(self._hindered, shown.received_ms, at_ms)
         return Deadline(at_ms, bound_ms, on_time)
 
     def _burst_ms(self, shown: Shown) -> int:
