@@ -38,7 +38,7 @@ class FinalResponse(HTTPResponse):
 
 
 class _Head(BufferedReader):
-    """What a connection gives; lines of it only until there are `LONGEST_HEAD` bytes of them."""
+    """Reads a connection. Raises HTTPException once its lines exceed `LONGEST_HEAD` bytes in all."""
 
     left: float = LONGEST_HEAD
 

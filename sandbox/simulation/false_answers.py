@@ -115,7 +115,7 @@ class Distortions:
         return True
 
     def _was_shown(self, version: Version) -> bool:
-        """Whether an honest last page showed this version: one for the row's time, after the version was visible."""
+        """True if an honest last page covered the row's receive time after this version became visible."""
         received_ms, visible_ms = to_ms(version.received), to_ms(version.visible_at)
         for at_ms, first, last in reversed(self._honest):
             if at_ms < visible_ms:

@@ -93,7 +93,7 @@ def _is_justified(scenario: Scenario, collected: Collected, at_ms: int, gap: Gap
 
 
 def _crowded(scenario: Scenario, tenant: WatchedTenant, gap: Gap, at_ms: int) -> bool:
-    """Whether some millisecond of the gap had at least a page of rows at that time."""
+    """True if any millisecond in the gap held at least one full page of rows at ``at_ms``."""
     rows = tenant.rows(from_ms(gap.first_ms), from_ms(gap.last_ms), from_ms(at_ms))
     most = Counter(row["Received"] for row in rows).most_common(1)
     return bool(most) and most[0][1] >= scenario.page_size

@@ -517,7 +517,7 @@ def test_an_outage_of_the_past_declares_no_gap_and_costs_a_tenth_of_the_budget_a
     report = site.report(NOON - 20 * HOUR, NOON + 5 * HOUR)
     assert report.ok, str(report)
     assert site.saved.gaps == ()
-    assert away.struck < 540
+    assert away.struck < 400
 
 
 def asks_for(instant: datetime, at_most: timedelta = timedelta.max) -> Callable[[str], bool]:
