@@ -49,18 +49,18 @@ def test_a_quiet_backlog_costs_few_requests(days: int, most: int) -> None:
 @pytest.mark.parametrize("service", ["graph", "reporting"])
 def test_a_day_of_mail_costs_a_request_a_minute_and_sixty_times_its_pages(service: str) -> None:
     """As much as the densest timetable costs, which is the one of a tenant of this size."""
-    size = 100
-    steady = Rig(service, SteadyMail(20_000), HOUR, page_size=size)
+    size = 50
+    steady = Rig(service, SteadyMail(10_000), HOUR, page_size=size)
     counted = steady.run(DAY / 4, DAY * 13 / 12)
-    pages = 5_000 / size
+    pages = 2_500 / size
     assert counted.bound < 1.25
     assert counted.live <= 360 + pages
     assert counted.requests <= 360 + 60 * pages
-    assert counted.rows == pytest.approx(5_000, rel=0.05)
+    assert counted.rows == pytest.approx(2_500, rel=0.05)
 
 
 def test_a_burst_is_read_in_bounded_memory() -> None:
-    assert memory_of_burst(40_000) < 60_000_000
+    assert 1_000_000 < memory_of_burst(20_000) < 10_000_000
 
 
 def test_the_command_prints_figures(capsys: pytest.CaptureFixture[str]) -> None:
