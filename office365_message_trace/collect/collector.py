@@ -406,7 +406,7 @@ class Collector:
         """
         if message := reading.message:
             window = Window(message.known.start, message.known.end + MILLISECOND)
-            reading.incomplete[Gap(window, Cause.INCOMPLETE)] = str(problem)
+            reading.incomplete[Gap(window, Cause.INCOMPLETE)] = _reason(problem)
             return self._go_on(reading)
         if reading.gap is not None:
             self._gap_failed(reading, reading.gap, problem)
@@ -426,7 +426,7 @@ class Collector:
         match problem:
             case AnswerTruncated(window=Window() as window):
                 self._keep_covered(reading)
-                self._declare(Gap(window, Cause.INCOMPLETE), str(problem))
+                self._declare(Gap(window, Cause.INCOMPLETE), _reason(problem))
             case WindowTooLarge(cut=datetime() as cut) if read.window.is_divisible:
                 for part in divided_around(read.window, cut):
                     trial = replace(read, window=part)
@@ -470,7 +470,7 @@ class Collector:
             f"brackets. [{origin(error)}]",
             "error",
         )
-        problem = Rejected("an unexpected fault of this module", origin(error))
+        problem = Unavailable("an unexpected fault of this module", origin(error))
         if reading.message is not None:
             return self._page_failed(reading, problem)
         if reading.gap is None:
@@ -669,7 +669,7 @@ class Collector:
         if bad is not None:
             cause = Cause.INCOMPLETE if reading.rows else Cause.UNREADABLE
             window = problem.window if isinstance(problem, WindowTooLarge) else None
-            self._declare(Gap(window or bad, cause), str(problem))
+            self._declare(Gap(window or bad, cause), _reason(problem))
 
     def _declare(self, gap: Gap, why: str) -> None:
         """Log that rows may be missing in ``gap``, and record it."""
@@ -756,3 +756,8 @@ class Collector:
             self._failed.postpone(trial.read, moment, trial.news, trial.refusals)
         else:
             self._set_aside(reading, refusal)
+
+
+def _reason(problem: MessageTraceError) -> str:
+    """Why rows may be missing. The words of a refusal name its usual cause, which that of a single window is not."""
+    return f"refused, {problem.detail}" if isinstance(problem, Rejected) else str(problem)

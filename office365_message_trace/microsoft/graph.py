@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from office365_message_trace import codec
 from office365_message_trace.clock import Clock
-from office365_message_trace.errors import MessageTraceError, Refused, Unavailable
+from office365_message_trace.errors import Denied, MessageTraceError, Unavailable
 from office365_message_trace.microsoft.conditions import Condition, Conditions, odata_text
 from office365_message_trace.microsoft.failures import Failure
 from office365_message_trace.microsoft.field_names import GRAPH, ORGANIZATION, REPORTING
@@ -172,11 +172,11 @@ class GraphClient(ODataClient):
 
     def refusal(self, failure: Failure) -> MessageTraceError | None:
         if failure.status in (401, 403) and FIRST_PARTY_APP in failure.text.lower():
-            return Refused(_NOT_PROVISIONED, failure.detail)
+            return Denied(_NOT_PROVISIONED, failure.detail)
         if failure.status == 401:
-            return Refused(_NOT_ACCEPTED, failure.detail)
+            return Denied(_NOT_ACCEPTED, failure.detail)
         if failure.status == 403 and failure.own:
-            return Refused(_PERMISSION_MISSING, failure.detail)
+            return Denied(_PERMISSION_MISSING, failure.detail)
         return None
 
 

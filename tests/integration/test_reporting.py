@@ -13,6 +13,7 @@ import pytest
 
 from office365_message_trace import codec
 from office365_message_trace.errors import (
+    Denied,
     HistoryExceeded,
     MessageTraceError,
     Misconfigured,
@@ -508,7 +509,7 @@ def test_without_a_directory_role_the_report_is_refused(
 ) -> None:
     world.app.directory_roles.clear()
     rows, error = failing(client)
-    assert type(error) is Refused
+    assert type(error) is Denied
     assert "Roles and administrators" in error.sentence
     assert rows == []
     assert world.request_log.count("reporting") == 1
@@ -530,7 +531,7 @@ def test_a_token_that_is_never_accepted_lacks_the_permission(
 ) -> None:
     world.faults.add(Rule(html_page(401, "401 - Unauthorized"), "reporting", times=None))
     _, error = failing(client)
-    assert type(error) is Refused
+    assert type(error) is Denied
     assert "ReportingWebService.Read.All" in error.sentence
     assert world.request_log.count("reporting") == 2, "once more with a fresh token, then no more"
     failing(client)
@@ -540,7 +541,7 @@ def test_a_token_that_is_never_accepted_lacks_the_permission(
 @pytest.mark.parametrize(
     ("retired", "expected", "advice"),
     [
-        ("403", Refused, "Roles and administrators"),
+        ("403", Denied, "Roles and administrators"),
         ("404", Refused, "Graph API"),
         ("html", Unavailable, "not JSON"),
     ],
@@ -782,8 +783,8 @@ def test_no_failure_shows_an_address_or_a_subject(
         Unavailable,
         Unavailable,
         Rejected,
-        Refused,
-        Refused,
+        Denied,
+        Denied,
         Refused,
     ]
     assert canary not in repr([(vars(error), error.args) for error in errors])
