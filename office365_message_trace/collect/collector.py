@@ -479,7 +479,7 @@ class Collector:
                 read = replace(reading.read, kind=Kind.BACKLOG)
                 reading.trial = replace(reading.trial, read=read)
             else:
-                self._outage_probe.failed(self._clock.monotonic())
+                self._slow_down(reading.trial, problem)
             self._set_aside(reading, problem)
         return False
 
