@@ -516,7 +516,6 @@ class Collector:
         repeated = reading.trial.refusals >= _REPEATS
         if not reading.read.final or reading.gap is not None or repeated:
             self._ledger.record(fresh.reverted)
-        self._flicker.observe(rows, fresh, self._clock.now())
         events = [
             Event(row.received, row.trace_id, fingerprint, self._source.render(row))
             for fingerprint, row in fresh.items()
@@ -539,7 +538,9 @@ class Collector:
             reading.cover(page.covered)
             reading.messages.add(page.rows)
             self._note_shown(page.rows, reading.read.window)
-        self._monitor.page(reading.read.kind, len(rows), accepted, self._clock.now())
+        now = self._clock.now()
+        self._flicker.observe(rows, fresh, accepted, now)
+        self._monitor.page(reading.read.kind, len(rows), accepted, now)
         self._clock.wait(0)
 
     def _completed(self, reading: Reading) -> None:

@@ -429,6 +429,11 @@ class _Forms:
         self._size -= _SHELF_BYTES + FINGERPRINT_BYTES * len(forms)
 
 
+def key_of(fingerprint: bytes) -> bytes:
+    """The hash of a row's key in its ``fingerprint``: the same whatever its content is."""
+    return fingerprint[:_HASH_BYTES]
+
+
 def stored_volume(storage: SizedStorage) -> tuple[int, int]:
     """How many rows the ledger in ``storage`` holds, in how many buckets; no record of it is read."""
     buckets: set[str] = set()

@@ -1,119 +1,171 @@
-"""Notices fields that change by themselves, so that rows seem new at each read: no I/O, no clock."""
+"""Notices fields that change by themselves, so that rows are forwarded again at each read: no I/O, no clock.
 
-from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+Rows that are shown late, and rows whose status changes, are natural: they come again a few times. What
+changes by itself brings the same receive times again and again.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterator, Sequence, Set
 from datetime import datetime, timedelta
 
 from office365_message_trace import codec
-from office365_message_trace.collect.ledger import BUCKET_SPAN, KEPT_FOR, Unseen
-from office365_message_trace.model import MILLISECOND, Fields, Log, Row, milliseconds
+from office365_message_trace.collect.ledger import KEPT_FOR, Unseen, key_of
+from office365_message_trace.model import MILLISECOND, Event, Fields, Log, Row, milliseconds
 
 SETTLED = timedelta(hours=1)
 """The age at which a row's status has settled; changes of younger rows are natural."""
-LEAST_ROWS = 50
-LEAST_PAGES = 3
-"""Fewest known rows and pages to judge. A single page may hold a campaign of mail that was quarantined
-afterwards."""
+TIMES = 4
+"""Times that a row comes at this age, from which it comes too often. A mail that is delivered late, quarantined
+and released comes three times."""
+LEAST_ROWS = 30
+"""Rows that come too often, from which it is a defect."""
+LEAST_SHARE = 0.1
+"""Of the rows on a page, from which those that come again count."""
+FOLLOWED = 8
+"""Rows of each hour of receive time that are followed, so that a campaign of mail is not enough."""
 
-_PERIOD = BUCKET_SPAN // MILLISECOND
-_MOST_SAMPLES = KEPT_FOR // BUCKET_SPAN
-_SAMPLED = 7  # rows whose receive time in milliseconds is a multiple may become samples
-_MOST_NAMELESS = 20  # pages to wait for a sample among the changed rows
+_APART = timedelta(minutes=15) // MILLISECOND  # a single read may show a time on several pages
+_HOUR = timedelta(hours=1) // MILLISECOND
 _MOST_NAMES = 3
 _LONGEST_NAME = 40  # letters
 
-
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    """The settled rows of a page that were known, those of them that changed, and the changed fields."""
-
-    known: int
-    changed: int
-    names: list[str]
-
-
-@dataclass(frozen=True, slots=True)
-class _Sample:
-    """A row as it was shown last, and the fields that are its content."""
-
-    trace_id: str
-    key: bytes
-    form: int
-    said: Fields
+_CHANGED = (
+    "Many rows change each time they are read again, long after they were received: a field seems to "
+    "change by itself{}. Each change is forwarded again. Report it to the maintainers of this module."
+)
+_UNRECOGNISED = (
+    "Many rows are not recognised when they are read again, long after they were received: a field that "
+    "identifies them seems to change by itself{}. They are forwarded again each time. Report it to the "
+    "maintainers of this module."
+)
 
 
 class Flicker:
-    """Compares pages with the rows forwarded before, and logs once if most of these changed.
+    """Follows settled rows that the intake accepts, and logs once if many of them change at each read, and
+    once if many are not recognised.
 
-    ``content_fields`` returns the fields of a row that are its content. To name the fields, one row of
-    each quarter of an hour of receive time is kept in memory: a few hundred kilobytes at most.
+    ``content_fields`` returns the fields of a row that are its content. Some rows are kept in memory to name
+    the fields: a few hundred kilobytes at most.
     """
 
     def __init__(self, log: Log, content_fields: Callable[[Row], Fields]) -> None:
+        self._changed = _Repeats(log, _CHANGED, content_fields)
+        self._unrecognised = _Repeats(log, _UNRECOGNISED, content_fields)
+
+    def observe(
+        self, rows: Sequence[Row], unseen: Unseen, accepted: Sequence[Event], now: datetime
+    ) -> None:
+        """Take in a page of ``rows``, read at ``now``, of which some were ``unseen`` and were ``accepted``.
+
+        Rows from before what the ledger keeps are new each time.
+        """
+        first, settled = milliseconds(now - KEPT_FOR), milliseconds(now - SETTLED)
+        old = [event for event in accepted if first <= event.received < settled]
+        changed, new = [], old
+        if unseen.changed:
+            changed = [event for event in old if event.fingerprint in unseen.changed]
+            new = [event for event in old if event.fingerprint not in unseen.changed]
+        at, many = milliseconds(now), max(len(rows) * LEAST_SHARE, 1)
+        if len(changed) >= many and not self._changed.noticed:
+            self._follow_changed(changed, unseen, at)
+        if len(new) >= many and not self._unrecognised.noticed:
+            self._follow_unrecognised(new, rows, unseen, at)
+
+    def _follow_changed(self, changed: Sequence[Event], unseen: Unseen, at: int) -> None:
+        for event in changed:
+            key = key_of(event.fingerprint)
+            self._changed.add(event.received, key, unseen[event.fingerprint], at)
+        self._changed.judge(at)
+
+    def _follow_unrecognised(
+        self, new: Sequence[Event], rows: Sequence[Row], unseen: Unseen, at: int
+    ) -> None:
+        """Follow the receive times of which every row on the page is ``new``: what identifies a row may be
+        another now."""
+        followed = self._unrecognised.followed({event.received for event in new})
+        by_time: dict[int, list[Event]] = {received: [] for received in followed}
+        for event in new if followed else ():
+            if event.received in by_time:
+                by_time[event.received].append(event)
+        shown = Counter(row.received for row in rows if row.received in by_time)
+        for received, events in by_time.items():
+            if len(events) == shown[received]:
+                alone = unseen[events[0].fingerprint] if len(events) == 1 else None
+                self._unrecognised.add(received, received, alone, at)
+        self._unrecognised.judge(at)
+
+
+class _Hour:
+    """What came again of an hour of receive time: how often and when last, in milliseconds, and a sample."""
+
+    __slots__ = ("came", "sample")
+
+    def __init__(self) -> None:
+        self.came: dict[Hashable, tuple[int, int]] = {}
+        self.sample: tuple[Hashable, Fields] | None = None
+
+
+class _Repeats:
+    """Counts how often rows come, of each hour of receive time the first few. Logs a ``sentence`` once, if it is
+    too often, and counts no more then."""
+
+    def __init__(self, log: Log, sentence: str, content_fields: Callable[[Row], Fields]) -> None:
         self._log = log
+        self._sentence = sentence
         self._content_fields = content_fields
-        self._pages: deque[_Judged] = deque()
-        self._samples: dict[int, _Sample] = {}
-        self._nameless = 0
-        self._noticed = False
+        self._hours: defaultdict[int, _Hour] = defaultdict(_Hour)
+        self._names: Counter[str] = Counter()
+        self.noticed = False
 
-    def observe(self, rows: Sequence[Row], unseen: Unseen, now: datetime) -> None:
-        """Judge a page of ``rows``, read at ``now``, of which some are ``unseen``."""
-        if self._noticed or not rows:
+    def followed(self, times: Set[int]) -> set[int]:
+        """Those receive ``times``, in milliseconds, that are followed, or may become so."""
+        found: set[int] = set()
+        for hour in range(min(times) // _HOUR, max(times) // _HOUR + 1):
+            came = self._hours[hour].came
+            if len(came) < FOLLOWED:
+                found.update(received for received in times if received // _HOUR == hour)
+            else:
+                found.update(times & came.keys())
+        return found
+
+    def add(self, received: int, identity: Hashable, row: Row | None, at: int) -> None:
+        """Count a row that came ``at`` this time, unless it came just before. Without a ``row`` to compare, no
+        fields are named."""
+        hour = self._hours[received // _HOUR]
+        if len(hour.came) == FOLLOWED and identity not in hour.came:
             return
-        settled = milliseconds(now - SETTLED)
-        changed = [row for each in unseen.changed if (row := unseen[each]).received < settled]
-        if changed:
-            new = sum(row.received < settled for row in unseen.values()) - len(changed)
-            known = sum(row.received < settled for row in rows) - new
-        else:  # no need to look at each row
-            known = len(rows) - len(unseen) if rows[0].received < settled > rows[-1].received else 0
-        if known:
-            names = [name for row in changed for name in self._differences(row)]
-            self._judge(_Judged(known, len(changed), names))
-        self._keep_samples(rows)
-
-    def _judge(self, page: _Judged) -> None:
-        pages = self._pages
-        pages.append(page)
-        known = sum(each.known for each in pages)
-        while len(pages) > LEAST_PAGES and known - pages[0].known >= LEAST_ROWS:
-            known -= pages.popleft().known
-        changed = sum(each.changed for each in pages)
-        if len(pages) < LEAST_PAGES or known < LEAST_ROWS or changed * 2 <= known:
+        times, last = hour.came.get(identity, (0, at - _APART))
+        if at - last < _APART:
             return
-        names = Counter(name for each in pages for name in each.names)
-        self._nameless += 1
-        if names or self._nameless > _MOST_NAMELESS:
-            self._noticed = True
-            self._samples.clear()
-            self._log(_sentence(names), "warning")
+        hour.came[identity] = times + 1, at
+        if not times or row is None:
+            return
+        if hour.sample is None:
+            hour.sample = identity, self._content_fields(row)
+        elif hour.sample[0] == identity:
+            said = self._content_fields(row)
+            self._names.update(_differences(hour.sample[1], said))
+            hour.sample = identity, said
 
-    def _differences(self, row: Row) -> Iterator[str]:
-        """The names of the fields that changed, if the row is a sample."""
-        sample = self._samples.get(row.received // _PERIOD)
-        if sample and sample.key == row.key:
-            after = self._content_fields(row)
-            for name in sample.said.keys() | after.keys():
-                # compared as in the content, where 1 and 1.0 differ
-                values = {codec.canonical({name: each.get(name)}) for each in (sample.said, after)}
-                if len(values) > 1 and _is_word(name):
-                    yield name
+    def judge(self, at: int) -> None:
+        """Log it if rows came too often, and forget what the ledger has forgotten by ``at``."""
+        first = (at - KEPT_FOR // MILLISECOND) // _HOUR
+        for hour in [hour for hour in self._hours if hour < first]:
+            del self._hours[hour]
+        counts = [times for hour in self._hours.values() for times, _ in hour.came.values()]
+        if sum(times >= TIMES for times in counts) >= LEAST_ROWS:
+            self.noticed = True
+            self._hours.clear()
+            self._log(self._sentence.format(_in_brackets(self._names)), "warning")
 
-    def _keep_samples(self, rows: Sequence[Row]) -> None:
-        """Keep the row of each period whose trace id and key are the first, which is the same at each reading."""
-        for row in [row for row in rows if not row.received % _SAMPLED]:
-            period = row.received // _PERIOD
-            sample = self._samples.get(period)
-            if sample and (row.form == sample.form or row.trace_id > sample.trace_id):
-                continue
-            if sample is None or (row.trace_id, row.key) <= (sample.trace_id, sample.key):
-                self._samples[period] = _Sample(
-                    row.trace_id, row.key, row.form, self._content_fields(row)
-                )
-        while len(self._samples) > _MOST_SAMPLES:
-            del self._samples[min(self._samples)]
+
+def _differences(before: Fields, after: Fields) -> Iterator[str]:
+    """The names of the fields that differ, as far as they can be logged."""
+    for name in before.keys() | after.keys():
+        # compared as in the content, where 1 and 1.0 differ
+        values = {codec.canonical({name: each.get(name)}) for each in (before, after)}
+        if len(values) > 1 and _is_word(name):
+            yield name
 
 
 def _is_word(name: str) -> bool:
@@ -121,12 +173,7 @@ def _is_word(name: str) -> bool:
     return name.isascii() and name.isidentifier() and len(name) <= _LONGEST_NAME
 
 
-def _sentence(names: Counter[str]) -> str:
+def _in_brackets(names: Counter[str]) -> str:
     most = max(names.values(), default=0)
     often = [name for name, times in names.most_common(_MOST_NAMES) if times * 2 > most]
-    known = f" ({', '.join(often)})" if often else ""
-    return (
-        "Most rows that are read again have changed, long after they were received: a field seems to "
-        f"change by itself{known}. Each change is forwarded again. Report it to the maintainers of this "
-        "module."
-    )
+    return f" ({', '.join(often)})" if often else ""

@@ -6,8 +6,9 @@ from collections import defaultdict
 
 import pytest
 
+from office365_message_trace.transport.session import Answer
 from tests.claims.laboratory import T0, Laboratory, policy
-from tests.claims.service import Fields, H, Kind, M, Mail, S, Service, by_position
+from tests.claims.service import Fields, H, Kind, M, Mail, S, Service, by_position, shown_after
 
 both = pytest.mark.parametrize("kind", ["reporting", "graph"])
 
@@ -179,12 +180,73 @@ def test_forms_that_say_the_same_bring_no_event_again(form: object) -> None:
     assert lab.said() == []
 
 
+def _lab_of_six_hours(kind: Kind, late: bool = False) -> Laboratory:
+    """A mail every two minutes, of which each seventh is shown up to three hours ``late``."""
+    mail = [
+        shown_after(n % 4 * H if late and n % 7 == 0 else 0, T0 + n * 2 * M, f"r{n}")
+        for n in range(180)
+    ]
+    return Laboratory(Service(kind, mail))
+
+
+def _told(lab: Laboratory) -> list[str]:
+    return [text for text in lab.said("warning") if "change by itself" in text]
+
+
 @both
-def test_a_field_that_changes_by_itself_is_named(kind: Kind) -> None:
-    service = Service(kind, _hours_of_mail())
-    service.written = lambda asked, fields: fields | {"Score": asked.now}
-    lab = Laboratory(service).run(T0 + 8 * H)
-    assert any("change by itself (Score)" in text for text in lab.said("warning"))
+@pytest.mark.parametrize("share", [1, 3, 5])
+def test_a_field_that_changes_by_itself_in_many_rows_is_named(kind: Kind, share: int) -> None:
+    lab = _lab_of_six_hours(kind, late=True)
+    lab.service.written = lambda asked, fields: (
+        fields if _number(fields) % share else fields | {"Score": asked.now}
+    )
+    lab.run(T0 + 13 * H)
+    (text,) = _told(lab)
+    assert "Many rows change" in text
+    assert "(Score)" in text
+
+
+@both
+@pytest.mark.parametrize("share", [1, 3])
+def test_an_id_that_changes_by_itself_in_many_rows_is_named(kind: Kind, share: int) -> None:
+    lab = _lab_of_six_hours(kind, late=True)
+    name = "id" if kind == "graph" else "MessageTraceId"
+    lab.service.written = lambda asked, fields: (
+        fields if _number(fields) % share else fields | {name: f"{fields[name]}-{asked.now}"}
+    )
+    lab.run(T0 + 13 * H)
+    (text,) = _told(lab)
+    assert "not recognised" in text
+    assert f"({name})" in text
+
+
+def _number(fields: Fields) -> int:
+    return int(str(fields.get("id") or fields["MessageTraceId"])[1:])
+
+
+@both
+def test_rows_that_are_shown_late_change_by_nothing(kind: Kind) -> None:
+    lab = _lab_of_six_hours(kind, late=True).run(T0 + 13 * H)
+    assert lab.missing() == []
+    assert _told(lab) == []
+
+
+@both
+def test_hours_that_are_shown_late_and_quarantined_and_released_change_by_nothing(
+    kind: Kind,
+) -> None:
+    """With answers from minutes ago among the others, and an intake that takes nothing for hours."""
+    told = (T0 + 7 * H, "Delivered"), (T0 + 8 * H, "Quarantined"), (T0 + 10 * H, "Delivered")
+    service = Service(kind, [Mail(T0 + n * M, f"r{n}", life=told) for n in range(360)])
+    service.replica = lambda now: now - 8 * M if now // M % 3 == 0 else now
+    lab = Laboratory(service, policy(lookback=24))
+    lab.intake.verdict = lambda events: (
+        Answer(503, {}, b"") if T0 + 7 * H < lab.clock.ms < T0 + 8.5 * H else None
+    )
+    lab.run(T0 + 30 * H)
+    assert len(lab.intake.accepted) >= 2 * 360
+    assert set(lab.last_status().values()) == {"Delivered"}
+    assert _told(lab) == []
 
 
 @pytest.mark.parametrize(
