@@ -319,6 +319,7 @@ class Collector:
             single_page=read.final,
             trace_id=None,
             attempts=1 if probing else USUAL_ATTEMPTS,
+            tentative=not read.final,
         )
         counter = MessageCounter(self._source.many_recipients)
         return Reading(trial, begun(pages), self._clock.monotonic(), counter, gap=gap)
@@ -390,6 +391,7 @@ class Collector:
             single_page=False,
             trace_id=message.trace_id,
             attempts=USUAL_ATTEMPTS if final else 1,
+            tentative=False,
         )
         reading.pages = begun(pages)
         return True

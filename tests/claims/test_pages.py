@@ -223,6 +223,7 @@ def _own(status: int, message: str = "An error has occurred.") -> Answer:
         _own(413),
         _own(400, "The result exceeds the maximum size."),
         _own(500),
+        Answer(429, {"retry-after": "30"}, b""),
         Answer(302, {}, b""),
         Answer(200, {}, b"<html>"),
     ],
@@ -239,6 +240,39 @@ def test_whatever_answers_the_link_of_each_last_page_nothing_is_lost_or_blamed(
     assert lab.gaps == ()
     assert lab.saved.oldest > from_ms(T0 + H), "time becomes final"
     assert not any("permission" in text or "role" in text for text in lab.said())
+
+
+@both
+def test_links_of_last_pages_that_are_always_throttled_cost_little(kind: Kind) -> None:
+    mail = _journal(range(T0 - H, T0 + 5 * H, 30 * S), 1)
+    settings = policy(delay=1, frequency=60, lookback=1)
+    plain = Laboratory(Service(kind, mail, page_size=100), settings).run(T0 + 5 * H)
+    service = Service(kind, mail, page_size=100)
+    service.pager = _ending(lambda token: "end", service.pager)
+    slow_down = Answer(429, {"retry-after": "30"}, b"")
+    service.instead = lambda asked, rows: slow_down if asked.token == "end" else None
+    lab = Laboratory(service, settings).run(T0 + 5 * H)
+    assert len(service.given) < 2.5 * len(plain.service.given)
+    failed = [given for given in service.given if given.rows is None]
+    assert len(failed) < 80 * 5, "by the hour, most of them for last reads"
+    assert lab.saved.oldest > from_ms(T0 + 3 * H), "time becomes final"
+    assert _latest(lab) < _latest(plain) + 5 * M
+
+
+@both
+def test_a_quota_that_others_use_up_hides_no_rows_behind_small_pages(kind: Kind) -> None:
+    """Three of ten requests are answered, whichever they are."""
+    mail = _journal(range(T0 - H, T0 + H, 60 * S), 2)
+    service = _Asked(kind, mail, page_size=5)
+    chance = Random(1)
+    slow_down = Answer(429, {"retry-after": "10"}, b"")
+    service.instead = lambda asked, rows: (
+        slow_down if asked.now < T0 + 5 * H and chance.random() < 0.7 else None
+    )
+    lab = Laboratory(service, policy(lookback=1)).run(T0 + 8 * H)
+    assert lab.missing() == []
+    assert lab.gaps == ()
+    assert not any("cannot be followed" in text for text in lab.said())
 
 
 def test_an_application_that_loses_its_permission_amid_a_window_waits_for_it() -> None:

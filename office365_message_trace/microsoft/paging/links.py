@@ -131,12 +131,11 @@ class LinkedWalk(ABC):
 
     def refused(self, refusal: MessageTraceError) -> Ask | None:
         """As `Walk` says."""
-        size = self._size
-        if not self._links.rows and (size.behind_empty or not size.refused_at_end):
+        if not self._links.rows and not self._size.may_be_end(0):
             raise Unavailable(refusal.sentence, refusal.detail)
         if not self._links.ended:
             return self._cut_off(refusal)
-        size.refused_at_end = True
+        self._size.refused_at_end = True
         self.oddity = _REFUSED
         return self._after((), None)
 

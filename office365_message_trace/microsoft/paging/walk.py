@@ -99,6 +99,13 @@ class PageSize:
         least = LEAST_PAGE if self.short else max(self.largest, LEAST_PAGE)
         return rows >= min(top or self.asked, least)
 
+    def may_be_end(self, rows: int, top: int | None = None) -> bool:
+        """True if a page of this many ``rows`` counts as the last one if its link is refused: not if it may be full.
+        Without any ``rows``, only if that is what services do behind the last row."""
+        if not rows:
+            return self.refused_at_end and not self.behind_empty
+        return not self.may_be_full(rows, top)
+
 
 class Order(Enum):
     """The order of receive times."""
