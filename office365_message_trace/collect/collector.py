@@ -31,7 +31,7 @@ from office365_message_trace.collect.coverage import (
 from office365_message_trace.collect.failed_windows import FailedWindows, Trial, divided_around
 from office365_message_trace.collect.gaps import GapProbe
 from office365_message_trace.collect.interfaces import Pusher, Source
-from office365_message_trace.collect.large_messages import LargeMessages, MessageCounter
+from office365_message_trace.collect.large_messages import AnswerById, LargeMessages, MessageCounter
 from office365_message_trace.collect.ledger import KEPT_FOR, Ledger
 from office365_message_trace.collect.monitor import Monitor
 from office365_message_trace.collect.reading import Reading, begun
@@ -87,6 +87,7 @@ _REPEATS = 3  # of a final read that brings something new, or with a refused eve
 _LIVE_IN_A_ROW = 4  # windows, after which one page of the past comes first if it is due
 _CLOCK_JUMP = 60.0  # seconds by which the time may be corrected while a page is requested
 
+_CUT_OFF = "a message to a thousand recipients or more of which no more are listed, and not all given by its id"
 _LEFT_OUT = "The intake does not accept one event; it is left out, and tried again now and then."
 _FOUND_LATE = "The last read of old time brought new or changed rows; they were forwarded."
 _READ_OFTEN = (
@@ -359,6 +360,8 @@ class Collector:
             self._hold(reading, refusal, by_intake=page is not None)
         else:
             if page is None:
+                if reading.by_id is not None and reading.by_id.lacks_rows:
+                    return self._page_failed(reading, AnswerTruncated(_CUT_OFF))
                 if reading.message is not None:
                     self._messages.completed(reading.message)
                 return self._go_on(reading)
@@ -381,6 +384,7 @@ class Collector:
             return False
         now = self._clock.now()
         message = reading.message = reading.left.pop()
+        reading.by_id = AnswerById(message)
         start = max(message.window.start, min(self._policy.oldest_kept(now), message.known.start))
         end = max(message.known.end, min(message.window.end, now))
         pages = partial(
@@ -535,7 +539,9 @@ class Collector:
         )
         reading.refused += refused
         reading.fresh += len(accepted)
-        if reading.message is None:
+        if reading.by_id is not None:
+            reading.by_id.add(page)
+        else:
             reading.rows += len(page.rows) - page.strays
             reading.cover(page.covered)
             reading.messages.add(page.rows)

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 
-from office365_message_trace.model import UNDATED, Row, Window, instant
+from office365_message_trace.model import UNDATED, Page, Row, Window, instant
 
 _MARGIN = timedelta(hours=1)  # around the rows that are known; recipients are handled one by one
 _REMEMBERED = 1000  # messages
@@ -16,10 +16,13 @@ _REMEMBERED = 1000  # messages
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message whose rows are to be requested by its id. The known ones lie in ``known``."""
+    """A message whose rows are to be requested by its id. So many different ones were ``listed``, which lie in
+    ``known``; ``cut`` is true if listings may show no more than these."""
 
     trace_id: str
     known: Window
+    listed: int = 0
+    cut: bool = False
 
     @property
     def window(self) -> Window:
@@ -28,20 +31,25 @@ class Message:
 
 
 class MessageCounter:
-    """Counts the rows of each message on the pages of one window, ignoring rows without a trace id.
+    """Counts the different rows of each message on the pages of one window, ignoring rows without a trace id.
 
     A message counts as large from half of ``many`` rows on: some of its rows may not be listed yet, or
-    no longer.
+    no longer. With just as ``many``, it may have more that are not listed; a listing that shows more has no such limit.
     """
 
     def __init__(self, many: int) -> None:
+        self._many = many
         self._least = many / 2
+        self._seen: set[int] = set()  # hashes
         self._rows: Counter[str] = Counter()
         self._received: dict[str, tuple[int, int]] = {}
 
     def add(self, rows: list[Row]) -> None:
         """Count the rows of a page."""
-        self._rows.update(row.trace_id for row in rows if row.trace_id)
+        messages = _messages_by_row(rows)
+        new = messages.keys() - self._seen
+        self._seen |= new
+        self._rows.update(map(messages.__getitem__, new))
         if max(self._rows.values(), default=0) < self._least:
             return
         for row in rows:
@@ -53,9 +61,44 @@ class MessageCounter:
     def large(self) -> list[Message]:
         """The messages that count as large."""
         return [
-            Message(trace_id, Window(instant(first), instant(last)))
+            Message(trace_id, Window(instant(first), instant(last)), rows, rows == self._many)
             for trace_id, (first, last) in self._received.items()
+            for rows in [self._rows[trace_id]]
         ]
+
+
+class AnswerById:
+    """What the pages that were requested by the id of ``message`` tell of it."""
+
+    def __init__(self, message: Message) -> None:
+        self._message = message
+        self._rows: set[int] = set()  # hashes
+        self._ended = False
+
+    def add(self, page: Page) -> None:
+        """Take in the next page."""
+        self._ended = page.covered is not None
+        own = [row for row in page.rows if row.trace_id == self._message.trace_id]
+        self._rows.update(_messages_by_row(own))
+
+    @property
+    def lacks_rows(self) -> bool:
+        """True if rows of the message may be missing, once all pages came: its listing may be cut, and the answer
+        is not that of a service that heeds the id, which gives all rows of the listing at least."""
+        heeded = self._ended and len(self._rows) >= self._message.listed
+        return self._message.cut and not heeded
+
+
+def _messages_by_row(rows: list[Row]) -> dict[int, str]:
+    """The trace id of each of ``rows`` that has one, by a hash of what identifies the row, valid in this process.
+
+    That is cheaper than its identity, and differs only for rows without a recipient that change meanwhile.
+    """
+    return {
+        hash((row.received, row.trace_id, row.recipient or row.form)): row.trace_id
+        for row in rows
+        if row.trace_id
+    }
 
 
 class LargeMessages:

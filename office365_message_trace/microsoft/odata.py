@@ -26,6 +26,7 @@ from office365_message_trace.errors import (
     WindowTooLarge,
 )
 from office365_message_trace.microsoft.failures import Failure
+from office365_message_trace.microsoft.paging.one_message import OneMessage
 from office365_message_trace.microsoft.paging.one_page import OnePage
 from office365_message_trace.microsoft.paging.walk import Ask, PageSize, Walk, without_strays
 from office365_message_trace.microsoft.rows import RowFormat
@@ -122,12 +123,16 @@ class ODataClient(ABC):
         The first page is requested at once, each other one while its predecessor is in use. The window
         is complete when the iterator ends. In the background, a `Pause` means that the next page has to
         wait. With ``single_page``, a window counts only if all of it fits one page. With ``trace_id``,
-        only the rows of that message. A ``tentative`` read is followed by another one of the same time: it leaves
+        only the rows of that message: if others come, the service ignores the id, and the pages end without
+        having covered anything. A ``tentative`` read is followed by another one of the same time: it leaves
         out links of last pages for an hour after one was found to fail. Raises `WindowTooLarge` if there are more
         than ``max_pages``, or rows are or may be missing; `HistoryExceeded`, `Refused`, or `Unavailable` after some
         attempts. The rows given before an error are good.
         """
-        walk = self._walk(window, max_pages, single_page, trace_id)
+        if trace_id is not None:
+            walk: Walk = OneMessage(trace_id, self.instant(window))
+        else:
+            walk = self._walk(window, max_pages, single_page)
         ask = replace(walk.first, trace_id=trace_id)
         return self._begun(walk, ask, background, attempts, tentative)
 
@@ -149,9 +154,9 @@ class ODataClient(ABC):
         return PageSize(self.page_size)
 
     def _walk(
-        self, window: Window, max_pages: int | None, single_page: bool, trace_id: str | None
+        self, window: Window, max_pages: int | None = None, single_page: bool = False
     ) -> Walk:
-        if trace_id is not None or window.span <= _INSTANT:
+        if window.span <= _INSTANT:
             return self.instant(window)
         return OnePage(window, self._size) if single_page else self.walk(window, max_pages)
 

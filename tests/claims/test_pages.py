@@ -299,7 +299,7 @@ class _Unconditional(Service):
     """It heeds the times of a filter only."""
 
     def _asked(self, url: str, now: int) -> Asked:
-        return replace(super()._asked(url, now), recipient=None)
+        return replace(super()._asked(url, now), recipient=None, trace_id=None)
 
 
 @pytest.mark.parametrize("rows", [10, 15])
@@ -310,6 +310,61 @@ def test_a_condition_that_the_service_ignores_declares_nothing(rows: int) -> Non
     lab = Laboratory(service, policy(lookback=0)).run(T0 + 2 * H)
     assert lab.missing() == []
     assert lab.gaps == ()
+
+
+def _large_message_among_others(rows: int) -> list[Mail]:
+    name = "0b5a7c5e-0000-4000-8000-000000000001"
+    large = [Mail(T0 + 20 * M, name, to=f"u{n}@contoso.example") for n in range(rows)]
+    return [*large, *_journal(range(T0 - H, T0 + 2 * H, 10 * S), 1)]
+
+
+def _showing(most: int) -> Callable[[Asked, list[Mail]], list[Mail]]:
+    """Of the message to very many, a listing shows so many rows."""
+
+    def shown(asked: Asked, rows: list[Mail]) -> list[Mail]:
+        hidden = [row for row in rows if row.to.startswith("u")][most:]
+        return rows if asked.trace_id else [row for row in rows if row not in set(hidden)]
+
+    return shown
+
+
+@both
+@pytest.mark.parametrize(("rows", "page_size"), [(600, 100), (600, None), (1001, None)])
+def test_an_id_that_the_service_ignores_declares_nothing_where_a_listing_shows_all(
+    kind: Kind, rows: int, page_size: int | None
+) -> None:
+    service = _Unconditional(kind, _large_message_among_others(rows), page_size)
+    lab = Laboratory(service, policy(lookback=1)).run(T0 + 4 * H)
+    assert lab.missing() == []
+    assert lab.gaps == ()
+
+
+@both
+@pytest.mark.parametrize("page_size", [None, 300])
+def test_an_id_that_the_service_ignores_leaves_a_message_incomplete_whose_listing_may_be_cut(
+    kind: Kind, page_size: int | None
+) -> None:
+    service = _Unconditional(kind, _large_message_among_others(1500), page_size)
+    service.shown = _showing(1000)
+    lab = Laboratory(service, policy(lookback=1)).run(T0 + 4 * H)
+    assert len(lab.missing()) == 500
+    (gap,) = lab.gaps
+    assert gap == Gap(Window(from_ms(T0 + 20 * M), from_ms(T0 + 20 * M + 1)), Cause.INCOMPLETE)
+
+
+@both
+@pytest.mark.parametrize("given", [0, 300])
+@pytest.mark.parametrize(("rows", "gaps"), [(600, 0), (1500, 1)])
+def test_fewer_rows_by_the_id_than_in_a_listing_tell_nothing(
+    kind: Kind, given: int, rows: int, gaps: int
+) -> None:
+    """The listing shows a thousand of a message at most."""
+    service = Service(kind, _large_message_among_others(rows))
+    listed = _showing(1000)
+    service.shown = lambda asked, rows: rows[:given] if asked.trace_id else listed(asked, rows)
+    lab = Laboratory(service, policy(lookback=1)).run(T0 + 4 * H)
+    assert len(lab.missing()) == max(rows - 1000, 0)
+    assert [gap.cause for gap in lab.gaps] == [Cause.INCOMPLETE] * gaps
 
 
 class _LinkedToOtherTime(Service):

@@ -8,9 +8,10 @@ of either service were seen to lead to themselves or to empty pages.
 * `ByLinks` (Reporting Web Service; Graph where rows are in no order): follows the links.
 * `OnePage`: believes only what fits one page, for which neither order nor links matter.
 * `Instant`: reads a single millisecond, or one message, again until nothing new appears.
+* `OneMessage`: reads one message by its id, unless the service ignores that.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
@@ -135,6 +136,11 @@ class RowOrder:
             one_way = Order.NEWEST_FIRST if falls else Order.OLDEST_FIRST
             fits = falls != rises and self.known in (None, one_way)
             self.known = one_way if fits else Order.NONE
+
+
+def is_ignored(asked: str, names: Iterable[str]) -> bool:
+    """True if the ``names`` of rows show that a service ignores the condition on the one that was ``asked`` for."""
+    return any(name.lower() != asked.lower() for name in names)
 
 
 def without_strays(rows: Sequence[Row], window: Window) -> Sequence[Row]:
