@@ -7,6 +7,7 @@ of Microsoft Graph shows all their rows. So the rows of such a message are also 
 from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import takewhile
 
 from office365_message_trace.model import UNDATED, Page, Row, Window, instant
 
@@ -40,22 +41,33 @@ class MessageCounter:
     def __init__(self, many: int) -> None:
         self._many = many
         self._least = many / 2
-        self._seen: set[int] = set()  # hashes
+        self._at: int | None = None  # the last receive time of the page before
+        self._edge: set[int] = (
+            set()
+        )  # identities of the rows at that time, which the next page may repeat
         self._rows: Counter[str] = Counter()
         self._received: dict[str, tuple[int, int]] = {}
 
     def add(self, rows: list[Row]) -> None:
-        """Count the rows of a page."""
-        messages = _messages_by_row(rows)
-        new = messages.keys() - self._seen
-        self._seen |= new
-        self._rows.update(map(messages.__getitem__, new))
+        """Count the rows of the next page."""
+        again = _at_start(rows, self._at)
+        self._rows.update(row.trace_id for row in rows[len(again) :] if row.trace_id)
+        self._rows.update(
+            row.trace_id for row in again if row.trace_id and _identity(row) not in self._edge
+        )
+        self._keep_edge(rows)
         if max(self._rows.values(), default=0) < self._least:
             return
         for row in rows:
             if self._rows[row.trace_id] >= self._least and row.received != UNDATED:
                 first, last = self._received.get(row.trace_id, (row.received, row.received))
                 self._received[row.trace_id] = min(first, row.received), max(last, row.received)
+
+    def _keep_edge(self, rows: list[Row]) -> None:
+        for last in rows[-1:]:
+            edge = set(map(_identity, _at_start(rows[::-1], last.received)))
+            self._edge = self._edge | edge if last.received == self._at else edge
+            self._at = last.received
 
     @property
     def large(self) -> list[Message]:
@@ -79,7 +91,7 @@ class AnswerById:
         """Take in the next page."""
         self._ended = page.covered is not None
         own = [row for row in page.rows if row.trace_id == self._message.trace_id]
-        self._rows.update(_messages_by_row(own))
+        self._rows.update(map(_identity, own))
 
     @property
     def lacks_rows(self) -> bool:
@@ -89,16 +101,17 @@ class AnswerById:
         return self._message.cut and not heeded
 
 
-def _messages_by_row(rows: list[Row]) -> dict[int, str]:
-    """The trace id of each of ``rows`` that has one, by a hash of what identifies the row, valid in this process.
+def _at_start(rows: list[Row], received: int | None) -> list[Row]:
+    """The first of ``rows`` up to one of another time than ``received``."""
+    return list(takewhile(lambda row: row.received == received, rows))
 
-    That is cheaper than its identity, and differs only for rows without a recipient that change meanwhile.
+
+def _identity(row: Row) -> int:
+    """A hash of what identifies ``row``, valid in this process.
+
+    It is cheaper than the row's identity, and differs only for rows without a recipient that change meanwhile.
     """
-    return {
-        hash((row.received, row.trace_id, row.recipient or row.form)): row.trace_id
-        for row in rows
-        if row.trace_id
-    }
+    return hash((row.received, row.trace_id, row.recipient or row.form))
 
 
 class LargeMessages:
