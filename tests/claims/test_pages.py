@@ -322,8 +322,8 @@ def _showing(most: int) -> Callable[[Asked, list[Mail]], list[Mail]]:
     """Of the message to very many, a listing shows so many rows."""
 
     def shown(asked: Asked, rows: list[Mail]) -> list[Mail]:
-        hidden = [row for row in rows if row.to.startswith("u")][most:]
-        return rows if asked.trace_id else [row for row in rows if row not in set(hidden)]
+        hidden = set([row for row in rows if row.to.startswith("u")][most:])
+        return rows if asked.trace_id else [row for row in rows if row not in hidden]
 
     return shown
 
