@@ -9,7 +9,6 @@
     ├── Refused                   a person has to act outside this trigger: hold the data, probe slowly
     │   ├── Misconfigured         only changed settings of this trigger help
     │   └── Rejected              this request is refused; others may pass
-    │       └── Denied            ... though most likely they do not
     ├── WindowTooLarge            read the rest of the window in smaller ones
     │   └── AnswerTruncated       ... because rows are certainly or probably missing
     ├── HistoryExceeded           the window begins before what the service keeps
@@ -96,11 +95,7 @@ class Misconfigured(Refused):
 
 
 class Rejected(Refused):
-    """The service refuses this request; others may pass."""
-
-
-class Denied(Rejected):
-    """Rejected in words about the application's permissions, so that most likely no other request passes."""
+    """The service refuses this request and does not say why; others may pass."""
 
 
 class WindowTooLarge(MessageTraceError):

@@ -12,7 +12,6 @@ from typing import ClassVar, Protocol, TypeVar
 from office365_message_trace.clock import Clock
 from office365_message_trace.collect.large_messages import MessageCounter
 from office365_message_trace.errors import (
-    Denied,
     HistoryExceeded,
     Refused,
     Rejected,
@@ -163,7 +162,7 @@ class Reading:
         if isinstance(problem, Refused) and not self._answered:
             raise problem
         self._failures += 1
-        others_too = isinstance(problem, Denied) or not isinstance(problem, Rejected | Unavailable)
+        others_too = isinstance(problem, Refused) and not isinstance(problem, Rejected)
         if others_too or self._failures >= _ENOUGH_FAILURES:
             self._given_up = self._reason(problem)
 

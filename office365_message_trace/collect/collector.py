@@ -31,7 +31,7 @@ from office365_message_trace.collect.coverage import (
 from office365_message_trace.collect.failed_windows import FailedWindows, Trial, divided_around
 from office365_message_trace.collect.gaps import GapProbe
 from office365_message_trace.collect.interfaces import Pusher, Source
-from office365_message_trace.collect.large_messages import AnswerById, LargeMessages, MessageCounter
+from office365_message_trace.collect.large_messages import LargeMessages, MessageCounter
 from office365_message_trace.collect.ledger import KEPT_FOR, Ledger
 from office365_message_trace.collect.monitor import Monitor
 from office365_message_trace.collect.reading import Reading, begun
@@ -87,7 +87,6 @@ _REPEATS = 3  # of a final read that brings something new, or with a refused eve
 _LIVE_IN_A_ROW = 4  # windows, after which one page of the past comes first if it is due
 _CLOCK_JUMP = 60.0  # seconds by which the time may be corrected while a page is requested
 
-_CUT_OFF = "a message to a thousand recipients or more of which no more are listed, and not all given by its id"
 _LEFT_OUT = "The intake does not accept one event; it is left out, and tried again now and then."
 _FOUND_LATE = "The last read of old time brought new or changed rows; they were forwarded."
 _READ_OFTEN = (
@@ -320,7 +319,6 @@ class Collector:
             single_page=read.final,
             trace_id=None,
             attempts=1 if probing else USUAL_ATTEMPTS,
-            tentative=not read.final,
         )
         counter = MessageCounter(self._source.many_recipients)
         return Reading(trial, begun(pages), self._clock.monotonic(), counter, gap=gap)
@@ -360,8 +358,6 @@ class Collector:
             self._hold(reading, refusal, by_intake=page is not None)
         else:
             if page is None:
-                if reading.by_id is not None and reading.by_id.lacks_rows:
-                    return self._page_failed(reading, AnswerTruncated(_CUT_OFF))
                 if reading.message is not None:
                     self._messages.completed(reading.message)
                 return self._go_on(reading)
@@ -384,7 +380,6 @@ class Collector:
             return False
         now = self._clock.now()
         message = reading.message = reading.left.pop()
-        reading.by_id = AnswerById(message)
         start = max(message.window.start, min(self._policy.oldest_kept(now), message.known.start))
         end = max(message.known.end, min(message.window.end, now))
         pages = partial(
@@ -395,7 +390,6 @@ class Collector:
             single_page=False,
             trace_id=message.trace_id,
             attempts=USUAL_ATTEMPTS if final else 1,
-            tentative=False,
         )
         reading.pages = begun(pages)
         return True
@@ -412,7 +406,7 @@ class Collector:
         """
         if message := reading.message:
             window = Window(message.known.start, message.known.end + MILLISECOND)
-            reading.incomplete[Gap(window, Cause.INCOMPLETE)] = _reason(problem)
+            reading.incomplete[Gap(window, Cause.INCOMPLETE)] = str(problem)
             return self._go_on(reading)
         if reading.gap is not None:
             self._gap_failed(reading, reading.gap, problem)
@@ -432,7 +426,7 @@ class Collector:
         match problem:
             case AnswerTruncated(window=Window() as window):
                 self._keep_covered(reading)
-                self._declare(Gap(window, Cause.INCOMPLETE), _reason(problem))
+                self._declare(Gap(window, Cause.INCOMPLETE), str(problem))
             case WindowTooLarge(cut=datetime() as cut) if read.window.is_divisible:
                 for part in divided_around(read.window, cut):
                     trial = replace(read, window=part)
@@ -476,7 +470,7 @@ class Collector:
             f"brackets. [{origin(error)}]",
             "error",
         )
-        problem = Unavailable("an unexpected fault of this module", origin(error))
+        problem = Rejected("an unexpected fault of this module", origin(error))
         if reading.message is not None:
             return self._page_failed(reading, problem)
         if reading.gap is None:
@@ -485,7 +479,7 @@ class Collector:
                 read = replace(reading.read, kind=Kind.BACKLOG)
                 reading.trial = replace(reading.trial, read=read)
             else:
-                self._slow_down(reading.trial, problem)
+                self._outage_probe.failed(self._clock.monotonic())
             self._set_aside(reading, problem)
         return False
 
@@ -539,9 +533,7 @@ class Collector:
         )
         reading.refused += refused
         reading.fresh += len(accepted)
-        if reading.by_id is not None:
-            reading.by_id.add(page)
-        else:
+        if reading.message is None:
             reading.rows += len(page.rows) - page.strays
             reading.cover(page.covered)
             reading.messages.add(page.rows)
@@ -678,7 +670,7 @@ class Collector:
         if bad is not None:
             cause = Cause.INCOMPLETE if reading.rows else Cause.UNREADABLE
             window = problem.window if isinstance(problem, WindowTooLarge) else None
-            self._declare(Gap(window or bad, cause), _reason(problem))
+            self._declare(Gap(window or bad, cause), str(problem))
 
     def _declare(self, gap: Gap, why: str) -> None:
         """Log that rows may be missing in ``gap``, and record it."""
@@ -765,8 +757,3 @@ class Collector:
             self._failed.postpone(trial.read, moment, trial.news, trial.refusals)
         else:
             self._set_aside(reading, refusal)
-
-
-def _reason(problem: MessageTraceError) -> str:
-    """Why rows may be missing. The words of a refusal name its usual cause, which that of a single window is not."""
-    return f"refused, {problem.detail}" if isinstance(problem, Rejected) else str(problem)

@@ -24,7 +24,6 @@ class Source(Protocol):
         single_page: bool,
         trace_id: str | None,
         attempts: int,
-        tentative: bool,
     ) -> Iterator[Page | Pause]:
         """The pages of ``window``; see `ODataClient.pages`."""
 

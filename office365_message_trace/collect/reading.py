@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 from office365_message_trace.collect.coverage import Gap, Kind, minus
 from office365_message_trace.collect.failed_windows import Trial
-from office365_message_trace.collect.large_messages import AnswerById, Message, MessageCounter
+from office365_message_trace.collect.large_messages import Message, MessageCounter
 from office365_message_trace.errors import MessageTraceError, Stopped
 from office365_message_trace.model import Event, Page, Pause, Row, Window
 
@@ -12,10 +12,10 @@ from office365_message_trace.model import Event, Page, Pause, Row, Window
 class Reading:
     """The reading of a window, or of the time of a declared ``gap``.
 
-    After its own pages come those of the large messages in it: ``message`` is the one being read, ``by_id`` what its
-    pages have told, ``left`` are the others; ``incomplete`` holds those that could not be completed, and why. ``fresh``
-    events were accepted, and ``owed`` counts rows of which one was refused for the first time. Its next page may be
-    taken from ``not_before`` on, in monotonic seconds.
+    After its own pages come those of the large messages in it: ``message`` is the one being read,
+    ``left`` are the others; ``incomplete`` holds those that could not be completed, and why. ``fresh`` events were
+    accepted, and ``owed`` counts rows of which one was refused for the first time. Its next page may be taken from
+    ``not_before`` on, in monotonic seconds.
     """
 
     def __init__(
@@ -32,7 +32,6 @@ class Reading:
         self.began = moment
         self.gap = gap
         self.message: Message | None = None
-        self.by_id: AnswerById | None = None
         self.left: list[Message] | None = None
         self.incomplete: dict[Gap, str] = {}
         self.not_before = 0.0

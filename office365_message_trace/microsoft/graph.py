@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from office365_message_trace import codec
 from office365_message_trace.clock import Clock
-from office365_message_trace.errors import Denied, MessageTraceError, Unavailable
+from office365_message_trace.errors import MessageTraceError, Refused, Unavailable
 from office365_message_trace.microsoft.conditions import Condition, Conditions, odata_text
 from office365_message_trace.microsoft.failures import Failure
 from office365_message_trace.microsoft.field_names import GRAPH, ORGANIZATION, REPORTING
@@ -18,7 +18,6 @@ from office365_message_trace.microsoft.odata import ODataClient, odata_time, res
 from office365_message_trace.microsoft.paging.by_links import ByLinks
 from office365_message_trace.microsoft.paging.by_time import ByTime
 from office365_message_trace.microsoft.paging.instant import Instant
-from office365_message_trace.microsoft.paging.one_message import OneMessage
 from office365_message_trace.microsoft.paging.walk import Ask, Order, RowOrder, Walk
 from office365_message_trace.microsoft.rows import GRAPH_ROWS, Listing
 from office365_message_trace.model import UNDATED, Fields, Log, Page, Pause, Row, Window
@@ -99,9 +98,7 @@ class GraphClient(ODataClient):
         """The pages of the rows of ``window`` that meet ``conditions``, as `pages` gives them in the
         background."""
         one_message = next((each.value for each in conditions if each.name == GRAPH.trace_id), None)
-        walk = self._walk(window)
-        if one_message is not None:
-            walk = OneMessage(one_message, self.instant(window), listing=walk)
+        walk = self._walk(window, None, False, one_message)
         ask = replace(walk.first, conditions=conditions)
         return self._begun(walk, ask, True, USUAL_ATTEMPTS)
 
@@ -175,11 +172,11 @@ class GraphClient(ODataClient):
 
     def refusal(self, failure: Failure) -> MessageTraceError | None:
         if failure.status in (401, 403) and FIRST_PARTY_APP in failure.text.lower():
-            return Denied(_NOT_PROVISIONED, failure.detail)
+            return Refused(_NOT_PROVISIONED, failure.detail)
         if failure.status == 401:
-            return Denied(_NOT_ACCEPTED, failure.detail)
+            return Refused(_NOT_ACCEPTED, failure.detail)
         if failure.status == 403 and failure.own:
-            return Denied(_PERMISSION_MISSING, failure.detail)
+            return Refused(_PERMISSION_MISSING, failure.detail)
         return None
 
 

@@ -3,7 +3,6 @@
 Anything but a well-formed page is an error, never an empty page.
 """
 
-import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator
@@ -26,7 +25,6 @@ from office365_message_trace.errors import (
     WindowTooLarge,
 )
 from office365_message_trace.microsoft.failures import Failure
-from office365_message_trace.microsoft.paging.one_message import OneMessage
 from office365_message_trace.microsoft.paging.one_page import OnePage
 from office365_message_trace.microsoft.paging.walk import Ask, PageSize, Walk, without_strays
 from office365_message_trace.microsoft.rows import RowFormat
@@ -75,10 +73,6 @@ _PERHAPS_BEFORE = (
 )
 _NO_WAY_ON = "an empty page whose next link cannot be followed"
 _FOREIGN = "a next link leads to another host, it is not followed"
-_FAILED_BEFORE = "next links of last pages fail, so it is not followed"
-_FAILURE_REMEMBERED = 3600.0  # seconds
-_THROTTLING_REMEMBERED = 600.0  # seconds
-_FIRST_PAGES = 2  # after each of which a link that keeps failing is tried once more
 _ABOUT_THE_WINDOW = (400, 500)  # other statuses have a meaning of their own
 _T = TypeVar("_T")
 
@@ -104,9 +98,6 @@ class ODataClient(ABC):
         self._transport = transport
         self._clock = clock
         self._log = log
-        # monotonic seconds
-        self._link_failed_at = -math.inf
-        self._throttled_at = -math.inf  # not by a next link
 
     def pages(
         self,
@@ -116,33 +107,26 @@ class ODataClient(ABC):
         single_page: bool = False,
         trace_id: str | None = None,
         attempts: int = USUAL_ATTEMPTS,
-        tentative: bool = False,
     ) -> Iterator[Page | Pause]:
         """The pages of ``window``, bounds inclusive, one request each.
 
         The first page is requested at once, each other one while its predecessor is in use. The window
         is complete when the iterator ends. In the background, a `Pause` means that the next page has to
         wait. With ``single_page``, a window counts only if all of it fits one page. With ``trace_id``,
-        only the rows of that message: if others come, the service ignores the id, and the pages end without
-        having covered anything. A ``tentative`` read is followed by another one of the same time: it leaves
-        out links of last pages for an hour after one was found to fail. Raises `WindowTooLarge` if there are more
-        than ``max_pages``, or rows are or may be missing; `HistoryExceeded`, `Refused`, or `Unavailable` after some
-        attempts. The rows given before an error are good.
+        only the rows of that message. Raises `WindowTooLarge` if there are more than ``max_pages``, or
+        rows are or may be missing; `HistoryExceeded`, `Refused`, or `Unavailable` after some attempts.
+        The rows given before an error are good.
         """
-        if trace_id is not None:
-            walk: Walk = OneMessage(trace_id, self.instant(window))
-        else:
-            walk = self._walk(window, max_pages, single_page)
-        ask = replace(walk.first, trace_id=trace_id)
-        return self._begun(walk, ask, background, attempts, tentative)
+        walk = self._walk(window, max_pages, single_page, trace_id)
+        return self._begun(walk, replace(walk.first, trace_id=trace_id), background, attempts)
 
     def _begun(
-        self, walk: Walk, ask: Ask, background: bool, attempts: int, tentative: bool = False
+        self, walk: Walk, ask: Ask, background: bool, attempts: int
     ) -> Iterator[Page | Pause]:
         """The pages of ``walk``, whose first request is ``ask``, as `pages` gives them."""
         ask = replace(ask, top=ask.top or self.page_size)
         request = Request("GET", self.url(ask), self.headers, background=background)
-        return self._walked(walk, ask, request, self._transport.begin(request), attempts, tentative)
+        return self._walked(walk, ask, request, self._transport.begin(request), attempts)
 
     @property
     def full_page(self) -> int:
@@ -154,23 +138,16 @@ class ODataClient(ABC):
         return PageSize(self.page_size)
 
     def _walk(
-        self, window: Window, max_pages: int | None = None, single_page: bool = False
+        self, window: Window, max_pages: int | None, single_page: bool, trace_id: str | None
     ) -> Walk:
-        if window.span <= _INSTANT:
+        if trace_id is not None or window.span <= _INSTANT:
             return self.instant(window)
         return OnePage(window, self._size) if single_page else self.walk(window, max_pages)
 
     def _walked(
-        self,
-        walk: Walk,
-        ask: Ask,
-        request: Request,
-        pending: Pending,
-        attempts: int,
-        tentative: bool,
+        self, walk: Walk, ask: Ask, request: Request, pending: Pending, attempts: int
     ) -> Iterator[Page | Pause]:
         usual_top = ask.top  # another walk may change the page size meanwhile
-        latest = 0  # rows on the last page that held any
         while True:
             rows: list[Row] = []
             link: str | None = None
@@ -180,15 +157,12 @@ class ODataClient(ABC):
             except LinkRefused as error:
                 refusal = error.with_traceback(None)  # the traceback would hold this frame
             strays = self._strays(rows, ask.window)
-            latest = len(rows) - strays or (latest if ask.link else 0)
             problem: list[WindowTooLarge] = []
             following: Ask | None = None
             try:
                 following = walk.refused(refusal) if refusal else walk.after(rows, link)
                 if following and following.link and not self._is_ours(following.link):
                     following = walk.refused(LinkRefused(_FOREIGN))
-                elif tentative and following and following.link and self._fails(latest, ask.top):
-                    following = walk.refused(LinkRefused(_FAILED_BEFORE))
             except WindowTooLarge as error:
                 problem = [error.with_traceback(None)]  # it would hold this frame and the rows
             except Unavailable:
@@ -213,53 +187,20 @@ class ODataClient(ABC):
         self, request: Request, ask: Ask, pending: Pending, attempts: int
     ) -> Generator[Pause, None, tuple[list[Row], str | None]]:
         """The page that ``ask`` requests. Raises as `pages` does, and `LinkRefused`: also if the next link keeps
-        failing although the first page of the window comes at once in between.
-
-        A first page alone shows little: after a time in which all requests were throttled, it may be the first one
-        that is answered again. So the link is tried once more after it, and all that twice, because a tenant that has
-        used up its quota gets an answer now and then. A link that is throttled is not at fault within ten minutes after
-        other requests were.
-        """
-        if ask.link is None:
-            return (yield from self._tried(request, ask, pending, attempts))
-        first = replace(ask, link=None)
-        to_first = replace(request, url=self.url(first))
-        tries, left = max(attempts, USUAL_ATTEMPTS), _FIRST_PAGES
-        while True:
-            try:
-                return (yield from self._tried(request, ask, pending, tries))
-            except Unreachable:
-                raise
-            except (Unavailable, Refused) as error:
-                failure = error.with_traceback(None)  # the traceback would hold this frame
-            if not left:
-                raise self._at_fault(failure)
-            if request.background and isinstance(failure, Unavailable):
-                yield Pause(failure.retry_after or 0.0)
-            yield from self._tried(to_first, first, self._transport.begin(to_first), 1)
-            pending = self._transport.begin(request)
-            tries, left = 1, left - 1
-
-    def _at_fault(self, failure: Unavailable | Refused) -> MessageTraceError:
-        """The error for a link whose ``failure`` came again and again while first pages came."""
-        moment = self._clock.monotonic()
-        if isinstance(failure, Throttled) and moment - self._throttled_at < _THROTTLING_REMEMBERED:
-            return failure
-        self._link_failed_at = moment
-        return LinkRefused(failure.sentence, failure.detail)
-
-    def _tried(
-        self, request: Request, ask: Ask, pending: Pending, attempts: int
-    ) -> Generator[Pause, None, tuple[list[Row], str | None]]:
-        """The page that ``ask`` requests, after so many ``attempts`` at most."""
+        failing while the first page of the window can still be read."""
+        attempts = max(attempts, USUAL_ATTEMPTS) if ask.link else attempts
         read = partial(self._page, request, ask, attempts)
-        return (yield from self._retried(request, pending, read, attempts))
-
-    def _fails(self, rows: int, top: int | None) -> bool:
-        """True if the link of a page of so many ``rows``, requested with ``top``, most likely fails: it may be the
-        last page, and a link was found to fail within the last hour."""
-        recent = self._clock.monotonic() - self._link_failed_at < _FAILURE_REMEMBERED
-        return recent and self._size.may_be_end(rows, top)
+        try:
+            return (yield from self._retried(request, pending, read, attempts))
+        except (Unavailable, Refused) as error:
+            if ask.link is None or isinstance(error, Throttled | Unreachable):
+                raise
+            failure = error.with_traceback(None)  # the traceback would hold this frame
+        first = replace(ask, link=None)
+        request = replace(request, url=self.url(first))
+        read = partial(self._page, request, first, attempts)
+        yield from self._retried(request, self._transport.begin(request), read, attempts)
+        raise LinkRefused(failure.sentence, failure.detail)
 
     def _retried(
         self, request: Request, pending: Pending, read: Callable[[Pending], _T], attempts: int
@@ -399,8 +340,6 @@ class ODataClient(ABC):
             try:
                 check_available(answer, self._clock.now(), failure.detail)
             except Unavailable as error:
-                if isinstance(error, Throttled) and not continued:
-                    self._throttled_at = self._clock.monotonic()
                 return error
             if continued:
                 return LinkRefused("a next link is refused", failure.detail)

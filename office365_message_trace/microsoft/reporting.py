@@ -11,7 +11,6 @@ from urllib.parse import parse_qs, quote, urlsplit
 from office365_message_trace.clock import Clock
 from office365_message_trace.errors import (
     AnswerTruncated,
-    Denied,
     MessageTraceError,
     Misconfigured,
     Refused,
@@ -105,9 +104,9 @@ class ReportingClient(ODataClient):
         if failure.status == 401 and self._basic:
             return Misconfigured(_ACCOUNT_REFUSED, failure.detail)
         if failure.status == 401:
-            return Denied(_PERMISSION_MISSING, failure.detail)
+            return Refused(_PERMISSION_MISSING, failure.detail)
         if failure.status == 403:
-            return Denied(_ACCOUNT_ROLE_MISSING if self._basic else _ROLE_MISSING, failure.detail)
+            return Refused(_ACCOUNT_ROLE_MISSING if self._basic else _ROLE_MISSING, failure.detail)
         if failure.status in (404, 410) and not failure.continued:
             return Refused(_GONE, failure.detail)
         return None

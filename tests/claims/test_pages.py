@@ -223,7 +223,6 @@ def _own(status: int, message: str = "An error has occurred.") -> Answer:
         _own(413),
         _own(400, "The result exceeds the maximum size."),
         _own(500),
-        Answer(429, {"retry-after": "30"}, b""),
         Answer(302, {}, b""),
         Answer(200, {}, b"<html>"),
     ],
@@ -240,39 +239,6 @@ def test_whatever_answers_the_link_of_each_last_page_nothing_is_lost_or_blamed(
     assert lab.gaps == ()
     assert lab.saved.oldest > from_ms(T0 + H), "time becomes final"
     assert not any("permission" in text or "role" in text for text in lab.said())
-
-
-@both
-def test_links_of_last_pages_that_are_always_throttled_cost_little(kind: Kind) -> None:
-    mail = _journal(range(T0 - H, T0 + 5 * H, 30 * S), 1)
-    settings = policy(delay=1, frequency=60, lookback=1)
-    plain = Laboratory(Service(kind, mail, page_size=100), settings).run(T0 + 5 * H)
-    service = Service(kind, mail, page_size=100)
-    service.pager = _ending(lambda token: "end", service.pager)
-    slow_down = Answer(429, {"retry-after": "30"}, b"")
-    service.instead = lambda asked, rows: slow_down if asked.token == "end" else None
-    lab = Laboratory(service, settings).run(T0 + 5 * H)
-    assert len(service.given) < 2.5 * len(plain.service.given)
-    failed = [given for given in service.given if given.rows is None]
-    assert len(failed) < 80 * 5, "by the hour, most of them for last reads"
-    assert lab.saved.oldest > from_ms(T0 + 3 * H), "time becomes final"
-    assert _latest(lab) < _latest(plain) + 5 * M
-
-
-@both
-def test_a_quota_that_others_use_up_hides_no_rows_behind_small_pages(kind: Kind) -> None:
-    """Three of ten requests are answered, whichever they are."""
-    mail = _journal(range(T0 - H, T0 + H, 60 * S), 2)
-    service = _Asked(kind, mail, page_size=5)
-    chance = Random(1)
-    slow_down = Answer(429, {"retry-after": "10"}, b"")
-    service.instead = lambda asked, rows: (
-        slow_down if asked.now < T0 + 5 * H and chance.random() < 0.7 else None
-    )
-    lab = Laboratory(service, policy(lookback=1)).run(T0 + 8 * H)
-    assert lab.missing() == []
-    assert lab.gaps == ()
-    assert not any("cannot be followed" in text for text in lab.said())
 
 
 def test_an_application_that_loses_its_permission_amid_a_window_waits_for_it() -> None:
@@ -299,7 +265,7 @@ class _Unconditional(Service):
     """It heeds the times of a filter only."""
 
     def _asked(self, url: str, now: int) -> Asked:
-        return replace(super()._asked(url, now), recipient=None, trace_id=None)
+        return replace(super()._asked(url, now), recipient=None)
 
 
 @pytest.mark.parametrize("rows", [10, 15])
@@ -310,61 +276,6 @@ def test_a_condition_that_the_service_ignores_declares_nothing(rows: int) -> Non
     lab = Laboratory(service, policy(lookback=0)).run(T0 + 2 * H)
     assert lab.missing() == []
     assert lab.gaps == ()
-
-
-def _large_message_among_others(rows: int) -> list[Mail]:
-    name = "0b5a7c5e-0000-4000-8000-000000000001"
-    large = [Mail(T0 + 20 * M, name, to=f"u{n}@contoso.example") for n in range(rows)]
-    return [*large, *_journal(range(T0 - H, T0 + 2 * H, 10 * S), 1)]
-
-
-def _showing(most: int) -> Callable[[Asked, list[Mail]], list[Mail]]:
-    """Of the message to very many, a listing shows so many rows."""
-
-    def shown(asked: Asked, rows: list[Mail]) -> list[Mail]:
-        hidden = set([row for row in rows if row.to.startswith("u")][most:])
-        return rows if asked.trace_id else [row for row in rows if row not in hidden]
-
-    return shown
-
-
-@both
-@pytest.mark.parametrize(("rows", "page_size"), [(600, 100), (600, None), (1001, None)])
-def test_an_id_that_the_service_ignores_declares_nothing_where_a_listing_shows_all(
-    kind: Kind, rows: int, page_size: int | None
-) -> None:
-    service = _Unconditional(kind, _large_message_among_others(rows), page_size)
-    lab = Laboratory(service, policy(lookback=1)).run(T0 + 4 * H)
-    assert lab.missing() == []
-    assert lab.gaps == ()
-
-
-@both
-@pytest.mark.parametrize("page_size", [None, 300])
-def test_an_id_that_the_service_ignores_leaves_a_message_incomplete_whose_listing_may_be_cut(
-    kind: Kind, page_size: int | None
-) -> None:
-    service = _Unconditional(kind, _large_message_among_others(1500), page_size)
-    service.shown = _showing(1000)
-    lab = Laboratory(service, policy(lookback=1)).run(T0 + 4 * H)
-    assert len(lab.missing()) == 500
-    (gap,) = lab.gaps
-    assert gap == Gap(Window(from_ms(T0 + 20 * M), from_ms(T0 + 20 * M + 1)), Cause.INCOMPLETE)
-
-
-@both
-@pytest.mark.parametrize("given", [0, 300])
-@pytest.mark.parametrize(("rows", "gaps"), [(600, 0), (1500, 1)])
-def test_fewer_rows_by_the_id_than_in_a_listing_tell_nothing(
-    kind: Kind, given: int, rows: int, gaps: int
-) -> None:
-    """The listing shows a thousand of a message at most."""
-    service = Service(kind, _large_message_among_others(rows))
-    listed = _showing(1000)
-    service.shown = lambda asked, rows: rows[:given] if asked.trace_id else listed(asked, rows)
-    lab = Laboratory(service, policy(lookback=1)).run(T0 + 4 * H)
-    assert len(lab.missing()) == max(rows - 1000, 0)
-    assert [gap.cause for gap in lab.gaps] == [Cause.INCOMPLETE] * gaps
 
 
 class _LinkedToOtherTime(Service):

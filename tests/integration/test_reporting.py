@@ -13,7 +13,6 @@ import pytest
 
 from office365_message_trace import codec
 from office365_message_trace.errors import (
-    Denied,
     HistoryExceeded,
     MessageTraceError,
     Misconfigured,
@@ -509,7 +508,7 @@ def test_without_a_directory_role_the_report_is_refused(
 ) -> None:
     world.app.directory_roles.clear()
     rows, error = failing(client)
-    assert type(error) is Denied
+    assert type(error) is Refused
     assert "Roles and administrators" in error.sentence
     assert rows == []
     assert world.request_log.count("reporting") == 1
@@ -531,7 +530,7 @@ def test_a_token_that_is_never_accepted_lacks_the_permission(
 ) -> None:
     world.faults.add(Rule(html_page(401, "401 - Unauthorized"), "reporting", times=None))
     _, error = failing(client)
-    assert type(error) is Denied
+    assert type(error) is Refused
     assert "ReportingWebService.Read.All" in error.sentence
     assert world.request_log.count("reporting") == 2, "once more with a fresh token, then no more"
     failing(client)
@@ -541,7 +540,7 @@ def test_a_token_that_is_never_accepted_lacks_the_permission(
 @pytest.mark.parametrize(
     ("retired", "expected", "advice"),
     [
-        ("403", Denied, "Roles and administrators"),
+        ("403", Refused, "Roles and administrators"),
         ("404", Refused, "Graph API"),
         ("html", Unavailable, "not JSON"),
     ],
@@ -783,8 +782,8 @@ def test_no_failure_shows_an_address_or_a_subject(
         Unavailable,
         Unavailable,
         Rejected,
-        Denied,
-        Denied,
+        Refused,
+        Refused,
         Refused,
     ]
     assert canary not in repr([(vars(error), error.args) for error in errors])

@@ -5,13 +5,7 @@ from collections.abc import Sequence
 from office365_message_trace.errors import AnswerTruncated, MessageTraceError, WindowTooLarge
 from office365_message_trace.microsoft.paging.links import Circle, LinkedWalk, Links, keys_of
 from office365_message_trace.microsoft.paging.one_page import OnePage
-from office365_message_trace.microsoft.paging.walk import (
-    ENOUGH_QUIET,
-    MOST_PAGES,
-    Ask,
-    PageSize,
-    is_ignored,
-)
+from office365_message_trace.microsoft.paging.walk import ENOUGH_QUIET, MOST_PAGES, Ask, PageSize
 from office365_message_trace.model import UNDATED, Row, Window, instant
 
 MOST_READINGS = 12
@@ -73,7 +67,6 @@ class Instant(LinkedWalk):
         self._reading = _Reading()
         self._around = window
         self._edge: OnePage | None = None
-        self._edge_recipient = ""
         self._beyond = 0  # rows that the last request skipped
 
     def after(self, rows: Sequence[Row], link: str | None) -> Ask | None:
@@ -148,7 +141,7 @@ class Instant(LinkedWalk):
     def _after_edge(self, edge: "OnePage", rows: Sequence[Row], link: str | None) -> Ask | None:
         self._reading.keys |= keys_of(rows)
         self._reading.contents |= _contents(rows)
-        if is_ignored(self._edge_recipient, (row.recipient for row in rows)):
+        if len({row.recipient.lower() for row in rows}) > 1:  # the service ignores the condition
             self._reading.edges.clear()
             return self._at_next_edge()
         try:
@@ -166,8 +159,7 @@ class Instant(LinkedWalk):
             self._edge = None
             return self._judged()
         self._edge = OnePage(self._window, self._size)
-        self._edge_recipient = reading.edges.pop()
-        return Ask(self._window, recipient=self._edge_recipient)
+        return Ask(self._window, recipient=reading.edges.pop())
 
     def _judged(self) -> Ask | None:
         """The first request of another reading, or None if the readings so far are complete."""

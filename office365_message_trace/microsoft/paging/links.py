@@ -131,11 +131,12 @@ class LinkedWalk(ABC):
 
     def refused(self, refusal: MessageTraceError) -> Ask | None:
         """As `Walk` says."""
-        if not self._links.rows and not self._size.may_be_end(0):
+        size = self._size
+        if not self._links.rows and (size.behind_empty or not size.refused_at_end):
             raise Unavailable(refusal.sentence, refusal.detail)
         if not self._links.ended:
             return self._cut_off(refusal)
-        self._size.refused_at_end = True
+        size.refused_at_end = True
         self.oddity = _REFUSED
         return self._after((), None)
 

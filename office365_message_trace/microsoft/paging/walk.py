@@ -8,10 +8,9 @@ of either service were seen to lead to themselves or to empty pages.
 * `ByLinks` (Reporting Web Service; Graph where rows are in no order): follows the links.
 * `OnePage`: believes only what fits one page, for which neither order nor links matter.
 * `Instant`: reads a single millisecond, or one message, again until nothing new appears.
-* `OneMessage`: reads one message by its id, unless the service ignores that.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
@@ -100,13 +99,6 @@ class PageSize:
         least = LEAST_PAGE if self.short else max(self.largest, LEAST_PAGE)
         return rows >= min(top or self.asked, least)
 
-    def may_be_end(self, rows: int, top: int | None = None) -> bool:
-        """True if a page of this many ``rows`` counts as the last one if its link is refused: not if it may be full.
-        Without any ``rows``, only if that is what services do behind the last row."""
-        if not rows:
-            return self.refused_at_end and not self.behind_empty
-        return not self.may_be_full(rows, top)
-
 
 class Order(Enum):
     """The order of receive times."""
@@ -136,11 +128,6 @@ class RowOrder:
             one_way = Order.NEWEST_FIRST if falls else Order.OLDEST_FIRST
             fits = falls != rises and self.known in (None, one_way)
             self.known = one_way if fits else Order.NONE
-
-
-def is_ignored(asked: str, names: Iterable[str]) -> bool:
-    """True if the ``names`` of rows show that a service ignores the condition on the one that was ``asked`` for."""
-    return any(name.lower() != asked.lower() for name in names)
 
 
 def without_strays(rows: Sequence[Row], window: Window) -> Sequence[Row]:
