@@ -406,7 +406,7 @@ class Collector:
         """
         if message := reading.message:
             window = Window(message.known.start, message.known.end + MILLISECOND)
-            reading.incomplete[Gap(window, Cause.INCOMPLETE)] = str(problem)
+            reading.incomplete[Gap(window, Cause.INCOMPLETE)] = _reason(problem)
             return self._go_on(reading)
         if reading.gap is not None:
             self._gap_failed(reading, reading.gap, problem)
@@ -422,7 +422,6 @@ class Collector:
         """Commit the part of a window that was read, and arrange another way to read the rest."""
         read = reading.read
         self._narrow_live = self._narrow_live or read.kind is Kind.LIVE
-        reached_back = read.kind is Kind.LIVE and read.window.start < self._coverage.live
         match problem:
             case AnswerTruncated(window=Window() as window):
                 self._keep_covered(reading)
@@ -436,7 +435,9 @@ class Collector:
                     self._sizes.narrow(read)
             case HistoryExceeded():
                 self._shorten_history(read, problem)
-            case _ if reached_back:  # perhaps the reason: fresh mail is read alone at once
+            case _ if self._reaches_back(
+                read
+            ):  # perhaps the reason: fresh mail is read alone at once
                 self._keep_covered(reading)
             case Rejected() if read.kind is Kind.LIVE:
                 self._hold(reading, problem, by_intake=False)
@@ -448,6 +449,10 @@ class Collector:
                 elif not kept:
                     self._sizes.narrow(read, at_least=_MINUTE)
                     self._live_from = reading.began + _MINUTE.total_seconds()
+
+    def _reaches_back(self, read: Read) -> bool:
+        """True for fresh mail that is read together with older time."""
+        return read.kind is Kind.LIVE and read.window.start < self._coverage.live
 
     def _slow_down(self, trial: Trial, problem: MessageTraceError) -> None:
         """Probe the past slowly after ``trial`` failed, unless its failure is most likely its own."""
@@ -470,7 +475,7 @@ class Collector:
             f"brackets. [{origin(error)}]",
             "error",
         )
-        problem = Rejected("an unexpected fault of this module", origin(error))
+        problem = Unavailable("an unexpected fault of this module", origin(error))
         if reading.message is not None:
             return self._page_failed(reading, problem)
         if reading.gap is None:
@@ -479,7 +484,7 @@ class Collector:
                 read = replace(reading.read, kind=Kind.BACKLOG)
                 reading.trial = replace(reading.trial, read=read)
             else:
-                self._outage_probe.failed(self._clock.monotonic())
+                self._slow_down(reading.trial, problem)
             self._set_aside(reading, problem)
         return False
 
@@ -670,7 +675,7 @@ class Collector:
         if bad is not None:
             cause = Cause.INCOMPLETE if reading.rows else Cause.UNREADABLE
             window = problem.window if isinstance(problem, WindowTooLarge) else None
-            self._declare(Gap(window or bad, cause), str(problem))
+            self._declare(Gap(window or bad, cause), _reason(problem))
 
     def _declare(self, gap: Gap, why: str) -> None:
         """Log that rows may be missing in ``gap``, and record it."""
@@ -739,10 +744,18 @@ class Collector:
 
         While fresh mail is refused, nothing else is tried. Windows of the past are postponed, because most
         likely all of them would be refused. If not, another one shows that at the next probe, and a window
-        that the service refuses again counts as one that it cannot give. A gap that is refused stays as it is: its
-        refusal says nothing about other time.
+        that the service refuses again counts as one that it cannot give. A gap that is refused, or a part of a
+        window of which a sample was read, says nothing about other time.
         """
         if reading.gap is not None:
+            return
+        if not by_intake and self._reaches_back(reading.read):
+            self._narrow_live = True
+            self._keep_covered(reading)
+            return
+        if not by_intake and reading.trial.sampled:
+            self._keep_covered(reading)
+            self._set_aside(reading, refusal)
             return
         kind, moment = reading.read.kind, self._clock.monotonic()
         pause = self._refusals.note(kind, refusal, by_intake, moment)
@@ -757,3 +770,8 @@ class Collector:
             self._failed.postpone(trial.read, moment, trial.news, trial.refusals)
         else:
             self._set_aside(reading, refusal)
+
+
+def _reason(problem: MessageTraceError) -> str:
+    """Why rows may be missing. The words of a refusal name its usual cause, which that of a single window is not."""
+    return f"refused, {problem.detail}" if isinstance(problem, Refused) else str(problem)

@@ -5,10 +5,14 @@ from math import inf
 from office365_message_trace.collect.backoff import SlowProbe
 from office365_message_trace.collect.coverage import Kind
 from office365_message_trace.collect.monitor import Monitor
-from office365_message_trace.errors import Misconfigured, Refused, Rejected
+from office365_message_trace.errors import Misconfigured, Refused
 from office365_message_trace.model import Log
 
 _TELL_EVERY = 3600.0  # seconds between two lines about windows that are not accepted
+_OF_THE_PAST = (
+    "Some message traces of the past are refused. They are tried again, and everything else goes on unless "
+    "it is refused, too. The usual cause: {}"
+)
 _VOUCHING = 60.0  # seconds, after which newer mail may show that the intake works
 
 
@@ -16,7 +20,8 @@ class Refusals:
     """Refusals by Microsoft and by the intake that last, for fresh mail and for the past.
 
     The platform stops a trigger that logs `critical`, so that level is used only if the settings have
-    to change and several probes in a row have shown it.
+    to change and several probes in a row have shown it. Microsoft's refusals of the past do not show it:
+    if a setting is the cause, fresh mail is refused as well.
     """
 
     def __init__(self, log: Log, monitor: Monitor) -> None:
@@ -53,15 +58,18 @@ class Refusals:
         probe = self._probe(kind)
         if not probe.wait(moment):
             probe.failed(moment, lasting)
-            self._log(str(refusal), "critical" if probe.certain else "error")
+            if by_intake or kind is Kind.LIVE:
+                self._log(str(refusal), "critical" if probe.certain else "error")
+            else:
+                self.tell(refusal, moment)
         pause = probe.wait(moment)
         return min(pause, _VOUCHING) if by_intake and not lasting else pause
 
-    def tell(self, rejected: Rejected, moment: float) -> None:
-        """Log, at most once an hour, that a window of the past is ``rejected`` again. Other windows go on."""
+    def tell(self, refusal: Refused, moment: float) -> None:
+        """Log, at most once an hour, that Microsoft refuses windows of the past with ``refusal``."""
         if moment >= self._told_until:
             self._told_until = moment + _TELL_EVERY
-            self._log(str(rejected), "error")
+            self._log(_OF_THE_PAST.format(refusal), "error")
 
     def end(self, read: Kind, accepted: bool) -> bool:
         """End those that a complete window of kind ``read`` disproves, and of the intake's those of all kinds if

@@ -363,6 +363,37 @@ def test_a_record_that_spoils_every_page_costs_its_millisecond(
     assert len(failed) < 250 * len(bad)
 
 
+def _own(kind: Kind, status: int) -> Answer:
+    """A refusal in the service's own words."""
+    if kind == "graph":
+        return Answer(status, {}, b'{"error":{"code":"UnknownError","message":"Denied."}}')
+    words = b'{"odata.error":{"code":"","message":{"lang":"en-US","value":"Denied."}}}'
+    return Answer(status, {}, words)
+
+
+@both
+@pytest.mark.parametrize("status", [401, 403, 404, 410])
+@pytest.mark.parametrize("bad", [T0 - 5 * H, T0 + 2 * H], ids=["old", "fresh"])
+def test_a_record_that_is_refused_by_itself_is_no_missing_permission(
+    kind: Kind, status: int, bad: int
+) -> None:
+    service = Service(kind, _mail(16, T0 + 8 * H))
+    service.instead = _spoiling({bad}, _own(kind, status))
+    lab = Laboratory(service, start_time=8).run(T0 + 10 * H)
+    assert {row.received for row in lab.missing()} == {bad}
+    assert {gap.cause for gap in lab.gaps} == {Cause.UNREADABLE}
+    accepted = {
+        str(event.get("MessageTraceId") or event.get("id")): at for at, event in lab.intake.accepted
+    }
+    fresh = [row for row in service.mail if row.received > T0 and row.received != bad]
+    assert max(accepted[row.id] - row.received for row in fresh) < 40 * M
+    named = [text for text in lab.said("error") if text.startswith("Microsoft")]
+    assert len(named) <= (0 if bad < T0 else 4)  # while fresh mail is refused for it
+    assert len([text for text in lab.said("error") if "of the past are refused" in text]) <= 2
+    assert not [text for text in lab.said("error") if "may be missing" in text and "Add " in text]
+    assert lab.said("critical") == []
+
+
 @both
 def test_bad_records_cost_their_milliseconds_however_many_there_are(kind: Kind) -> None:
     number = 24
@@ -377,7 +408,7 @@ def test_bad_records_cost_their_milliseconds_however_many_there_are(kind: Kind) 
 
 
 @both
-@pytest.mark.parametrize("status", [400, 500])
+@pytest.mark.parametrize("status", [400, 403, 500])
 def test_a_bad_record_of_quiet_time_that_shows_late_holds_up_no_fresh_mail(
     kind: Kind, status: int
 ) -> None:
@@ -385,7 +416,7 @@ def test_a_bad_record_of_quiet_time_that_shows_late_holds_up_no_fresh_mail(
     bad = T0 + 40 * M
     fresh = [Mail(T0 + 2 * H + n * M, f"r{n}") for n in range(60)]
     service = Service(kind, [Mail(T0 - M, "early"), shown_after(80 * M, bad, "bad"), *fresh])
-    service.instead = _spoiling({bad}, Answer(status, {}, b""))
+    service.instead = _spoiling({bad}, _own(kind, status))
     lab = Laboratory(service, policy(delay=1, frequency=60)).run(T0 + 4 * H)
     assert [row.id for row in lab.missing()] == ["bad"]
     accepted = {
