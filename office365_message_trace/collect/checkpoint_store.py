@@ -168,7 +168,7 @@ def decoded(data: bytes) -> Copy:
 def _copy(document: dict[str, Any]) -> Copy:
     """The copy in ``document``. Raises any exception for one that `_encoded` did not write."""
     payload = document["payload"]
-    shown, started = payload["shown_from"], payload.get("started_at")
+    shown, started = payload["shown_from"], payload["started_at"]
     if document["checksum"] != _checksum(payload):
         raise ValueError("checksum does not match")
     sequence = payload["sequence"]
@@ -186,7 +186,7 @@ def _copy(document: dict[str, Any]) -> Copy:
         read_at=_instant(payload["read_at"]),
         shown_from=_instant(shown) if shown else None,
         started_at=_instant(started) if started else None,
-        outages=tuple(_outage(entry) for entry in payload.get("outages", [])[-MOST_OUTAGES:]),
+        outages=tuple(_outage(entry) for entry in payload["outages"][-MOST_OUTAGES:]),
     )
     return Copy(sequence, coverage)
 

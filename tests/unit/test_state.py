@@ -102,15 +102,6 @@ def test_outages_are_part_of_it(tmp_path: Path) -> None:
     assert reloaded(tmp_path)[0] == twice
 
 
-def test_a_copy_that_does_not_tell_when_the_first_process_started_is_sound(tmp_path: Path) -> None:
-    saved(tmp_path, coverage(1))
-    for name in COPIES:
-        payload = orjson.loads((tmp_path / name).read_bytes())["payload"]
-        del payload["started_at"], payload["outages"]
-        (tmp_path / name).write_bytes(document(payload))
-    assert reloaded(tmp_path)[0] == replace(coverage(1), outages=())
-
-
 def test_saving_goes_on_counting_after_a_restart(tmp_path: Path) -> None:
     for hours in range(1, 6):
         saved(tmp_path, coverage(hours))
