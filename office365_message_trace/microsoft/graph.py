@@ -18,6 +18,7 @@ from office365_message_trace.microsoft.odata import ODataClient, odata_time, res
 from office365_message_trace.microsoft.paging.by_links import ByLinks
 from office365_message_trace.microsoft.paging.by_time import ByTime
 from office365_message_trace.microsoft.paging.instant import Instant
+from office365_message_trace.microsoft.paging.one_message import OneMessage
 from office365_message_trace.microsoft.paging.walk import Ask, Order, RowOrder, Walk
 from office365_message_trace.microsoft.rows import GRAPH_ROWS, Listing
 from office365_message_trace.model import UNDATED, Fields, Log, Page, Pause, Row, Window
@@ -98,7 +99,9 @@ class GraphClient(ODataClient):
         """The pages of the rows of ``window`` that meet ``conditions``, as `pages` gives them in the
         background."""
         one_message = next((each.value for each in conditions if each.name == GRAPH.trace_id), None)
-        walk = self._walk(window, None, False, one_message)
+        walk = self._walk(window)
+        if one_message is not None:
+            walk = OneMessage(one_message, self.instant(window), listing=walk)
         ask = replace(walk.first, conditions=conditions)
         return self._begun(walk, ask, True, USUAL_ATTEMPTS)
 

@@ -25,6 +25,7 @@ from office365_message_trace.errors import (
     WindowTooLarge,
 )
 from office365_message_trace.microsoft.failures import Failure
+from office365_message_trace.microsoft.paging.one_message import OneMessage
 from office365_message_trace.microsoft.paging.one_page import OnePage
 from office365_message_trace.microsoft.paging.walk import Ask, PageSize, Walk, without_strays
 from office365_message_trace.microsoft.rows import RowFormat
@@ -113,11 +114,15 @@ class ODataClient(ABC):
         The first page is requested at once, each other one while its predecessor is in use. The window
         is complete when the iterator ends. In the background, a `Pause` means that the next page has to
         wait. With ``single_page``, a window counts only if all of it fits one page. With ``trace_id``,
-        only the rows of that message. Raises `WindowTooLarge` if there are more than ``max_pages``, or
+        only the rows of that message: if others come, the service ignores the id, and the pages end without
+        having covered anything. Raises `WindowTooLarge` if there are more than ``max_pages``, or
         rows are or may be missing; `HistoryExceeded`, `Refused`, or `Unavailable` after some attempts.
         The rows given before an error are good.
         """
-        walk = self._walk(window, max_pages, single_page, trace_id)
+        if trace_id is not None:
+            walk: Walk = OneMessage(trace_id, self.instant(window))
+        else:
+            walk = self._walk(window, max_pages, single_page)
         return self._begun(walk, replace(walk.first, trace_id=trace_id), background, attempts)
 
     def _begun(
@@ -138,9 +143,9 @@ class ODataClient(ABC):
         return PageSize(self.page_size)
 
     def _walk(
-        self, window: Window, max_pages: int | None, single_page: bool, trace_id: str | None
+        self, window: Window, max_pages: int | None = None, single_page: bool = False
     ) -> Walk:
-        if trace_id is not None or window.span <= _INSTANT:
+        if window.span <= _INSTANT:
             return self.instant(window)
         return OnePage(window, self._size) if single_page else self.walk(window, max_pages)
 

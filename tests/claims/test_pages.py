@@ -265,7 +265,7 @@ class _Unconditional(Service):
     """It heeds the times of a filter only."""
 
     def _asked(self, url: str, now: int) -> Asked:
-        return replace(super()._asked(url, now), recipient=None)
+        return replace(super()._asked(url, now), recipient=None, trace_id=None)
 
 
 @pytest.mark.parametrize("rows", [10, 15])
@@ -276,6 +276,21 @@ def test_a_condition_that_the_service_ignores_declares_nothing(rows: int) -> Non
     lab = Laboratory(service, policy(lookback=0)).run(T0 + 2 * H)
     assert lab.missing() == []
     assert lab.gaps == ()
+
+
+@both
+@pytest.mark.parametrize(("rows", "page_size"), [(600, 100), (600, None), (1001, None)])
+def test_an_id_that_the_service_ignores_declares_nothing(
+    kind: Kind, rows: int, page_size: int | None
+) -> None:
+    name = "0b5a7c5e-0000-4000-8000-000000000001"
+    large = [Mail(T0 + 20 * M, name, to=f"u{n}@contoso.example") for n in range(rows)]
+    mail = [*large, *_journal(range(T0 - H, T0 + 2 * H, 10 * S), 1)]
+    service = _Unconditional(kind, mail, page_size)
+    lab = Laboratory(service, policy(lookback=1)).run(T0 + 4 * H)
+    assert lab.missing() == []
+    assert lab.gaps == ()
+    assert any("rows of other messages" in text for text in lab.said("warning"))
 
 
 class _LinkedToOtherTime(Service):

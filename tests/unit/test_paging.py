@@ -16,6 +16,7 @@ from office365_message_trace.microsoft.paging.by_links import ByLinks
 from office365_message_trace.microsoft.paging.by_time import ByTime
 from office365_message_trace.microsoft.paging.instant import MOST_READINGS, Instant
 from office365_message_trace.microsoft.paging.links import FEW_EMPTY, MOST_EMPTY
+from office365_message_trace.microsoft.paging.one_message import OneMessage
 from office365_message_trace.microsoft.paging.one_page import OnePage
 from office365_message_trace.microsoft.paging.walk import (
     LEAST_PAGE,
@@ -987,3 +988,38 @@ def test_a_millisecond_is_not_complete_with_a_page_that_may_be_full_and_a_link_t
     assert ask.top is not None
     assert ask.top < 20, "the next reading has other edges"
     assert walk.covered is None
+
+
+def of_messages(*names: str) -> list[Row]:
+    return [row(START, MessageTraceId=name, RecipientAddress=f"{name}@x.example") for name in names]
+
+
+def test_a_message_is_read_by_its_id_however_that_is_written() -> None:
+    walk = OneMessage("ONE", Instant(WINDOW, PageSize(10)))
+    assert walk.after(of_messages("one", "One"), None) is None
+    assert walk.covered == WINDOW
+
+
+@pytest.mark.parametrize("page", [("one", "other"), ("other",), ("one", "")])
+def test_rows_of_other_messages_show_that_a_service_ignores_the_id(page: tuple[str, ...]) -> None:
+    """They are no answer about the message, and the rest of the listing need not be read for it."""
+    walk = OneMessage("one", Instant(WINDOW, PageSize(10)))
+    assert walk.after(of_messages(*page), "next") is None
+    assert walk.covered is None
+    assert walk.oddity == "rows of other messages than the one whose id was asked for"
+
+
+def test_where_only_the_id_was_asked_for_the_listing_is_read_instead() -> None:
+    listing = ByTime(WINDOW, PageSize(10), None)
+    walk = OneMessage("one", Instant(WINDOW, PageSize(10)), listing)
+    assert walk.after(of_messages("one", "other"), "next") == listing.first
+    assert walk.after(of_messages("one", "other"), None) is None
+    assert walk.covered == WINDOW
+
+
+def test_a_refused_link_of_a_message_is_judged_as_others_are() -> None:
+    walk = OneMessage("one", Instant(WINDOW, PageSize(10)))
+    assert walk.after(of_messages("one"), "next") == Ask(WINDOW, "next")
+    assert walk.refused(Unavailable("refused")) is None
+    assert walk.covered == WINDOW
+    assert walk.oddity

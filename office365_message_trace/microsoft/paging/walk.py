@@ -8,6 +8,7 @@ of either service were seen to lead to themselves or to empty pages.
 * `ByLinks` (Reporting Web Service; Graph where rows are in no order): follows the links.
 * `OnePage`: believes only what fits one page, for which neither order nor links matter.
 * `Instant`: reads a single millisecond, or one message, again until nothing new appears.
+* `OneMessage`: reads one message by its id, unless the service ignores that.
 """
 
 from collections.abc import Sequence
