@@ -15,7 +15,7 @@ from office365_message_trace.collect.coverage import (
     minus,
     overlap,
 )
-from office365_message_trace.collect.timetable import Due, Timetable
+from office365_message_trace.collect.timetable import Due, Timetable, next_tick
 from office365_message_trace.model import Window
 
 _QUIET = timedelta(minutes=15)  # between a read of time and its last one
@@ -70,8 +70,14 @@ class Schedule:
         for kind in kinds:
             if read := self._read(kind):
                 return read
-        live = self.coverage.live + self.policy.delay + self.policy.frequency
-        return Wait(min(max(live, self.now + _SECOND), self.now + _LOOK_AGAIN))
+        return Wait(min(max(self._live_at, self.now + _SECOND), self.now + _LOOK_AGAIN))
+
+    @property
+    def _live_at(self) -> datetime:
+        """When fresh mail is read next: at a tick, as one request may then read again what is due at it, too."""
+        earliest = self.coverage.live + self.policy.delay
+        width = self.sizes.kind[Kind.LIVE].span
+        return min(next_tick(earliest, self.policy.frequency), earliest + width)
 
     @property
     def _second(self) -> datetime:
@@ -92,7 +98,7 @@ class Schedule:
         """Fresh mail, oldest first, extended backwards over due time if one page holds both."""
         start, width = self.coverage.live, self.sizes.kind[Kind.LIVE].span
         end = self._second - self.policy.delay
-        if end < start + min(self.policy.frequency, width):
+        if self._second < self._live_at:
             return None
         if end > start + width:
             return Read(Kind.LIVE, Window(start, start + width), self.now)

@@ -70,6 +70,11 @@ class Timetable(Protocol):
         """The parts of ``span``, which was read at ``read_at``, that are due at ``now``."""
 
 
+def next_tick(instant: datetime, frequency: timedelta) -> datetime:
+    """The first whole multiple of ``frequency`` since 1970 after ``instant``."""
+    return EPOCH + frequency * ((instant - EPOCH) // frequency + 1)
+
+
 @dataclass(frozen=True)
 class Sweeps:
     """Reads back from now, further back less often: ``density`` times ``frequency`` at each tick of the

@@ -172,12 +172,19 @@ def test_with_a_delay_beyond_the_look_back_time_is_read_when_it_is_that_old_and_
     assert second.final
 
 
-def test_a_small_tenant_costs_one_request_a_tick() -> None:
-    coverage = replace(Coverage.starting(NOON - 30 * HOUR), live=NOON - MINUTE)
-    coverage = replace(coverage, spans=(read_at(NOON, -1800, -1, 1000),))
+@pytest.mark.parametrize("frequency", [60, 300])
+@pytest.mark.parametrize("seconds", [0, 17, 187])
+def test_a_small_tenant_costs_one_request_a_tick_whenever_it_begins(
+    seconds: int, frequency: int
+) -> None:
+    chosen = policy(frequency=frequency)
+    start = NOON + seconds * SECOND
+    coverage = replace(Coverage.starting(NOON - 30 * HOUR), live=start - MINUTE)
+    known = Window(NOON - 30 * HOUR, start - MINUTE)
+    coverage = replace(coverage, spans=(Span(known, start, 1000),))
     sizes = replace(WIDE, room=4500.0)
-    _, reads = collected(coverage, PLAIN, NOON, NOON + 12 * HOUR, sizes)
-    assert len(reads) <= 12 * 60 + 6
+    _, reads = collected(coverage, chosen, start, start + 12 * HOUR, sizes)
+    assert len(reads) <= 12 * 3600 / frequency + 6
     assert {read.kind for read in reads if not read.final} == {Kind.LIVE}
 
 
@@ -269,9 +276,9 @@ def test_much_fresh_mail_is_read_from_its_beginning_in_windows() -> None:
 
 
 def test_nothing_is_due_before_the_next_tick_of_fresh_mail() -> None:
-    coverage = Coverage(NOON - 90 * SECOND, (read_at(NOON - SECOND, -60, -1.5),))
-    step = due(coverage, NOON, (Kind.LIVE,))
-    assert step == Wait(NOON + 30 * SECOND)
+    coverage = Coverage(NOON - 70 * SECOND, (read_at(NOON - 10 * SECOND, -60, -7 / 6),))
+    step = due(coverage, NOON - 10 * SECOND, (Kind.LIVE,))
+    assert step == Wait(NOON)
 
 
 # Backlog
