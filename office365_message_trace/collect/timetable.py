@@ -27,6 +27,7 @@ _DENSITIES = (10, 8, 6, 5, 4, 3)
 _MOST_TRAILS = 12
 _SURELY = 0.9  # of the granted requests may be used by a denser timetable than the present one
 _DURING_BACKLOG = timedelta(minutes=4)  # instead of a tick, if that is shorter
+_OF_AGE = 0.5  # of the age of time, after which it is read again in any case: its urgency ends at the density
 _PATIENCE = 0.25  # of a trail's age, for which time that has reached it may wait to fill a window
 _WIDE, _ALONE = 1.03, 1.11  # requests a full page, in windows of many pages and of one
 
@@ -99,7 +100,7 @@ class Sweeps:
 
     @property
     def before_backlog(self) -> float:
-        return max(_DURING_BACKLOG / self.frequency, 1.0)
+        return min(max(_DURING_BACKLOG / self.frequency, 1.0), self.density * _OF_AGE)
 
     @property
     def bound(self) -> float:

@@ -10,7 +10,7 @@ from office365_message_trace.collect.coverage import Cause
 from office365_message_trace.transport.session import Answer
 from tests.claims import laboratory
 from tests.claims.laboratory import T0, Laboratory, policy
-from tests.claims.service import Asked, D, H, Kind, M, Mail, S, Service
+from tests.claims.service import Asked, D, H, Kind, M, Mail, S, Service, shown_after
 
 YEAR = 365 * D
 
@@ -188,3 +188,25 @@ def test_a_gap_that_is_refused_when_it_is_tried_again_holds_up_nothing_else() ->
     assert refused
     assert not any("Graph refuses" in text for text in lab.said())
     assert [gap.cause for gap in lab.saved.gaps] == [Cause.UNREADABLE]
+
+
+@pytest.mark.parametrize("kind", ["graph", "reporting"])
+@pytest.mark.parametrize("frequency", [10, 20, 60])
+def test_late_mail_and_a_bad_record_do_not_wait_for_a_backlog_that_cannot_be_read(
+    kind: Kind, frequency: int
+) -> None:
+    """All of the past is one window, which fails for one record: nothing else shows that the service answers."""
+    bad = T0 - 5 * H
+    late = [shown_after(20 * M, T0 + n * M, f"late{n}") for n in range(100)]
+    old = [Mail(T0 - 8 * H + n * 3 * M, f"old{n}") for n in range(160)]
+    service = Service(kind, [*old, Mail(bad, "bad"), *late])
+    service.instead = lambda asked, rows: (
+        Answer(504, {}, b"") if any(row.id == "bad" for row in rows) else None
+    )
+    lab = Laboratory(service, policy(delay=0, frequency=frequency), start_time=8).run(T0 + 3 * H)
+    lost = [row for row in service.mail if row.received == bad]
+    assert lab.missing() == lost
+    taken = {
+        str(event.get("MessageTraceId") or event.get("id")): at for at, event in lab.intake.accepted
+    }
+    assert max(taken[row.id] - row.received for row in late) < 45 * M

@@ -187,3 +187,19 @@ def test_when_there_is_less_mail_or_more_is_granted_a_fresher_timetable_comes_ba
     rare = choose(policy, 20_000_000, 5000, A_DAY)
     for rows, requests in ((1_000, A_DAY), (20_000_000, 100 * A_DAY)):
         assert choose(policy, rows, 5000, requests, rare) == Sweeps(10, MINUTE, 24 * HOUR)
+
+
+@pytest.mark.parametrize("frequency", [10, 15, 20, 30, 60, 300, 3600])
+@pytest.mark.parametrize("density", [3, 4, 5, 6, 8, 10])
+def test_a_backlog_puts_no_re_read_off_beyond_half_the_age_of_its_time(
+    frequency: int, density: int
+) -> None:
+    """The urgency of time ends at the density, so a limit beyond it would never be reached."""
+    sweeps = Sweeps(density, frequency * SECOND, 24 * HOUR)
+    read_at = NOON
+    for age in (3 * HOUR, 10 * HOUR):
+        now = read_at + age * 0.6
+        span = Span(Window(now - age - MINUTE, now - age), read_at)
+        assert max((due.urgency for due in sweeps.due(span, read_at, now)), default=0.0) >= (
+            sweeps.before_backlog
+        )
