@@ -633,12 +633,13 @@ class Collector:
     def _gap_failed(self, reading: Reading, gap: Gap, problem: MessageTraceError) -> None:
         """Reopen a gap that only held too many rows at once: smaller windows can read it.
 
-        A millisecond cannot be divided, so it stays declared. But if it was unreadable before, it is
-        reopened as well, because another read declares its present cause.
+        A millisecond cannot be divided, so it stays declared. One that was unreadable is reopened if some of its rows
+        came, because another read declares its present cause.
         """
         truncated = isinstance(problem, AnswerTruncated)
         divisible = reading.read.window.is_divisible and not truncated
-        if isinstance(problem, WindowTooLarge) and (divisible or gap.cause is Cause.UNREADABLE):
+        came = reading.rows if gap.cause is Cause.UNREADABLE else divisible
+        if isinstance(problem, WindowTooLarge) and came:
             self._probed(reading, gap)
 
     def _note_shown(self, rows: list[Row], window: Window) -> None:

@@ -346,8 +346,9 @@ def _spoiling(
         ({T0 + 2 * H, T0 + 2 * H + 5 * M}, Answer(500, {}, b"")),
         ({T0 - 50 * H}, Answer(403, {}, b"<html>blocked by the content filter")),
         ({T0 + 2 * H}, Answer(403, {}, b"<html>blocked by the content filter")),
+        ({T0 + 2 * H}, Answer(413, {}, b"")),
     ],
-    ids=["old", "fresh", "half a page", "two", "old, refused", "fresh, refused"],
+    ids=["old", "fresh", "half a page", "two", "old, refused", "fresh, refused", "too large"],
 )
 def test_a_record_that_spoils_every_page_costs_its_millisecond(
     kind: Kind, bad: set[int], fault: Answer
@@ -361,6 +362,7 @@ def test_a_record_that_spoils_every_page_costs_its_millisecond(
     assert declared <= 3 * len(bad) * MILLISECOND  # with the neighbours that share a bound
     failed = [given for given in service.given if given.rows is None]
     assert len(failed) < 250 * len(bad)
+    assert len([text for text in lab.said("error") if "may be missing" in text]) <= 3 * len(bad)
 
 
 def _own(kind: Kind, status: int) -> Answer:
