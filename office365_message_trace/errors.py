@@ -4,8 +4,10 @@
 
     MessageTraceError             a sentence for the user, a detail for the engineer
     ├── Unavailable               passes by itself: wait and retry
-    │   ├── Unreachable           ... once the network path works again
-    │   └── Throttled             ... once there is room for more requests
+    │   └── Hindered              ... and has nothing to do with what was asked for
+    │       ├── Unreachable       ... once the network path works again
+    │       ├── Throttled         ... once there is room for more requests
+    │       └── NoToken           ... once Entra ID gives a token
     ├── Refused                   a person has to act outside this trigger: hold the data, probe slowly
     │   ├── Misconfigured         only changed settings of this trigger help
     │   └── Rejected              this request is refused; others may pass
@@ -75,15 +77,23 @@ class Unavailable(MessageTraceError):
         return f"{service} does not answer as it should ({self.sentence})."
 
 
-class Unreachable(Unavailable):
+class Hindered(Unavailable):
+    """No answer, for a reason that has nothing to do with what was asked for: other requests fail as well."""
+
+
+class Unreachable(Hindered):
     """The network path is at fault; ``sentence`` is a full one and says who may have to fix it."""
 
     def about(self, service: str) -> str:
         return self.sentence
 
 
-class Throttled(Unavailable):
+class Throttled(Hindered):
     """The other side gives no more answers for now, or our request budget is exhausted."""
+
+
+class NoToken(Hindered):
+    """Entra ID gives no usable token this time."""
 
 
 class Refused(MessageTraceError):

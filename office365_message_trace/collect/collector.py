@@ -42,14 +42,13 @@ from office365_message_trace.collect.volatile_fields import Flicker
 from office365_message_trace.collect.window_sizes import MOST_PAGES, WindowSizes
 from office365_message_trace.errors import (
     AnswerTruncated,
+    Hindered,
     HistoryExceeded,
     MessageTraceError,
     Refused,
     Rejected,
     Stopped,
-    Throttled,
     Unavailable,
-    Unreachable,
     WindowTooLarge,
     origin,
 )
@@ -667,7 +666,7 @@ class Collector:
 
     def _set_aside(self, reading: Reading, problem: MessageTraceError) -> None:
         """Let other windows have their turn before this one, or its parts, are tried again."""
-        if isinstance(problem, Throttled | Unreachable):
+        if isinstance(problem, Hindered):
             self._failed.again(reading.trial, self._clock.monotonic())
             return
         bad = self._failed.failed(reading.trial, self._clock.monotonic())

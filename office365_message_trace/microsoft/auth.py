@@ -12,7 +12,7 @@ import requests
 from requests.auth import AuthBase, HTTPBasicAuth
 
 from office365_message_trace import codec
-from office365_message_trace.errors import MessageTraceError, Unavailable
+from office365_message_trace.errors import MessageTraceError, NoToken
 from office365_message_trace.microsoft.entra_errors import failure
 from office365_message_trace.transport.client import Dated
 from office365_message_trace.transport.session import Answer, TimeoutSession, unavailable
@@ -119,7 +119,7 @@ class EntraAuth(Signer):
         token = result["access_token"]
         if not isinstance(token, str) or not _SENDABLE.fullmatch(token):
             self._tokens = msal.TokenCache()  # else it is served until it expires
-            raise Unavailable("Entra ID gives a token that cannot be sent", "status 200")
+            raise NoToken("Entra ID gives a token that cannot be sent", "status 200")
         return token
 
     def _headed(self, response: requests.Response) -> None:
@@ -171,9 +171,9 @@ class TokenHttp:
         try:
             answer = self._session.exchange("POST", url, self._headed, **options)
         except Exception as error:  # libraries let any error out that an odd answer causes
-            raise unavailable(error, url, "Entra ID gives ") from error
+            raise unavailable(error, url, "Entra ID gives ", NoToken) from error
         if answer.cut:
-            raise Unavailable("Entra ID's answer is over the limit", f"status {answer.status}")
+            raise NoToken("Entra ID's answer is over the limit", f"status {answer.status}")
         self.answer = answer
         text = answer.body.decode("utf-8", "replace")
         return _MsalAnswer(answer.status, _with_whole_seconds(text), answer.headers)

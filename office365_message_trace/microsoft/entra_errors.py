@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from office365_message_trace import codec
-from office365_message_trace.errors import Misconfigured, Refused, Unavailable, Unreachable
+from office365_message_trace.errors import Hindered, Misconfigured, NoToken, Refused, Unreachable
 from office365_message_trace.microsoft.dates import seconds_of
 from office365_message_trace.model import EPOCH
 from office365_message_trace.transport.retry import retry_after
@@ -137,7 +137,7 @@ _DESCRIBED = re.compile(r"\s*AADSTS([0-9]{1,9})\b")
 _TRANSIENT_NUMBERS = frozenset({90006, 90012, 90024, 90033, 90055})
 
 
-def failure(answer: Answer | None, result: dict[str, Any]) -> Unavailable | Refused:
+def failure(answer: Answer | None, result: dict[str, Any]) -> Hindered | Refused:
     """The error for an unsuccessful ``answer`` of Entra ID, from which msal made ``result``.
 
     A known error number decides, else the status. A refusal without any error code is not Entra ID's
@@ -154,7 +154,7 @@ def failure(answer: Answer | None, result: dict[str, Any]) -> Unavailable | Refu
     transient = status in (0, 408, 429) or status >= 500 or _TRANSIENT_NUMBERS & {*numbers}
     if transient or error == "temporarily_unavailable" or status < 300:
         advice = _advice(answer) if answer is not None else None
-        return Unavailable("Entra ID gives no token at the moment", detail, advice)
+        return NoToken("Entra ID gives no token at the moment", detail, advice)
     if not numbers and not isinstance(result.get("error"), str):
         return Unreachable(_NOT_ENTRA, detail)
     kind, sentence = next((REFUSALS[number] for number in numbers if number in REFUSALS), _OTHER)

@@ -15,13 +15,13 @@ from urllib.parse import urljoin
 from office365_message_trace.clock import Clock
 from office365_message_trace.codec import Oversized
 from office365_message_trace.errors import (
+    Hindered,
     HistoryExceeded,
     MessageTraceError,
     Refused,
     Rejected,
     Throttled,
     Unavailable,
-    Unreachable,
     WindowTooLarge,
 )
 from office365_message_trace.microsoft.failures import Failure
@@ -198,7 +198,7 @@ class ODataClient(ABC):
         try:
             return (yield from self._retried(request, pending, read, attempts))
         except (Unavailable, Refused) as error:
-            if ask.link is None or isinstance(error, Throttled | Unreachable):
+            if ask.link is None or isinstance(error, Hindered):
                 raise
             failure = error.with_traceback(None)  # the traceback would hold this frame
         first = replace(ask, link=None)

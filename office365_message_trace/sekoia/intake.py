@@ -8,7 +8,7 @@ from math import inf
 import orjson
 
 from office365_message_trace.clock import Clock
-from office365_message_trace.errors import Refused, Throttled, Unavailable, Unreachable
+from office365_message_trace.errors import Hindered, Refused, Unavailable
 from office365_message_trace.model import Delivery, Event, Log
 from office365_message_trace.packing import packed
 from office365_message_trace.sekoia.division import Answered, settle
@@ -226,7 +226,7 @@ class BatchPusher:
                 return self._transport.call(
                     request, lambda answer: self._judge(answer, events), attempts
                 )
-            except (Throttled, Unreachable):
+            except Hindered:
                 continue  # which no event can be the reason for
             except Unavailable as fault:
                 self._problem = no_answer(fault)

@@ -152,21 +152,23 @@ class TimeoutSession(requests.Session):
         """None: requests would parse the address even if it is not to be followed."""
 
 
-def unavailable(error: Exception, url: str, giver: str = "") -> Unavailable:
+def unavailable(
+    error: Exception, url: str, giver: str = "", kind: type[Unavailable] = Unavailable
+) -> Unavailable:
     """The consequence of ``error``, which an exchange with ``url`` raised.
 
     ``giver``, such as "Entra ID gives ", begins the words about what passes by itself, where the exchange
-    is not with the service that the request is for. The frames of ``error`` are let go: in those of the
+    is not with the service that the request is for; ``kind`` is what is returned then. The frames of ``error`` are let go: in those of the
     libraries it is held itself, so the request would stay, a whole batch perhaps, until the garbage
     collector comes.
     """
     for each in diagnosis.chain(error):
         each.__traceback__ = None
     if isinstance(error, OutOfTime):
-        return Unavailable(f"{giver}{diagnosis.IN_TIME}", LATE)
+        return kind(f"{giver}{diagnosis.IN_TIME}", LATE)
     if sentence := diagnosis.sentence(error, route_to(url)):
         return Unreachable(sentence, diagnosis.kinds(error))
-    return Unavailable(f"{giver}{diagnosis.passing(error)}", diagnosis.kinds(error))
+    return kind(f"{giver}{diagnosis.passing(error)}", diagnosis.kinds(error))
 
 
 class _WatchedAdapter(HTTPAdapter):

@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from office365_message_trace.collect.coverage import Cause, Policy
+from office365_message_trace.errors import NoToken, Throttled, Unavailable, Unreachable
 from office365_message_trace.model import MILLISECOND
 from office365_message_trace.transport.session import Answer
 from sandbox.clock import from_ms
@@ -428,9 +429,25 @@ def test_a_bad_record_of_quiet_time_that_shows_late_holds_up_no_fresh_mail(
 
 
 @both
-def test_a_window_that_is_throttled_however_often_is_not_at_fault(kind: Kind) -> None:
+@pytest.mark.parametrize(
+    "obstacle",
+    [
+        Throttled("it asks to slow down", retry_after=1),
+        NoToken("Entra ID gives no token at the moment"),
+        Unreachable("The name cannot be resolved."),
+    ],
+    ids=lambda obstacle: type(obstacle).__name__,
+)
+def test_what_has_nothing_to_do_with_a_window_is_not_its_fault_however_often_it_comes(
+    kind: Kind, obstacle: Unavailable
+) -> None:
     service = Service(kind, _mail(8, T0 + 8 * H, every=5 * M))
-    service.instead = _spoiling({T0 + 2 * H}, Answer(429, {"retry-after": "1"}, b""), T0 + 7 * H)
+
+    def instead(asked: Asked, rows: list[Mail]) -> None:
+        if asked.now < T0 + 7 * H and any(row.received == T0 + 2 * H for row in rows):
+            raise type(obstacle)(obstacle.sentence, retry_after=obstacle.retry_after)
+
+    service.instead = instead
     lab = Laboratory(service, policy(history=90)).run(T0 + 6 * H)
     assert lab.gaps == ()
     lab.run(T0 + 16 * H)
