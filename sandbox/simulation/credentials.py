@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from office365_message_trace.errors import Misconfigured, Refused, Unavailable
+from office365_message_trace.errors import Misconfigured, NoToken, Refused
 from sandbox.entra import App, Entra
 from sandbox.simulation.clock import VirtualClock
 from sandbox.simulation.disturbances import Disturbances
@@ -48,7 +48,7 @@ class SimulatedCredentials:
         self._renewed = False
 
     def authorization(self) -> str:
-        """The header's value. Raises `Misconfigured`, `Refused` or `Unavailable` in a spell."""
+        """The header's value. Raises `Misconfigured`, `Refused` or `NoToken` in a spell."""
         now = self._clock.ms
         if self._disturbances.chance("revoked"):
             self._observation.fault(now, "token revoked")
@@ -77,7 +77,7 @@ class SimulatedCredentials:
             raise kind("Entra ID gives no token", "AADSTS7000222")
         if self._disturbances.active("no token"):
             self._observation.fault(now, "no token")
-            raise Unavailable("Entra ID gives no token at the moment", "status 503")
+            raise NoToken("Entra ID gives no token at the moment", "status 503")
         self.heard("Entra ID", date_of(now, self.date), now / 1000)
         self._clock.elapse(0.3)
         return str(self._entra.authenticate(TENANT, self._form)["access_token"])
