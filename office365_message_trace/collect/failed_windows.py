@@ -1,13 +1,11 @@
 """Windows of the past that could not be read, and when to try each again: pure, no I/O and no clock.
 
 A fault that belongs to the service passes, and the window is tried again as it is. A fault that belongs
-to the data does not: some services fail for every page that holds one bad record. A window that fails
-again although others were read meanwhile is therefore divided, until only the bad millisecond is left.
-A part is divided further when it fails once, because that costs little if the fault was passing. But a
-single millisecond is at fault only if it fails repeatedly by itself.
-
-In an outage of a part of the past, too, windows fail while others are read. So before a window is divided, a sample
-of it is read, which is so short that it hardly holds a bad record. As long as samples fail, too, only they are tried.
+to the data does not: some services fail for every page that holds one bad record. So when a window fails again, a
+sample of it is read, which is so short that it hardly holds a bad record. In an outage it fails, too, and only samples
+are tried until one can be read. Then the window is divided, until only the bad millisecond is left.
+A part is sampled, or divided if it is short, when it fails once, because that costs little if the fault was passing. But
+a single millisecond is at fault only if it fails repeatedly by itself although others were read meanwhile.
 
 Times are monotonic seconds.
 """
@@ -104,15 +102,15 @@ class FailedWindows:
         if trial.whole is not None:
             sample = replace(trial.read, window=_sample(trial.whole, failures + 1))
             self._waiting.append(Trial(sample, now + pause, failures, first, whole=trial.whole))
+        elif window.span > _WORTH_A_SAMPLE and not few:
+            sample = replace(trial.read, window=_sample(window, 1))
+            pause = _PART_PAUSE if trial.sampled else pause
+            self._waiting.append(Trial(sample, now + pause, failures, first, whole=window))
         elif few or self._successes == first:
             again = Trial(trial.read, now + pause, failures, first, sampled=trial.sampled)
             self._waiting.append(again)
         elif window.span <= MILLISECOND:
             return window
-        elif window.span > _WORTH_A_SAMPLE:
-            sample = replace(trial.read, window=_sample(window, 1))
-            pause = _PART_PAUSE if trial.sampled else pause
-            self._waiting.append(Trial(sample, now + pause, failures, first, whole=window))
         else:
             self._divide(trial.read, now)
         return None

@@ -99,10 +99,25 @@ def test_bad_records_are_found_however_many_windows_hold_one() -> None:
 
 def test_in_a_general_outage_nothing_is_divided() -> None:
     """A window that fails while nothing else works says nothing about itself."""
-    window = minutes(0, 60)
-    found, reads = searched(window, set(range(0, 3_600_001, 100)), others_succeed=False)
-    assert found == set()
+    failed, reads, now = FailedWindows(), 0, 0.0
+    trial: Trial | None = Trial(read(minutes(0, 60)))
+    while now < 86_400:
+        if trial is None:
+            now += max(failed.wait(now), 1.0)
+        else:
+            reads += 1
+            assert failed.failed(trial, now) is None, "no gap"
+            assert failed.windows == [minutes(0, 60)]
+        trial = failed.next_due(now)
     assert reads < 110, "tried about every quarter of an hour"
+
+
+def test_bad_records_in_all_parts_of_a_window_are_found_though_no_other_window_is_read() -> None:
+    """In a tenant with little mail, all of the past may be one window."""
+    bad = {n * 300_000 + 777 for n in range(12)}
+    found, reads = searched(Window(NOON, NOON + HOUR), bad, others_succeed=False)
+    assert len(bad) <= len(found) <= 2 * len(bad)
+    assert reads < 110 * len(bad)
 
 
 def test_in_an_outage_of_a_part_of_the_past_little_is_divided_however_long_it_lasts() -> None:
