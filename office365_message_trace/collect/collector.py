@@ -434,9 +434,8 @@ class Collector:
                     self._sizes.narrow(read)
             case HistoryExceeded():
                 self._shorten_history(read, problem)
-            case _ if self._reaches_back(
-                read
-            ):  # perhaps the reason: fresh mail is read alone at once
+            case _ if self._reaches_back(read):
+                # perhaps the older time is the reason: fresh mail is read alone at once
                 self._keep_covered(reading)
             case Rejected() if read.kind is Kind.LIVE:
                 self._hold(reading, problem, by_intake=False)
@@ -742,10 +741,11 @@ class Collector:
     def _hold(self, reading: Reading, refusal: Refused, by_intake: bool) -> None:
         """Wait until somebody has acted. No row is lost: the coverage stays.
 
-        While fresh mail is refused, nothing else is tried. Windows of the past are postponed, because most
-        likely all of them would be refused. If not, another one shows that at the next probe, and a window
-        that the service refuses again counts as one that it cannot give. A gap that is refused, or a part of a
-        window of which a sample was read, says nothing about other time.
+        While fresh mail is refused, nothing else is tried; but if it was read together with older time, it is read
+        alone first. Windows of the past are postponed, because most likely all of them would be refused. If not,
+        another one shows that at the next probe, and a window that the service refuses again counts as one that it
+        cannot give. A gap that is refused, or a part of a window of which a sample was read, says nothing about other
+        time.
         """
         if reading.gap is not None:
             return
