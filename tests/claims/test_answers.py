@@ -411,10 +411,14 @@ def test_bad_records_cost_their_milliseconds_however_many_there_are(kind: Kind) 
 
 
 @both
-def test_bad_records_all_over_a_backlog_of_a_quiet_tenant_withhold_nothing_else(kind: Kind) -> None:
+@pytest.mark.parametrize("every", [8 * H, 40])
+def test_bad_records_all_over_a_backlog_of_a_quiet_tenant_withhold_nothing_else(
+    kind: Kind, every: int
+) -> None:
     """It is one window, and fresh mail comes with all else that is due: no other window of the past is read."""
-    bad = {T0 - 90 * H + n * 8 * H for n in range(11)}
+    bad = {T0 - 90 * H + n * every for n in range(11)}
     mail = [Mail(T0 - 96 * H + n * 10 * M, f"r{n}") for n in range(6 * 104)]
+    mail += [Mail(at, f"bad{at}") for at in bad]
     service = Service(kind, mail)
     service.instead = _spoiling(bad, Answer(504, {}, b""))
     lab = Laboratory(service, policy(delay=1, frequency=900, lookback=72), start_time=96)
