@@ -1,12 +1,13 @@
 """Windows of the past that could not be read, and when to try each again: pure, no I/O and no clock.
 
 A fault that belongs to the service passes, and the window is tried again as it is. A fault that belongs
-to the data does not: some services fail for every page that holds one bad record. So when a window fails again, a
-sample of it is read, which is so short that it hardly holds a bad record. In an outage it fails, too, and only samples
-are tried until one can be read. Then the window is divided, until only the bad millisecond is left.
-Samples of a short window lie beside it, and are read only if no other window was meanwhile.
-A part is divided further when it fails once, because that costs little if the fault was passing. But a single
-millisecond is at fault only if it fails repeatedly by itself.
+to the data does not: some services fail for every page that holds one bad record. A window that fails
+again although others were read meanwhile is therefore divided, until only the bad millisecond is left.
+A part is divided further when it fails once, because that costs little if the fault was passing. But a
+single millisecond is at fault only if it fails repeatedly by itself.
+
+In an outage of a part of the past, too, windows fail while others are read. So before a window is divided, a sample
+of it is read, which is so short that it hardly holds a bad record. As long as samples fail, too, only they are tried.
 
 Times are monotonic seconds.
 """
@@ -24,8 +25,7 @@ _FAILURES_OF_A_MILLISECOND = 3  # until it is at fault, over four minutes
 _TAIL_SHARE = 8
 _LONGEST_TAIL = timedelta(seconds=2)
 _SAMPLE = timedelta(milliseconds=10)
-_WIDE = timedelta(seconds=1)
-_BESIDE = timedelta(seconds=3)
+_WORTH_A_SAMPLE = timedelta(seconds=1)  # wider windows are sampled
 _GOLDEN = 0.618034  # its multiples, without their whole parts, spread samples evenly over a window
 
 
@@ -77,17 +77,10 @@ class FailedWindows:
         self._successes += 1
 
     def completed(self, trial: Trial, now: float) -> None:
-        """Note that ``trial`` was read to its end. If it was a sample, its window is at fault: divide that, or try it
-        once more if it is short."""
+        """Note that ``trial`` was read to its end. If it was a sample, its window is at fault: divide that."""
         self.succeeded()
-        if trial.whole is None:
-            return
-        whole = replace(trial.read, window=trial.whole)
-        if _is_wide(trial.whole):
-            self._divide(whole, now)
-        else:
-            due = now + _PART_PAUSE
-            self._waiting.append(Trial(whole, due, trial.failures, trial.successes, sampled=True))
+        if trial.whole is not None:
+            self._divide(replace(trial.read, window=trial.whole), now)
 
     def forget_before(self, oldest: datetime) -> None:
         """Drop windows that lie entirely before ``oldest``."""
@@ -109,24 +102,20 @@ class FailedWindows:
         few = failures < (2 if window.span > MILLISECOND else _FAILURES_OF_A_MILLISECOND)
         pause = _PAUSES[min(failures, len(_PAUSES)) - 1]
         if trial.whole is not None:
-            self._try_sample(trial.read, trial.whole, now + pause, failures, first)
-        elif few:
+            sample = replace(trial.read, window=_sample(trial.whole, failures + 1))
+            self._waiting.append(Trial(sample, now + pause, failures, first, whole=trial.whole))
+        elif few or self._successes == first:
             again = Trial(trial.read, now + pause, failures, first, sampled=trial.sampled)
             self._waiting.append(again)
-        elif _is_wide(window) or self._successes == first:
-            due = now + (_PART_PAUSE if trial.sampled else pause)
-            self._try_sample(trial.read, window, due, failures, first)
         elif window.span <= MILLISECOND:
             return window
+        elif window.span > _WORTH_A_SAMPLE:
+            sample = replace(trial.read, window=_sample(window, 1))
+            pause = _PART_PAUSE if trial.sampled else pause
+            self._waiting.append(Trial(sample, now + pause, failures, first, whole=window))
         else:
             self._divide(trial.read, now)
         return None
-
-    def _try_sample(
-        self, read: Read, whole: Window, due: float, failures: int, successes: int
-    ) -> None:
-        sample = replace(read, window=_sample(whole, failures))
-        self._waiting.append(Trial(sample, due, failures, successes, whole=whole))
 
     def _divide(self, read: Read, now: float) -> None:
         for part in divided(read.window, _PARTS):
@@ -161,18 +150,10 @@ def divided(window: Window, parts: int) -> list[Window]:
     return window.divided_at(*(window.start + span * number for number in range(1, parts)))
 
 
-def _is_wide(window: Window) -> bool:
-    """True if ``window`` is so wide that its samples lie in it, else beside it."""
-    return window.span > _WIDE
-
-
 def _sample(window: Window, number: int) -> Window:
-    """A short part of ``window``, or of later time if that is short, at another place for each ``number``."""
-    if _is_wide(window):
-        places = (window.span - _SAMPLE) // MILLISECOND
-        start = window.start + int(places * (number * _GOLDEN % 1)) * MILLISECOND
-    else:
-        start = window.end + number * _BESIDE
+    """A short part of ``window``, at another place for each ``number``."""
+    places = (window.span - _SAMPLE) // MILLISECOND
+    start = window.start + int(places * (number * _GOLDEN % 1)) * MILLISECOND
     return Window(start, start + _SAMPLE)
 
 

@@ -411,22 +411,6 @@ def test_bad_records_cost_their_milliseconds_however_many_there_are(kind: Kind) 
 
 
 @both
-@pytest.mark.parametrize("every", [8 * H, 40])
-def test_bad_records_all_over_a_backlog_of_a_quiet_tenant_withhold_nothing_else(
-    kind: Kind, every: int
-) -> None:
-    """It is one window, and fresh mail comes with all else that is due: no other window of the past is read."""
-    bad = {T0 - 90 * H + n * every for n in range(11)}
-    mail = [Mail(T0 - 96 * H + n * 10 * M, f"r{n}") for n in range(6 * 104)]
-    mail += [Mail(at, f"bad{at}") for at in bad]
-    service = Service(kind, mail)
-    service.instead = _spoiling(bad, Answer(504, {}, b""))
-    lab = Laboratory(service, policy(delay=1, frequency=900, lookback=72), start_time=96)
-    lab.run(T0 + 6 * H)
-    assert {row.received for row in lab.missing() if row.received < T0 + 5 * H} == bad
-
-
-@both
 @pytest.mark.parametrize("status", [400, 403, 500])
 def test_a_bad_record_of_quiet_time_that_shows_late_holds_up_no_fresh_mail(
     kind: Kind, status: int

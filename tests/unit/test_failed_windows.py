@@ -99,28 +99,10 @@ def test_bad_records_are_found_however_many_windows_hold_one() -> None:
 
 def test_in_a_general_outage_nothing_is_divided() -> None:
     """A window that fails while nothing else works says nothing about itself."""
-    failed, reads, now = FailedWindows(), 0, 0.0
-    trial: Trial | None = Trial(read(minutes(0, 60)))
-    while now < 86_400:
-        if trial is None:
-            now += max(failed.wait(now), 1.0)
-        else:
-            reads += 1
-            assert failed.failed(trial, now) is None, "no gap"
-            assert failed.windows == [minutes(0, 60)]
-        trial = failed.next_due(now)
+    window = minutes(0, 60)
+    found, reads = searched(window, set(range(0, 3_600_001, 100)), others_succeed=False)
+    assert found == set()
     assert reads < 110, "tried about every quarter of an hour"
-
-
-@pytest.mark.parametrize("every", [300_000, 20_000, 200, 60, 3])
-def test_bad_records_in_all_parts_of_a_window_are_found_though_no_other_window_is_read(
-    every: int,
-) -> None:
-    """In a tenant with little mail, all of the past may be one window."""
-    bad = {n * every + 777 for n in range(12)}
-    found, reads = searched(Window(NOON, NOON + HOUR), bad, others_succeed=False)
-    assert len(bad) <= len(found) <= 2 * len(bad)
-    assert reads < 110 * len(bad)
 
 
 def test_in_an_outage_of_a_part_of_the_past_little_is_divided_however_long_it_lasts() -> None:
@@ -187,27 +169,15 @@ def test_parts_keep_what_the_read_is_for() -> None:
 
 
 def test_a_millisecond_is_at_fault_only_if_it_failed_often_while_others_were_read() -> None:
-    """If none was, a sample of later time is read until that succeeds, and then the millisecond once more."""
     failed, moment = FailedWindows(), Window(NOON, NOON + MILLISECOND)
     trial: Trial | None = Trial(read(moment))
-    for now in (0.0, 1000.0, 2000.0):
+    for now in (0.0, 60.0, 600.0):
         assert trial is not None
-        assert trial.read.window == moment
-        assert failed.failed(trial, now) is None
+        assert failed.failed(trial, now) is None, "nothing else was read meanwhile"
         trial = failed.next_due(now + 900.0)
-    for now in (3000.0, 4000.0, 5000.0):
-        assert trial is not None
-        assert trial.read.window.start > moment.end
-        assert failed.windows == []
-        assert failed.failed(trial, now) is None
-        assert failed.windows == [moment]
-        trial = failed.next_due(now + 900.0)
+    failed.succeeded()
     assert trial is not None
-    failed.completed(trial, 6000.0)
-    trial = failed.next_due(6900.0)
-    assert trial is not None
-    assert trial.read.window == moment
-    assert failed.failed(trial, 7000.0) == moment
+    assert failed.failed(trial, 1500.0) == moment
 
 
 def test_a_passing_fault_beside_a_bad_record_puts_no_other_millisecond_at_fault() -> None:
