@@ -287,6 +287,7 @@ ONLY_A_RUNNING_TRIGGER_KNOWS = {
     "The Sekoia.io intake does not answer as it should (…), whether it gets many events or a single one.",
     "The Sekoia.io intake accepts most events, but not all.",
     "Pausing for …: the request budget is used up.",
+    "Some message traces of the past are refused.",
     "Message traces from before … are lost",
     "Rows may be missing at …",
     "The trigger's state is gone, but not the record of what was forwarded",
