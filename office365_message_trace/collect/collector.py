@@ -416,7 +416,7 @@ class Collector:
     def _failed_at(
         self,
         reading: Reading,
-        problem: Unavailable | Rejected | WindowTooLarge | HistoryExceeded,
+        problem: Unavailable | Refused | WindowTooLarge | HistoryExceeded,
     ) -> None:
         """Commit the part of a window that was read, and arrange another way to read the rest."""
         read = reading.read
@@ -636,8 +636,8 @@ class Collector:
         """
         truncated = isinstance(problem, AnswerTruncated)
         divisible = reading.read.window.is_divisible and not truncated
-        came = reading.rows if gap.cause is Cause.UNREADABLE else divisible
-        if isinstance(problem, WindowTooLarge) and came:
+        helps = reading.rows > 0 if gap.cause is Cause.UNREADABLE else divisible
+        if isinstance(problem, WindowTooLarge) and helps:
             self._probed(reading, gap)
 
     def _note_shown(self, rows: list[Row], window: Window) -> None:
@@ -749,13 +749,8 @@ class Collector:
         """
         if reading.gap is not None:
             return
-        if not by_intake and self._reaches_back(reading.read):
-            self._narrow_live = True
-            self._keep_covered(reading)
-            return
-        if not by_intake and reading.trial.sampled:
-            self._keep_covered(reading)
-            self._set_aside(reading, refusal)
+        if not by_intake and (reading.trial.sampled or self._reaches_back(reading.read)):
+            self._failed_at(reading, refusal)
             return
         kind, moment = reading.read.kind, self._clock.monotonic()
         pause = self._refusals.note(kind, refusal, by_intake, moment)

@@ -73,7 +73,12 @@ class Timetable(Protocol):
 
 def next_tick(instant: datetime, frequency: timedelta) -> datetime:
     """The first whole multiple of ``frequency`` since 1970 after ``instant``."""
-    return EPOCH + frequency * ((instant - EPOCH) // frequency + 1)
+    return EPOCH + frequency * (_ticks(instant, frequency) + 1)
+
+
+def _ticks(instant: datetime, frequency: timedelta) -> int:
+    """The number of ticks from 1970 to ``instant``."""
+    return (instant - EPOCH) // frequency
 
 
 @dataclass(frozen=True)
@@ -112,7 +117,7 @@ class Sweeps:
         return _DAY / self.frequency + rows / page * reads
 
     def due(self, span: Span, read_at: datetime, now: datetime) -> Iterator[Due]:
-        before, tick = (read_at - EPOCH) // self.frequency, (now - EPOCH) // self.frequency
+        before, tick = _ticks(read_at, self.frequency), _ticks(now, self.frequency)
         if tick <= before:
             return
         level = min((before ^ tick).bit_length() - 1, self.turns)

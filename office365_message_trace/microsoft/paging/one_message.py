@@ -16,38 +16,35 @@ class OneMessage:
     nothing of the message. Then the walk reads the ``listing``, or ends without having covered anything.
     """
 
-    covered: Window | None = None
-    oddity: str | None = None
-
     def __init__(self, trace_id: str, by_id: Walk, listing: Walk | None = None) -> None:
         self.first = by_id.first
         self._trace_id = trace_id
         self._walk = self._by_id = by_id
         self._listing = listing
+        self._ignored = False
+
+    @property
+    def covered(self) -> Window | None:
+        return self._walk.covered
+
+    @property
+    def oddity(self) -> str | None:
+        return _IGNORED if self._ignored else self._walk.oddity
 
     def after(self, rows: Sequence[Row], link: str | None) -> Ask | None:
         """As `Walk` says."""
-        if self._walk is self._by_id and self._has_others(rows):
-            if self._listing is None:
-                self.oddity = _IGNORED
-                return None
-            self._walk = self._listing
-            return self._walk.first
-        try:
+        if self._walk is not self._by_id or not self._has_others(rows):
             return self._walk.after(rows, link)
-        finally:
-            self._note()
+        if self._listing is None:
+            self._ignored = True
+            return None
+        self._walk = self._listing
+        return self._walk.first
 
     def refused(self, refusal: MessageTraceError) -> Ask | None:
         """As `Walk` says."""
-        try:
-            return self._walk.refused(refusal)
-        finally:
-            self._note()
+        return self._walk.refused(refusal)
 
     def _has_others(self, rows: Sequence[Row]) -> bool:
         asked = without_strays(rows, self.first.window)
         return any(row.trace_id.lower() != self._trace_id.lower() for row in asked)
-
-    def _note(self) -> None:
-        self.covered, self.oddity = self._walk.covered, self._walk.oddity

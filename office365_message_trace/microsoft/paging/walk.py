@@ -56,10 +56,14 @@ class Walk(Protocol):
     """The way through a window."""
 
     first: Ask
-    covered: Window | None
-    """The part of the window whose rows were all on the pages so far."""
-    oddity: str | None
-    """A description of odd links, for the log."""
+
+    @property
+    def covered(self) -> Window | None:
+        """The part of the window whose rows were all on the pages so far."""
+
+    @property
+    def oddity(self) -> str | None:
+        """A description of what was odd, for the log."""
 
     def after(self, rows: Sequence[Row], link: str | None) -> Ask | None:
         """The next request after a page of ``rows`` with a next ``link``; None if the window is
