@@ -133,6 +133,10 @@ class Laboratory:
         arrived = {_key(event) for _, event in self.intake.accepted}
         return [row for row in self.service.mail if (row.id, row.to) not in arrived]
 
+    def accepted_at(self) -> dict[object, int]:
+        """When the last event of each row was accepted, by its trace id."""
+        return {_key(event)[0]: at for at, event in self.intake.accepted}
+
     def repeats(self) -> int:
         """Events that were accepted again, as they were before."""
         texts = (json.dumps(_content(event)) for _, event in self.intake.accepted)

@@ -184,8 +184,7 @@ def test_pages_smaller_than_was_asked_for_are_planned_with(kind: Kind) -> None:
 
 def _latest(lab: Laboratory) -> int:
     """The longest delay from receipt to acceptance in two hours of mail, in milliseconds."""
-    name = "id" if lab.service.kind == "graph" else "MessageTraceId"
-    accepted = {event[name]: at for at, event in lab.intake.accepted}
+    accepted = lab.accepted_at()
     judged = [row for row in lab.service.mail if T0 + H < row.received < T0 + 3 * H]
     return max(accepted[row.id] - row.received for row in judged)
 

@@ -206,7 +206,5 @@ def test_late_mail_and_a_bad_record_do_not_wait_for_a_backlog_that_cannot_be_rea
     lab = Laboratory(service, policy(delay=0, frequency=frequency), start_time=8).run(T0 + 3 * H)
     lost = [row for row in service.mail if row.received == bad]
     assert lab.missing() == lost
-    taken = {
-        str(event.get("MessageTraceId") or event.get("id")): at for at, event in lab.intake.accepted
-    }
+    taken = lab.accepted_at()
     assert max(taken[row.id] - row.received for row in late) < 45 * M
