@@ -322,10 +322,8 @@ def run_collector(  # noqa: PLR0913, PLR0917  # each is a part of its own
     ``start``, or where the former module stopped if its state is in ``predecessor``. The look-back counts
     from when the process ``began``, by default now.
     """
-    monitor = monitor or Monitor()
+    monitor, began = monitor or Monitor(), began or clock.now()
     store, ledger = StateStore(storage, log), Ledger(storage, monitor)
-    coverage = opening_coverage(
-        store, ledger, predecessor, policy, start, clock.now(), log, monitor
-    )
+    coverage = opening_coverage(store, ledger, predecessor, policy, start, began, log, monitor)
     collector = Collector(source, pusher, ledger, store, policy, clock, log, monitor, granted)
-    collector.run(coverage, began or clock.now())
+    collector.run(coverage, began)

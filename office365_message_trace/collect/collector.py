@@ -14,6 +14,7 @@ from math import inf
 
 from office365_message_trace.clock import Clock
 from office365_message_trace.collect.backoff import SlowProbe
+from office365_message_trace.collect.beginning import Beginning
 from office365_message_trace.collect.checkpoint_store import StateStore
 from office365_message_trace.collect.claimed_history import (
     ASK_AGAIN,
@@ -53,7 +54,6 @@ from office365_message_trace.errors import (
     origin,
 )
 from office365_message_trace.model import (
-    EPOCH,
     MILLISECOND,
     UNDATED,
     Event,
@@ -158,9 +158,12 @@ class Collector:
         The process ``began`` at that time: what was young enough then is read again, although the first answer
         may have taken long.
         """
-        self._began = began
-        self._began_at = self._clock.monotonic() - (self._clock.now() - began).total_seconds()
-        self._is_first_start = coverage.read_at == EPOCH
+        now, moment = self._clock.now(), self._clock.monotonic()
+        self._beginning = Beginning(
+            began,
+            moment - (now - began).total_seconds(),
+            coverage.read_at + self._policy.ordinary_pause,
+        )
         self._coverage = coverage.adapted(self._policy, began, KEPT_FOR)
         self._commit(self._coverage)
         self._ledger.mark(self._coverage.oldest)
@@ -199,7 +202,7 @@ class Collector:
 
     def _observe(self, now: datetime) -> None:
         """Update the coverage for the passing of time."""
-        known = self._with_time_young_at_start(self._coverage, now)
+        known = self._with_time_of_beginning(self._coverage, now)
         coverage = known.without_future(now, self._policy)
         if coverage is not known:
             self._log(
@@ -212,17 +215,17 @@ class Collector:
         self._coverage = coverage.with_outage_behind(now, self._policy)
         self._give_up_before(self._policy.oldest_kept(now))
 
-    def _with_time_young_at_start(self, coverage: Coverage, now: datetime) -> Coverage:
-        """``coverage`` with what was still young, or wanted, when the process began, if that was earlier than was
-        known then: no answer had told the time, or a wrong one."""
-        began = now - timedelta(seconds=self._clock.monotonic() - self._began_at)
-        if self._began - began < _SECOND:
-            return coverage
-        age = self._policy.final_age
-        if self._is_first_start:
-            coverage = coverage.started_by(began)
-        coverage = coverage.with_final_reopened(began - age, self._began - age)
-        self._began = began
+    def _with_time_of_beginning(self, coverage: Coverage, now: datetime) -> Coverage:
+        """``coverage`` with what was still young when the process began, or wanted when the first one did, if that
+        was earlier than was known then: no answer had told the time, or a wrong one."""
+        moment = self._clock.monotonic()
+        ahead = self._beginning.first_start_ahead(coverage, now, moment)
+        if ahead:
+            coverage = coverage.with_first_start_earlier(ahead, self._policy.oldest_kept(now))
+            self._ledger.mark(coverage.oldest)
+        if earlier := self._beginning.earlier(now, moment):
+            began, known = (each - self._policy.final_age for each in earlier)
+            coverage = coverage.with_final_reopened(began, known)
         return coverage
 
     def _choose_timetable(self, now: datetime) -> None:

@@ -33,7 +33,6 @@ _MORE_THAN_A_PAUSE = timedelta(minutes=5)
 _HIDDEN = timedelta(days=3)  # without a row at the beginning; longer than a weekend
 _STRAYS = timedelta(seconds=2)  # around a window, from which services may return rows
 _CLOCK_TOLERANCE = timedelta(minutes=1)
-_MOST_AHEAD = timedelta(days=30)
 _BURST = 4  # times as many rows in the same time
 _FEW = 20  # rows that are no burst
 _GRAIN = 64  # joining spans may change when they were read by one part of their age in so many
@@ -296,18 +295,15 @@ class Coverage:
         again = [Span(window, window.end) for window in minus([Window(start, end)], known)]
         return replace(self, spans=_ordered(self.spans, again))
 
-    def started_by(self, began: datetime) -> "Coverage":
-        """The coverage with the time that a first start by a clock that was ahead left out, if its process ``began``
-        before that. If it began much earlier, its own clock is as likely to be wrong.
-        """
-        ahead = (self.started_at or began) - began
-        if not timedelta(0) < ahead <= _MOST_AHEAD:
-            return self
-        since = self.since - ahead
+    def with_first_start_earlier(self, ahead: timedelta, oldest: datetime) -> "Coverage":
+        """The coverage with the time that a first start by a clock that was ``ahead`` left out, as far as the service
+        keeps it: from ``oldest`` on."""
+        since = min(max(self.since - ahead, oldest), self.since)
+        started_at = self.started_at - ahead if self.started_at else None
         added = Window(since, max(min(self.since, self.live), since))
         left_out = minus([added], (span.window for span in self.spans))
         spans = _ordered(self.spans, map(Span, left_out))
-        return replace(self, since=since, started_at=began, spans=spans)
+        return replace(self, since=since, started_at=started_at, spans=spans)
 
     def with_outage_behind(self, now: datetime, policy: Policy) -> "Coverage":
         """The coverage with missed time as backlog, if the live edge trails by more than an ordinary
@@ -330,16 +326,13 @@ class Coverage:
         """The coverage corrected if time was read that lies in the future at ``now``.
 
         A clock was wrong then, and time was read too early, so everything up to the final age is read again, and gaps
-        that reach into the future are reopened. The beginning of a first start moves back as well, unless a row was
-        shown. In that case it stays, and if it lies in the future, reading continues at ``now``, because only answers
-        can tell the right time. What such a clock left out before the start, `started_by` adds.
+        that reach into the future are reopened. The beginning of a first start stays; if it lies in the future, reading
+        continues at ``now``. What such a clock left out before it, `with_first_start_earlier` adds.
         """
         if self.live <= now + _CLOCK_TOLERANCE:
             return self
         newest = _whole_second(now) - policy.delay
-        start = newest - policy.final_age
-        since = self.since if self.shown_from else min(self.since, start)
-        start = min(max(since, start), newest)
+        start = min(max(self.since, newest - policy.final_age), newest)
         if start >= self.live:
             return self
         coverage = self
@@ -347,7 +340,7 @@ class Coverage:
             if gap.window.end > now:
                 coverage = coverage.with_gap_reopened(gap)
         outages = tuple(each.before(start) for each in self.outages if each.window.start < start)
-        coverage = replace(coverage, live=start, since=since, outages=outages)
+        coverage = replace(coverage, live=start, outages=outages)
         return coverage._forgetting(Window(start, _FOREVER))
 
     def without_unwanted(self, now: datetime) -> "Coverage":

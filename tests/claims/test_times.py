@@ -190,9 +190,34 @@ def test_so_it_does_where_the_machine_is_ahead_and_the_first_answers_have_no_dat
     assert lab.gaps == ()
 
 
-def test_answers_whose_date_is_behind_the_first_start_for_an_hour_stop_nothing() -> None:
+@both
+@pytest.mark.parametrize("until", [4 * M, 10 * M], ids=["before", "while"])
+def test_so_it_does_if_another_process_began_before_or_while_the_time_was_corrected(
+    kind: Kind, until: int
+) -> None:
+    service = Service(kind, _day())
+    service.clock = lambda now: now + (3 * H if now < T0 + until else 0)
+    lab = Laboratory(service, start_time=24).run(T0 + 5 * M).run(T0 + 12 * H)
+    assert lab.missing() == []
+    assert lab.gaps == ()
+
+
+@both
+@pytest.mark.parametrize("ahead", [31 * D, 10 * YEAR], ids=["a month", "ten years"])
+def test_so_it_does_however_far_the_time_was_ahead(kind: Kind, ahead: int) -> None:
+    lab = Laboratory(Service(kind, _day()), start_time=24)
+    _told_ahead(lab, 1, ahead)
+    lab.run(T0 + 12 * H)
+    assert lab.missing() == []
+    assert lab.gaps == ()
+
+
+@pytest.mark.parametrize("behind", [3 * D, 40 * D, 400 * D], ids=["days", "weeks", "a year"])
+def test_answers_whose_date_is_behind_the_first_start_for_an_hour_stop_nothing(
+    behind: int,
+) -> None:
     service = Service("graph", _mail(8))
-    service.clock = lambda now: now - (3 * D if T0 + 2 * H < now < T0 + 3 * H else 0)
+    service.clock = lambda now: now - (behind if T0 + 2 * H < now < T0 + 3 * H else 0)
     lab = Laboratory(service).run(T0 + 10 * H)
     assert lab.missing() == []
     assert lab.repeats() == 0

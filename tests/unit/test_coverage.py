@@ -282,18 +282,16 @@ def test_time_that_was_read_before_it_came_is_read_again() -> None:
 
 
 @pytest.mark.parametrize("read", [False, True], ids=["nothing read", "an hour read"])
-@pytest.mark.parametrize("hours", [5, -2], ids=["begins later than now", "begins before now"])
-def test_a_first_start_by_a_clock_that_was_ahead_begins_where_now_allows(
-    hours: int, read: bool
+def test_reading_goes_on_now_if_a_first_start_by_a_clock_that_was_ahead_begins_later(
+    read: bool,
 ) -> None:
-    start = NOON + hours * HOUR
+    start, later = NOON + 5 * HOUR, NOON + 6 * HOUR
     ahead = Coverage.starting(start)
-    if read or hours < 0:
-        later = NOON + 6 * HOUR
+    if read:
         ahead = done(ahead, Read(Kind.LIVE, Window(start, later), later))
     right = ahead.without_future(NOON, PLAIN)
-    assert right.live <= NOON - 24 * HOUR
-    assert right.since <= right.oldest
+    assert right.live == NOON - PLAIN.delay
+    assert right.since == start
     assert right.without_future(NOON, PLAIN) is right, "once"
 
 
@@ -455,16 +453,21 @@ def test_an_outage_that_goes_on_is_one_and_short_ones_are_forgotten() -> None:
 
 
 def test_a_first_start_by_a_clock_that_was_ahead_is_moved_back_by_as_much() -> None:
-    began, ahead = NOON, NOON + 3 * HOUR
+    began, ahead, kept = NOON, NOON + 3 * HOUR, NOON - 30 * DAY
     start = Coverage.starting(ahead - DAY, ahead)
     coverage = start.with_left_behind(ahead).showing(NOON)
-    moved = coverage.started_by(began)
+    moved = coverage.with_first_start_earlier(3 * HOUR, kept)
     assert (moved.since, moved.started_at) == (began - DAY, began)
     assert moved.backlog == (Window(began - DAY, ahead),)
-    assert moved.started_by(began + HOUR) == moved
-    assert start.started_by(began).backlog == (Window(began - DAY, ahead - DAY),)
-    years = NOON - 3650 * DAY
-    assert coverage.started_by(years) == coverage, "that clock is wrong, most likely"
+    early = start.with_first_start_earlier(3 * HOUR, kept)
+    assert early.backlog == (Window(began - DAY, ahead - DAY),)
+
+
+def test_a_first_start_is_moved_back_to_what_the_service_keeps_at_most() -> None:
+    start = Coverage.starting(NOON, NOON + DAY)
+    moved = start.with_first_start_earlier(9 * DAY, NOON - 2 * DAY)
+    assert (moved.since, moved.backlog_span) == (NOON - 2 * DAY, 2 * DAY)
+    assert start.with_first_start_earlier(9 * DAY, NOON + DAY).since == NOON
 
 
 def test_an_outage_by_a_clock_that_was_ahead_is_none() -> None:
