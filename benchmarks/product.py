@@ -17,6 +17,7 @@ from office365_message_trace.collect.checkpoint_store import StateStore
 from office365_message_trace.collect.collector import Collector
 from office365_message_trace.collect.coverage import Coverage, Policy
 from office365_message_trace.collect.ledger import Ledger
+from office365_message_trace.collect.trial_store import TrialStore
 from office365_message_trace.errors import Stopped
 from office365_message_trace.microsoft.auth import EntraAuth
 from office365_message_trace.microsoft.endpoints import Endpoints
@@ -100,6 +101,7 @@ def _collector(job: Job) -> Collector:
         ),
         Ledger(storage),
         StateStore(storage, _say),
+        TrialStore(storage),
         POLICY,
         clock,
         _say,

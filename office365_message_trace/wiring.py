@@ -22,6 +22,7 @@ from office365_message_trace.collect.tenant_folders import (
     current_folder,
     find_place,
 )
+from office365_message_trace.collect.trial_store import TrialStore
 from office365_message_trace.errors import StorageFailed
 from office365_message_trace.microsoft.auth import BasicAuth, EntraAuth, Signer
 from office365_message_trace.microsoft.clock import MicrosoftClock
@@ -325,5 +326,8 @@ def run_collector(  # noqa: PLR0913, PLR0917  # each is a part of its own
     monitor, began = monitor or Monitor(), began or clock.now()
     store, ledger = StateStore(storage, log), Ledger(storage, monitor)
     coverage = opening_coverage(store, ledger, predecessor, policy, start, began, log, monitor)
-    collector = Collector(source, pusher, ledger, store, policy, clock, log, monitor, granted)
+    trials = TrialStore(storage)
+    collector = Collector(
+        source, pusher, ledger, store, trials, policy, clock, log, monitor, granted
+    )
     collector.run(coverage, began)

@@ -29,7 +29,12 @@ from office365_message_trace.collect.coverage import (
     Policy,
     Read,
 )
-from office365_message_trace.collect.failed_windows import FailedWindows, Trial, divided_around
+from office365_message_trace.collect.failed_windows import (
+    LONGEST_PAUSE,
+    FailedWindows,
+    Trial,
+    divided_around,
+)
 from office365_message_trace.collect.gaps import GapProbe
 from office365_message_trace.collect.interfaces import Pusher, Source
 from office365_message_trace.collect.large_messages import LargeMessages, MessageCounter
@@ -39,6 +44,7 @@ from office365_message_trace.collect.reading import Reading, begun
 from office365_message_trace.collect.refusals import Refusals
 from office365_message_trace.collect.schedule import Schedule
 from office365_message_trace.collect.timetable import LARGEST_BOUND, choose
+from office365_message_trace.collect.trial_store import TrialStore
 from office365_message_trace.collect.volatile_fields import Flicker
 from office365_message_trace.collect.window_sizes import MOST_PAGES, WindowSizes
 from office365_message_trace.errors import (
@@ -77,7 +83,7 @@ _PAST = (
 _SECOND = timedelta(seconds=1)
 _MINUTE = timedelta(minutes=1)
 _TIDY_EVERY = 900.0  # seconds, the time that a bucket of the ledger spans
-_ASIDE = 900.0  # seconds; longer than the longest pause, so that another window comes in between
+_ASIDE = LONGEST_PAUSE  # seconds, so that another window comes in between
 _CONFIRM_EVERY = 8  # windows of the past, of which at least one confirms if there is no backlog
 _PAST_AGE = timedelta(hours=1)  # from which a live window holds no fresh mail
 _CHOOSE_EVERY = 900.0  # seconds
@@ -119,6 +125,7 @@ class Collector:
         pusher: Pusher,
         ledger: Ledger,
         store: StateStore,
+        trials: TrialStore,
         policy: Policy,
         clock: Clock,
         log: Log,
@@ -129,6 +136,7 @@ class Collector:
         self._pusher = pusher
         self._ledger = ledger
         self._store = store
+        self._trials = trials
         self._configured = policy
         self._policy = policy  # with a shorter history while the service claims it
         self._clock = clock
@@ -167,8 +175,10 @@ class Collector:
         self._coverage = coverage.adapted(self._policy, began, KEPT_FOR)
         self._commit(self._coverage)
         self._ledger.mark(self._coverage.oldest)
+        self._failed = self._trials.load(self._coverage, now, moment)
         while True:
             self._step()
+            self._save_trials()
 
     def _step(self) -> None:
         now = self._clock.now()
@@ -199,6 +209,10 @@ class Collector:
             wait = min(wait, pause)
         if until_live:
             self._clock.wait_until(now + max(timedelta(seconds=wait), MILLISECOND))
+
+    def _save_trials(self) -> None:
+        under_way = [each.trial for each in self._past.values()]
+        self._trials.save(self._failed, under_way, self._clock.now(), self._clock.monotonic())
 
     def _observe(self, now: datetime) -> None:
         """Update the coverage for the passing of time."""
@@ -554,7 +568,9 @@ class Collector:
         if read.window.start < self._policy.oldest_kept(read.at):
             self._policy = self._configured  # the service keeps more than it claimed
         self._sizes.observe(read, read.window.span, reading.rows)
-        # fresh mail says nothing about faults of the past
+        # fresh mail says little about faults of the past
+        if read.kind is Kind.LIVE and reading.rows:
+            self._failed.fresh_mail = True
         if read.kind is not Kind.LIVE or self._policy.delay >= _PAST_AGE:
             self._narrow_live = False
             self._failed.completed(reading.trial, self._clock.monotonic())
@@ -645,11 +661,12 @@ class Collector:
 
     def _note_shown(self, rows: list[Row], window: Window) -> None:
         """Note the receive times of the earliest of ``rows`` in ``window`` since each outage, ignoring those
-        outside."""
+        outside. A row without a usable time counts as the first."""
         for start in self._coverage.silent_from(window):
             first = milliseconds(max(start, window.start))
+            times = {first if row.received == UNDATED else row.received for row in rows}
             inside = range(first, milliseconds(window.end) + 1)
-            received = min((row.received for row in rows if row.received in inside), default=None)
+            received = min((time for time in times if time in inside), default=None)
             if received is not None:
                 self._coverage = self._coverage.showing(instant(received))
 

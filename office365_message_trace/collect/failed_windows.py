@@ -9,16 +9,24 @@ single millisecond is at fault only if it fails repeatedly by itself.
 In an outage of a part of the past, too, windows fail while others are read. So before a window is divided, a sample
 of it is read, which is so short that it hardly holds a bad record. As long as samples fail, too, only they are tried.
 
+If no other window of the past can be read, each may hold a bad record. Then rows of fresh mail show that the service
+works, and this module: each time that some are read, one window may be divided, the smallest first, down to a
+millisecond. If the past is at fault as a whole, that costs little.
+
 Times are monotonic seconds.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from office365_message_trace.collect.coverage import Read
 from office365_message_trace.model import MILLISECOND, Window
 
-_PAUSES = (60.0, 180.0, 540.0, 900.0)  # seconds before a window is tried again as it is
+LONGEST_PAUSE = 900.0
+"""Seconds that a failed window waits at most."""
+
+_PAUSES = (60.0, 180.0, 540.0, LONGEST_PAUSE)  # seconds before a window is tried again as it is
 _PART_PAUSE = 5.0  # seconds before the parts of a divided window are tried
 _PARTS = 4
 _FAILURES_OF_A_MILLISECOND = 3  # until it is at fault, over four minutes
@@ -59,13 +67,28 @@ class Trial:
         or a final read that is being repeated."""
         return self.read.window.span <= MILLISECOND or self.news + self.refusals > 0
 
+    @property
+    def counts(self) -> bool:
+        """True if it has failed, or is being repeated: a process that does not know that begins again."""
+        return self.failures + self.news + self.refusals > 0
+
 
 class FailedWindows:
-    """The windows that wait to be tried again."""
+    """The windows that wait to be tried again, ``trials`` at first.
 
-    def __init__(self) -> None:
-        self._waiting: list[Trial] = []
-        self._successes = 0
+    ``successes`` other windows of the past were read so far. ``fresh_mail`` is true if rows of fresh mail were read since
+    a window was last divided because of that.
+    """
+
+    def __init__(self, trials: Iterable[Trial] = (), fresh_mail: bool = False) -> None:
+        self._waiting = list(trials)
+        self.successes = 0
+        self.fresh_mail = fresh_mail
+
+    @property
+    def trials(self) -> list[Trial]:
+        """The trials of the waiting windows."""
+        return self._waiting
 
     @property
     def windows(self) -> list[Window]:
@@ -74,13 +97,17 @@ class FailedWindows:
 
     def succeeded(self) -> None:
         """Note that some window was read to its end, or the first pages of one that failed."""
-        self._successes += 1
+        self.successes += 1
 
     def completed(self, trial: Trial, now: float) -> None:
-        """Note that ``trial`` was read to its end. If it was a sample, its window is at fault: divide that."""
-        self.succeeded()
+        """Note that ``trial`` was read to its end. If it was a sample, its window is at fault: divide that.
+
+        A sample, most likely empty, shows nothing of other windows.
+        """
         if trial.whole is not None:
             self._divide(replace(trial.read, window=trial.whole), now)
+        else:
+            self.succeeded()
 
     def forget_before(self, oldest: datetime) -> None:
         """Drop windows that lie entirely before ``oldest``."""
@@ -96,7 +123,7 @@ class FailedWindows:
 
     def failed(self, trial: Trial, now: float) -> Window | None:
         """Note that ``trial`` failed; returns the window if it is the millisecond at fault."""
-        first = self._successes if not trial.failures else trial.successes
+        first = self.successes if not trial.failures else trial.successes
         failures = trial.failures + 1
         window = trial.read.window
         few = failures < (2 if window.span > MILLISECOND else _FAILURES_OF_A_MILLISECOND)
@@ -104,7 +131,7 @@ class FailedWindows:
         if trial.whole is not None:
             sample = replace(trial.read, window=_sample(trial.whole, failures + 1))
             self._waiting.append(Trial(sample, now + pause, failures, first, whole=trial.whole))
-        elif few or self._successes == first:
+        elif few or not self._others_read(first, window):
             again = Trial(trial.read, now + pause, failures, first, sampled=trial.sampled)
             self._waiting.append(again)
         elif window.span <= MILLISECOND:
@@ -117,12 +144,23 @@ class FailedWindows:
             self._divide(trial.read, now)
         return None
 
+    def _others_read(self, first: int, window: Window) -> bool:
+        """True if something else was read since ``first`` successes, so that ``window`` is most likely at fault."""
+        if self.successes != first:
+            return True
+        smallest = min((each.window.span for each in self._waiting if each.failures), default=None)
+        divisible = window.span > MILLISECOND and (not smallest or window.span <= smallest)
+        if not (self.fresh_mail and divisible):
+            return False
+        self.fresh_mail = False
+        return True
+
     def _divide(self, read: Read, now: float) -> None:
         for part in divided(read.window, _PARTS):
             again = replace(read, window=part)
             failures = int(part.span > MILLISECOND)
             self._waiting.append(
-                Trial(again, now + _PART_PAUSE, failures, self._successes, sampled=True)
+                Trial(again, now + _PART_PAUSE, failures, self.successes, sampled=True)
             )
 
     def next_due(self, now: float) -> Trial | None:

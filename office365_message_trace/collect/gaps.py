@@ -8,17 +8,19 @@ from office365_message_trace.collect.coverage import Gap, Policy
 PROBE_EVERY = 3600.0
 """Seconds between two attempts, one gap each, as long as none can be read."""
 
+_IN_THE_HOUR = 23 * 60 + 17  # seconds
+
 
 class GapProbe:
     """Chooses the gap to try, among those that the service may still have.
 
-    One is tried at each full hour, whose number decides which, so that restarts skip none. Gaps often
-    share a cause, so after one that could be read the next one is tried at once, until each had its turn.
+    One is tried in each hour, whose number decides which, so that restarts skip none. The minute is an odd one, at
+    which nothing restarts processes regularly. Gaps often share a cause, so after one that could be read the next one is tried at once, until each had its turn.
     ``moment`` is in monotonic seconds throughout.
     """
 
     def __init__(self, now: datetime, moment: float) -> None:
-        self._next = moment + _until_full_hour(now)
+        self._next = moment + _until_next(now)
         self._turn: list[Gap] = []
         self._hurried = False
 
@@ -38,7 +40,7 @@ class GapProbe:
         oldest = policy.oldest_kept(now)
         kept = [gap for gap in gaps if gap.window.end > oldest]
         if not hurried:
-            self._next = moment + _until_full_hour(now)
+            self._next = moment + _until_next(now)
             last = len(kept) - int(now.timestamp() // PROBE_EVERY) % max(len(kept), 1)
             self._turn = kept[last:] + kept[:last]
         while self._turn:
@@ -47,5 +49,5 @@ class GapProbe:
         return None
 
 
-def _until_full_hour(now: datetime) -> float:
-    return PROBE_EVERY - now.timestamp() % PROBE_EVERY
+def _until_next(now: datetime) -> float:
+    return PROBE_EVERY - (now.timestamp() - _IN_THE_HOUR) % PROBE_EVERY

@@ -216,6 +216,16 @@ def test_outages_without_a_hidden_row_declare_nothing() -> None:
     assert lab.gaps == ()
 
 
+@both
+def test_rows_without_a_usable_time_show_that_history_is_not_hidden(kind: Kind) -> None:
+    name = "Received" if kind == "reporting" else "receivedDateTime"
+    old = [Mail(T0 - 8 * D + n * 20 * M, f"old{n}", fields={name: ""}) for n in range(300)]
+    service = Service(kind, [*old, *_mail(8, until=T0 + 8 * H)])
+    lab = Laboratory(service, policy(lookback=1), start_time=200).run(T0 + 10 * H)
+    assert lab.missing() == []
+    assert lab.gaps == ()
+
+
 def test_hidden_history_that_is_shown_after_all_arrives() -> None:
     service = Service("graph", _mail(24 * 30, every=H))
     service.shown = lambda asked, rows: [
@@ -496,9 +506,11 @@ def test_an_outage_of_the_past_alone_is_probed_slowly_and_caught_up_soon(kind: K
     lab = Laboratory(service, settings, start_time=720).run(ended)
     assert len([given for given in service.given if given.rows is None]) < 70
     lab.run(ended + 15 * M)
-    assert lab.saved.oldest > from_ms(ended - 8 * H), "nothing of the outage is left"
+    assert all(span.read_at and span.read_at > from_ms(ended) for span in lab.saved.spans)
     read_again = [each.asked for each in service.given if each.asked.age > 14 * M]
     assert any(ended <= asked.now < ended + 11 * M for asked in read_again)
+    lab.run(ended + 20 * M)
+    assert lab.saved.oldest > from_ms(ended - 8 * H), "nothing of the outage is left"
     lab.run(ended + 8 * H)
     assert lab.missing() == []
     assert lab.gaps == ()

@@ -208,3 +208,38 @@ def test_late_mail_and_a_bad_record_do_not_wait_for_a_backlog_that_cannot_be_rea
     assert lab.missing() == lost
     taken = lab.accepted_at()
     assert max(taken[row.id] - row.received for row in late) < 45 * M
+
+
+@pytest.mark.parametrize("kind", ["graph", "reporting"])
+@pytest.mark.parametrize("minutes", [2, 4, 10])
+def test_a_bad_record_is_found_by_processes_that_live_for_minutes_only(
+    kind: Kind, minutes: int
+) -> None:
+    old = [Mail(T0 - 24 * H + n * 10 * M, f"old{n}") for n in range(140)]
+    fresh = [Mail(T0 + n * 2 * M, f"fresh{n}") for n in range(120)]
+    service = Service(kind, [*old, Mail(T0 - 10 * H + 7, "bad"), *fresh])
+    service.instead = lambda asked, rows: (
+        Answer(500, {}, b"") if any(row.id == "bad" for row in rows) else None
+    )
+    lab = Laboratory(service, policy(lookback=1), start_time=24)
+    while lab.clock.ms < T0 + 5 * H:
+        lab.run(lab.clock.ms + minutes * M)
+    assert [row.id for row in lab.missing()] == ["bad"]
+    assert {gap.cause for gap in lab.gaps} == {Cause.UNREADABLE}
+
+
+@pytest.mark.parametrize("minutes", [10, 30, 60])
+def test_a_gap_is_tried_although_a_process_begins_at_each_full_hour(minutes: int) -> None:
+    old = [Mail(T0 - n * H, f"old{n}") for n in range(20 * 24)]
+    service = Service("graph", old)
+    service.shown = lambda asked, rows: [
+        row for row in rows if asked.now > T0 + 6 * H or row.received > T0 - 9 * D
+    ]
+    lab = Laboratory(service, policy(lookback=1), start_time=20 * 24)
+    declared = False
+    while lab.clock.ms < T0 + 18 * H:
+        lab.run(lab.clock.ms + minutes * M)
+        declared |= any(gap.cause is Cause.HIDDEN for gap in lab.gaps)
+    assert declared
+    assert lab.gaps == ()
+    assert lab.missing() == []

@@ -74,6 +74,17 @@ def test_an_event_that_is_always_refused_is_declared_when_its_time_is_final() ->
     assert lab.said("error")
 
 
+@pytest.mark.parametrize("minutes", [10, 40])
+def test_so_it_is_by_processes_that_live_for_minutes_only(minutes: int) -> None:
+    later = [Mail(T0 + n * M, f"later{n}") for n in range(1, 480)]
+    lab = Laboratory(Service("reporting", [*_mail(60), *later]), policy(lookback=1))
+    _refusing(lab, lambda name: name == "r50")
+    while lab.clock.ms < T0 + 6 * H:
+        lab.run(lab.clock.ms + minutes * M)
+    assert {gap.cause for gap in lab.gaps} == {Cause.REFUSED}
+    assert lab.monitor.events == 1
+
+
 def test_after_a_restart_a_refused_event_is_declared_once_the_intake_accepts_another_one() -> None:
     """Until then it may be the intake that is at fault: that is logged, and the time stays open."""
     lab = Laboratory(Service("reporting", [*_mail(600), Mail(T0 + 30 * H, "the next mail")]))

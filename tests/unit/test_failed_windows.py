@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 from itertools import pairwise
 
@@ -195,6 +196,34 @@ def test_a_passing_fault_beside_a_bad_record_puts_no_other_millisecond_at_fault(
         now += 1
         trial = failed.next_due(now)
     assert found == {Window(NOON, NOON + MILLISECOND)}
+
+
+def test_rows_of_fresh_mail_let_one_window_be_divided_where_nothing_else_is_read() -> None:
+    """Each of them may hold a bad record. If all of the past is at fault, little is tried."""
+    failed, found, reads, now = FailedWindows(), set[Window](), Counter[timedelta](), 0.0
+    for number in range(4):
+        failed.postpone(read(minutes(720 * number, 720 * number + 720)), 0.0)
+    while now < 24 * 3600:
+        if trial := failed.next_due(now):
+            reads[trial.read.window.span] += 1
+            if trial.whole is not None:
+                failed.completed(trial, now)
+            elif fault := failed.failed(trial, now):
+                found.add(fault)
+        now += 1
+        failed.fresh_mail = failed.fresh_mail or now % 300 == 0
+    assert min(reads) == MILLISECOND
+    assert len(failed.windows) < 50
+    assert sum(reads.values()) < 24 * 180
+    assert found == set(), "no single millisecond by that alone"
+
+
+def test_a_sample_shows_nothing_of_other_windows() -> None:
+    failed = FailedWindows()
+    failed.completed(Trial(read(minutes(0, 1)), whole=minutes(0, 60)), 0.0)
+    assert failed.successes == 0
+    failed.completed(Trial(read(minutes(0, 1))), 0.0)
+    assert failed.successes == 1
 
 
 def test_what_is_postponed_did_not_fail() -> None:

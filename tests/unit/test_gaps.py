@@ -1,4 +1,4 @@
-"""Declared gaps are tried again: one at each full hour, in turn, as long as the service may have them."""
+"""Declared gaps are tried again: one in each hour, in turn, as long as the service may have them."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ LOST = Gap(minutes(-20_000, -19_000), Cause.TOO_OLD)
 
 
 HOUR = timedelta(hours=1)
-MIDNIGHT = datetime(2026, 6, 15, tzinfo=UTC)  # whose hour's number is a multiple of six
+FIRST = datetime(2026, 6, 15, 0, 23, 17, tzinfo=UTC)  # whose hour's number is a multiple of six
 
 
-def probing(start: datetime = MIDNIGHT) -> GapProbe:
+def probing(start: datetime = FIRST) -> GapProbe:
     return GapProbe(start, _moment(start))
 
 
 def tried(probe: GapProbe, gaps: list[Gap], hours: int, first: int = 1) -> list[Gap | None]:
-    return [at(probe, gaps, MIDNIGHT + hour * HOUR) for hour in range(first, first + hours)]
+    return [at(probe, gaps, FIRST + hour * HOUR) for hour in range(first, first + hours)]
 
 
 def at(probe: GapProbe, gaps: list[Gap], now: datetime) -> Gap | None:
@@ -33,27 +33,26 @@ def at(probe: GapProbe, gaps: list[Gap], now: datetime) -> Gap | None:
 
 
 def _moment(now: datetime) -> float:
-    return (now - MIDNIGHT).total_seconds()
+    return (now - FIRST).total_seconds()
 
 
-def test_nothing_is_tried_before_a_full_hour() -> None:
-    probe = probing(MIDNIGHT + HOUR / 4)
+def test_nothing_is_tried_before_its_time() -> None:
+    probe = probing(FIRST + HOUR / 4)
     assert probe.wait(PROBE_EVERY / 4) == PROBE_EVERY * 3 / 4
-    assert at(probe, [NEW], MIDNIGHT + HOUR * 0.99) is None
-    assert at(probe, [NEW], MIDNIGHT + HOUR) == NEW
+    assert at(probe, [NEW], FIRST + HOUR * 0.99) is None
+    assert at(probe, [NEW], FIRST + HOUR) == NEW
 
 
 def test_one_gap_an_hour_is_tried_and_all_in_turn() -> None:
     probe, gaps = probing(), [OLD, MIDDLE, NEW]
     assert tried(probe, gaps, 6) == [MIDDLE, OLD, NEW, MIDDLE, OLD, NEW]
-    assert at(probe, gaps, MIDNIGHT + 6.1 * HOUR) is None
+    assert at(probe, gaps, FIRST + 6.1 * HOUR) is None
 
 
 def test_however_often_the_process_begins_again_all_gaps_have_their_turn() -> None:
     gaps = [OLD, MIDDLE, NEW]
     found = {
-        at(probing(MIDNIGHT + (hour - 0.3) * HOUR), gaps, MIDNIGHT + hour * HOUR)
-        for hour in range(1, 4)
+        at(probing(FIRST + (hour - 0.3) * HOUR), gaps, FIRST + hour * HOUR) for hour in range(1, 4)
     }
     assert found == set(gaps)
 
@@ -64,15 +63,15 @@ def test_after_a_gap_that_can_be_read_all_others_of_its_turn_are_tried_at_once()
     probe.hurry()
     assert probe.wait(PROBE_EVERY) == 0.0
     gaps.remove(MIDDLE)
-    assert at(probe, gaps, MIDNIGHT + HOUR) == OLD
-    assert at(probe, gaps, MIDNIGHT + HOUR) is None, "that one could not be read"
+    assert at(probe, gaps, FIRST + HOUR) == OLD
+    assert at(probe, gaps, FIRST + HOUR) is None, "that one could not be read"
 
 
 def test_a_gap_that_is_declared_again_after_it_could_be_read_waits_for_its_turn() -> None:
     probe, gaps = probing(), [NEW]
     assert tried(probe, gaps, 1) == [NEW]
     probe.hurry()
-    assert at(probe, gaps, MIDNIGHT + HOUR) is None
+    assert at(probe, gaps, FIRST + HOUR) is None
     assert probe.wait(PROBE_EVERY) == PROBE_EVERY
     assert tried(probe, gaps, 1, first=2) == [NEW]
 

@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from office365_message_trace.collect.checkpoint_store import predecessor_edge
+from office365_message_trace.collect.coverage import Coverage
 from office365_message_trace.collect.ownership import read_mark
 from office365_message_trace.collect.tenant_folders import Identity, current_folder, find_place
+from office365_message_trace.collect.trial_store import TrialStore
 from office365_message_trace.microsoft.request_budget import RequestBudget
 from office365_message_trace.monitoring.activity_log import read_activity
 from sandbox.blobs import Blobs
@@ -47,9 +49,9 @@ BUDGETS = st.fixed_dictionaries(
 
 @given((JSON | IDENTITIES | BUDGETS).map(lambda value: json.dumps(value).encode()))
 def test_whatever_lies_in_a_file_of_the_state_is_used_or_ignored(data: bytes) -> None:
-    names = ("quota.json", "owner.json", "identity.json", "activity.json", "context.json")
+    names = ("quota", "owner", "identity", "activity", "context", "trials")
     folders = ("", "message_trace/")
-    storage = Blobs({folder + name: data for folder in folders for name in names})
+    storage = Blobs({f"{folder}{name}.json": data for folder in folders for name in names})
     clock = TurnedClock()
     place = find_place(storage, "message_trace", Identity("contoso.example", "key"))
     for folder in (place.folder, current_folder(storage, "message_trace")):
@@ -64,6 +66,7 @@ def test_whatever_lies_in_a_file_of_the_state_is_used_or_ignored(data: bytes) ->
     mark = read_mark(storage, "message_trace")
     assert mark is None or mark.since.tzinfo is not None
     assert read_activity(storage) is not None
+    assert TrialStore(storage).load(Coverage.starting(NOON), NOON, 0.0).trials == []
 
 
 @pytest.mark.parametrize("data", [b"[" * 100_000, b"9" * 100_000, b"\xff", b""], ids=range(4))
