@@ -113,7 +113,8 @@ class ODataClient(ABC):
 
         The first page is requested at once, each other one while its predecessor is in use. The window
         is complete when the iterator ends. In the background, a `Pause` means that the next page has to
-        wait. With ``single_page``, a window counts only if all of it fits one page. With ``trace_id``,
+        wait. With ``max_pages``, the window is one that is read again later: long chains of empty pages may not be
+        followed each time. With ``single_page``, a window counts only if all of it fits one page. With ``trace_id``,
         only the rows of that message: if others come, the service ignores the id, and the pages end without
         having covered anything. Raises `WindowTooLarge` if there are more than ``max_pages``, or
         rows are or may be missing; `HistoryExceeded`, `Refused`, or `Unavailable` after some attempts.

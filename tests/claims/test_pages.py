@@ -159,6 +159,80 @@ def test_chains_of_empty_pages_hide_no_rows(kind: Kind, where: str, length: int)
     assert len(service.given) < requests_a_page * len(plain.service.given)
 
 
+def _chained_if_empty(following: Callable[[int], int], behind: int, usual: Pager) -> Pager:
+    """Pages as usual where there are rows, behind so many empty ones; else empty ones, after each of which comes the
+    one whose number ``following`` gives.
+    """
+
+    def pager(rows: list[Mail], asked: Asked, size: int) -> tuple[list[Mail], str | None]:
+        text, _, token = (asked.token or "").rpartition("~")
+        passed = int(text or 0)
+        if not rows:
+            return [], f"{following(passed)}~"
+        if passed < behind and not token:
+            return [], f"{passed + 1}~"
+        page, token_of_next = usual(rows, replace(asked, token=token or None), size)
+        return page, token_of_next and f"~{token_of_next}"
+
+    return pager
+
+
+def _next_one(number: int) -> int:
+    return number + 1
+
+
+def _next_of_twelve(number: int) -> int:
+    return number % 12 + 1
+
+
+@both
+@pytest.mark.parametrize("following", [_next_one, _next_of_twelve])
+def test_empty_pages_without_end_cost_a_tenant_without_mail_little(
+    kind: Kind, following: Callable[[int], int]
+) -> None:
+    mail = [Mail(T0 - 30 * M, "a"), Mail(T0 + 5 * H, "b")]
+    settings = policy(frequency=60)
+    plain = Laboratory(Service(kind, mail, page_size=100), settings).run(T0 + 12 * H)
+    service = Service(kind, mail, page_size=100)
+    service.pager = _chained_if_empty(following, 0, service.pager)
+    lab = Laboratory(service, settings).run(T0 + 12 * H)
+    assert len(service.given) < 4.5 * len(plain.service.given)
+    assert lab.missing() == []
+    assert lab.gaps == ()
+
+
+@both
+@pytest.mark.parametrize("behind", [1, 3, 19])
+def test_rows_behind_empty_pages_arrive_soon_after_a_day_of_chains_that_led_nowhere(
+    kind: Kind, behind: int
+) -> None:
+    """What windows without rows have taught is no proof."""
+    first, second = T0 + 24 * H + 7 * M, T0 + 25 * H
+    service = Service(kind, [Mail(first, "first"), Mail(second, "second")], page_size=100)
+    service.pager = _chained_if_empty(_next_one, behind, service.pager)
+    lab = Laboratory(service, policy(frequency=60)).run(T0 + 26 * H)
+    assert lab.missing() == []
+    assert lab.repeats() == 0
+    delays = (7 * M, 7 * M) if behind <= 2 else (30 * M, 8 * M)
+    accepted = lab.accepted_at()
+    assert accepted["first"] - first <= delays[0]
+    assert accepted["second"] - second <= delays[1]
+
+
+@both
+@pytest.mark.parametrize("behind", [1, 3, 19])
+def test_rows_behind_empty_pages_are_found_by_the_last_read_if_no_window_is_long(
+    kind: Kind, behind: int
+) -> None:
+    mail = [Mail(T0 + 12 * H + n * 20 * M, f"r{n}") for n in range(3)]
+    service = Service(kind, mail, page_size=100)
+    service.pager = _chained_if_empty(_next_one, behind, service.pager)
+    lab = Laboratory(service, policy(frequency=60, lookback=1)).run(T0 + 16 * H)
+    assert lab.missing() == []
+    assert lab.repeats() == 0
+    assert lab.gaps == ()
+
+
 class _Asked(Service):
     """Its client asks for pages of 50 rows, of which it may give fewer."""
 

@@ -15,7 +15,12 @@ from office365_message_trace.errors import AnswerTruncated, Unavailable, WindowT
 from office365_message_trace.microsoft.paging.by_links import ByLinks
 from office365_message_trace.microsoft.paging.by_time import ByTime
 from office365_message_trace.microsoft.paging.instant import MOST_READINGS, Instant
-from office365_message_trace.microsoft.paging.links import FEW_EMPTY, MOST_EMPTY
+from office365_message_trace.microsoft.paging.links import (
+    ENOUGH_NOWHERE,
+    FEW_EMPTY,
+    LONG,
+    MOST_EMPTY,
+)
 from office365_message_trace.microsoft.paging.one_message import OneMessage
 from office365_message_trace.microsoft.paging.one_page import OnePage
 from office365_message_trace.microsoft.paging.walk import (
@@ -656,6 +661,38 @@ def test_chains_of_empty_pages_cost_little_once_one_led_nowhere_behind_rows(afte
         assert walked(OnePage(WINDOW, size), model).requests <= FEW_EMPTY + 2
     size.behind_empty = True
     assert walked(OnePage(WINDOW, size), nothing).requests == first[0]
+
+
+@pytest.mark.parametrize("make", [ByLinks, ByTime])
+def test_chains_that_led_nowhere_in_windows_without_rows_are_cut_short_where_others_follow_them(
+    make: Callable[[Window, PageSize, int | None], Walk],
+) -> None:
+    size = PageSize(10)
+    endless = Model((), 10, after="endless")
+    for _ in range(ENOUGH_NOWHERE):
+        assert walked(make(WINDOW, size, 3), endless).requests == MOST_EMPTY + 1
+    cut = walked(make(WINDOW, size, 3), endless)
+    assert (cut.requests, cut.complete, bool(cut.oddity)) == (FEW_EMPTY + 1, True, True)
+    long, read_once = make(Window(NOON, NOON + LONG), size, 3), make(WINDOW, size, None)
+    for walk in (long, read_once, OnePage(WINDOW, size), Instant(MOMENT, size)):
+        assert walked(walk, endless).requests == MOST_EMPTY + 1
+    hidden = replace(endless, traces=one_message(5), empty=FEW_EMPTY + 1)
+    assert len(walked(OnePage(WINDOW, size), hidden).rows) == 5
+    assert len(walked(make(WINDOW, size, 3), hidden).rows) == 5
+    assert walked(make(WINDOW, size, 3), endless).requests == MOST_EMPTY + 1
+
+
+@pytest.mark.parametrize("make", [ByLinks, ByTime])
+def test_chains_that_end_in_windows_without_rows_are_followed_each_time(
+    make: Callable[[Window, PageSize, int], Walk],
+) -> None:
+    """Rows may come behind as many empty pages."""
+    size = PageSize(10)
+    chain, endless = Model((), 10, after="chain"), Model((), 10, after="endless")
+    for _ in range(ENOUGH_NOWHERE + 1):
+        assert walked(make(WINDOW, size, 3), chain).requests > FEW_EMPTY + 1
+    for model in (endless, chain) * ENOUGH_NOWHERE:
+        assert walked(make(WINDOW, size, 3), model).requests > FEW_EMPTY + 1
 
 
 def test_the_link_of_a_page_that_is_not_full_costs_a_look_and_no_more() -> None:

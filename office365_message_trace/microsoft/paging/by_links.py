@@ -17,7 +17,7 @@ from office365_message_trace.model import MILLISECOND, UNDATED, Row, Window, ins
 
 
 class ByLinks(LinkedWalk):
-    """Follows next links to the end, at most ``max_pages`` pages with rows.
+    """Follows next links to the end, at most ``max_pages`` pages with rows if the window is read again later.
 
     A row on two pages shows that rows moved in between, so that others may be on none. Then the walk
     begins again, until as many different rows came as one reading has places, or some readings in a row
@@ -36,7 +36,7 @@ class ByLinks(LinkedWalk):
         max_pages: int | None = None,
         order: RowOrder | None = None,
     ) -> None:
-        super().__init__(window, size)
+        super().__init__(window, size, again=max_pages is not None)
         self._order = order or RowOrder(Order.NONE)
         self._reached: int | None = None  # receive time of the last row
         self._crossed = False  # true if rows continued across a page edge

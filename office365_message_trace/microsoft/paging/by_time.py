@@ -27,16 +27,16 @@ class ByTime(LinkedWalk):
     and the service knows finer ones. The walk follows the link of a page that is not full, and of any
     page while ``order`` is not proven, to see if there is anything behind it.
     Once rows are in no order, it follows the links of the whole window. It takes at most ``max_pages``
-    with rows, except for a millisecond that fills a page.
+    with rows if the window is read again later, except for a millisecond that fills a page.
     """
 
     def __init__(
         self, window: Window, size: PageSize, max_pages: int | None, order: RowOrder | None = None
     ) -> None:
-        super().__init__(window, size)
+        super().__init__(window, size, again=max_pages is not None)
         self._order = order or RowOrder()
         self._rest = window
-        self._max_pages = max_pages or MOST_PAGES
+        self._max_pages = max_pages
         self._pages = 0
         self._full_page = size.full
         # the last receive time and the number of rows of the page
@@ -114,7 +114,7 @@ class ByTime(LinkedWalk):
         bound = last if self._oldest_first else last + MILLISECOND
         if start < bound < end:
             following = self._advance(bound)
-            if self._pages >= self._max_pages:
+            if self._pages >= (self._max_pages or MOST_PAGES):
                 raise WindowTooLarge("more pages than are good to read again")
             return following
         if self._oldest_first:

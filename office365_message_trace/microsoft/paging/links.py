@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from datetime import timedelta
 
 from office365_message_trace.errors import MessageTraceError, Unavailable, WindowTooLarge
 from office365_message_trace.microsoft.paging.walk import Ask, PageSize, without_strays
@@ -11,6 +12,11 @@ MOST_EMPTY = 20
 """Empty pages in a row whose links are followed."""
 FEW_EMPTY = 2
 """The same where longer chains are known to lead nowhere."""
+ENOUGH_NOWHERE = 3
+"""Windows in a row without rows whose chains led nowhere, before those of others are cut short."""
+LONG = timedelta(hours=2)
+"""A window of this span follows its chains whatever those of windows without rows did: in a tenant without mail a
+sweep is that wide two to five times an hour, and reaches from now back over all that others read meanwhile."""
 MOST_REPEATING = 3
 """Pages in a row that hold known rows only before their links count as a circle."""
 
@@ -27,11 +33,17 @@ class Links:
     """Follows and judges the links of one request's pages.
 
     A link of a page that was not full does not count if it is refused or leads back; neither does a link
-    of an empty page that leads nowhere.
+    of an empty page that leads nowhere. Where the window is read ``again`` later, long chains of empty pages may
+    be cut short because those of other windows without rows led nowhere.
     """
 
     def __init__(
-        self, window: Window, size: PageSize, top: int | None = None, rows: int = 0
+        self,
+        window: Window,
+        size: PageSize,
+        top: int | None = None,
+        rows: int = 0,
+        again: bool = False,
     ) -> None:
         self.oddity: str | None = None
         self.rows = rows
@@ -42,6 +54,7 @@ class Links:
         """True if a row was on two pages."""
         self._window = window
         self._size = size
+        self._again = again
         self._top = top
         self._followed: set[str] = set()
         self._pages: set[int] = set()  # hashes
@@ -76,11 +89,11 @@ class Links:
         else:
             self._empty += 1
         if link is None:
-            self._note_chain()
+            self._note_chain(nowhere=False)
             return rows, None
         back = link in self._followed or self._came_before(keys)
         if not rows and (back or self._empty > self._most_empty):
-            self._note_chain()
+            self._note_chain(nowhere=True)
             self.oddity = _NOWHERE
             return rows, None
         if back and self.ended:
@@ -93,14 +106,28 @@ class Links:
 
     @property
     def _most_empty(self) -> int:
-        """Empty pages to follow: few if chains led to nothing behind rows, and none to rows."""
-        known = self.ended and self._size.empty_at_end and not self._size.behind_empty
-        return FEW_EMPTY if known else MOST_EMPTY
+        """Empty pages to follow: few if chains led to nothing behind rows, and none to rows.
 
-    def _note_chain(self) -> None:
-        """Learn from a chain of empty pages that led to nothing behind the last rows."""
-        if self._empty > FEW_EMPTY and self.rows and self.ended:
+        That they led nowhere in windows without rows is weak evidence: rows may come behind such chains later. So it
+        counts only where the window is read again, is not a long one, and has shown no rows, either.
+        """
+        size = self._size
+        known = self.ended and (size.empty_at_end or self._nowhere_likely)
+        return FEW_EMPTY if known and not size.behind_empty else MOST_EMPTY
+
+    @property
+    def _nowhere_likely(self) -> bool:
+        short = self._window.span < LONG
+        return self._again and not self.rows and short and self._size.nowhere >= ENOUGH_NOWHERE
+
+    def _note_chain(self, nowhere: bool) -> None:
+        """Learn from a chain of empty pages that led to nothing: to its end, or ``nowhere``."""
+        if self._empty <= FEW_EMPTY:
+            return
+        if self.rows and self.ended:
             self._size.empty_at_end = True
+        if self._again and not self.rows:
+            self._size.nowhere = self._size.nowhere + 1 if nowhere else 0
 
     def _came_before(self, keys: set[int]) -> bool:
         """True if the same page came before, perhaps by a link that is written differently."""
@@ -117,11 +144,11 @@ class LinkedWalk(ABC):
     oddity: str | None = None
     covered: Window | None = None
 
-    def __init__(self, window: Window, size: PageSize) -> None:
+    def __init__(self, window: Window, size: PageSize, again: bool = False) -> None:
         self.first = Ask(window)
         self._window = window
         self._size = size
-        self._links = Links(window, size)
+        self._links = Links(window, size, again=again)
 
     def after(self, rows: Sequence[Row], link: str | None) -> Ask | None:
         """As `Walk` says."""

@@ -82,7 +82,8 @@ class PageSize:
     ``short`` is true if rows came behind a page of fewer than were asked for: then the service gives smaller
     pages. Walks share that, and three facts about the end of windows: rows came ``behind_empty`` pages; behind
     pages with rows that were not full, next links were ``refused_at_end``, and chains of pages that were
-    ``empty_at_end`` led to nothing.
+    ``empty_at_end`` led to nothing. Of windows without rows that are read again, so many in a row had chains that led
+    ``nowhere``: they had no end, or led back.
     """
 
     asked: int
@@ -91,6 +92,7 @@ class PageSize:
     behind_empty: bool = False
     refused_at_end: bool = False
     empty_at_end: bool = False
+    nowhere: int = 0
 
     @property
     def full(self) -> int:
