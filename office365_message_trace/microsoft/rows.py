@@ -31,6 +31,7 @@ from office365_message_trace.model import (
     UNDATED,
     Fields,
     Row,
+    instant,
     milliseconds,
 )
 
@@ -47,6 +48,8 @@ _END_OF_TIME = milliseconds(datetime(9999, 1, 1, tzinfo=UTC))
 _DATES = (REPORTING.received, "StartDate", "EndDate")
 _USUAL_DATE = re.compile(r"/Date\((-?[0-9]{1,15})\)/")
 _VERBOSE_DATE = re.compile(r"/Date\((-?[0-9]{1,15})([+-][0-9]{4})?\)/")
+_ODD_DATE = re.compile(rb"Date\(-?[0-9]{1,15}[^0-9)]")  # in a page, perhaps one with a time zone
+_USUAL_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?Z")
 _SECRET = secrets.randbits(64)
 """Hashed before each row, so that the forms of rows are this process's own, whatever seeds Python's hashes."""
 
@@ -325,13 +328,23 @@ class GraphRows(RowFormat):
         return Listing(rows, body.get("@odata.nextLink")) if isinstance(rows, list) else None
 
     def usual_times(self, written: Sequence[str]) -> list[int]:
+        if not all(map(_USUAL_TIME.fullmatch, written)):
+            return []
         try:
             return list(map(milliseconds, map(datetime.fromisoformat, written)))
-        except (ValueError, TypeError):  # no date, or one without a zone
+        except ValueError:  # no date
             return []
 
     def dated(self, fields: Fields) -> tuple[int, Fields]:
-        return _usable(_text_time(fields.get(GRAPH.received))), fields
+        """The date gets the form ``2026-06-15T12:00:00Z``, with the digits that it has, or with milliseconds."""
+        received = _usable(_verbose_or_text_time(fields.get(GRAPH.received)))
+        if received == UNDATED:
+            return received, fields
+        text = fields[GRAPH.received].upper()
+        if not _USUAL_TIME.fullmatch(text):
+            precision = "milliseconds" if received % 1000 else "seconds"
+            text = instant(received).replace(tzinfo=None).isoformat(timespec=precision) + "Z"
+        return received, {**fields, GRAPH.received: text}
 
 
 class ReportingRows(RowFormat):
@@ -353,6 +366,9 @@ class ReportingRows(RowFormat):
         links = (outer.get(key) for key in ("__next", "odata.nextLink", "@odata.nextLink"))
         return Listing(rows, next(filter(None, links), None))
 
+    def _usual_page(self, body: bytes) -> ParsedPage | None:
+        return None if _ODD_DATE.search(body) else super()._usual_page(body)
+
     def usual_times(self, written: Sequence[str]) -> list[int]:
         dates = list(map(_USUAL_DATE.fullmatch, written))
         return [] if None in dates else [int(date[1]) for date in dates if date]
@@ -363,13 +379,11 @@ class ReportingRows(RowFormat):
         The light form writes them as text, and a verbose one may name a time zone, which does not
         change the milliseconds.
         """
-        received = fields.get(REPORTING.received)
-        usual = _USUAL_DATE.fullmatch(received) if isinstance(received, str) else None
-        if usual:
-            return _usable(int(usual[1])), fields
-        dates = {name: _verbose_or_text_time(fields.get(name)) for name in _DATES}
+        received = _verbose_or_text_time(fields.get(REPORTING.received))
+        odd = [name for name in _DATES if not _USUAL_DATE.fullmatch(str(fields.get(name)))]
+        dates = {name: _verbose_or_text_time(fields.get(name)) for name in odd}
         usual_form = {name: f"/Date({at})/" for name, at in dates.items() if at is not None}
-        return _usable(dates[REPORTING.received]), fields | usual_form
+        return _usable(received), fields | usual_form
 
 
 GRAPH_ROWS = GraphRows()
@@ -401,12 +415,12 @@ def _verbose_or_text_time(value: Any) -> int | None:
 
 
 def _text_time(value: Any) -> int | None:
-    """Milliseconds since 1970 of ``2022-09-05T18:10:13.4907658`` or the like; UTC with or without Z.
+    """Milliseconds since 1970 of ``2022-09-05T18:10:13.4907658`` or the like; UTC with or without Z, or z.
 
     Finer digits are cut, so that a row is the same in whatever form it comes. None if it is no time.
     """
     try:
-        instant = datetime.fromisoformat(value)
-    except (ValueError, TypeError):
+        time = datetime.fromisoformat(value.upper())
+    except (ValueError, AttributeError):
         return None
-    return milliseconds(instant if instant.tzinfo else instant.replace(tzinfo=UTC))
+    return milliseconds(time if time.tzinfo else time.replace(tzinfo=UTC))

@@ -238,14 +238,62 @@ def test_no_time_raises(received: Any) -> None:
         "/Date({}+0000)/",
         "/Date({}-0000)/",
         "/Date({}+0200)/",
+        "2026-06-15T12:00:00",
+        "2026-06-15T12:00:00Z",
+        "2026-06-15t12:00:00.0000999z",
     ],
 )
-def test_all_dates_are_forwarded_in_the_form_that_the_platform_reads(text: str) -> None:
-    dates = {name: text.format(SOON) for name in ("Received", "StartDate", "EndDate")}
-    row = read(REPORTING_ROWS, **dates)
+@pytest.mark.parametrize("odd", [("Received", "StartDate", "EndDate"), ("StartDate", "EndDate")])
+def test_all_dates_are_forwarded_in_the_form_that_the_platform_reads(
+    text: str, odd: tuple[str, ...]
+) -> None:
+    if "Received" not in odd and text[0] != "/":
+        pytest.skip("a form of which all dates are text")
+    dates = dict.fromkeys(("Received", "StartDate", "EndDate"), f"/Date({SOON})/")
+    (row,) = REPORTING_ROWS.page(
+        written(
+            REPORTING_ROWS, slashed({**REPORTING, **dates, **dict.fromkeys(odd, text.format(SOON))})
+        )
+    ).rows
     assert row.received == SOON
-    assert {row.fields[name] for name in dates} == {f"/Date({SOON})/"}
+    assert row.fields == {**REPORTING, **dates}
+    assert json.loads(row.text) == row.fields
     assert told(row) == told(read(REPORTING_ROWS))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-06-15T12:00:00z",
+        "2026-06-15t12:00:00Z",
+        "2026-06-15 12:00:00Z",
+        "2026-06-15T12:00:00",
+        "2026-06-15T14:00:00+02:00",
+        f"/Date({SOON})/",
+        f"/Date({SOON}+0000)/",
+        f"/Date({SOON}-0500)/",
+    ],
+)
+@pytest.mark.parametrize("company", [0, 1])
+def test_all_dates_of_graph_are_forwarded_in_its_usual_form(text: str, company: int) -> None:
+    rows = page(GRAPH_ROWS, {**GRAPH, "receivedDateTime": text}, *[GRAPH] * company).rows
+    assert [row.received for row in rows] == [SOON] * (1 + company)
+    assert rows[0].fields == json.loads(rows[0].text) == GRAPH
+    assert told(rows[0]) == told(read(GRAPH_ROWS))
+
+
+@pytest.mark.parametrize(
+    ("text", "usual"),
+    [
+        ("2026-06-15t12:00:00.1234567z", "2026-06-15T12:00:00.1234567Z"),
+        (f"/Date({SOON + 120})/", "2026-06-15T12:00:00.120Z"),
+        ("2026-06-15T12:00:00.1234567+00:00", "2026-06-15T12:00:00.123Z"),
+    ],
+)
+def test_dates_of_graph_keep_their_milliseconds(text: str, usual: str) -> None:
+    row = read(GRAPH_ROWS, receivedDateTime=text)
+    assert row.fields["receivedDateTime"] == usual
+    assert told(row) == told(read(GRAPH_ROWS, receivedDateTime=usual))
 
 
 def test_a_light_row_with_an_odd_date_that_repeats_the_query_is_forwarded() -> None:
