@@ -277,7 +277,7 @@ class Collector:
             return probe
         wait = inf
         for slot in _PAST:
-            if slot in self._past or (self._past and self._outage_probe.waiting):
+            if slot in self._past or (self._past and self._past_hindered):
                 continue
             found = self._next_past(slot, schedule, moment)
             if isinstance(found, Reading):
@@ -769,7 +769,8 @@ class Collector:
         """
         if reading.gap is not None:
             return
-        if not by_intake and (reading.trial.sampled or self._reaches_back(reading.read)):
+        by_itself = reading.trial.sampled and not self._refusals.of_past
+        if not by_intake and (by_itself or self._reaches_back(reading.read)):
             self._failed_at(reading, refusal)
             return
         kind, moment = reading.read.kind, self._clock.monotonic()

@@ -48,7 +48,6 @@ _END_OF_TIME = milliseconds(datetime(9999, 1, 1, tzinfo=UTC))
 _DATES = (REPORTING.received, "StartDate", "EndDate")
 _USUAL_DATE = re.compile(r"/Date\((-?[0-9]{1,15})\)/")
 _VERBOSE_DATE = re.compile(r"/Date\((-?[0-9]{1,15})([+-][0-9]{4})?\)/")
-_ODD_DATE = re.compile(rb"Date\(-?[0-9]{1,15}[^0-9)]")  # in a page, perhaps one with a time zone
 _USUAL_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?Z")
 _SECRET = secrets.randbits(64)
 """Hashed before each row, so that the forms of rows are this process's own, whatever seeds Python's hashes."""
@@ -367,7 +366,9 @@ class ReportingRows(RowFormat):
         return Listing(rows, next(filter(None, links), None))
 
     def _usual_page(self, body: bytes) -> ParsedPage | None:
-        return None if _ODD_DATE.search(body) else super()._usual_page(body)
+        """Not a page with dates in another form. Those of a page are alike, so its first row tells."""
+        page = super()._usual_page(body)
+        return None if page and page.rows and _oddly_dated(page.rows[0].fields) else page
 
     def usual_times(self, written: Sequence[str]) -> list[int]:
         dates = list(map(_USUAL_DATE.fullmatch, written))
@@ -380,9 +381,7 @@ class ReportingRows(RowFormat):
         change the milliseconds.
         """
         received = _verbose_or_text_time(fields.get(REPORTING.received))
-        odd = [name for name in _DATES if not _USUAL_DATE.fullmatch(str(fields.get(name)))]
-        dates = {name: _verbose_or_text_time(fields.get(name)) for name in odd}
-        usual_form = {name: f"/Date({at})/" for name, at in dates.items() if at is not None}
+        usual_form = {name: f"/Date({at})/" for name, at in _oddly_dated(fields).items()}
         return _usable(received), fields | usual_form
 
 
@@ -424,3 +423,10 @@ def _text_time(value: Any) -> int | None:
     except (ValueError, AttributeError):
         return None
     return milliseconds(time if time.tzinfo else time.replace(tzinfo=UTC))
+
+
+def _oddly_dated(fields: Fields) -> dict[str, int]:
+    """The dates of a row of the Reporting Web Service that are in another form than the usual one."""
+    odd = [name for name in _DATES if not _USUAL_DATE.fullmatch(str(fields.get(name)))]
+    times = {name: _verbose_or_text_time(fields.get(name)) for name in odd}
+    return {name: at for name, at in times.items() if at is not None}
