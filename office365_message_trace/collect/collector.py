@@ -89,6 +89,7 @@ _PAST_AGE = timedelta(hours=1)  # from which a live window holds no fresh mail
 _CHOOSE_EVERY = 900.0  # seconds
 _OLD = 2  # times the final age, of time that was most likely not read before it was that old
 _REPEATS = 3  # of a final read that brings something new, or with a refused event
+_NEIGHBOURS = 3  # parts that one bad record may spoil, since services read beyond bounds
 _LIVE_IN_A_ROW = 4  # windows, after which one page of the past comes first if it is due
 _CLOCK_JUMP = 60.0  # seconds by which the time may be corrected while a page is requested
 
@@ -153,6 +154,7 @@ class Collector:
         self._past: dict[tuple[Kind, ...], Reading] = {}
         self._looks = 0
         self._narrow_live = False
+        self._parts_refused = 0  # in a row, of windows that were sampled
         self._live_in_a_row = 0
         self._live_from = -inf  # monotonic seconds; from then on fresh mail is tried again
         self._chosen_at = -inf
@@ -268,7 +270,7 @@ class Collector:
         return Schedule(self._coverage, self._policy, self._timetable, now, sizes, busy)
 
     def _open_past(self, schedule: Schedule) -> float:
-        """Begin windows of the past until there are two, or one while none can be read.
+        """Begin windows of the past until there are two, or one while none can be read, or that may begin.
 
         Returns the seconds until it should be called again.
         """
@@ -276,8 +278,9 @@ class Collector:
         if probe := max(self._refusals.wait_for_past(moment), self._outage_probe.wait(moment)):
             return probe
         wait = inf
+        one_at_a_time = self._past_hindered or self._parts_refused > 0
         for slot in _PAST:
-            if slot in self._past or (self._past and self._past_hindered):
+            if slot in self._past or (self._past and one_at_a_time):
                 continue
             found = self._next_past(slot, schedule, moment)
             if isinstance(found, Reading):
@@ -573,6 +576,7 @@ class Collector:
             self._failed.fresh_mail = True
         if read.kind is not Kind.LIVE or self._policy.delay >= _PAST_AGE:
             self._narrow_live = False
+            self._parts_refused = 0
             self._failed.completed(reading.trial, self._clock.monotonic())
             if self._outage_probe.waiting:
                 self._failed.hurry()
@@ -764,12 +768,14 @@ class Collector:
         While fresh mail is refused, nothing else is tried; but if it was read together with older time, it is read
         alone first. Windows of the past are postponed, because most likely all of them would be refused. If not,
         another one shows that at the next probe, and a window that the service refuses again counts as one that it
-        cannot give. A gap that is refused, or a part of a window of which a sample was read, says nothing about other
-        time.
+        cannot give. A gap that is refused says nothing about other time, nor does a part of a window of which a sample was
+        read, unless nothing else is read any more.
         """
         if reading.gap is not None:
             return
-        by_itself = reading.trial.sampled and not self._refusals.of_past
+        of_all = self._refusals.of_past or self._parts_refused >= _NEIGHBOURS
+        by_itself = reading.trial.sampled and not of_all
+        self._parts_refused += by_itself
         if not by_intake and (by_itself or self._reaches_back(reading.read)):
             self._failed_at(reading, refusal)
             return

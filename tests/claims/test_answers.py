@@ -487,6 +487,23 @@ def test_a_record_that_is_not_utf8_is_forwarded() -> None:
     assert lab.intake.accepted[0][1]["Subject"] == "\ufffd"
 
 
+@pytest.mark.parametrize("seconds", [247, 636, 838, 1045, 1050])
+def test_permission_that_is_lost_while_a_bad_record_is_searched_is_asked_for_rarely(
+    seconds: int,
+) -> None:
+    """At some of these instants parts of a second or less are about to be read."""
+    lost = T0 + seconds * 1000
+    service = Service("graph", _mail(11, T0 + 3 * H))
+    spoilt = _spoiling({T0 - 5 * H}, Answer(500, {}, b""))
+    service.instead = lambda asked, rows: (
+        _own("graph", 401) if lost <= asked.now < lost + H else spoilt(asked, rows)
+    )
+    lab = Laboratory(service, start_time=8).run(T0 + 3 * H)
+    refused = [given.asked.now for given in service.given if lost <= given.asked.now < lost + H]
+    assert max(sum(at <= other < at + 10 * M for other in refused) for at in refused) <= 10
+    assert [row.received for row in lab.missing() if row.received < T0 + 2 * H] == [T0 - 5 * H]
+
+
 def test_a_record_that_is_repaired_arrives() -> None:
     service = Service("graph", _mail(8, T0 + 8 * H))
     service.instead = _spoiling({T0 + 2 * H}, Answer(500, {}, b""), T0 + 5 * H)
