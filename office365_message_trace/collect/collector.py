@@ -171,7 +171,7 @@ class Collector:
         now, moment = self._clock.now(), self._clock.monotonic()
         self._beginning = Beginning(
             began,
-            moment - (now - began).total_seconds(),
+            moment - max((now - began).total_seconds(), 0.0),
             coverage.read_at + self._policy.ordinary_pause,
         )
         self._coverage = coverage.adapted(self._policy, began, KEPT_FOR)

@@ -148,13 +148,15 @@ class Site:
     def __post_init__(self) -> None:
         self.tally = Tally()
 
-    def collect(self, until: datetime, start: datetime = NOON - HOUR) -> None:
+    def collect(
+        self, until: datetime, start: datetime = NOON - HOUR, began: datetime | None = None
+    ) -> None:
         """Run from the saved state, or at first from ``start``, to the stop at ``until``."""
         self.clock.at(until, stop)
         with pytest.raises(Stopped):
-            self._run(start)
+            self._run(start, began)
 
-    def _run(self, start: datetime) -> None:
+    def _run(self, start: datetime, began: datetime | None = None) -> None:
         storage = RetryingStorage(self.wrapped(FolderStorage(self.root)), self.clock, self.log)
         activity = ActivityLog(
             FolderStorage(self.root / "activity"), self.clock, self.policy, self.log
@@ -169,6 +171,7 @@ class Site:
             self.clock,
             self.log,
             Monitors(self.tally, activity),
+            began=began,
         )
 
     def _source(self, storage: Storage) -> ODataClient:
@@ -1172,7 +1175,7 @@ def test_a_step_of_the_clock_ahead_and_back_gives_nothing_up(site: Site) -> None
 @steady
 def test_a_clock_that_was_ahead_costs_nothing_but_reads(site: Site, mail: MailFlowOptions) -> None:
     site.policy = replace(site.policy, lookback=2 * HOUR)
-    site.collect(until=NOON + HOUR, start=NOON + 5 * HOUR)
+    site.collect(until=NOON + HOUR, start=NOON + 5 * HOUR, began=NOON + 6 * HOUR)
     assert "a clock was wrong" in site.log.texts("warning")[0]
     report = site.report(NOON - HOUR, NOON + HOUR)
     assert report.ok, str(report)
