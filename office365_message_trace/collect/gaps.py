@@ -15,7 +15,8 @@ class GapProbe:
     """Chooses the gap to try, among those that the service may still have.
 
     One is tried in each hour, whose number decides which, so that restarts skip none. The minute is an odd one, at
-    which nothing restarts processes regularly. Gaps often share a cause, so after one that could be read the next one is tried at once, until each had its turn.
+    which nothing restarts processes regularly. Gaps often share a cause, so after one that could be read the next one is
+    tried at once, until each had its turn.
     ``moment`` is in monotonic seconds throughout.
     """
 

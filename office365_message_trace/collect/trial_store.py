@@ -27,13 +27,17 @@ class TrialStore:
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
-        self._saved: tuple[list[Trial], bool] = [], False
+        self._saved: tuple[list[Trial], bool] | None = None  # None if that is not known
 
     def load(self, coverage: Coverage, now: datetime, moment: float) -> FailedWindows:
         """The failed windows that ``coverage`` still has to read at ``now``, which is ``moment`` in monotonic
         seconds; none if there is no intact document."""
+        data = self._storage.read(_RECORD)
+        if data is None:
+            self._saved = [], False
+            return FailedWindows()
         try:
-            document = orjson.loads(self._storage.read(_RECORD) or b"{}")
+            document = orjson.loads(data)
             trials = [_trial(entry, now, moment) for entry in document["trials"][:_MOST]]
             fresh_mail = bool(document["fresh_mail"])
         except (LookupError, ValueError, TypeError, OverflowError):

@@ -93,12 +93,17 @@ def test_what_is_being_read_counts_too_and_what_only_waits_does_not() -> None:
 
 def test_time_that_is_no_longer_to_be_read_is_left_out() -> None:
     blobs = saved([Trial(READ, failures=1)], Blob())
-    assert loaded(blobs, Coverage.starting(NOON)) == []
+    store = TrialStore(blobs)
+    failed = store.load(Coverage.starting(NOON), NOON, 0.0)
+    assert failed.trials == []
+    store.save(failed, (), NOON, 0.0)
+    assert loaded(blobs) == [], "nor is it kept"
 
 
 def test_only_changes_are_written() -> None:
     blobs, failed = Blob(), FailedWindows()
     store = TrialStore(blobs)
+    store.load(UNREAD, NOON, 0.0)
     for second in range(3):
         store.save(failed, (), NOON + timedelta(seconds=second), second)
     assert blobs.writes == 0
