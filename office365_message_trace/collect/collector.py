@@ -91,6 +91,7 @@ _OLD = 2  # times the final age, of time that was most likely not read before it
 _REPEATS = 3  # of a final read that brings something new, or with a refused event
 _NEIGHBOURS = 3  # parts that one bad record may spoil, since services read beyond bounds
 _LIVE_IN_A_ROW = 4  # windows, after which one page of the past comes first if it is due
+_SAY_AGAIN_AFTER = 3600.0  # seconds
 _CLOCK_JUMP = 60.0  # seconds by which the time may be corrected while a page is requested
 
 _LEFT_OUT = "The intake does not accept one event; it is left out, and tried again now and then."
@@ -103,6 +104,9 @@ _READ_RARELY = (
     "There is more mail than the request quota allows to read again in time: rows that Microsoft 365 "
     "shows late are found within {:.1f} times their lateness, or by the last read at the end of the look-back. "
     "A shorter lookback makes that better, and so do fewer requests of other tools."
+)
+_CLOCK_WAS_WRONG = (
+    "Time was read that had not come yet, because a clock was wrong; the look-back is read again."
 )
 _STILL_CHANGING = (
     "Microsoft 365 shows new or changed rows up to the end of the look-back; they were forwarded. "
@@ -158,6 +162,7 @@ class Collector:
         self._live_in_a_row = 0
         self._live_from = -inf  # monotonic seconds; from then on fresh mail is tried again
         self._chosen_at = -inf
+        self._corrected_at = -inf  # monotonic seconds, when a corrected time was told last
         self._claimed_history = ClaimedHistory()
         self._flicker = Flicker(log, source.content_fields)
         self._tidied_at = clock.monotonic()
@@ -221,12 +226,10 @@ class Collector:
         known = self._with_time_of_beginning(self._coverage, now)
         coverage = known.without_future(now, self._policy)
         if coverage is not known:
-            self._log(
-                "Time was read that had not come yet, because a clock was wrong; the look-back is "
-                "read again.",
-                "warning",
-            )
             self._ledger.mark(coverage.oldest)
+            if self._clock.monotonic() - self._corrected_at >= _SAY_AGAIN_AFTER:
+                self._corrected_at = self._clock.monotonic()
+                self._log(_CLOCK_WAS_WRONG, "warning")
         coverage = coverage.without_unwanted(now)
         self._coverage = coverage.with_outage_behind(now, self._policy)
         self._give_up_before(self._policy.oldest_kept(now))

@@ -222,3 +222,14 @@ def test_answers_whose_date_is_behind_the_first_start_for_an_hour_stop_nothing(
     assert lab.missing() == []
     assert lab.repeats() == 0
     assert lab.gaps == ()
+
+
+def test_a_service_whose_answers_tell_two_times_is_not_told_of_all_day() -> None:
+    """Two machines behind one address, of which neither has the right time."""
+    rng = Random(3)
+    service = Service("graph", _mail(7))
+    service.clock = lambda now: now + rng.choice((2 * H, -2 * H))
+    lab = Laboratory(service, policy(frequency=60)).run(T0 + 6 * H)
+    assert len(lab.said()) <= 8
+    assert all(row.received > T0 + 3 * H for row in lab.missing())
+    assert lab.gaps == ()
