@@ -791,8 +791,8 @@ class Collector:
             self._keep_covered(each)
         self._past.clear()
         if by_intake:
-            trial = reading.trial
-            self._failed.postpone(trial.read, moment, trial.news, trial.refusals)
+            # what it showed was not accepted: if the next answer is false, another one has to be the last
+            self._failed.postpone(replace(reading.read, final=False), moment)
         else:
             self._set_aside(reading, refusal)
 

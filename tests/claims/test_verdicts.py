@@ -281,3 +281,31 @@ def test_an_answer_with_more_ids_than_events_accepts_them_once() -> None:
     lab.run(T0 + 5 * H)
     assert lab.missing() == []
     assert lab.repeats() == 0
+
+
+@pytest.mark.parametrize("minutes", [88, 89])
+def test_what_a_last_read_showed_but_the_intake_did_not_take_arrives_though_the_next_answer_lies(
+    minutes: int,
+) -> None:
+    """A process that has not delivered anything yet takes that for a fault of the intake, and reads again."""
+    received, refused_until = T0 + 10 * M, T0 + minutes * M
+    row = Mail(received, "r", life=((received, "Pending"), (T0 + 76 * M, "Delivered")))
+    mail = [row, *_mail(210, every=20 * S)]
+    service = Service("reporting", mail, page_size=20)
+    lab = Laboratory(service, policy(lookback=1, frequency=60))
+    lies: list[Asked] = []
+
+    def shown(asked: Asked, rows: list[Mail]) -> list[Mail]:
+        if asked.now < refused_until or lies or not asked.start <= received <= asked.end:
+            return rows
+        lies.append(asked)
+        return []
+
+    service.shown = shown
+    lab.run(T0 + 84 * M)
+    lab.intake.verdict = lambda events: (
+        Answer(401, {}, b"") if lab.clock.ms < refused_until else None
+    )
+    lab.run(T0 + 5 * H)
+    assert lies
+    assert lab.last_status()["r", row.to] == "Delivered"
