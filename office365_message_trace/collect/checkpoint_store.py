@@ -207,12 +207,12 @@ def _span(entry: list[Any]) -> Span:
 
 def _outage_entry(outage: Outage) -> list[str | None]:
     shown = outage.shown_from
-    return [*_pair(outage.window), shown.isoformat() if shown else None]
+    return [*bounds_of(outage.window), shown.isoformat() if shown else None]
 
 
 def _outage(entry: list[Any]) -> Outage:
     *pair, shown = entry
-    return Outage(_window(pair), _instant(shown) if shown else None)
+    return Outage(window_of(pair), _instant(shown) if shown else None)
 
 
 def _microseconds(instant: datetime) -> int:
@@ -227,21 +227,23 @@ def _checksum(payload: dict[str, Any]) -> str:
     return hashlib.sha256(orjson.dumps(payload, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def _pair(window: Window) -> list[str]:
+def bounds_of(window: Window) -> list[str]:
+    """A stored ``window``; the inverse of `window_of`."""
     return [window.start.isoformat(), window.end.isoformat()]
 
 
-def _window(pair: list[str]) -> Window:
+def window_of(pair: list[str]) -> Window:
+    """The window that `bounds_of` made a ``pair`` of. Raises ValueError or TypeError for another one."""
     return Window(_instant(pair[0]), _instant(pair[1]))
 
 
 def _gap_entry(gap: Gap) -> dict[str, str]:
-    start, end = _pair(gap.window)
+    start, end = bounds_of(gap.window)
     return {"start": start, "end": end, "cause": gap.cause.value}
 
 
 def _gap(entry: dict[str, str]) -> Gap:
-    return Gap(_window([entry["start"], entry["end"]]), Cause(entry["cause"]))
+    return Gap(window_of([entry["start"], entry["end"]]), Cause(entry["cause"]))
 
 
 def _instant(text: str) -> datetime:

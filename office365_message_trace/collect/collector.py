@@ -31,7 +31,6 @@ from office365_message_trace.collect.coverage import (
 )
 from office365_message_trace.collect.failed_windows import (
     LONGEST_PAUSE,
-    FailedWindows,
     Trial,
     divided_around,
 )
@@ -152,7 +151,6 @@ class Collector:
         self._timetable = choose(policy, 0, self._sizes.page, inf)
         self._refusals = Refusals(log, monitor)
         self._outage_probe = SlowProbe(patience=1)  # a single failed window says nothing of others
-        self._failed = FailedWindows()
         self._gap_probe = GapProbe(clock.now(), clock.monotonic())
         self._messages = LargeMessages()
         self._past: dict[tuple[Kind, ...], Reading] = {}

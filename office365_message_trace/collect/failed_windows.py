@@ -145,7 +145,9 @@ class FailedWindows:
         return None
 
     def _others_read(self, first: int, window: Window) -> bool:
-        """True if something else was read since ``first`` successes, so that ``window`` is most likely at fault."""
+        """True if something else was read since ``first`` successes, so that ``window`` is most likely at fault. Uses up
+        what fresh mail has shown if nothing else shows it.
+        """
         if self.successes != first:
             return True
         smallest = min((each.window.span for each in self._waiting if each.failures), default=None)

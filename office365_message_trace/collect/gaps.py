@@ -16,8 +16,7 @@ class GapProbe:
 
     One is tried in each hour, whose number decides which, so that restarts skip none. The minute is an odd one, at
     which nothing restarts processes regularly. Gaps often share a cause, so after one that could be read the next one is
-    tried at once, until each had its turn.
-    ``moment`` is in monotonic seconds throughout.
+    tried at once, until each had its turn. ``moment`` is in monotonic seconds throughout.
     """
 
     def __init__(self, now: datetime, moment: float) -> None:

@@ -12,9 +12,10 @@ from typing import Any
 
 import orjson
 
+from office365_message_trace.collect.checkpoint_store import bounds_of, window_of
 from office365_message_trace.collect.coverage import Coverage, Kind, Read, overlap
 from office365_message_trace.collect.failed_windows import LONGEST_PAUSE, FailedWindows, Trial
-from office365_message_trace.model import EPOCH, Window, instant, milliseconds, sensible
+from office365_message_trace.model import EPOCH, Window, instant, milliseconds
 from office365_message_trace.storage.base import Storage
 
 _RECORD = "trials.json"
@@ -50,8 +51,8 @@ class TrialStore:
         self, failed: FailedWindows, under_way: Collection[Trial], now: datetime, moment: float
     ) -> None:
         """Save the trials of ``failed`` and those ``under_way`` if they have changed; durable when it returns."""
-        trials = [replace(t, read=replace(t.read, at=EPOCH)) for t in (*under_way, *failed.trials)]
-        counting = [trial for trial in trials if trial.counts][:_MOST]
+        counting = [trial for trial in (*under_way, *failed.trials) if trial.counts][:_MOST]
+        counting = [replace(trial, read=replace(trial.read, at=EPOCH)) for trial in counting]
         fresh_mail = failed.fresh_mail and bool(counting)
         if (counting, fresh_mail) == self._saved:
             return
@@ -64,9 +65,9 @@ class TrialStore:
 def _entry(trial: Trial, successes: int, now: datetime, moment: float) -> dict[str, Any]:
     return {
         "kind": trial.read.kind.value,
-        "window": _bounds(trial.read.window),
+        "window": bounds_of(trial.read.window),
         "final": trial.read.final,
-        "whole": _bounds(trial.whole) if trial.whole else None,
+        "whole": bounds_of(trial.whole) if trial.whole else None,
         "due": milliseconds(now + timedelta(seconds=trial.due - moment)),
         "failures": trial.failures,
         "others_read": successes > trial.successes,
@@ -91,12 +92,8 @@ def _trial(entry: dict[str, Any], now: datetime, moment: float) -> Trial:
     )
 
 
-def _bounds(window: Window) -> list[str]:
-    return [window.start.isoformat(), window.end.isoformat()]
-
-
 def _window(bounds: list[str]) -> Window:
-    start, end = (sensible(datetime.fromisoformat(bound)) for bound in bounds)
-    if not start < end:
+    window = window_of(bounds)
+    if not window.span:
         raise ValueError("a window that cannot be")
-    return Window(start, end)
+    return window
