@@ -206,7 +206,7 @@ def test_empty_pages_without_end_cost_a_tenant_without_mail_little(
 def test_rows_behind_empty_pages_arrive_soon_after_a_day_of_chains_that_led_nowhere(
     kind: Kind, behind: int
 ) -> None:
-    """What windows without rows have taught is no proof."""
+    """Later chains may lead to rows all the same."""
     first, second = T0 + 24 * H + 7 * M, T0 + 25 * H
     service = Service(kind, [Mail(first, "first"), Mail(second, "second")], page_size=100)
     service.pager = _chained_if_empty(_next_one, behind, service.pager)

@@ -1,15 +1,15 @@
 """When a process began, and the first one of all."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
 from office365_message_trace.collect.beginning import Beginning
 from office365_message_trace.collect.coverage import Coverage
 from office365_message_trace.model import EPOCH
+from tests.support import NOON
 
-NOON = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 AHEAD = 3 * HOUR
 

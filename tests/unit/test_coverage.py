@@ -282,15 +282,16 @@ def test_time_that_was_read_before_it_came_is_read_again() -> None:
 
 
 @pytest.mark.parametrize("read", [False, True], ids=["nothing read", "an hour read"])
-def test_reading_goes_on_now_if_a_first_start_by_a_clock_that_was_ahead_begins_later(
-    read: bool,
+@pytest.mark.parametrize("hours", [5, -2], ids=["begins later than now", "begins before now"])
+def test_a_first_start_by_a_clock_that_was_ahead_goes_on_where_now_allows(
+    hours: int, read: bool
 ) -> None:
-    start, later = NOON + 5 * HOUR, NOON + 6 * HOUR
+    start, later = NOON + hours * HOUR, NOON + 6 * HOUR
     ahead = Coverage.starting(start)
-    if read:
+    if read or hours < 0:
         ahead = done(ahead, Read(Kind.LIVE, Window(start, later), later))
     right = ahead.without_future(NOON, PLAIN)
-    assert right.live == NOON - PLAIN.delay
+    assert right.live == right.oldest == min(start, NOON - PLAIN.delay)
     assert right.since == start
     assert right.without_future(NOON, PLAIN) is right, "once"
 

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from office365_message_trace.collect.beginning import Beginning
 from office365_message_trace.collect.checkpoint_store import (
     COPIES,
     SCHEMA,
@@ -279,7 +280,8 @@ def test_the_former_module_s_cursor_is_taken_over(tmp_path: Path, text: str) -> 
     (tmp_path / "context.json").write_bytes(orjson.dumps({"most_recent_date_requested": text}))
     state, log = opened(tmp_path)
     assert state.oldest == NOON - 9 * HOUR
-    assert state.started_at == state.oldest
+    later = Beginning(NOON - 8 * HOUR, 0.0, NOON - 8 * HOUR)
+    assert not later.first_start_ahead(state, NOON, 8 * 3600.0), "no clock of ours told that time"
     assert "former module" in log.texts("info")[0]
 
 

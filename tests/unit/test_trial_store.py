@@ -1,4 +1,4 @@
-"""What is known of failed windows outlives a process."""
+"""Failed windows are remembered across restarts."""
 
 import json
 from collections.abc import Collection
