@@ -40,6 +40,8 @@ Fresh
    begins to refuse everything, the collector takes that for the fault of one event at most.
  * Time of which an answer showed less than there was (a lie, a replica that is behind) has no bound but
    the end, either: what was left out comes with the next read of it.
+ * A link that stands for a position leads past as many rows as have vanished before it since it was given: they
+   come with the next read of their time, and have no bound but the end (`ShiftedPages`).
  * A bad record delays others for `BAD_RECORD_MS` after it is first met, until it is found. What is received
    in the `BEFORE_BAD_MS` before it and comes late has no bound but the end: only the last read asks for it.
 

@@ -11,11 +11,15 @@ from office365_message_trace.settings import OAuthSettings
 from office365_message_trace.transport.client import Request
 from office365_message_trace.transport.retry import Transport
 from office365_message_trace.transport.session import Answer
+from sandbox import wire
 from sandbox.entra import EXCHANGE
 from sandbox.reporting import ReportingService, errors
-from sandbox.simulation.service import Service, as_answer, parsed, scaled
+from sandbox.reporting.query import parse
+from sandbox.simulation.service import Parsed, Service, as_answer, parsed, scaled
+from sandbox.simulation.shifted_pages import ShiftedPages
 
 _WALL = 999_999  # observed: the first $skiptoken that is answered with a fault
+_LINK = re.compile(rb"\$skiptoken=(\d+)")
 _TOKEN = re.compile(r"(?<=\$skiptoken=)\d+")
 
 
@@ -32,9 +36,15 @@ class SimulatedReporting(Service):
     base_url = "https://reports.office365.com"
     history = OAuthSettings.history
 
-    def __init__(self, reporting: ReportingService, token_step: int, latency: float) -> None:
+    def __init__(
+        self,
+        reporting: ReportingService,
+        token_step: int,
+        latency: float,
+        pages: ShiftedPages | None = None,
+    ) -> None:
         super().__init__(latency)
-        self._reporting = reporting
+        self._reporting, self._pages = reporting, pages
         options = reporting.options
         self._step = token_step if options.empty_pages == "never" else 0
         self._size = options.page_size
@@ -54,7 +64,9 @@ class SimulatedReporting(Service):
             if (int(token[0]) + 1) % self._step == 0:
                 own = self._scaled(int(token[0]), self._step, self._size)
                 target = _TOKEN.sub(str(own), target)
-        answer = self._reporting.handle(parsed(request, target, authorization))
+        asked = parsed(request, target, authorization)
+        answer = self._reporting.handle(asked)
+        self._watch(asked, answer)
         if self._step and b"$skiptoken=" in answer.body:
             text = answer.body.decode("utf-8", "surrogateescape")
             link = _TOKEN.sub(lambda t: str(self._scaled(int(t[0]), self._size, self._step)), text)
@@ -80,6 +92,14 @@ class SimulatedReporting(Service):
     def leading_elsewhere(self, body: bytes) -> bytes:
         """As the base says."""
         return body.replace(b'"__next":"https://reports.', b'"__next":"https://evil.')
+
+    def _watch(self, asked: Parsed, answer: wire.Response) -> None:
+        if self._pages is None or answer.status != 200:
+            return
+        query = parse(asked.query, self._reporting.now())
+        self._pages.followed(query)
+        if link := _LINK.search(answer.body):
+            self._pages.linked(query, int(link[1]))
 
     def _scaled(self, token: int, from_step: int, to_step: int) -> int:
         return (token + 1) // from_step * to_step - 1

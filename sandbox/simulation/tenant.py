@@ -86,6 +86,13 @@ class WatchedTenant(Tenant):
         )
         return rows
 
+    def at_position(
+        self, start: datetime, end: datetime, at: datetime, position: int
+    ) -> Content | None:
+        """The row at a position, from 0 on, newest first, as it is shown at `at`. It counts as not given out."""
+        rows = super().page(start, end, at, offset=position, limit=1, descending=True)
+        return rows[0] if rows else None
+
     def count(self, start: datetime, end: datetime, at: datetime) -> int:
         """As the base says."""
         return super().count(start, end, self._replica(at))

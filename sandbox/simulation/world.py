@@ -40,6 +40,7 @@ from sandbox.simulation.reporting import SimulatedReporting
 from sandbox.simulation.scenario import Scenario
 from sandbox.simulation.service import Service
 from sandbox.simulation.settings import Settings
+from sandbox.simulation.shifted_pages import ShiftedPages
 from sandbox.simulation.storage import FOLDER, Below, MemoryStorage
 from sandbox.simulation.tenant import SimulatedMail, WatchedTenant
 
@@ -152,7 +153,8 @@ class World:
         scenario, entra, now = self.scenario, self._entra, self.clock.true
         if scenario.service == "reporting":
             reporting = ReportingService(tenant, entra, now, scenario.reporting)
-            return SimulatedReporting(reporting, scenario.token_step, scenario.latency)
+            pages = ShiftedPages(tenant, self.clock, self.observation)
+            return SimulatedReporting(reporting, scenario.token_step, scenario.latency, pages)
         graph = GraphService(tenant, entra, now, scenario.graph)
         other = OtherClient(*scenario.other_client) if scenario.other_client else None
         return SimulatedGraph(

@@ -538,6 +538,30 @@ def test_no_order_of_the_rows_loses_any(
     assert lab.repeats() == 0
 
 
+def test_a_row_that_pages_leave_out_because_another_one_vanishes_comes_with_the_next_read() -> None:
+    usual = range(T0, T0 + 4 * H, 20 * S)
+    burst = range(T0 + H, T0 + H + 10 * M, S)
+    mail = [Mail(at, f"r{at}") for at in sorted({*usual, *burst})]
+    service = Service("reporting", mail, page_size=100)
+    left_out: list[Mail] = []
+
+    def without_the_newest(asked: Asked, rows: list[Mail]) -> list[Mail]:
+        if asked.token is None or asked.now > T0 + H + 20 * M:
+            return rows
+        left_out.append(rows[int(asked.token) + 1])
+        return rows[1:]
+
+    service.shown = without_the_newest
+    lab = Laboratory(service, policy(frequency=600)).run(T0 + 4 * H)
+    assert left_out
+    arrived = lab.accepted_at()
+    ages = [arrived[row.id] - row.received for row in left_out]
+    assert max(ages) > 15 * M
+    assert max(ages) < 35 * M
+    assert lab.repeats() == 0
+    assert lab.gaps == ()
+
+
 def test_a_cursor_by_time_over_pages_in_another_order_loses_nothing() -> None:
     mail = [Mail(T0 - 30 * H + n * 20 * S, f"r{n}", to=f"u{n % 9}@x") for n in range(5000)]
     service = Service("graph", mail, page_size=100)

@@ -13,6 +13,8 @@ from office365_message_trace.collect.ownership import Ownership
 from office365_message_trace.errors import Stopped, StorageFailed
 from sandbox.clock import from_ms
 from sandbox.mailflow import MailFlow, MailFlowOptions
+from sandbox.reporting.query import Query
+from sandbox.rows import make_row
 from sandbox.simulation import Run, draw
 from sandbox.simulation.clock import Livelock, VirtualClock
 from sandbox.simulation.crashes import Crashes, Kill, Killed, Takeover
@@ -20,6 +22,7 @@ from sandbox.simulation.disturbances import Disturbances, Spell
 from sandbox.simulation.event_identity import Events, VerboseForm
 from sandbox.simulation.expectations import shown_versions
 from sandbox.simulation.observation import Life, Observation
+from sandbox.simulation.shifted_pages import ShiftedPages
 from sandbox.simulation.storage import MemoryStorage
 from sandbox.simulation.tenant import SimulatedMail, WatchedTenant
 
@@ -202,3 +205,30 @@ def test_every_version_knows_until_when_it_was_shown() -> None:
     for earlier, later in pairwise(shown):
         if earlier.row == later.row:
             assert earlier.until_ms == later.from_ms
+
+
+@pytest.mark.parametrize(
+    ("away", "passed_over"),
+    [({}, []), ({5: 1}, [(4, 5)]), ({9: 1, 5: 1}, [(3, 5)]), ({3: 1}, []), ({5: 60}, [])],
+    ids=["none vanishes", "its last row", "two", "one behind it", "after both"],
+)
+def test_a_link_leads_past_as_many_rows_as_vanished_before_its_place(
+    away: dict[int, int], passed_over: list[tuple[int, int]]
+) -> None:
+    mail = SimulatedMail(MailFlow(MailFlowOptions(messages_per_minute=0)), whole_seconds=False)
+    tenant = WatchedTenant(mail)
+    for second in range(10):
+        row = make_row(from_ms(START + second * 1000))
+        since = START + (20 + away.get(second, 0)) * 1000
+        tenant.add(replace(row, away=((since, since + HOUR),) if second in away else ()))
+    time, observation = clock(), Observation(Events(VerboseForm()))
+    pages = ShiftedPages(tenant, time, observation)
+    listing = Query(from_ms(START), from_ms(START + HOUR))
+    time.elapse(20)
+    pages.linked(listing, 4)
+    time.elapse(2)
+    pages.followed(replace(listing, skip_token=4))
+    assert observation.misled == [
+        (START + first * 1000, START + last * 1000) for first, last in passed_over
+    ]
+    assert not tenant.reads
