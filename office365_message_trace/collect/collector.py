@@ -70,6 +70,7 @@ from office365_message_trace.model import (
     instant,
     milliseconds,
 )
+from office365_message_trace.seldom import Seldom
 from office365_message_trace.transport.retry import USUAL_ATTEMPTS
 from office365_message_trace.untrusted_text import identifier
 
@@ -160,7 +161,7 @@ class Collector:
         self._live_in_a_row = 0
         self._live_from = -inf  # monotonic seconds; from then on fresh mail is tried again
         self._chosen_at = -inf
-        self._corrected_at = -inf  # monotonic seconds, when a corrected time was told last
+        self._telling = Seldom(_SAY_AGAIN_AFTER)
         self._claimed_history = ClaimedHistory()
         self._flicker = Flicker(log, source.content_fields)
         self._tidied_at = clock.monotonic()
@@ -225,8 +226,7 @@ class Collector:
         coverage = known.without_future(now, self._policy)
         if coverage is not known:
             self._ledger.mark(coverage.oldest)
-            if self._clock.monotonic() - self._corrected_at >= _SAY_AGAIN_AFTER:
-                self._corrected_at = self._clock.monotonic()
+            if self._telling.may_say(_CLOCK_WAS_WRONG, self._clock.monotonic()):
                 self._log(_CLOCK_WAS_WRONG, "warning")
         coverage = coverage.without_unwanted(now)
         self._coverage = coverage.with_outage_behind(now, self._policy)

@@ -1,12 +1,11 @@
 """What is refused at present and by whom, and when to try again."""
 
-from math import inf
-
 from office365_message_trace.collect.backoff import SlowProbe
 from office365_message_trace.collect.coverage import Kind
 from office365_message_trace.collect.monitor import Monitor
 from office365_message_trace.errors import Misconfigured, Refused
 from office365_message_trace.model import Log
+from office365_message_trace.seldom import Seldom
 
 _TELL_EVERY = 3600.0  # seconds between two lines about windows that are not accepted
 _OF_THE_PAST = (
@@ -30,7 +29,7 @@ class Refusals:
         self._live_probe = SlowProbe()
         self._past_probe = SlowProbe()
         self._by_intake: dict[Kind, bool] = {}  # false if Microsoft refuses
-        self._told_until = -inf
+        self._telling = Seldom(_TELL_EVERY)
 
     @property
     def of_live(self) -> bool:
@@ -67,8 +66,7 @@ class Refusals:
 
     def tell(self, refusal: Refused, moment: float) -> None:
         """Log, at most once an hour, that Microsoft refuses windows of the past with ``refusal``."""
-        if moment >= self._told_until:
-            self._told_until = moment + _TELL_EVERY
+        if self._telling.may_say(_OF_THE_PAST, moment):
             self._log(_OF_THE_PAST.format(refusal), "error")
 
     def end(self, read: Kind, accepted: bool) -> bool:

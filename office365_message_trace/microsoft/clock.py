@@ -17,8 +17,10 @@ from office365_message_trace.microsoft.dates import (
     with_reading,
 )
 from office365_message_trace.model import EPOCH, Log
+from office365_message_trace.seldom import Seldom
 
 _LOOK_EVERY = 5.0  # seconds of a wait, because an answer may correct the time meanwhile
+_SAY_AGAIN_AFTER = 3600.0  # seconds, where the time that is told goes to and fro
 _RIGHT_AGAIN = AGREEMENT / 2  # so that a clock on the edge of being wrong is reported once
 
 
@@ -39,6 +41,7 @@ class MicrosoftClock:
         self._readings: dict[str, tuple[Reading, ...]] = {}
         self._offset: float | None = None
         self._named_off = self._named_contradiction = False
+        self._telling = Seldom(_SAY_AGAIN_AFTER)
         self._warnings: deque[str] = deque()
         self._lock = Lock()
 
@@ -87,16 +90,21 @@ class MicrosoftClock:
             self._warn(verdict, machine)
 
     def _warn(self, verdict: Verdict, machine: float) -> None:
-        """Queue warnings of contradicting services and of a machine's clock that is off, once each."""
+        """Queue warnings: once of contradicting services, once each time the machine's clock goes wrong, but of the same
+        direction once an hour at most."""
         if verdict.contradiction and not self._named_contradiction:
             self._named_contradiction = True
             self._warnings.append(contradiction_sentence(*verdict.contradiction))
         if verdict.offset is None or not verdict.confirmed:
             return
         ahead = machine - verdict.offset
-        if abs(ahead) > AGREEMENT and not self._named_off:
+        if abs(ahead) <= (_RIGHT_AGAIN if self._named_off else AGREEMENT):
+            self._named_off = False
+            return
+        where = "ahead" if ahead > 0 else "behind"
+        if not self._named_off and self._telling.may_say(where, self._machine.monotonic()):
+            self._named_off = True
             self._warnings.append(off_sentence(timedelta(seconds=ahead)))
-        self._named_off = abs(ahead) > (_RIGHT_AGAIN if self._named_off else AGREEMENT)
 
     def _machine_offset(self) -> float:
         return (self._machine.now() - EPOCH).total_seconds() - self._machine.monotonic()

@@ -7,6 +7,7 @@ from typing import TypeVar
 from office365_message_trace.clock import Clock
 from office365_message_trace.errors import StorageFailed
 from office365_message_trace.model import Log
+from office365_message_trace.seldom import Seldom
 from office365_message_trace.storage.base import Storage
 
 _T = TypeVar("_T")
@@ -47,20 +48,21 @@ class RetryingStorage(WrappedStorage):
         super().__init__(storage)
         self._clock = clock
         self._log = log
+        self._telling = Seldom(_LOG_EVERY)
 
     def _access(self, action: Callable[[], _T], writes: int = 0) -> _T:
-        pause, due = 1.0, self._clock.monotonic()
+        pause, told = 1.0, False
         while True:
             try:
                 result = action()
             except StorageFailed as failure:
-                if (now := self._clock.monotonic()) >= due:
+                if self._telling.may_say("a failure", self._clock.monotonic()):
                     self._log(str(failure), "error")
-                    due = now + _LOG_EVERY
+                    told = True
                 self._clock.wait(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
             else:
-                if pause > 1.0:
+                if told:
                     self._log("The trigger's storage works again.", "info")
                 return result
 

@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 from office365_message_trace.clock import Clock
 from office365_message_trace.errors import Throttled, Unavailable
 from office365_message_trace.model import Log
+from office365_message_trace.seldom import Seldom
 from office365_message_trace.transport.client import Http, NotYet, Pending, Request
 from office365_message_trace.transport.session import Answer
 
@@ -64,7 +65,7 @@ class Transport:
         self._outlook = outlook
         self._failures = 0
         self._doubtful = 0  # latest failures in a row whose lasting meaning is not believed yet
-        self._logged_at: dict[str, float] = {}
+        self._telling = Seldom(_LOG_EVERY)
         self._trouble_logged = False  # but not its end
 
     def begin(self, request: Request) -> Pending:
@@ -147,11 +148,10 @@ class Transport:
 
     def _log_rarely(self, text: str, level: str, detail: str = "") -> bool:
         """Log ``text``, at most once a minute. Returns True if it was logged."""
-        now = self._clock.monotonic()
-        if due := now - self._logged_at.get(text, -_LOG_EVERY) >= _LOG_EVERY:
-            self._logged_at[text] = now
+        may_say = self._telling.may_say(text, self._clock.monotonic())
+        if may_say:
             self._log(f"{text} [{detail}]" if detail else text, level)
-        return due
+        return may_say
 
     def _recovered(self) -> None:
         if self._trouble_logged:

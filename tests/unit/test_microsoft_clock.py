@@ -130,6 +130,24 @@ def test_a_clock_on_the_edge_of_being_wrong_is_named_once() -> None:
     assert len(site.warnings) == 1
 
 
+@pytest.mark.parametrize("apart", [9 * MINUTE, 40 * MINUTE, 90 * MINUTE], ids=str)
+def test_a_clock_that_goes_wrong_again_and_again_is_named_once_an_hour(apart: timedelta) -> None:
+    site = Site()
+    for number in range(4 * 60):
+        site.machine.ahead = HOUR if number * MINUTE % (2 * apart) < apart else timedelta(0)
+        site.answer()
+        assert site.right
+    assert len(site.warnings) == min(4, -(-4 * HOUR // (2 * apart)))
+
+
+def test_a_clock_that_goes_wrong_again_soon_and_stays_so_is_named_after_an_hour() -> None:
+    site = Site(HOUR)
+    for number in range(150):
+        site.machine.ahead = timedelta(0) if 10 <= number < 20 else HOUR
+        site.answer()
+    assert len(site.warnings) == 2
+
+
 def test_a_clock_that_steps_about_changes_nothing() -> None:
     site = Site()
     site.answer()

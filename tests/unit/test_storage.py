@@ -315,6 +315,18 @@ def test_failures_are_said_once_a_minute_and_waited_out(tmp_path: Path) -> None:
     assert log.texts("info") == ["The trigger's storage works again."]
 
 
+def test_a_storage_that_fails_at_each_access_is_named_once_a_minute(tmp_path: Path) -> None:
+    clock, log = TurnedClock(), Logbook()
+    faulty = FaultyStorage(FolderStorage(tmp_path))
+    patient = RetryingStorage(faulty, clock, log)
+    for _ in range(120):
+        faulty.failures = 1
+        patient.write("blob", b"x")
+    assert sum(clock.waits) == 120
+    assert log.texts("error") == ["The storage fails."] * 2
+    assert log.texts("info") == ["The trigger's storage works again."] * 2
+
+
 def test_a_stop_ends_the_wait_for_the_storage(tmp_path: Path) -> None:
     patient = RetryingStorage(
         FaultyStorage(FolderStorage(tmp_path), inf), TurnedClock(stop_after=100), Logbook()

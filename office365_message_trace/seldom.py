@@ -1,0 +1,18 @@
+"""Sentences that are not said again too soon: no clock of its own."""
+
+from math import inf
+
+
+class Seldom:
+    """Tells whether something may be said again, ``seconds`` after it was said last at the soonest."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._said: dict[str, float] = {}
+
+    def may_say(self, what: str, moment: float) -> bool:
+        """True if ``what`` was not said too recently; then it counts as said at ``moment``, in monotonic seconds."""
+        if moment - self._said.get(what, -inf) < self._seconds:
+            return False
+        self._said[what] = moment
+        return True
