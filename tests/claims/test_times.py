@@ -233,3 +233,20 @@ def test_a_service_whose_answers_tell_two_times_is_not_told_of_all_day() -> None
     assert len(lab.said()) <= 8
     assert all(row.received > T0 + 3 * H for row in lab.missing())
     assert lab.gaps == ()
+
+
+@both
+@pytest.mark.parametrize("back", [31 * D, 400 * D])
+def test_answers_from_before_the_first_mail_repeat_only_what_is_off_the_record(
+    kind: Kind, back: int
+) -> None:
+    mail = [Mail(T0 - 24 * H + n * 10 * M + 7, f"r{n}") for n in range(25 * 24)]
+    service = Service(kind, mail)
+    wrong = T0 + 100 * H
+    service.clock = lambda now: now - (back if wrong < now < wrong + H else 0)
+    lab = Laboratory(service, policy(lookback=2), start_time=24)
+    lab.run(wrong + 5 * M).run(wrong + 10 * H)
+    assert lab.missing() == []
+    assert lab.gaps == ()
+    on_record = [row for row in mail if row.received > wrong - 72 * H]
+    assert 0 < lab.repeats() <= len(mail) - len(on_record)
