@@ -34,7 +34,7 @@ from office365_message_trace.collect.failed_windows import (
     Trial,
     divided_around,
 )
-from office365_message_trace.collect.gaps import GapProbe
+from office365_message_trace.collect.gaps import GapProbe, part_to_try
 from office365_message_trace.collect.interfaces import Pusher, Source
 from office365_message_trace.collect.large_messages import LargeMessages, MessageCounter
 from office365_message_trace.collect.ledger import KEPT_FOR, Ledger
@@ -344,10 +344,8 @@ class Collector:
         return Reading(trial, begun(pages), self._clock.monotonic(), counter, gap=gap)
 
     def _begin_gap(self, gap: Gap, now: datetime) -> Reading:
-        width, oldest = self._sizes.last, self._configured.oldest_kept(now)
-        end = min(gap.window.end, max(now, gap.window.start + MILLISECOND))
-        start = max(gap.window.start, end - width, oldest)
-        read = Read(Kind.CONFIRM, Window(start, end), now, final=True)
+        window = part_to_try(gap, self._sizes.last, self._configured.oldest_kept(now), now)
+        read = Read(Kind.CONFIRM, window, now, final=True)
         return self._begin(Trial(read), gap)
 
     def _advance(self, reading: Reading) -> bool:
@@ -557,6 +555,8 @@ class Collector:
         )
         reading.refused += refused
         reading.fresh += len(accepted)
+        owed = fresh.owed and fresh.owed.intersection(event.fingerprint for event in accepted)
+        reading.late += len(accepted) - len(owed)
         if reading.message is None:
             reading.rows += len(page.rows) - page.strays
             reading.cover(page.covered)
@@ -605,7 +605,7 @@ class Collector:
         reasons are counted separately.
         """
         trial = reading.trial
-        if reading.fresh:
+        if reading.late:
             age = reading.read.at - reading.read.window.end
             old = age > _OLD * self._policy.final_age
             self._log(_FOUND_LATE if old else _STILL_CHANGING, "warning")
@@ -624,14 +624,14 @@ class Collector:
         for gap, why in reading.incomplete.items():
             self._log_missing(gap, why)
         unseen = self._owed_unseen(reading)
-        for event in reading.refused:
+        for event in reading.given_up:
             name = identifier(event.trace_id) or "none that can be shown"
             self._log(f"{_LEFT_OUT} Its message trace id: {name}", "error")
         for _ in unseen:
             self._log(_LEFT_OUT, "error")
-        if events := len(reading.refused) + len(unseen):
+        if events := len(reading.given_up) + len(unseen):
             self._monitor.discarded(events)
-        shown = [event.received for event in reading.refused if event.received != UNDATED]
+        shown = [event.received for event in reading.given_up if event.received != UNDATED]
         times = map(instant, [*shown, *unseen])
         refused = [Gap(Window(at, at + MILLISECOND), Cause.REFUSED) for at in times]
         return [*reading.incomplete, *refused]

@@ -1,13 +1,15 @@
 """Schedules declared gaps to be tried again: pure, no I/O and no clock."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from office365_message_trace.collect.coverage import Gap, Policy
+from office365_message_trace.collect.coverage import Cause, Gap, Policy
+from office365_message_trace.model import MILLISECOND, Window
 
 PROBE_EVERY = 3600.0
 """Seconds between two attempts, one gap each, as long as none can be read."""
 
+_GOLDEN = 0.618034  # its multiples, without their whole parts, come near every fraction soon
 _IN_THE_HOUR = 23 * 60 + 17  # seconds
 
 
@@ -41,12 +43,31 @@ class GapProbe:
         kept = [gap for gap in gaps if gap.window.end > oldest]
         if not hurried:
             self._next = moment + _until_next(now)
-            last = len(kept) - int(now.timestamp() // PROBE_EVERY) % max(len(kept), 1)
+            last = len(kept) - _hour(now) % max(len(kept), 1)
             self._turn = kept[last:] + kept[:last]
         while self._turn:
             if (gap := self._turn.pop()) in kept:
                 return gap
         return None
+
+
+def part_to_try(gap: Gap, width: timedelta, oldest: datetime, now: datetime) -> Window:
+    """The part of ``gap`` to read at ``now``, of this ``width`` at most and not from before ``oldest``.
+
+    It is the newest one, which the service keeps longest; but of hidden time another one each hour, because time that is
+    quiet shows no rows, hidden or not.
+    """
+    start = max(gap.window.start, oldest)
+    end = min(gap.window.end, max(now, start + MILLISECOND))
+    if gap.cause is Cause.HIDDEN:
+        parts = -(-(end - start) // width)
+        end -= width * int(parts * (_hour(now) * _GOLDEN % 1))
+    return Window(max(start, end - width), end)
+
+
+def _hour(now: datetime) -> int:
+    """The number of the hour since 1970."""
+    return int(now.timestamp() // PROBE_EVERY)
 
 
 def _until_next(now: datetime) -> float:

@@ -66,14 +66,15 @@ _LAST_BUCKET = milliseconds(datetime(9999, 1, 1, tzinfo=UTC)) // _BUCKET_MILLISE
 class Unseen(dict[bytes, Row]):
     """Rows that the intake has not accepted in this form, by fingerprint.
 
-    ``changed`` has the fingerprints of those that it accepted before with another content. ``reverted`` has
-    the receive times and fingerprints of rows that are shown as they were accepted, although a change was
-    refused since. Recording them again says that this change is owed no longer.
+    ``changed`` has the fingerprints of those that it accepted before with another content, ``owed`` of those of which
+    it has refused an event since. ``reverted`` has the receive times and fingerprints of rows that are shown as they
+    were accepted, although a change was refused since. Recording them again says that this change is owed no longer.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.changed: set[bytes] = set()
+        self.owed: set[bytes] = set()
         self.reverted: list[tuple[int, bytes]] = []
 
 
@@ -151,6 +152,9 @@ class Ledger:
         if not accepted and not several:
             fingerprints = list(map(_fingerprint, keys, shown))
             unseen.update(zip(fingerprints, shown.values(), strict=True))
+            if owed:
+                shown_keys = zip(fingerprints, keys, strict=True)
+                unseen.owed.update(each for each, key in shown_keys if key in owed)
             forms = [row.form for row in shown.values()]
             self._sent.update(zip(fingerprints, zip(forms, keys, strict=True), strict=True))
             return
@@ -162,7 +166,9 @@ class Ledger:
                 continue
             fingerprint = _fingerprint(key, content)
             unseen[fingerprint] = row
-            owed.discard(key)
+            if key in owed:
+                unseen.owed.add(fingerprint)
+                owed.discard(key)
             if key in latest:
                 unseen.changed.add(fingerprint)
             if not several or numbers[key] == 1:

@@ -6,7 +6,7 @@ from office365_message_trace.collect.coverage import Gap, Kind, minus
 from office365_message_trace.collect.failed_windows import Trial
 from office365_message_trace.collect.large_messages import Message, MessageCounter
 from office365_message_trace.errors import MessageTraceError, Stopped
-from office365_message_trace.model import Event, Page, Pause, Row, Window
+from office365_message_trace.model import UNDATED, Event, Page, Pause, Row, Window, milliseconds
 
 
 class Reading:
@@ -14,8 +14,8 @@ class Reading:
 
     After its own pages come those of the large messages in it: ``message`` is the one being read,
     ``left`` are the others; ``incomplete`` holds those that could not be completed, and why. ``fresh`` events were
-    accepted, and ``owed`` counts rows of which one was refused for the first time. Its next page may be taken from
-    ``not_before`` on, in monotonic seconds.
+    accepted, of which ``late`` ones had not been refused before, and ``owed`` counts rows of which one was refused for
+    the first time. Its next page may be taken from ``not_before`` on, in monotonic seconds.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Reading:
         self._parts: list[tuple[Window, int]] = []
         self._assigned = 0  # rows of all parts so far
         self._edge: list[Row] = []  # the rows of the last page that are compared with the next one
-        self.rows = self.fresh = self.owed = 0
+        self.rows = self.fresh = self.late = self.owed = 0
         self.refused: list[Event] = []
         self.messages = counter
 
@@ -78,6 +78,13 @@ class Reading:
                 parts.append((part, self.rows - self._assigned))
                 self._assigned = self.rows
         return parts
+
+    @property
+    def given_up(self) -> list[Event]:
+        """The refused events that a final read decides about: those received at its end are of the next window."""
+        first, end = milliseconds(self.read.window.start), milliseconds(self.read.window.end)
+        times = range(first, end)
+        return [e for e in self.refused if e.received == UNDATED or e.received in times]
 
     @property
     def commits_pages(self) -> bool:

@@ -226,6 +226,25 @@ def test_rows_without_a_usable_time_show_that_history_is_not_hidden(kind: Kind) 
     assert lab.gaps == ()
 
 
+@both
+@pytest.mark.parametrize("quiet", [12, 14])
+def test_it_does_although_the_newest_days_of_the_hidden_time_are_quiet(
+    kind: Kind, quiet: int
+) -> None:
+    holidays = range(T0 - (6 + quiet) * D, T0 - 6 * D)
+    times = [at for at in range(T0 - 30 * D, T0 + D, 20 * M) if at not in holidays]
+    service = Service(kind, [Mail(at, f"r{at}") for at in times])
+    service.shown = lambda asked, rows: [
+        row for row in rows if asked.now > T0 + 6 * H or row.received > T0 - 8 * D
+    ]
+    lab = Laboratory(service, policy(lookback=1, history=90), start_time=30 * 24).run(T0 + 5 * H)
+    assert [gap.cause for gap in lab.gaps] == [Cause.HIDDEN]
+    lab.run(T0 + 2 * D)
+    assert lab.missing() == []
+    assert lab.gaps == ()
+    assert lab.repeats() == 0
+
+
 def test_hidden_history_that_is_shown_after_all_arrives() -> None:
     service = Service("graph", _mail(24 * 30, every=H))
     service.shown = lambda asked, rows: [

@@ -309,3 +309,34 @@ def test_what_a_last_read_showed_but_the_intake_did_not_take_arrives_though_the_
     lab.run(T0 + 5 * H)
     assert lies
     assert lab.last_status()["r", row.to] == "Delivered"
+
+
+@pytest.mark.parametrize("lookback", [0, 1])
+def test_what_the_intake_refused_for_a_time_is_no_sign_of_rows_that_microsoft_shows_late(
+    lookback: int,
+) -> None:
+    mail = [Mail(T0 - H + n * 30 * S, f"r{n}") for n in range(6 * 120)]
+    settings = policy(lookback=lookback, frequency=60, delay=0)
+    lab = Laboratory(Service("reporting", mail), settings)
+    refused = {f"r{n}" for n in range(0, len(mail), 40)}
+    when = range(T0 + 50 * M, T0 + 130 * M)
+    _refusing(lab, lambda name: name in refused and lab.clock.ms in when)
+    lab.run(T0 + 12 * H)
+    assert lab.missing() == []
+    assert lab.said("warning", "error")
+    assert all("intake" in text for text in lab.said("warning", "error"))
+
+
+@pytest.mark.parametrize("off", [0, 7 * S, -3])
+def test_a_refused_event_is_given_up_once_although_two_windows_share_its_millisecond(
+    off: int,
+) -> None:
+    later = [Mail(T0 - H + n * M, f"later{n}") for n in range(8 * 60)]
+    service = Service("graph", [Mail(T0 + 20 * M + off, "x"), *later])
+    lab = Laboratory(service, policy(lookback=1, frequency=60, delay=0))
+    _refusing_events(lab, lambda event: event["id"] == "x")
+    lab.run(T0 + 6 * H)
+    assert lab.monitor.events == 1
+    assert len([text for text in lab.said("error") if "does not accept one event" in text]) == 1
+    (gap,) = lab.gaps
+    assert gap.cause is Cause.REFUSED

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from office365_message_trace.collect.coverage import Cause, Gap, Policy
-from office365_message_trace.collect.gaps import PROBE_EVERY, GapProbe
+import pytest
+
+from office365_message_trace.collect.coverage import Cause, Gap, Policy, minus
+from office365_message_trace.collect.gaps import PROBE_EVERY, GapProbe, part_to_try
+from office365_message_trace.model import Window
 from tests.support import minutes
 
 POLICY = Policy(timedelta(minutes=5), timedelta(minutes=1), timedelta(hours=24), timedelta(days=10))
@@ -85,3 +88,28 @@ def test_gaps_of_which_none_can_be_tried_are_looked_at_once_an_hour_too() -> Non
     probe = probing()
     assert tried(probe, [LOST], 1) == [None]
     assert probe.wait(PROBE_EVERY) == PROBE_EVERY
+
+
+def test_of_a_gap_the_newest_part_is_tried() -> None:
+    for hour in range(5):
+        part = part_to_try(LOST, HOUR, LOST.window.start, FIRST + hour * HOUR)
+        assert part == Window(LOST.window.end - HOUR, LOST.window.end)
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3, 7, 24])
+@pytest.mark.parametrize("every", [1, 2, 3, 5], ids="one of {} gaps".format)
+def test_of_hidden_time_all_parts_have_their_turn_soon(parts: int, every: int) -> None:
+    hidden = Gap(minutes(-60 * parts - 600, -600), Cause.HIDDEN)
+    hours = range(0, 5 * parts * every, every)
+    start, end = hidden.window.start, hidden.window.end
+    tried = [part_to_try(hidden, HOUR, start, end + hour * HOUR) for hour in hours]
+    assert len(set(tried)) == parts
+    assert minus([hidden.window], tried) == []
+
+
+def test_no_part_is_tried_that_the_service_no_longer_keeps_or_that_has_not_come() -> None:
+    hidden = Gap(minutes(-240, 60), Cause.HIDDEN)
+    now, oldest = hidden.window.start + 4 * HOUR, hidden.window.start + 90 * minutes(0, 1).span
+    for hour in range(12):
+        part = part_to_try(hidden, HOUR, oldest, now + hour * minutes(0, 1).span)
+        assert oldest <= part.start < part.end <= now + hour * minutes(0, 1).span
