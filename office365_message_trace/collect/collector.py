@@ -226,11 +226,15 @@ class Collector:
         coverage = known.without_future(now, self._policy)
         if coverage is not known:
             self._ledger.mark(coverage.oldest)
-            if self._telling.may_say(_CLOCK_WAS_WRONG, self._clock.monotonic()):
-                self._log(_CLOCK_WAS_WRONG, "warning")
+            self._say_seldom(_CLOCK_WAS_WRONG)
         coverage = coverage.without_unwanted(now)
         self._coverage = coverage.with_outage_behind(now, self._policy)
         self._give_up_before(self._policy.oldest_kept(now))
+
+    def _say_seldom(self, warning: str) -> None:
+        """Log a ``warning``, once an hour at most."""
+        if self._telling.may_say(warning, self._clock.monotonic()):
+            self._log(warning, "warning")
 
     def _with_time_of_beginning(self, coverage: Coverage, now: datetime) -> Coverage:
         """``coverage`` with what was still young when the process began, or wanted when the first one did, if that
@@ -608,7 +612,7 @@ class Collector:
         if reading.late:
             age = reading.read.at - reading.read.window.end
             old = age > _OLD * self._policy.final_age
-            self._log(_FOUND_LATE if old else _STILL_CHANGING, "warning")
+            self._say_seldom(_FOUND_LATE if old else _STILL_CHANGING)
         new = bool(reading.fresh or reading.owed)
         news = trial.news + new
         withheld = bool(reading.refused or reading.incomplete or self._owed_unseen(reading))

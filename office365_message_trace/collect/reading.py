@@ -57,17 +57,26 @@ class Reading:
     def to_compare(self, page: Page) -> list[Row]:
         """The rows to compare with the record after ``page``, which was read last.
 
-        Rows of one key are compared together, so those of a page's last millisecond come with the next page.
-        If that fails, they are read again. None is held back where nothing smaller is read after a failure,
-        nor of a page that holds a single millisecond.
+        Rows of one key are compared together, so those of a page's last millisecond come with the next page, or
+        with the one that covers it, if that is requested by time. If that fails, they are read again. None is held back
+        where nothing smaller is read after a failure, nor of a page that holds a single millisecond.
         """
-        rows, at = page.rows, len(page.rows)
+        edges: set[int] = set()
         if page.more and self._is_whole and self.read.window.is_divisible:
-            last = rows[-1].received if rows else 0
-            while at and rows[at - 1].received == last:
-                at -= 1
-        held, self._edge = self._edge, [row.alone for row in rows[at:]] if at else []
-        return [*held, *rows[: at or None]]
+            times = {row.received for row in page.rows}
+            edges = self._open_edges(page.covered) - times
+            if len(times) > 1:
+                edges.add(page.rows[-1].received)
+        rows = [*self._edge, *page.rows]
+        self._edge = [row.alone for row in rows if row.received in edges]
+        return [row for row in rows if row.received not in edges] if edges else rows
+
+    def _open_edges(self, covered: Window | None) -> set[int]:
+        """Receive times of the rows that are held back, as far as they are not in the time that is ``covered`` now."""
+        if covered is None:
+            return set()
+        inside = range(milliseconds(covered.start), milliseconds(covered.end) + 1)
+        return {row.received for row in self._edge if row.received not in inside}
 
     def take_parts(self, rest: Window | None = None) -> list[tuple[Window, int]]:
         """The covered parts since the last call, each with its rows; of a complete window also the ``rest``

@@ -38,6 +38,7 @@ from office365_message_trace.model import (
     Row,
     Window,
 )
+from office365_message_trace.seldom import Seldom
 from office365_message_trace.transport.addresses import UNFIT, is_same_origin
 from office365_message_trace.transport.client import NotYet, Pending, Request
 from office365_message_trace.transport.retry import USUAL_ATTEMPTS, Transport, check_available
@@ -75,6 +76,7 @@ _PERHAPS_BEFORE = (
 _NO_WAY_ON = "an empty page whose next link cannot be followed"
 _FOREIGN = "a next link leads to another host, it is not followed"
 _ABOUT_THE_WINDOW = (400, 500)  # other statuses have a meaning of their own
+_SAY_AGAIN_AFTER = 3600.0  # seconds
 _T = TypeVar("_T")
 
 
@@ -99,6 +101,7 @@ class ODataClient(ABC):
         self._transport = transport
         self._clock = clock
         self._log = log
+        self._telling = Seldom(_SAY_AGAIN_AFTER)
 
     def pages(
         self,
@@ -193,8 +196,10 @@ class ODataClient(ABC):
         self, request: Request, ask: Ask, pending: Pending, attempts: int
     ) -> Generator[Pause, None, tuple[list[Row], str | None]]:
         """The page that ``ask`` requests. Raises as `pages` does, and `LinkRefused`: also if the next link keeps
-        failing while the first page of the window can still be read."""
-        attempts = max(attempts, USUAL_ATTEMPTS) if ask.link else attempts
+        failing while the first page of the window can still be read. A link is tried once where those of last pages are
+        known to fail."""
+        if ask.link is not None:
+            attempts = 1 if self._size.refused_at_end else max(attempts, USUAL_ATTEMPTS)
         read = partial(self._page, request, ask, attempts)
         try:
             return (yield from self._retried(request, pending, read, attempts))
@@ -299,10 +304,8 @@ class ODataClient(ABC):
         """Parse rows and next link from ``answer``. Raises `Unavailable` if it is no well-formed page."""
         page = self.row_format.page(answer.body)
         if page.undated:
-            self._log(
-                f"{self.name} returned rows without a usable receive time; they are used as they "
-                "are.",
-                "warning",
+            self._warn(
+                f"{self.name} returned rows without a usable receive time; they are used as they are."
             )
         return page.rows, resolved(url, page.following) if page.following else None
 
@@ -358,21 +361,24 @@ class ODataClient(ABC):
             )
         return refusal
 
+    def _warn(self, sentence: str) -> None:
+        """Log a warning, once an hour at most."""
+        if self._telling.may_say(sentence, self._clock.monotonic()):
+            self._log(sentence, "warning")
+
     def _notice_oddity(self, oddity: str | None) -> None:
         if oddity:
-            self._log(
-                f"{self.name} returned {oddity}; the time is read again later, in other windows.",
-                "warning",
+            self._warn(
+                f"{self.name} returned {oddity}; the time is read again later, in other windows."
             )
 
     def _strays(self, rows: list[Row], window: Window) -> int:
         """The number of ``rows`` from outside ``window``, which the log tells of."""
         strays = len(rows) - len(without_strays(rows, window))
         if strays:
-            self._log(
+            self._warn(
                 f"{self.name} returned rows from outside the time that was asked for; they are "
-                "used like the others.",
-                "warning",
+                "used like the others."
             )
         return strays
 

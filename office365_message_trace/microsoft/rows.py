@@ -104,6 +104,7 @@ class RowFormat(ABC):
     def __init__(self) -> None:
         self._documented_values = itemgetter(*self.documented)
         self._usual = frozenset((*self.documented, *self.echo))
+        self._time_at = self.documented.index(self.names.received)
         head = (self.names.received, self.names.trace_id, self.names.recipient)
         self._head = itemgetter(*map(self.documented.index, head))
         members = (*self.documented, *self.echo, *_ANNOTATIONS)
@@ -151,15 +152,18 @@ class RowFormat(ABC):
         received = [] if None in written else self.usual_times(written)
         if not received or not 0 < min(received) <= max(received) < _END_OF_TIME:
             return None
-        source = repeat(UsualPage(self, listing.rows, b"\n" in body or b"\r" in body))
+        broken = b"\n" in body or b"\r" in body
+        source = repeat(UsualPage(self, listing.rows, received, broken))
         members = zip(
             received, _texts(trace_ids), _texts(recipients), forms, source, count(), strict=False
         )
         return ParsedPage(list(map(_new_row, members)), _link(listing), 0)
 
-    def values(self, text: bytes | msgspec.Raw) -> tuple[Any, ...]:
-        """The values of the documented fields of a usual row."""
-        return _as_tuple(self._read(text))[: len(self.documented)]
+    def usual_content(self, text: msgspec.Raw, received: int) -> bytes:
+        """The content of a usual row."""
+        values = list(_as_tuple(self._read(text))[: len(self.documented)])
+        values[self._time_at] = received
+        return self.content_of(values)
 
     def _decoded_page(self, body: bytes) -> ParsedPage:
         try:
@@ -211,9 +215,13 @@ class RowFormat(ABC):
         trace_id, recipient = fields.get(self.names.trace_id), fields.get(self.names.recipient)
         trace_id = trace_id if isinstance(trace_id, str) else ""
         recipient = recipient if isinstance(recipient, str) else ""
-        content = self.content(fields)
+        content = self.content(self.timed(fields, received))
         form = hash((_SECRET, content))
-        return Row(received, trace_id, recipient, form, DecodedRow(self, fields, content))
+        return Row(received, trace_id, recipient, form, DecodedRow(self, fields, received, content))
+
+    def timed(self, fields: Fields, received: int) -> Fields:
+        """``fields`` with the receive time in milliseconds, however it is written, unless it is `UNDATED`."""
+        return fields if received == UNDATED else {**fields, self.names.received: received}
 
     def said(self, fields: Fields) -> Fields:
         """Those of ``fields`` that are content."""
@@ -256,10 +264,12 @@ class RowFormat(ABC):
 
 @dataclass(frozen=True, slots=True)
 class UsualPage:
-    """The ``texts`` of usual rows, which are parts of the answer as it came; ``broken`` if that has line breaks."""
+    """The ``texts`` of usual rows, which are parts of the answer as it came, and their receive times; ``broken`` if the
+    answer has line breaks."""
 
     form: RowFormat
     texts: list[msgspec.Raw]
+    received: list[int]
     broken: bool
 
     def text(self, place: int) -> str:
@@ -271,13 +281,14 @@ class UsualPage:
         return fields
 
     def content(self, place: int) -> bytes:
-        return self.form.content_of(self.form.values(self.texts[place]))
+        return self.form.usual_content(self.texts[place], self.received[place])
 
     def lasting(self, place: int) -> bytes:
-        return self.form.lasting(self.fields(place))
+        return self.form.lasting(self.form.timed(self.fields(place), self.received[place]))
 
     def alone(self, place: int) -> "UsualPage":
-        return UsualPage(self.form, [self.texts[place].copy()], self.broken)
+        text, received = self.texts[place].copy(), self.received[place]
+        return UsualPage(self.form, [text], [received], self.broken)
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +297,7 @@ class DecodedRow:
 
     form: RowFormat
     members: Fields
+    received: int
     said: bytes
 
     def text(self, place: int) -> str:
@@ -298,7 +310,7 @@ class DecodedRow:
         return self.said
 
     def lasting(self, place: int) -> bytes:
-        return self.form.lasting(self.members)
+        return self.form.lasting(self.form.timed(self.members, self.received))
 
     def alone(self, place: int) -> "DecodedRow":
         return self

@@ -36,6 +36,30 @@ def test_the_last_millisecond_of_a_page_comes_with_the_next_and_of_the_last_page
     assert compared(reading(), *pages) == [[9, 8], [7, 7, 7, 6, 6], [5, 4, 3]]
 
 
+def test_behind_a_link_that_is_followed_to_see_if_there_is_more_it_comes_once_it_is_covered() -> (
+    None
+):
+    """The rest of its millisecond may be skipped there; then it is requested again by time."""
+    after_seven = Window(NOON + 8 * MILLISECOND, HOUR.end)
+    pages = (
+        Page(rows(9, 8, 7), more=True),
+        Page(rows(6, 5, 4), covered=after_seven, more=True),
+        Page(rows(8, 7, 7, 6), covered=Window(NOON + 7 * MILLISECOND, HOUR.end), more=True),
+        Page(rows(6, 5, 4, 3)),
+    )
+    assert compared(reading(), *pages) == [[9, 8], [6, 5], [7, 8, 7, 7], [4, 6, 6, 5, 4, 3]]
+
+
+def test_so_it_does_if_the_page_behind_holds_one_millisecond() -> None:
+    after_seven = Window(NOON + 8 * MILLISECOND, HOUR.end)
+    pages = (
+        Page(rows(9, 8, 7), more=True),
+        Page(rows(6, 6), covered=after_seven, more=True),
+        Page(rows(8, 7, 7, 6)),
+    )
+    assert compared(reading(), *pages) == [[9, 8], [6, 6], [7, 8, 7, 7, 6]]
+
+
 def test_oldest_first_the_same_holds() -> None:
     pages = Page(rows(1, 2, 2), more=True), Page(rows(2, 3))
     assert compared(reading(), *pages) == [[1], [2, 2, 2, 3]]

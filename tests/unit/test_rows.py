@@ -494,13 +494,33 @@ def test_contents_are_equal_if_what_is_said_is(one: dict[str, Any], other: dict[
 
 def test_the_bytes_of_a_content_stay_as_they_are_because_others_would_repeat_all_rows() -> None:
     assert read(GRAPH_ROWS, new={"b": 1, "a": 2}, big=1).content == (
-        b'["trace","s@x.example","r@x.example","<m@x.example>","2026-06-15T12:00:00Z","Lunch",7,'
-        b'"192.0.2.1",null,"delivered","big",1,"new",{"a":2,"b":1}]'
+        b'["trace","s@x.example","r@x.example","<m@x.example>",%d,"Lunch",7,'
+        b'"192.0.2.1",null,"delivered","big",1,"new",{"a":2,"b":1}]' % SOON
     )
     assert read(REPORTING_ROWS).content == (
-        b'["x.example","<m@x.example>","/Date(%d)/","s@x.example","r@x.example","Lunch","Delivered",'
+        b'["x.example","<m@x.example>",%d,"s@x.example","r@x.example","Lunch","Delivered",'
         b'null,"192.0.2.1",7,"trace"]' % SOON
     )
+
+
+@pytest.mark.parametrize("company", [False, True], ids=["alone", "beside an odd row"])
+@pytest.mark.parametrize("named", [True, False], ids=["named", "without a trace id"])
+def test_an_instant_is_the_same_content_in_whatever_form(company: bool, named: bool) -> None:
+    forms = (
+        *("2026-06-15T12:00:00Z", "2026-06-15T12:00:00.0000000Z", "2026-06-15T14:00:00.0004+02:00"),
+        *("2026-06-15T12:00:00z", "2026-06-15T12:00:00", f"/Date({SOON})/"),
+    )
+    told = GRAPH if named else GRAPH | {"id": ""}
+    others = [GRAPH | {"receivedDateTime": None}] if company else []
+    rows = [
+        GRAPH_ROWS.page(
+            codec.encode({"value": [told | {"receivedDateTime": text}, *others]}).encode()
+        ).rows[0]
+        for text in forms
+    ]
+    assert len({row.content for row in rows}) == 1
+    assert len({row.key for row in rows}) == 1
+    assert len({row.alone.content for row in rows}) == 1
 
 
 @pytest.mark.parametrize("name", ["subject", "Subject"])
