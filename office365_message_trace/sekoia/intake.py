@@ -40,7 +40,8 @@ _CAREFUL = (
 
 SOME_REFUSED = (
     "The Sekoia.io intake accepts most events, but not all. A running trigger sends the others again "
-    "with each later read of their time, and says which it gives up in the end."
+    "with each later read of their time, and says which it gives up in the end. If it lasts, ask "
+    "Sekoia.io's support."
 )
 
 

@@ -64,7 +64,7 @@ class Outcome:
     def lines(self) -> list[str]:
         """For a person to read."""
         faults = ", ".join(f"{name} {count}" for name, count in sorted(self.faults.items()))
-        return [
+        lines = [
             f"{self.seeds} seeds, {self.days:.0f} days of mail, {self.hours / 24:.0f} days lived",
             f"{self.rows} rows in {self.versions} versions, {self.events} events accepted",
             f"{self.requests} requests to Microsoft, {self.pages_needed} pages at least",
@@ -76,6 +76,9 @@ class Outcome:
             f"{self.judged_delays} delays judged ({self.judged_after_disturbances} after a disturbance), "
             f"worst (forwarded - received) / lateness "
             f"{self.worst_ratio:.2f}, worst {self.worst_slack:+.1f} s from the bound",
-            f"with another client spending of the quota: worst {self.worst_crowded_slack:+.1f} s",
-            f"a row was read {self.most_reads} times at most where nothing failed",
         ]
+        if (crowded := self.worst_crowded_slack) > -inf:
+            lines.append(f"with another client spending of the quota: worst {crowded:+.1f} s")
+        if self.most_reads:
+            lines.append(f"a row was read {self.most_reads} times at most where nothing failed")
+        return lines

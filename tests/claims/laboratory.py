@@ -7,7 +7,7 @@ a day takes a second. Each `Laboratory.run` is the life of a process.
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -223,6 +223,10 @@ class _MachineClock(VirtualClock):
     def __init__(self, start: int, crashes: Crashes, steps: Iterable[tuple[int, int]]) -> None:
         super().__init__(start, crashes, steps)
         self.agenda: list[tuple[int, Callable[[], object]]] = []
+
+    def step(self, at: int, ahead: int) -> None:
+        """From ``at`` on, be so many milliseconds ahead."""
+        self._steps = deque(sorted((*self._steps, (at, ahead))))
 
     def wait(self, seconds: float) -> None:
         super().wait(seconds)

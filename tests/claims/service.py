@@ -102,13 +102,14 @@ class Service:
     def __init__(self, kind: Kind, mail: Iterable[Mail], page_size: int | None = None) -> None:
         self.kind: Kind = kind
         self.page_size = page_size or (2000 if kind == "reporting" else 5000)
-        self.mail = sorted(mail, key=lambda row: (row.received, row.id))
-        self._times = [row.received for row in self.mail]
+        self.receive(mail)
         self.reporting_format = False
         """Whether rows of Graph are to be forwarded in the form of the Reporting Web Service."""
         self.clock: Callable[[int], int] = lambda now: now
         """The instant that the ``Date`` of an answer names."""
         self.given: list[Given] = []
+        self.heard: Callable[[Asked], Asked] = lambda asked: asked
+        """Takes what is asked for; gives what is answered instead."""
         self.replica: Callable[[int], int] = lambda now: now
         """The instant of which the rows are shown."""
         self.shown: Callable[[Asked, list[Mail]], list[Mail]] = lambda asked, rows: rows
@@ -119,9 +120,14 @@ class Service:
         self.written: Callable[[Asked, Fields], Fields] = lambda asked, fields: fields
         """Takes the fields of a row; gives those that are written."""
 
+    def receive(self, mail: Iterable[Mail]) -> None:
+        """Have these rows and no others."""
+        self.mail = sorted(mail, key=lambda row: (row.received, row.id))
+        self._times = [row.received for row in self.mail]
+
     def answer(self, url: str, now: int) -> Answer:
         """The answer to a request at ``now``."""
-        asked = self._asked(url, now)
+        asked = self.heard(self._asked(url, now))
         rows = self.shown(asked, self._rows(asked))
         special = self.instead(asked, rows)
         if special is not None:
@@ -148,10 +154,14 @@ class Service:
         client.page_size = self.page_size
         return client
 
+    def between(self, first: int, last: int) -> list[Mail]:
+        """The mail that is received between two instants, both inside, oldest first."""
+        return self.mail[bisect_left(self._times, first) : bisect_right(self._times, last)]
+
     def _rows(self, asked: Asked) -> list[Mail]:
-        first, end = bisect_left(self._times, asked.start), bisect_right(self._times, asked.end)
         instant = self.replica(asked.now)
-        rows = [row for row in self.mail[first:end] if row.status(instant) is not None]
+        rows = self.between(asked.start, asked.end)
+        rows = [row for row in rows if row.status(instant) is not None]
         if asked.recipient is not None:
             rows = [row for row in rows if row.to == asked.recipient]
         if asked.trace_id is not None:

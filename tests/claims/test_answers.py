@@ -437,6 +437,22 @@ def test_bad_records_cost_their_milliseconds_however_many_there_are(kind: Kind) 
     assert sum(gap.window.span / MILLISECOND for gap in lab.gaps) <= 3 * number
 
 
+@pytest.mark.parametrize("outside", ["start", "end", "both"])
+def test_a_bad_record_is_declared_unless_graph_takes_neither_bound_for_inside(outside: str) -> None:
+    """Then no window of a millisecond shows it, whatever `ge` and `le` mean."""
+    first, last = int(outside != "end"), int(outside != "start")
+    bad = T0 + H + 47_000
+    mail = [Mail(at, f"r{at}") for at in range(T0 - H, T0 + 7 * H, M)]
+    service = Service("graph", [*mail, Mail(bad, "bad")])
+    service.shown = lambda asked, rows: [
+        row for row in rows if asked.start + first <= row.received <= asked.end - last
+    ]
+    service.instead = _spoiling({bad}, Answer(500, {}, b""))
+    lab = Laboratory(service, policy(delay=0, frequency=60, lookback=1)).run(T0 + 8 * H)
+    assert {row.id for row in lab.missing()} == {"bad"}
+    assert bool(lab.gaps) == (outside != "both")
+
+
 @both
 @pytest.mark.parametrize(
     "fault",
