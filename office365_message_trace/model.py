@@ -91,8 +91,8 @@ class RowSource(Protocol):
         """The members of the row."""
 
     def content(self, place: int) -> bytes:
-        """The row without echoes of the query, annotations and empty fields, and its receive time in milliseconds,
-        as bytes to compare."""
+        """The row without echoes of the query, annotations and empty fields, and with its receive time in
+        milliseconds, as bytes to compare."""
 
     def lasting(self, place: int) -> bytes:
         """The content without the fields that change while the message is under way."""
@@ -128,8 +128,8 @@ class Row(NamedTuple):
 
     @property
     def content(self) -> bytes:
-        """The row without echoes of the query, annotations and empty fields, and its receive time in milliseconds,
-        as bytes to compare."""
+        """The row without echoes of the query, annotations and empty fields, and with its receive time in
+        milliseconds, as bytes to compare."""
         return self.source.content(self.place)
 
     @property

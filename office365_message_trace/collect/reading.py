@@ -39,7 +39,7 @@ class Reading:
         # what is covered and not committed yet, a page a part, with the rows of each
         self._parts: list[tuple[Window, int]] = []
         self._assigned = 0  # rows of all parts so far
-        self._edge: list[Row] = []  # the rows of the last page that are compared with the next one
+        self._held: list[Row] = []  # rows that are compared with those of a later page
         self.rows = self.fresh = self.late = self.owed = 0
         self.refused: list[Event] = []
         self.messages = counter
@@ -61,22 +61,26 @@ class Reading:
         with the one that covers it, if that is requested by time. If that fails, they are read again. None is held back
         where nothing smaller is read after a failure, nor of a page that holds a single millisecond.
         """
-        edges: set[int] = set()
-        if page.more and self._is_whole and self.read.window.is_divisible:
-            times = {row.received for row in page.rows}
-            edges = self._open_edges(page.covered) - times
-            if len(times) > 1:
-                edges.add(page.rows[-1].received)
-        rows = [*self._edge, *page.rows]
-        self._edge = [row.alone for row in rows if row.received in edges]
+        edges = self._edges(page)
+        rows = [*self._held, *page.rows]
+        self._held = [row.alone for row in rows if row.received in edges] if edges else []
         return [row for row in rows if row.received not in edges] if edges else rows
+
+    def _edges(self, page: Page) -> set[int]:
+        """The receive times whose rows wait after ``page``."""
+        if not (page.more and page.rows and self._is_whole and self.read.window.is_divisible):
+            return set()
+        last = page.rows[-1].received
+        if all(row.received == last for row in page.rows):
+            return self._open_edges(page.covered) - {last}
+        return {last, *self._open_edges(page.covered)}
 
     def _open_edges(self, covered: Window | None) -> set[int]:
         """Receive times of the rows that are held back, as far as they are not in the time that is ``covered`` now."""
         if covered is None:
             return set()
         inside = range(milliseconds(covered.start), milliseconds(covered.end) + 1)
-        return {row.received for row in self._edge if row.received not in inside}
+        return {row.received for row in self._held if row.received not in inside}
 
     def take_parts(self, rest: Window | None = None) -> list[tuple[Window, int]]:
         """The covered parts since the last call, each with its rows; of a complete window also the ``rest``

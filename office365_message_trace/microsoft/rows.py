@@ -161,7 +161,8 @@ class RowFormat(ABC):
 
     def usual_content(self, text: msgspec.Raw, received: int) -> bytes:
         """The content of a usual row."""
-        values = list(_as_tuple(self._read(text))[: len(self.documented)])
+        values = list(_as_tuple(self._read(text)))
+        del values[len(self.documented) :]
         values[self._time_at] = received
         return self.content_of(values)
 
