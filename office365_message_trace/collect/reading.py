@@ -6,7 +6,7 @@ from office365_message_trace.collect.coverage import Gap, Kind, minus
 from office365_message_trace.collect.failed_windows import Trial
 from office365_message_trace.collect.large_messages import Message, MessageCounter
 from office365_message_trace.errors import MessageTraceError, Stopped
-from office365_message_trace.model import UNDATED, Event, Page, Pause, Row, Window, milliseconds
+from office365_message_trace.model import Event, Page, Pause, Row, Window, milliseconds
 
 
 class Reading:
@@ -68,19 +68,21 @@ class Reading:
 
     def _edges(self, page: Page) -> set[int]:
         """The receive times whose rows wait after ``page``."""
-        if not (page.more and page.rows and self._is_whole and self.read.window.is_divisible):
+        if not (page.more and self._is_whole and self.read.window.is_divisible):
             return set()
-        last = page.rows[-1].received
-        if all(row.received == last for row in page.rows):
-            return self._open_edges(page.covered) - {last}
-        return {last, *self._open_edges(page.covered)}
+        window, edges = self.read.window, self._open_edges(page.covered)
+        times = (row.received for row in reversed(page.rows) if _has(window, row.received))
+        last = next(times, None)
+        if last is None:
+            return edges
+        return edges | {last} if any(each != last for each in times) else edges - {last}
 
     def _open_edges(self, covered: Window | None) -> set[int]:
-        """Receive times of the rows that are held back, as far as they are not in the time that is ``covered`` now."""
+        """Receive times of rows that are held back and will be requested again by time, because they are not in the
+        time that is ``covered`` now."""
         if covered is None:
             return set()
-        inside = range(milliseconds(covered.start), milliseconds(covered.end) + 1)
-        return {row.received for row in self._held if row.received not in inside}
+        return {row.received for row in self._held if not _has(covered, row.received)}
 
     def take_parts(self, rest: Window | None = None) -> list[tuple[Window, int]]:
         """The covered parts since the last call, each with its rows; of a complete window also the ``rest``
@@ -94,10 +96,9 @@ class Reading:
 
     @property
     def given_up(self) -> list[Event]:
-        """The refused events that a final read decides about: those received at its end are of the next window."""
-        first, end = milliseconds(self.read.window.start), milliseconds(self.read.window.end)
-        times = range(first, end)
-        return [e for e in self.refused if e.received == UNDATED or e.received in times]
+        """The refused events that a final read decides about: those from its end on are of the next window."""
+        end = milliseconds(self.read.window.end)
+        return [event for event in self.refused if event.received < end]
 
     @property
     def commits_pages(self) -> bool:
@@ -110,6 +111,10 @@ class Reading:
     def _is_whole(self) -> bool:
         """True for the pages of a window of its own, neither of a message nor of a gap."""
         return self.message is None and self.gap is None
+
+
+def _has(window: Window, received: int) -> bool:
+    return milliseconds(window.start) <= received <= milliseconds(window.end)
 
 
 def begun(pages: Callable[[], Iterator[Page | Pause]]) -> Iterator[Page | Pause]:

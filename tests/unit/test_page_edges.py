@@ -60,6 +60,21 @@ def test_so_it_does_if_the_page_behind_holds_one_millisecond() -> None:
     assert compared(reading(), *pages) == [[9, 8], [6, 6], [7, 8, 7, 7, 6]]
 
 
+@pytest.mark.parametrize("outside", [-5, -SOON], ids=["another time", "none"])
+def test_rows_of_no_time_that_was_asked_for_do_not_wait(outside: int) -> None:
+    """Nothing will cover them, so that they would fill the memory."""
+    covered = [Window(NOON + at * MILLISECOND, HOUR.end) for at in (8, 6, 4)]
+    pages = [
+        Page(rows(9 - 2 * n, 8 - 2 * n, 7 - 2 * n, outside), covered=each, more=True)
+        for n, each in enumerate(covered)
+    ]
+    assert compared(reading(), *pages) == [
+        [9, 8, outside],
+        [7, 7, 6, outside],
+        [5, 5, 4, outside],
+    ]
+
+
 def test_oldest_first_the_same_holds() -> None:
     pages = Page(rows(1, 2, 2), more=True), Page(rows(2, 3))
     assert compared(reading(), *pages) == [[1], [2, 2, 2, 3]]
