@@ -6,7 +6,7 @@ from office365_message_trace.collect.coverage import Gap, Kind, minus
 from office365_message_trace.collect.failed_windows import Trial
 from office365_message_trace.collect.large_messages import Message, MessageCounter
 from office365_message_trace.errors import MessageTraceError, Stopped
-from office365_message_trace.model import Event, Page, Pause, Row, Window, milliseconds
+from office365_message_trace.model import UNDATED, Event, Page, Pause, Row, Window, milliseconds
 
 
 class Reading:
@@ -71,11 +71,12 @@ class Reading:
         if not (page.more and self._is_whole and self.read.window.is_divisible):
             return set()
         window, edges = self.read.window, self._open_edges(page.covered)
-        times = (row.received for row in reversed(page.rows) if _has(window, row.received))
-        last = next(times, None)
+        times = (row.received for row in reversed(page.rows))
+        last = next((each for each in times if _has(window, each)), None)
         if last is None:
             return edges
-        return edges | {last} if any(each != last for each in times) else edges - {last}
+        several = any(row.received not in (last, UNDATED) for row in page.rows)
+        return edges | {last} if several else edges - {last}
 
     def _open_edges(self, covered: Window | None) -> set[int]:
         """Receive times of rows that are held back and will be requested again by time, because they are not in the

@@ -90,6 +90,17 @@ def test_of_a_page_that_holds_one_millisecond_nothing_waits_so_that_memory_stays
     assert compared(reading(), *pages) == [[9], [8] * 5, [8]]
 
 
+def test_so_it_is_beside_a_row_without_a_usable_time() -> None:
+    pages = Page(rows(8, 8, -SOON), more=True), Page(rows(8, -SOON, 8), more=True), Page(rows(8))
+    assert compared(reading(), *pages) == [[8, 8, -SOON], [8, -SOON, 8], [8]]
+
+
+def test_rows_from_behind_the_window_make_its_last_millisecond_no_page_of_one() -> None:
+    window = Window(NOON, NOON + 8 * MILLISECOND)
+    pages = Page(rows(9, 9, 8, 8), more=True), Page(rows(8, 7))
+    assert compared(reading(window), *pages) == [[9, 9], [8, 8, 8, 7]]
+
+
 @pytest.mark.parametrize("which", ["a millisecond", "a gap", "a message"])
 def test_where_nothing_smaller_is_read_after_a_failure_nothing_waits(which: str) -> None:
     moment = Window(NOON, NOON + MILLISECOND)
