@@ -348,7 +348,8 @@ class Collector:
         return Reading(trial, begun(pages), self._clock.monotonic(), counter, gap=gap)
 
     def _begin_gap(self, gap: Gap, now: datetime) -> Reading:
-        window = part_to_try(gap, self._sizes.last, self._configured.oldest_kept(now), now)
+        oldest, turn = self._configured.oldest_kept(now), self._gap_probe.turn
+        window = part_to_try(gap, self._sizes.last, oldest, now, turn)
         read = Read(Kind.CONFIRM, window, now, final=True)
         return self._begin(Trial(read), gap)
 
@@ -628,17 +629,28 @@ class Collector:
         for gap, why in reading.incomplete.items():
             self._log_missing(gap, why)
         unseen = self._owed_unseen(reading)
-        for event in reading.given_up:
+        refused = [each for each in reading.refused if self._decides(reading.read, each.received)]
+        for event in refused:
             name = identifier(event.trace_id) or "none that can be shown"
             self._log(f"{_LEFT_OUT} Its message trace id: {name}", "error")
         for _ in unseen:
             self._log(_LEFT_OUT, "error")
-        if events := len(reading.given_up) + len(unseen):
+        if events := len(refused) + len(unseen):
             self._monitor.discarded(events)
-        shown = [event.received for event in reading.given_up if event.received != UNDATED]
-        times = map(instant, [*shown, *unseen])
-        refused = [Gap(Window(at, at + MILLISECOND), Cause.REFUSED) for at in times]
-        return [*reading.incomplete, *refused]
+        now = self._clock.now()
+        shown = [event.received for event in refused if event.received != UNDATED]
+        times = [at for at in map(instant, [*shown, *unseen]) if at <= now]
+        gaps = [Gap(Window(at, at + MILLISECOND), Cause.REFUSED) for at in times]
+        return [*reading.incomplete, *gaps]
+
+    def _decides(self, read: Read, received: int) -> bool:
+        """True if a final ``read`` decides about refused events of that time: it is its own, or no other window will
+        read it."""
+        if received == UNDATED:
+            return True
+        at = instant(received)
+        own = read.window.start <= at < read.window.end
+        return own or at > self._clock.now() or not self._coverage.owes(at)
 
     def _owed_unseen(self, reading: Reading) -> list[int]:
         """Receive times of events that are owed in a window but were not on its pages."""

@@ -236,6 +236,11 @@ class Coverage:
             each.start <= window.end and window.start <= each.end for each in wanted
         )
 
+    def owes(self, at: datetime) -> bool:
+        """True if the time ``at`` is still to be read, or declared as a gap."""
+        known = chain((span.window for span in self.spans), (gap.window for gap in self.gaps))
+        return self.live <= at or any(each.start <= at < each.end for each in known)
+
     def completed(self, read: Read, rows: int, frequency: timedelta) -> "Coverage":
         """The coverage after all of ``read`` was delivered, which brought this many ``rows``.
 

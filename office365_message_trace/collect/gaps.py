@@ -14,7 +14,7 @@ _IN_THE_HOUR = 23 * 60 + 17  # seconds
 
 
 class GapProbe:
-    """Chooses the gap to try, among those that the service may still have.
+    """Chooses the gap to try, among those that the service may still have; ``turn`` counts the turns of each.
 
     One is tried in each hour, whose number decides which, so that restarts skip none. The minute is an odd one, at
     which nothing restarts processes regularly. Gaps often share a cause, so after one that could be read the next one is
@@ -23,8 +23,9 @@ class GapProbe:
 
     def __init__(self, now: datetime, moment: float) -> None:
         self._next = moment + _until_next(now)
-        self._turn: list[Gap] = []
+        self._waiting: list[Gap] = []
         self._hurried = False
+        self.turn = 0
 
     def wait(self, moment: float) -> float:
         """Seconds from ``moment`` until a gap may be tried."""
@@ -43,31 +44,27 @@ class GapProbe:
         kept = [gap for gap in gaps if gap.window.end > oldest]
         if not hurried:
             self._next = moment + _until_next(now)
-            last = len(kept) - _hour(now) % max(len(kept), 1)
-            self._turn = kept[last:] + kept[:last]
-        while self._turn:
-            if (gap := self._turn.pop()) in kept:
+            self.turn, number = divmod(int(now.timestamp() // PROBE_EVERY), max(len(kept), 1))
+            last = len(kept) - number
+            self._waiting = kept[last:] + kept[:last]
+        while self._waiting:
+            if (gap := self._waiting.pop()) in kept:
                 return gap
         return None
 
 
-def part_to_try(gap: Gap, width: timedelta, oldest: datetime, now: datetime) -> Window:
+def part_to_try(gap: Gap, width: timedelta, oldest: datetime, now: datetime, turn: int) -> Window:
     """The part of ``gap`` to read at ``now``, of this ``width`` at most and not from before ``oldest``.
 
-    It is the newest one, which the service keeps longest; but of hidden time another one each hour, because time that is
-    quiet shows no rows, hidden or not.
+    It is the newest one, which the service keeps longest; but of hidden time another one at each ``turn``, because time
+    that is quiet shows no rows, hidden or not.
     """
     start = max(gap.window.start, oldest)
     end = min(gap.window.end, max(now, start + MILLISECOND))
     if gap.cause is Cause.HIDDEN:
         parts = -(-(end - start) // width)
-        end -= width * int(parts * (_hour(now) * _GOLDEN % 1))
+        end -= width * int(parts * (turn * _GOLDEN % 1))
     return Window(max(start, end - width), end)
-
-
-def _hour(now: datetime) -> int:
-    """The number of the hour since 1970."""
-    return int(now.timestamp() // PROBE_EVERY)
 
 
 def _until_next(now: datetime) -> float:

@@ -74,7 +74,7 @@ class Reading:
         times = (row.received for row in reversed(page.rows))
         last = next((each for each in times if _has(window, each)), None)
         if last is None:
-            return edges
+            return {row.received for row in self._held} if page.covered is None else edges
         several = any(row.received not in (last, UNDATED) for row in page.rows)
         return edges | {last} if several else edges - {last}
 
@@ -94,12 +94,6 @@ class Reading:
                 parts.append((part, self.rows - self._assigned))
                 self._assigned = self.rows
         return parts
-
-    @property
-    def given_up(self) -> list[Event]:
-        """The refused events that a final read decides about: those from its end on are of the next window."""
-        end = milliseconds(self.read.window.end)
-        return [event for event in self.refused if event.received < end]
 
     @property
     def commits_pages(self) -> bool:

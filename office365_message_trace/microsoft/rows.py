@@ -221,8 +221,8 @@ class RowFormat(ABC):
         return Row(received, trace_id, recipient, form, DecodedRow(self, fields, received, content))
 
     def timed(self, fields: Fields, received: int) -> Fields:
-        """``fields`` with the receive time in milliseconds, however it is written, unless it is `UNDATED`."""
-        return fields if received == UNDATED else {**fields, self.names.received: received}
+        """``fields`` with the receive time in milliseconds, however it is written; None if it is `UNDATED`."""
+        return {**fields, self.names.received: None if received == UNDATED else received}
 
     def said(self, fields: Fields) -> Fields:
         """Those of ``fields`` that are content."""

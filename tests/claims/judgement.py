@@ -265,6 +265,7 @@ class _Rows:
         ends = [
             *self._used_up,
             *(Span(fault.first, fault.last + RECOVERY) for fault in self._facts.faults),
+            *(Span(stale.first, stale.last + RECOVERY) for stale in self._facts.stale),
             *self._facts.searches,
         ]
         while later := [

@@ -408,7 +408,8 @@ def empty_pages_come_before_each_page(world: World, span: Span) -> None:
 
     def change(usual: Pager) -> Pager:
         def pager(rows: list[Mail], asked: Asked, size: int) -> Page:
-            passed, _, token = (asked.token or "0~").partition("~")
+            asked_for = asked.token or ""  # which may be a position of the collector's own
+            passed, _, token = (asked_for if "~" in asked_for else f"0~{asked_for}").partition("~")
             if int(passed) < length:
                 return [], f"{int(passed) + 1}~{token}"
             page, following = usual(rows, replace(asked, token=token or None), size)
@@ -686,6 +687,7 @@ def no_process_lives_for_a_while(world: World, span: Span) -> None:
 @_oddity("processes")
 def processes_live_for_minutes(world: World, span: Span) -> None:
     minutes = world.rng.choice((3, 10))
+    world.answers += 1  # each one asks for messages to very many by their ids
     world.stops += [(at, lambda: None) for at in range(span.first, span.last, minutes * M)]
 
 

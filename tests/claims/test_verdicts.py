@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from office365_message_trace.collect.coverage import Cause
+from office365_message_trace.collect.coverage import Cause, Gap
 from office365_message_trace.transport.session import Answer
 from sandbox.clock import from_ms
 from tests.claims.intake import ids
 from tests.claims.laboratory import T0, Laboratory, policy
-from tests.claims.service import Asked, D, H, M, Mail, S, Service
+from tests.claims.service import Asked, D, H, Kind, M, Mail, S, Service
 
 
 def _trace_id(event: Any) -> str:
@@ -340,3 +340,44 @@ def test_a_refused_event_is_given_up_once_although_two_windows_share_its_millise
     assert len([text for text in lab.said("error") if "does not accept one event" in text]) == 1
     (gap,) = lab.gaps
     assert gap.cause is Cause.REFUSED
+
+
+@pytest.mark.parametrize("off", [-5 * H, -3 * H, -10 * M, 10 * M, 30 * D])
+def test_a_refused_event_of_another_time_than_was_asked_for_is_told(off: int) -> None:
+    """Its own time may be final, or never come."""
+    shown_at = T0 + 3 * H + 3 * M + 7
+    odd = Mail(shown_at, "odd", fields={"Received": f"/Date({shown_at + off})/"})
+    mail = [Mail(T0 - H + n * M, f"r{n}") for n in range(7 * 60)]
+    lab = Laboratory(Service("reporting", [*mail, odd]), policy(lookback=2))
+    _refusing(lab, lambda name: name == "odd")
+    lab.run(T0 + 14 * H)
+    assert [row.id for row in lab.missing()] == ["odd"]
+    assert lab.monitor.events == 1
+    assert len([text for text in lab.said("error") if "does not accept one event" in text]) == 1
+    assert len(lab.gaps) == (off < D)
+
+
+@pytest.mark.parametrize("kind", ["reporting", "graph"])
+@pytest.mark.parametrize("lookback", [0, 1])
+def test_refused_events_of_a_large_message_are_told_though_their_own_time_is_final(
+    kind: Kind, lookback: int
+) -> None:
+    begin, every = T0 + 90 * M, 20 * M // 1500
+    large = [Mail(begin + n * every, "large", f"u{n}@x.example") for n in range(1500)]
+    left_out, refused = set(large[:450]), {row.to for row in large[:450:50]}
+    service = Service(kind, [*(Mail(T0 + n * M, f"r{n}") for n in range(300)), *large])
+    service.shown = lambda asked, rows: [
+        row for row in rows if asked.trace_id or row not in left_out
+    ]
+    lab = Laboratory(service, policy(lookback=lookback))
+    address = "RecipientAddress" if kind == "reporting" else "recipientAddress"
+    _refusing_events(lab, lambda event: event[address] in refused)
+    lab.run(T0 + 8 * H)
+    assert {row.to for row in lab.missing()} == refused
+    times = {row.received for row in lab.missing()}
+    assert all(any(_has(gap, at) for gap in lab.gaps) for at in times)
+    assert lab.monitor.events == len(refused)
+
+
+def _has(gap: Gap, at: int) -> bool:
+    return gap.window.start <= from_ms(at) < gap.window.end

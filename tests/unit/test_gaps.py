@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -19,6 +20,7 @@ OLD, MIDDLE, NEW = (
 LOST = Gap(minutes(-20_000, -19_000), Cause.TOO_OLD)
 
 
+FOREVER = replace(POLICY, history=timedelta(days=3650))
 HOUR = timedelta(hours=1)
 FIRST = datetime(2026, 6, 15, 0, 23, 17, tzinfo=UTC)  # whose hour's number is a multiple of six
 
@@ -92,17 +94,20 @@ def test_gaps_of_which_none_can_be_tried_are_looked_at_once_an_hour_too() -> Non
 
 def test_of_a_gap_the_newest_part_is_tried() -> None:
     for hour in range(5):
-        part = part_to_try(LOST, HOUR, LOST.window.start, FIRST + hour * HOUR)
+        part = part_to_try(LOST, HOUR, LOST.window.start, FIRST + hour * HOUR, hour)
         assert part == Window(LOST.window.end - HOUR, LOST.window.end)
 
 
 @pytest.mark.parametrize("parts", [1, 2, 3, 7, 24])
-@pytest.mark.parametrize("every", [1, 2, 3, 5], ids="one of {} gaps".format)
-def test_of_hidden_time_all_parts_have_their_turn_soon(parts: int, every: int) -> None:
-    hidden = Gap(minutes(-60 * parts - 600, -600), Cause.HIDDEN)
-    hours = range(0, 5 * parts * every, every)
-    start, end = hidden.window.start, hidden.window.end
-    tried = [part_to_try(hidden, HOUR, start, end + hour * HOUR) for hour in hours]
+@pytest.mark.parametrize("others", [0, 1, 12, 20, 54], ids="beside {} gaps".format)
+def test_of_hidden_time_all_parts_have_their_turn_soon(parts: int, others: int) -> None:
+    hidden = Gap(minutes(-60 * parts - 1500, -1500), Cause.HIDDEN)
+    bad = [Gap(minutes(-500 + n, -499 + n), Cause.UNREADABLE) for n in range(others)]
+    start, probe, tried = hidden.window.start, probing(), list[Window]()
+    for hour in range(1, 5 * parts * (others + 1)):
+        now = FIRST + hour * HOUR
+        if probe.next([hidden, *bad], FOREVER, now, _moment(now)) == hidden:
+            tried.append(part_to_try(hidden, HOUR, start, now, probe.turn))
     assert len(set(tried)) == parts
     assert minus([hidden.window], tried) == []
 
@@ -111,5 +116,5 @@ def test_no_part_is_tried_that_the_service_no_longer_keeps_or_that_has_not_come(
     hidden = Gap(minutes(-240, 60), Cause.HIDDEN)
     now, oldest = hidden.window.start + 4 * HOUR, hidden.window.start + 90 * minutes(0, 1).span
     for hour in range(12):
-        part = part_to_try(hidden, HOUR, oldest, now + hour * minutes(0, 1).span)
+        part = part_to_try(hidden, HOUR, oldest, now + hour * minutes(0, 1).span, hour)
         assert oldest <= part.start < part.end <= now + hour * minutes(0, 1).span

@@ -82,6 +82,11 @@ def test_oldest_first_the_same_holds() -> None:
 
 def test_an_empty_page_between_two_loses_nothing() -> None:
     pages = Page(rows(9, 8), more=True), Page([], more=True), Page(rows(7))
+    assert compared(reading(), *pages) == [[9], [], [8, 7]]
+
+
+def test_an_empty_page_that_covers_what_waits_ends_its_waiting() -> None:
+    pages = Page(rows(9, 8), more=True), Page([], covered=HOUR, more=True), Page(rows(7))
     assert compared(reading(), *pages) == [[9], [8], [7]]
 
 
