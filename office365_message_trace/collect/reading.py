@@ -6,7 +6,7 @@ from office365_message_trace.collect.coverage import Gap, Kind, minus
 from office365_message_trace.collect.failed_windows import Trial
 from office365_message_trace.collect.large_messages import Message, MessageCounter
 from office365_message_trace.errors import MessageTraceError, Stopped
-from office365_message_trace.model import UNDATED, Event, Page, Pause, Row, Window, milliseconds
+from office365_message_trace.model import Event, Page, Pause, Row, Window
 
 
 class Reading:
@@ -39,7 +39,7 @@ class Reading:
         # what is covered and not committed yet, a page a part, with the rows of each
         self._parts: list[tuple[Window, int]] = []
         self._assigned = 0  # rows of all parts so far
-        self._held: list[Row] = []  # rows that are compared with those of a later page
+        self._edge: list[Row] = []  # the rows of the last page that are compared with the next one
         self.rows = self.fresh = self.late = self.owed = 0
         self.refused: list[Event] = []
         self.messages = counter
@@ -57,33 +57,17 @@ class Reading:
     def to_compare(self, page: Page) -> list[Row]:
         """The rows to compare with the record after ``page``, which was read last.
 
-        Rows of one key are compared together, so those of a page's last millisecond come with the next page, or
-        with the one that covers it, if that is requested by time. If that fails, they are read again. None is held back
-        where nothing smaller is read after a failure, nor of a page that holds a single millisecond.
+        Rows of one key are compared together, so those of a page's last millisecond come with the next page.
+        If that fails, they are read again. None is held back where nothing smaller is read after a failure,
+        nor of a page that holds a single millisecond.
         """
-        edges = self._edges(page)
-        rows = [*self._held, *page.rows]
-        self._held = [row.alone for row in rows if row.received in edges] if edges else []
-        return [row for row in rows if row.received not in edges] if edges else rows
-
-    def _edges(self, page: Page) -> set[int]:
-        """The receive times whose rows wait after ``page``."""
-        if not (page.more and self._is_whole and self.read.window.is_divisible):
-            return set()
-        window, edges = self.read.window, self._open_edges(page.covered)
-        times = (row.received for row in reversed(page.rows))
-        last = next((each for each in times if _has(window, each)), None)
-        if last is None:
-            return {row.received for row in self._held} if page.covered is None else edges
-        several = any(row.received not in (last, UNDATED) for row in page.rows)
-        return edges | {last} if several else edges - {last}
-
-    def _open_edges(self, covered: Window | None) -> set[int]:
-        """Receive times of rows that are held back and will be requested again by time, because they are not in the
-        time that is ``covered`` now."""
-        if covered is None:
-            return set()
-        return {row.received for row in self._held if not _has(covered, row.received)}
+        rows, at = page.rows, len(page.rows)
+        if page.more and self._is_whole and self.read.window.is_divisible:
+            last = rows[-1].received if rows else 0
+            while at and rows[at - 1].received == last:
+                at -= 1
+        held, self._edge = self._edge, [row.alone for row in rows[at:]] if at else []
+        return [*held, *rows[: at or None]]
 
     def take_parts(self, rest: Window | None = None) -> list[tuple[Window, int]]:
         """The covered parts since the last call, each with its rows; of a complete window also the ``rest``
@@ -106,10 +90,6 @@ class Reading:
     def _is_whole(self) -> bool:
         """True for the pages of a window of its own, neither of a message nor of a gap."""
         return self.message is None and self.gap is None
-
-
-def _has(window: Window, received: int) -> bool:
-    return milliseconds(window.start) <= received <= milliseconds(window.end)
 
 
 def begun(pages: Callable[[], Iterator[Page | Pause]]) -> Iterator[Page | Pause]:

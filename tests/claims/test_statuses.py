@@ -114,17 +114,6 @@ def test_rows_that_share_all_that_names_them_arrive_once_on_either_side_of_a_pag
     assert lab.repeats() == 0
 
 
-@pytest.mark.parametrize("alike", [2, 3])
-def test_so_they_do_although_a_link_skips_some_of_them(alike: int) -> None:
-    service = Service("graph", _alike("graph", [((0, "Delivered"),)] * alike), page_size=10)
-    lab = Laboratory(service, policy(frequency=60, delay=1))
-    while lab.clock.ms < T0 + 2 * H:
-        lab.run(lab.clock.ms + 17 * M)
-    lab.run(T0 + 8 * H)
-    assert len(lab.intake.accepted) == 40 * alike
-    assert lab.repeats() == 0
-
-
 @both
 @pytest.mark.parametrize("page_size", [5, 7])
 def test_of_rows_on_either_side_of_a_page_edge_each_change_arrives(

@@ -36,45 +36,6 @@ def test_the_last_millisecond_of_a_page_comes_with_the_next_and_of_the_last_page
     assert compared(reading(), *pages) == [[9, 8], [7, 7, 7, 6, 6], [5, 4, 3]]
 
 
-def test_behind_a_link_that_is_followed_to_see_if_there_is_more_it_comes_once_it_is_covered() -> (
-    None
-):
-    """The rest of its millisecond may be skipped there; then it is requested again by time."""
-    after_seven = Window(NOON + 8 * MILLISECOND, HOUR.end)
-    pages = (
-        Page(rows(9, 8, 7), more=True),
-        Page(rows(6, 5, 4), covered=after_seven, more=True),
-        Page(rows(8, 7, 7, 6), covered=Window(NOON + 7 * MILLISECOND, HOUR.end), more=True),
-        Page(rows(6, 5, 4, 3)),
-    )
-    assert compared(reading(), *pages) == [[9, 8], [6, 5], [7, 8, 7, 7], [4, 6, 6, 5, 4, 3]]
-
-
-def test_so_it_does_if_the_page_behind_holds_one_millisecond() -> None:
-    after_seven = Window(NOON + 8 * MILLISECOND, HOUR.end)
-    pages = (
-        Page(rows(9, 8, 7), more=True),
-        Page(rows(6, 6), covered=after_seven, more=True),
-        Page(rows(8, 7, 7, 6)),
-    )
-    assert compared(reading(), *pages) == [[9, 8], [6, 6], [7, 8, 7, 7, 6]]
-
-
-@pytest.mark.parametrize("outside", [-5, -SOON], ids=["another time", "none"])
-def test_rows_of_no_time_that_was_asked_for_do_not_wait(outside: int) -> None:
-    """Nothing will cover them, so that they would fill the memory."""
-    covered = [Window(NOON + at * MILLISECOND, HOUR.end) for at in (8, 6, 4)]
-    pages = [
-        Page(rows(9 - 2 * n, 8 - 2 * n, 7 - 2 * n, outside), covered=each, more=True)
-        for n, each in enumerate(covered)
-    ]
-    assert compared(reading(), *pages) == [
-        [9, 8, outside],
-        [7, 7, 6, outside],
-        [5, 5, 4, outside],
-    ]
-
-
 def test_oldest_first_the_same_holds() -> None:
     pages = Page(rows(1, 2, 2), more=True), Page(rows(2, 3))
     assert compared(reading(), *pages) == [[1], [2, 2, 2, 3]]
@@ -82,28 +43,12 @@ def test_oldest_first_the_same_holds() -> None:
 
 def test_an_empty_page_between_two_loses_nothing() -> None:
     pages = Page(rows(9, 8), more=True), Page([], more=True), Page(rows(7))
-    assert compared(reading(), *pages) == [[9], [], [8, 7]]
-
-
-def test_an_empty_page_that_covers_what_waits_ends_its_waiting() -> None:
-    pages = Page(rows(9, 8), more=True), Page([], covered=HOUR, more=True), Page(rows(7))
     assert compared(reading(), *pages) == [[9], [8], [7]]
 
 
 def test_of_a_page_that_holds_one_millisecond_nothing_waits_so_that_memory_stays_small() -> None:
     pages = Page(rows(9, 8, 8), more=True), Page(rows(8, 8, 8), more=True), Page(rows(8))
     assert compared(reading(), *pages) == [[9], [8] * 5, [8]]
-
-
-def test_so_it_is_beside_a_row_without_a_usable_time() -> None:
-    pages = Page(rows(8, 8, -SOON), more=True), Page(rows(8, -SOON, 8), more=True), Page(rows(8))
-    assert compared(reading(), *pages) == [[8, 8, -SOON], [8, -SOON, 8], [8]]
-
-
-def test_rows_from_behind_the_window_make_its_last_millisecond_no_page_of_one() -> None:
-    window = Window(NOON, NOON + 8 * MILLISECOND)
-    pages = Page(rows(9, 9, 8, 8), more=True), Page(rows(8, 7))
-    assert compared(reading(window), *pages) == [[9, 9], [8, 8, 8, 7]]
 
 
 @pytest.mark.parametrize("which", ["a millisecond", "a gap", "a message"])
