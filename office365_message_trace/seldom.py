@@ -1,4 +1,4 @@
-"""Sentences that are not said again too soon: no clock of its own."""
+"""Limits how often a log line is repeated: pure, the caller tells the time."""
 
 from math import inf
 

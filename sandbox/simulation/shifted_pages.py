@@ -13,9 +13,9 @@ from sandbox.simulation.tenant import WatchedTenant
 
 
 class ShiftedPages:
-    """Tells the observation which receive times links that stand for a position lead past.
+    """Records the receive times of rows that a link skips because it stands for a position.
 
-    Listings that are in the order of time, newest first; others are not judged more mildly.
+    For listings in the order of time, newest first, whose ties keep their order.
     """
 
     def __init__(

@@ -153,7 +153,11 @@ class World:
         scenario, entra, now = self.scenario, self._entra, self.clock.true
         if scenario.service == "reporting":
             reporting = ReportingService(tenant, entra, now, scenario.reporting)
-            pages = ShiftedPages(tenant, self.clock, self.observation)
+            options = scenario.reporting
+            newest_first = options.order == "descending" and not options.partitions
+            pages = None  # rows may be skipped, but their times cannot be told
+            if newest_first and options.ties == "stable":
+                pages = ShiftedPages(tenant, self.clock, self.observation)
             return SimulatedReporting(reporting, scenario.token_step, scenario.latency, pages)
         graph = GraphService(tenant, entra, now, scenario.graph)
         other = OtherClient(*scenario.other_client) if scenario.other_client else None

@@ -40,7 +40,7 @@ LAST_READ, LAST_READ_SLACK = 1.3, 2 * H
 """The last read is due when a quarter more than the final age has passed, and goes behind all others."""
 
 BEFORE_BAD = 2 * S
-"""What comes late of the time before a bad record has no bound but its last read."""
+"""Late rows that were received this shortly before a bad record are promised by the last read of their time only."""
 
 BUDGET, NEARLY_ALL, BUDGET_TIME = 90, 70, 5 * M
 """Requests in five minutes at most. Freshness is not promised while they are used up: the past gets fewer."""
@@ -123,7 +123,7 @@ class _Rows:
             yield f"{what}: {len(each)}, such as {version}" + f" ({minutes} min)" * (minutes > 0)
 
     def _broken(self, row: Mail) -> Iterator[tuple[str, int, _Version]]:
-        """What is wrong with a row, and by how many minutes."""
+        """The broken promises about a row: which one, by how many minutes, and for which version."""
         arrivals = self._arrivals[row.id, row.to]
         if any(_has(gap, row.received) for gap in self._declared):
             return

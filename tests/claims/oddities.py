@@ -536,11 +536,14 @@ def forms_differ_by_turns(world: World, span: Span) -> None:
 # The intake.
 
 
-def _judge_batches(world: World, verdict: Callable[[list[Event]], Answer | None]) -> None:
-    before = world.lab.intake.verdict
+def _judge_batches(
+    world: World, span: Span, verdict: Callable[[list[Event]], Answer | None]
+) -> None:
+    """Have batches answered otherwise in the span."""
+    lab, before = world.lab, world.lab.intake.verdict
 
     def both(events: list[Event]) -> Answer | None:
-        answer = verdict(events)
+        answer = verdict(events) if span.has(lab.clock.ms) else None
         return before(events) if answer is None else answer
 
     world.lab.intake.verdict = both
@@ -553,11 +556,10 @@ def name_of(event: Event) -> str:
 
 @_oddity("intake")
 def intake_fails(world: World, span: Span) -> None:
-    lab = world.lab
     answer = Answer(world.rng.choice((429, 500, 503)), {}, b"")
     world.facts.faults.append(span)
     _is_told(world, span)
-    _judge_batches(world, lambda events: answer if span.has(lab.clock.ms) else None)
+    _judge_batches(world, span, lambda events: answer)
 
 
 @_oddity("intake")
@@ -566,26 +568,26 @@ def acknowledgements_are_lost(world: World, span: Span) -> None:
     world.facts.faults.append(span)
 
     def verdict(events: list[Event]) -> Answer | None:
-        if not span.has(lab.clock.ms) or rng.random() > 0.3:
+        if rng.random() > 0.3:
             return None
         lab.intake.accept(events)
         world.facts.unconfirmed += events
         return Answer(502, {}, b"")
 
-    _judge_batches(world, verdict)
+    _judge_batches(world, span, verdict)
 
 
 @_oddity("intake")
 def event_is_refused(world: World, span: Span) -> None:
-    lab, name = world.lab, world.rng.choice(world.mail).id
+    name = world.rng.choice(world.mail).id
     world.facts.refused.add(name)
     _is_told(world, span)
 
     def verdict(events: list[Event]) -> Answer | None:
-        refused = span.has(lab.clock.ms) and any(name_of(event) == name for event in events)
+        refused = any(name_of(event) == name for event in events)
         return Answer(400, {}, b"") if refused else None
 
-    _judge_batches(world, verdict)
+    _judge_batches(world, span, verdict)
 
 
 @_oddity("intake")
@@ -595,14 +597,14 @@ def some_events_get_no_id(world: World, span: Span) -> None:
     _is_told(world, span)
 
     def verdict(events: list[Event]) -> Answer | None:
-        if not span.has(lab.clock.ms) or len(events) < 2 or rng.random() > 0.2:
+        if len(events) < 2 or rng.random() > 0.2:
             return None
         refused = rng.randrange(len(events))
         world.facts.refused.add(name_of(events[refused]))
         lab.intake.accept([event for n, event in enumerate(events) if n != refused])
         return ids([None if n == refused else "an id" for n in range(len(events))])
 
-    _judge_batches(world, verdict)
+    _judge_batches(world, span, verdict)
 
 
 @_oddity("intake")
@@ -614,13 +616,13 @@ def one_id_less_than_events(world: World, span: Span) -> None:
 
     def verdict(events: list[Event]) -> Answer | None:
         good = [event for event in events if name_of(event) != name]
-        if not span.has(lab.clock.ms) or len(good) == len(events):
+        if len(good) == len(events):
             return None
         if len(events) > 1:
             world.facts.unconfirmed += good
         return lab.intake.accept(good) if good else Answer(400, {}, b"{}")
 
-    _judge_batches(world, verdict)
+    _judge_batches(world, span, verdict)
 
 
 # Time.

@@ -17,7 +17,8 @@ from tests.claims.service import Asked, H, Mail, Service
 
 Event = dict[str, Any]
 Place = Literal["request", "delivery", "write"]
-"""Where a process can be killed: before a request is answered, after a batch is accepted, within a write."""
+"""The points at which a process can be killed: before the answer to a request, after the intake has accepted a batch, or
+during a write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Span:
 
 @dataclass(slots=True)
 class Facts:
-    """What was done to a world, as far as `docs/guarantees.md` allows something for it."""
+    """The faults and oddities of a world for which `docs/guarantees.md` has exceptions."""
 
     faults: list[Span] = field(default_factory=list)
     """Spans in which the service, the intake or a process failed."""
@@ -77,14 +78,14 @@ class World:
     """Rows on a page at most."""
     facts: Facts = field(default_factory=Facts)
     words: list[str] = field(default_factory=list)
-    """What was drawn, for a reader."""
+    """A description of what was drawn, for failure messages."""
     stops: list[tuple[int, Callable[[], object]]] = field(default_factory=list)
     """When a process ends, and what is done before the next one begins."""
     kills: list[tuple[int, Place]] = field(default_factory=list)
     lives: list[tuple[int, Policy]] = field(default_factory=list)
     """When each process began, and its settings."""
     by_cursor: bool = True
-    """Whether the pages of Graph do not follow each other by position."""
+    """True while Graph continues a page after the time and recipient of its last row, not after a position."""
     answers: int = 1
     """Requests that a page takes."""
 
@@ -97,7 +98,7 @@ class World:
 
     @property
     def skips_alike(self) -> bool:
-        """Whether pages follow each other by time and recipient, so that rows that share both get lost."""
+        """True if a page edge skips rows with the same time and recipient as the last row of the page."""
         return self.by_cursor and self.service.kind == "graph"
 
     def another_rng(self) -> Random:

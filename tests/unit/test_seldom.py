@@ -1,4 +1,4 @@
-"""How often something is said."""
+"""Repeated log lines are limited."""
 
 from __future__ import annotations
 
