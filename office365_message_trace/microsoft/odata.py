@@ -174,16 +174,16 @@ class ODataClient(ABC):
                     following = walk.refused(LinkRefused(_FOREIGN))
             except WindowTooLarge as error:
                 problem = [error.with_traceback(None)]  # it would hold this frame and the rows
+                following = None
             except Unavailable:
                 self._notice_oddity(_NO_WAY_ON)
                 raise
-            if following and not problem:
+            if following:
                 top = following.top or usual_top
                 ask = replace(following, trace_id=ask.trace_id, conditions=ask.conditions, top=top)
                 request = replace(request, url=self.url(ask))
                 pending = self._transport.begin(request)
-            more = problem[0].window is None if problem else following is not None
-            page = [Page(rows, walk.covered, more, strays)]
+            page = [Page(rows, walk.covered, following is not None, strays)]
             del rows
             yield page.pop()  # drops our reference, so the page can be freed
             if problem:

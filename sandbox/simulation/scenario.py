@@ -67,6 +67,7 @@ _MOST_RECIPIENTS = 400  # of a large message, whatever the page, so that runs st
 _REPORTING_PAGE, _GRAPH_PAGE = 2000, 5000  # documented
 _LEAST_AGE_MS = 30 * MINUTE_MS  # beyond the delay, of time that is read for the last time
 _READINGS = 4  # of all mail, in pages that are half full at times
+_MINUTE = timedelta(minutes=1)
 _LEFT_AN_HOUR = 400  # requests, where another client spends half of the quota
 
 
@@ -289,8 +290,17 @@ def _arrears_ms(scenario: Scenario) -> int:
         return 0
     services: tuple[ServiceName, ...] = ("reporting", "graph")
     each = [replace(scenario, service=service) for service in services]
-    pages = max(one.pages_a_day * one.requests_a_page for one in each)
-    return int(scenario.days * pages * _READINGS / _LEFT_AN_HOUR * HOUR_MS)
+    requests = max(_pages(one) * one.requests_a_page for one in each)
+    return int(requests * _READINGS / _LEFT_AN_HOUR * HOUR_MS)
+
+
+def _pages(scenario: Scenario) -> float:
+    """The pages of all mail, bursts included."""
+    begins, ends = from_ms(scenario.start_ms), from_ms(scenario.mail_until_ms)
+    bursts = [each for each in scenario.mail.bursts if begins <= each.start < ends]
+    messages = sum(each.messages_per_minute * (each.end - each.start) / _MINUTE for each in bursts)
+    in_bursts = messages * scenario.mail.mean_recipients / scenario.page_size
+    return scenario.days * scenario.pages_a_day + in_bursts
 
 
 def _pages_asked(chances: dict[str, Random], graph: GraphOptions) -> int:

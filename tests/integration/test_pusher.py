@@ -769,6 +769,26 @@ def test_held_events_are_no_longer_held_once_the_intake_took_another(
         raise AssertionError("held for good")
 
 
+@pytest.mark.parametrize("status", [403, 404, 406, 500, 503])
+def test_held_events_are_told_apart_one_by_one_where_answers_may_mean_the_intake(
+    delivery: Desk, status: int
+) -> None:
+    """Events to two recipients, say, which are always read together, where mail comes seldom."""
+    options = delivery.world.intake.options
+    options.poison, options.poison_status = POISON, status
+    pusher, bad = delivery.pusher(), some(6, bad=range(6))
+    done(pusher, [event(99)])
+    for number in range(100, 100 + len(bad)):
+        with suppress(Refused):
+            assert sorted(outcome(pusher, bad).refused) == bad
+            break
+        done(pusher, [event(number)])
+    else:
+        raise AssertionError("held for good")
+    delivery.rest()
+    assert sorted(outcome(pusher, bad).refused) == bad
+
+
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_held_events_do_not_hold_later_mail(delivery: Desk, answer: PoisonAnswer) -> None:
     options = delivery.world.intake.options
