@@ -180,13 +180,13 @@ class BatchPusher:
         explained = any_accepted or all(map(_is_oversized, events))
         problem = self._problem
         if not explained and self._rejected.intake_at_fault(len(events), known, problem is None):
-            if self._proven:
-                # if they are at fault, they must not use up what each accepted event shows of the intake
-                self._rejected.remember(refused[:_REFUSALS], self._clock.monotonic())
             if problem:
                 self._turn += 1
+                self._rejected.suspect(refused, self._clock.monotonic())
                 # one event alone is no proof that a setting is wrong
                 raise Refused(problem.sentence, problem.detail) if known else problem
+            if self._proven:
+                self._rejected.remember(refused[:_REFUSALS], self._clock.monotonic())
             detail = f"{self._detail}, {len(events)} events refused, none accepted"
             raise Refused(ALL_REFUSED, detail)
         if self._rejected.remember(refused, self._clock.monotonic()):

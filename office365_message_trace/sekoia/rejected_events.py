@@ -93,6 +93,13 @@ class RejectedEvents:
         self._forget_surplus()
         return any_new
 
+    def suspect(self, refused: list[Event], moment: float) -> None:
+        """Remember one of the new events ``refused`` at ``moment`` by an intake that is found at fault now and accepted
+        something before. If they are at fault themselves, they are fewer the next time, until only one is new.
+        """
+        if self._standing is _Standing.WORKING:
+            self.remember_untried(refused[:1], moment)
+
     def remember_untried(self, refused: list[Event], moment: float) -> None:
         """Remember events that were not sent again, for lack of time: new ones as refused at ``moment``, known ones
         as before."""
