@@ -14,6 +14,7 @@ from office365_message_trace.packing import packed
 from office365_message_trace.sekoia.division import Answered, settle
 from office365_message_trace.sekoia.intake_verdict import (
     ALL_REFUSED,
+    INTAKE_NO_LONGER,
     Verdict,
     no_answer,
     verdict,
@@ -251,7 +252,12 @@ class BatchPusher:
 
     def _judge(self, answer: Answer, events: int) -> Verdict:
         check_available(answer, self._clock.now())
-        return verdict(answer.status, answer.body, events, self._intake_format)
+        try:
+            return verdict(answer.status, answer.body, events, self._intake_format)
+        except Unavailable as fault:
+            if fault.lasting and self._proven:
+                fault.lasting = Refused(INTAKE_NO_LONGER, fault.detail)
+            raise
 
 
 def batches(events: Iterable[Event], most: int) -> Iterator[list[Event]]:

@@ -43,6 +43,13 @@ _NO_INTAKE = (
     "compare intake_key with the intake on Sekoia.io. A running trigger holds the events and sends them again."
 )
 
+INTAKE_NO_LONGER = (
+    "Something else answers in place of the Sekoia.io intake, which accepted events before, or the intake refuses these "
+    "events that way. If a proxy or a gateway answers, have its administrator let requests to the intake pass; if none "
+    "does, report it to Sekoia.io's support with the text in brackets. A running trigger holds the events and sends "
+    "them again."
+)
+"""What the answers of something else mean where the intake has accepted events."""
 
 _NO_ANSWER = (
     "The Sekoia.io intake does not answer as it should ({fault}), whether it gets many events or a single one. If "

@@ -286,6 +286,7 @@ ONLY_A_RUNNING_TRIGGER_KNOWS = {
     "… returned rows from outside the time that was asked for",
     "The Sekoia.io intake does not answer as it should (…), whether it gets many events or a single one.",
     "The Sekoia.io intake accepts most events, but not all.",
+    "Something else answers in place of the Sekoia.io intake",
     "Pausing for …: the request budget is used up.",
     "Some message traces of the past are refused.",
     "Message traces from before … are lost",

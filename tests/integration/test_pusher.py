@@ -855,6 +855,22 @@ def test_what_is_no_intake_is_tried_again_and_named_if_it_lasts(
     assert sorted(done(pusher, events)) == events
 
 
+@pytest.mark.parametrize(
+    "fault", [Answer(405), html_page(), html_page(404)], ids=["405", "page", "404"]
+)
+def test_where_the_intake_accepted_events_before_its_address_is_not_called_wrong(
+    delivery: Desk, fault: Answer
+) -> None:
+    pusher, events = delivery.pusher(), some(5)
+    done(pusher, events[:1])
+    delivery.world.faults.add(Rule(fault, "intake", times=None))
+    for _ in range(2):
+        with pytest.raises(Refused, match="in place of the Sekoia"):
+            done(pusher, events[1:])
+    delivery.world.faults.clear()
+    assert sorted(done(pusher, events[1:])) == events[1:]
+
+
 # The key
 
 
