@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from tests.claims.judgement import judge
-from tests.claims.oddities import draw, run_drawn
+from tests.claims.oddities.drawing import draw, run_drawn
 from tests.claims.worlds import World
 
 SEEDS = range(60)
