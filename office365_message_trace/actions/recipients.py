@@ -21,11 +21,11 @@ def find_recipients(
     """Read the rows of the messages. The number of requests is left 0."""
     windows = arguments.windows(now)
     found: dict[Hashable, Row] = {}
-    for query in arguments.queries():
-        for rows in reading.rows(windows, query):
-            found.update((row.identity, row) for row in rows)
-            if len(found) > MOST_ROWS:
-                break
+    pages = (rows for query in arguments.queries() for rows in reading.rows(windows, query))
+    for rows in pages:
+        found.update((row.identity, row) for row in rows)
+        if len(found) > MOST_ROWS:
+            break
     missing = [Missing.of(*each) for each in dict.fromkeys(reading.missing)]
     if len(found) > MOST_ROWS:
         reason = f"More than {MOST_ROWS:,} rows meet the conditions; describe the message closer."
