@@ -4,7 +4,7 @@ orjson does the work, and defines what a text means. It refuses whole bodies for
 as a subject that was cut in the middle of a character. Those bodies take the standard library's slower
 way, which reads all other values in the same way: a row is equal whatever its neighbours are.
 
-What a text may cost in memory is limited, see docs/architecture.md for the figures.
+What a text may cost in memory is limited, see docs/security.md for the figures.
 """
 
 import json
@@ -51,15 +51,14 @@ def decode(body: bytes) -> Any:
             value = _LENIENT.decode(body.decode("utf-8", "replace"))
         except RecursionError as error:
             raise ValueError("nested too deeply") from error
-    if (
-        len(_dumps(value)) > LONGEST
-    ):  # bytes that are not UTF-8, and control characters, become several
+    # bytes that are not UTF-8, and control characters, become several
+    if len(_dumps(value)) > LONGEST:
         raise Oversized("too long once it is written")
     return value
 
 
-def can_be_cut(body: bytes) -> bool:
-    """Tell that a ``body`` may be cut into its elements, each left undecoded: not too long and not too many."""
+def can_be_split(body: bytes) -> bool:
+    """True if ``body`` is small enough to be split into its elements without decoding them."""
     return len(body) <= _SURELY_FEW or (len(body) <= LONGEST and body.count(b",") < MOST_VALUES)
 
 

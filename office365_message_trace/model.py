@@ -40,7 +40,7 @@ def sensible(stored: datetime) -> datetime:
     """An instant that was read from the storage, in UTC. Raises ValueError if it names no zone or cannot
     be counted with: mail is not older than 1970, and some centuries from now the calendar ends."""
     if stored.tzinfo is None or not 1970 <= stored.year < _LAST_YEAR:
-        raise ValueError("an instant that cannot be")
+        raise ValueError("an impossible instant")
     return max(stored.astimezone(UTC), EPOCH)
 
 

@@ -4,7 +4,7 @@ from math import inf
 
 
 class Seldom:
-    """Tells whether something may be said again, ``seconds`` after it was said last at the soonest."""
+    """Allows each line once every so many ``seconds``."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds

@@ -88,9 +88,8 @@ class MessageTraceSettings(BaseModel):
 
     state_folder: ClassVar[str] = "message_trace"
     history: ClassVar[duration] = duration(days=30)  # documented for the Reporting Web Service
-    credentials: ClassVar[
-        tuple[str, ...]
-    ] = ()  # fields of which an Entra ID application has exactly one
+    # fields of which an Entra ID application has exactly one
+    credentials: ClassVar[tuple[str, ...]] = ()
     outside_forms: ClassVar[tuple[str, ...]] = ()
     """Settings that the platform's forms leave out: they make sense elsewhere only."""
 
@@ -99,10 +98,15 @@ class MessageTraceSettings(BaseModel):
     intake_key: Secret
     intake_server: Url | None = None
     timedelta: int = Field(default=1, ge=0, le=10080)
+    """Minutes to stay behind now: the least age of mail when it is read first."""
     start_time: int = Field(default=1, ge=0, le=720)
+    """Hours to go back at the first start."""
     frequency: int = Field(default=60, ge=10, le=3600)
+    """Seconds between two reads of fresh mail."""
     lookback: int = Field(default=24, ge=0, le=72)
+    """Hours for which mail is read again."""
     chunk_size: int = Field(default=1000, ge=1, le=10000)
+    """Events in a batch at most."""
     cloud: Cloud = "global"
 
     _limited: tuple[str, ...] = PrivateAttr(())

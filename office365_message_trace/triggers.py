@@ -73,7 +73,7 @@ _PAUSE_OF_LOGS = 10.0  # seconds after the platform refused lines
 
 _PAUSE_AFTER_UNEXPECTED = 60.0  # seconds
 _UNEXPECTED = (
-    "An unexpected fault stopped the collection; it continues in a few minutes from where it was, "
+    "An unexpected fault stopped the collection; it continues after a minute from where it was, "
     "and nothing is lost. Report this to the maintainers of this module with the text in brackets."
 )
 _CANNOT_START = (

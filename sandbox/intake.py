@@ -43,7 +43,7 @@ class IntakeOptions:
     """From then on poison is accepted."""
     poison_answer: PoisonAnswer = "batch"
     poison_status: int = 400
-    """Of a batch that is refused whole; also one of a filter before the intake, or of a fault in it."""
+    """Of a batch that is refused whole; also one of a filter in front of the intake, or of a fault in it."""
     keep_events: bool = True
     """Keep every accepted event; off, they are only counted."""
 

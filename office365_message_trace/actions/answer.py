@@ -22,7 +22,7 @@ def answer(arguments: Arguments, access: GraphAccess, clock: Clock) -> Result:
     """The result for ``arguments``, within their time limit. ``clock`` learns the time from ``access``.
 
     Raises `Refused` if a person has to act before there can be any answer, and `ImpossibleArguments` for
-    times that cannot be.
+    impossible times.
     """
     limit = TimeLimit(clock, arguments.time_limit)
     with suppress(Unavailable):  # the first request tries again

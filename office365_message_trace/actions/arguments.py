@@ -88,7 +88,7 @@ def _plain(value: str, longest: int = _LONGEST_TEXT) -> str:
 def _address(value: str) -> str:
     value = _plain(value).strip()
     if not _ADDRESS.fullmatch(value):
-        raise ValueError("is no address such as ada@contoso.com; correct it.")
+        raise ValueError("is not an address such as ada@contoso.com; correct it.")
     return value
 
 

@@ -92,7 +92,7 @@ class RecipientsResult(Rows):
 
 
 class Event(BaseModel):
-    """The events of a message on its way to one recipient."""
+    """An event of a message on its way to one recipient."""
 
     date: str | None
     event: str | None

@@ -37,7 +37,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a verdict is found from.
+    """The input of a verdict.
 
     ``now`` is the time by this machine's clock, or the latest of Microsoft's times in the state if that is
     later: then the clock is ``behind`` by so much at least. ``started`` is when the latest process started,

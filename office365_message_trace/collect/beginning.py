@@ -1,7 +1,7 @@
 """When a process, and the first one of all, really began: pure, no I/O and no clock.
 
-A first start reads from so many hours before its own time on. If that was ahead, it left the same time out,
-which nothing else would ever read.
+A first start reads back some hours from the time that it knows. If that time was ahead, the reading began too late, and
+nothing else would ever read the hours that were left out.
 """
 
 from datetime import datetime, timedelta

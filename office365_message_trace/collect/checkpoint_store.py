@@ -27,13 +27,11 @@ from office365_message_trace.storage.base import Storage
 SCHEMA = 3
 COPIES = ("state-0.json", "state-1.json")
 
-_MOST_SPANS = (
-    10_000  # a collector makes some hundred, and one between two gaps; planning visits each
-)
+# a collector makes some hundred, and one between two gaps; planning visits each
+_MOST_SPANS = 10_000
 _ENDLESS = 2**53  # JSON numbers are exact below
-_HALFWAY = (
-    _ENDLESS // 2
-)  # saves; no trigger makes so many, and a sequence from there on begins again
+# saves; no trigger makes so many, and a sequence from there on begins again
+_HALFWAY = _ENDLESS // 2
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -173,11 +171,11 @@ def _copy(document: dict[str, Any]) -> Copy:
         raise ValueError("checksum does not match")
     sequence = payload["sequence"]
     if not isinstance(sequence, int) or not 0 < sequence < _ENDLESS:
-        raise ValueError("a sequence number that cannot be")
+        raise ValueError("an impossible sequence number")
     live, spans = _instant(payload["live"]), tuple(map(_span, payload["spans"]))
     bounds = [bound for each in spans for bound in (each.window.start, each.window.end)]
     if bounds != sorted(bounds) or max(bounds, default=live) > live or len(spans) > _MOST_SPANS:
-        raise ValueError("spans that cannot be")
+        raise ValueError("impossible spans")
     coverage = Coverage(
         live=live,
         spans=spans,
@@ -201,7 +199,7 @@ def _span(entry: list[Any]) -> Span:
     start, end, read_at, rows = entry
     window = Window(_after_1970(start), _after_1970(end))
     if not window.span or not isinstance(rows, int) or not 0 <= rows < _ENDLESS:
-        raise ValueError("a span that cannot be")
+        raise ValueError("an impossible span")
     return Span(window, None if read_at is None else _after_1970(read_at), rows)
 
 

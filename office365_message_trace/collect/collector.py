@@ -94,19 +94,19 @@ _LIVE_IN_A_ROW = 4  # windows, after which one page of the past comes first if i
 _SAY_AGAIN_AFTER = 3600.0  # seconds
 _CLOCK_JUMP = 60.0  # seconds by which the time may be corrected while a page is requested
 
-_LEFT_OUT = "The intake does not accept one event; it is left out, and tried again now and then."
+_LEFT_OUT = "The intake does not accept one event. Its time is declared as a gap, and it is sent again now and then."
 _FOUND_LATE = "The last read of old time brought new or changed rows; they were forwarded."
 _READ_OFTEN = (
-    "Rows that Microsoft 365 shows late are found within {:.1f} times their lateness from now on: so "
-    "often does the request quota allow to look for them in as much mail as there is."
+    "Rows that Microsoft 365 shows late are now found within {:.1f} times their lateness: with this much mail, the "
+    "request quota allows to look for them that often."
 )
 _READ_RARELY = (
-    "There is more mail than the request quota allows to read again in time: rows that Microsoft 365 "
-    "shows late are found within {:.1f} times their lateness, or by the last read at the end of the look-back. "
-    "A shorter lookback makes that better, and so do fewer requests of other tools."
+    "There is more mail than the request quota allows to read again in time: rows that Microsoft 365 shows late are "
+    "found within {:.1f} times their lateness, or by the last read at the end of the look-back. A shorter lookback, or "
+    "fewer requests of other tools, make that better."
 )
 _CLOCK_WAS_WRONG = (
-    "Time was read that had not come yet, because a clock was wrong; the look-back is read again."
+    "A wrong clock made the trigger read time that had not come yet; the look-back is read again."
 )
 _STILL_CHANGING = (
     "Microsoft 365 shows new or changed rows up to the end of the look-back; they were forwarded. "
@@ -780,7 +780,7 @@ class Collector:
         self._commit(coverage)
 
     def _hold(self, reading: Reading, refusal: Refused, by_intake: bool) -> None:
-        """Wait until somebody has acted. No row is lost: the coverage stays.
+        """Pause fresh mail, or postpone windows of the past, after a refusal. No row is lost: the coverage stays.
 
         While fresh mail is refused, nothing else is tried; but if it was read together with older time, it is read
         alone first. Windows of the past are postponed, because most likely all of them would be refused. If not,

@@ -59,7 +59,7 @@ class Cause(Enum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Gap:
-    """Time whose rows are or may be missing. It is tried again now and then, see `Collector`."""
+    """Time whose rows are or may be missing. `GapProbe` has it tried again as long as the service may still keep it."""
 
     window: Window
     cause: Cause

@@ -45,9 +45,8 @@ MOST_PARTS = 64
 
 _WORD = "Q"  # of `array`: 8 bytes, half a fingerprint
 _HASH_BYTES = FINGERPRINT_BYTES // 2
-_LOADED_BYTES = (
-    8 * 1024 * 1024
-)  # of buckets that are kept for the next page; a larger one stays too
+# of buckets that are kept for the next page; a larger one stays too
+_LOADED_BYTES = 8 * 1024 * 1024
 # No longer than what is written: other names are no part of it, however large the numbers in them.
 _PART = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,3}))?")
 _MARK = re.compile(r"since-([0-9]{1,14})")
@@ -275,9 +274,9 @@ class Ledger:
         """Remove the buckets whose time is no longer ``needed``, nor next to any that is, and that are
         more than `KEPT_FOR` older than ``now`` and than the newest one.
 
-        A clock may be ahead, and so may the date of an odd row. Services may return a little more than the window that was asked for. Rows with absurd or
-        no times may come in any window, so their buckets stay as long as they are not larger than
-        `MOST_PARTS`; then they are removed, which may repeat such rows.
+        A clock may be ahead, and so may the date of an odd row. Services may return a little more than the window that
+        was asked for. Rows with absurd or no times may come in any window, so their buckets stay as long as they are
+        not larger than `MOST_PARTS`; then they are removed, which may repeat such rows.
         """
         newest = max((n for n in self._parts if n < _LAST_BUCKET), default=0)
         young = min(newest, _number(milliseconds(now))) - KEPT_FOR // BUCKET_SPAN

@@ -104,10 +104,10 @@ class Ownership:
 
 
 class OwnedStorage:
-    """Wraps a storage so that only its owner writes: a replaced process writes nothing.
+    """Wraps a storage so that a process that knows it was replaced writes nothing.
 
-    Each write of the state checks first: a process that was replaced unnoticed must not make time final
-    by its outdated memory of the ledger.
+    Each write of the state checks that first: a process that was replaced unnoticed must not make time final
+    by its outdated memory of the ledger. Other writes are stopped at the next regular check, see `LOOK_EVERY`.
     """
 
     def __init__(self, storage: Storage, owner: Ownership) -> None:

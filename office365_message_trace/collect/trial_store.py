@@ -95,5 +95,5 @@ def _trial(entry: dict[str, Any], now: datetime, moment: float) -> Trial:
 def _window(bounds: list[str]) -> Window:
     window = window_of(bounds)
     if not window.span:
-        raise ValueError("a window that cannot be")
+        raise ValueError("an impossible window")
     return window

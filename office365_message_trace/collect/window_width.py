@@ -6,12 +6,11 @@ from office365_message_trace.model import MILLISECOND
 
 _FIRST_GUESS = timedelta(hours=6)
 _BOLDEST_GUESS = timedelta(days=4)
-_WIDEST = timedelta(days=10)  # what Graph accepts at most, and the Reporting Web Service's history
+_WIDEST = timedelta(days=10)  # what Graph accepts at most
 _CUT = 4
 _GROWTH = 16
-_CAREFUL_GROWTH = (
-    2  # up to the width of a window that failed: more mail may be beside the little just read
-)
+# up to the width of a window that failed: more mail may be beside the little just read
+_CAREFUL_GROWTH = 2
 _FEW = 4  # divisor: a window with fewer than that share of the rows says little
 _SECOND = timedelta(seconds=1)
 

@@ -17,7 +17,7 @@ class Failure:
     """An answer other than 200, to a request for ``url``.
 
     ``text`` is its beginning. ``continued`` is true if a next link led to it, and ``own`` if the service
-    itself sent it: only the service sends Microsoft's error bodies, a proxy before it does not.
+    itself sent it: only the service sends Microsoft's error bodies, a proxy in front of it does not.
     ``code`` and ``request_id`` are empty if there are none.
     """
 

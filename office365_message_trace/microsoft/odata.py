@@ -66,8 +66,8 @@ _REJECTED = (
     "this module with the text in brackets."
 )
 _REFUSED_BEFORE = (
-    "{} does not accept the request, or something before it does not. If there is nothing in between, "
-    "report it to the maintainers of this module with the text in brackets."
+    "{} or a proxy in front of it does not accept the request. If there is no proxy, report it to the maintainers "
+    "of this module with the text in brackets."
 )
 _PERHAPS_BEFORE = (
     "The answer is in other words than the service's own: if a proxy or a gateway gives it, have its "
@@ -242,7 +242,7 @@ class ODataClient(ABC):
     def first_page(self, window: Window) -> tuple[Page, bool]:
         """The first page of ``window``, requested once, and True if another follows.
 
-        Never retries or waits: raises as `pages` does, and `Unavailable` after the first failure or if
+        Waits for the answer, but never retries: raises as `pages` does, and `Unavailable` after the first failure or if
         our request budget is exhausted.
         """
         ask = Ask(window)
@@ -335,7 +335,7 @@ class ODataClient(ABC):
     def _failure(self, answer: Answer, url: str, ask: Ask) -> MessageTraceError:
         """The error for an answer other than 200, for the window of ``ask``."""
         if answer.status < 300:
-            return Unavailable("an answer that is no page of rows", f"status {answer.status}")
+            return Unavailable("an answer that is not a page of rows", f"status {answer.status}")
         continued = ask.link is not None or ask.beyond is not None
         failure = Failure.of(answer, url, continued)
         if days := _days_kept(failure, self._clock.now() - ask.window.start):

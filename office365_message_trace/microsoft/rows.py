@@ -137,7 +137,7 @@ class RowFormat(ABC):
 
         Decoding row by row is quicker than decoding all at once, because one row fits the processor's caches.
         """
-        if not codec.can_be_cut(body):
+        if not codec.can_be_split(body):
             return None
         try:
             listing = self.listed(self._cut(body))
@@ -174,12 +174,12 @@ class RowFormat(ABC):
         except ValueError as error:
             raise Unavailable("an answer that is not JSON", "status 200") from error
         if not set(map(type, listing.rows)) <= {dict}:
-            raise Unavailable("a page of what are no rows", "status 200")
+            raise Unavailable("a page with elements that are not rows", "status 200")
         rows = [self.row(*self.dated(fields)) for fields in listing.rows]
         undated = [row for row in rows if row.received == UNDATED]
         if undated:
             if not all(self._is_named(row.fields) for row in undated):
-                raise Unavailable("a page of what are no rows", "status 200")
+                raise Unavailable("a page with elements that are not rows", "status 200")
             rows = [row for row in rows if row.received != UNDATED] + undated
         return ParsedPage(rows, _link(listing), len(undated))
 
@@ -189,7 +189,7 @@ class RowFormat(ABC):
             raise Unavailable("an answer that carries an error", "status 200")
         listing = self.listing(body)
         if listing is None:
-            raise Unavailable("an answer that is no page of rows", "status 200")
+            raise Unavailable("an answer that is not a page of rows", "status 200")
         if len(listing.rows) > MOST_ROWS:
             raise Oversized("too many rows")
         if listing.following and not isinstance(listing.following, str):

@@ -231,7 +231,7 @@ def _instant(text: str) -> datetime:
 
 def _count(number: Any) -> int:
     if not isinstance(number, int) or not 0 <= number < _ENDLESS:
-        raise ValueError("a number that cannot be")
+        raise ValueError("an impossible number")
     return number
 
 
@@ -243,5 +243,5 @@ def _lead(seconds: Any) -> timedelta:
 
 def _seconds(number: Any) -> float:
     if not isinstance(number, int | float) or not 0 <= number < _CENTURIES:
-        raise ValueError("a time that cannot be")
+        raise ValueError("an impossible time")
     return float(number)

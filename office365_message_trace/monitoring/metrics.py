@@ -234,9 +234,8 @@ class Metrics(Monitor):
         _REPAIRS.labels(damage.value).inc()
 
     def request(self, api: str, outcome: str) -> None:
-        for (
-            each
-        ) in OUTCOMES:  # which show as zero from then on: a rate needs a sample before the first
+        # all show as zero from then on: a rate needs a sample before the first
+        for each in OUTCOMES:
             _REQUESTS.labels(api, each)
         _REQUESTS.labels(api, outcome).inc()
 

@@ -34,10 +34,11 @@ _ATTEMPTS = 4  # at a batch, before its parts show whether the intake or an even
 _ATTEMPTS_IN_PART = 2
 _ATTEMPTS_ALONE = 8  # at a new event, with which nothing can be compared; about two minutes
 _KNOWN_SECONDS = 5.0  # for events that are refused again: fresh mail does not wait longer
-_GROW_AFTER = 3600.0  # seconds, after a batch that was too large for something before the intake
-_CAREFUL = (
-    100  # events in a batch, at most, after one of which some got no id, it is not known which
+_GROW_AFTER = (
+    3600.0  # seconds, after a batch that was too large for something in front of the intake
 )
+# events in a batch, at most, after one of which some got no id, it is not known which
+_CAREFUL = 100
 
 SOME_REFUSED = (
     "The Sekoia.io intake accepts most events, but not all. A running trigger sends the others again "
@@ -55,7 +56,7 @@ class BatchPusher:
     batches are smaller for a while, so that the next such answer costs little. ``intake_format`` is the
     name of the format that reads the events, for sentences.
 
-    Whatever a batch is refused with, be it a fault that lasts or a page of a filter before the intake, one
+    Whatever a batch is refused with, be it a fault that lasts or a page of a filter in front of the intake, one
     event may be the reason: so its parts are sent, until one is accepted or all of the intake is at fault.
     """
 
@@ -238,7 +239,7 @@ class BatchPusher:
             return Verdict(events, (0,) if events == 1 else None, self._problem.detail)
 
     def _doubt_compression(self) -> None:
-        """Change the form of bodies, if none has been accepted: something before the intake may not let
+        """Change the form of bodies, if none has been accepted: something in front of the intake may not let
         compressed ones pass."""
         if not self._proven:
             self._compressed = not self._compressed

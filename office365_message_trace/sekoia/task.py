@@ -1,4 +1,4 @@
-"""What the SDK's actions and account validator have in common: they work with the configuration of the module."""
+"""The base of the SDK's actions and account validator, which work with the configuration of the module."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar

@@ -89,7 +89,7 @@ _NO_TLS = (
     "answers in its place: have the administrator of the network let connections to it pass."
 )
 _PROXY_UNREADABLE = (
-    "{variable} is no address such as http://user:password@proxy:3128; special characters in the user name "
+    "{variable} is not an address such as http://user:password@proxy:3128; special characters in the user name "
     "and the password must be percent-encoded, such as %23 for #, %2F for /, %3F for ? and %5B for [ . "
     "Correct it."
 )

@@ -188,7 +188,7 @@ def check_available(answer: Answer, now: datetime, detail: str = "") -> None:
     if answer.status == 429:
         raise Throttled("it asks to slow down", detail, SLOW_DOWN if advice is None else advice)
     if answer.status in (408, 425) or answer.status >= 500:
-        raise Unavailable("a fault on its side, or of something before it", detail, advice)
+        raise Unavailable("a server error, there or at a proxy in front of it", detail, advice)
     if 300 <= answer.status < 400:
         raise Unavailable("a redirect instead of an answer", detail)
     if answer.cut and answer.status < 300:

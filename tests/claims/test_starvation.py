@@ -116,7 +116,7 @@ def test_what_something_before_the_service_says_of_size_makes_no_window_smaller(
     service.instead = instead
     lab = Laboratory(service, policy(frequency=60, lookback=1)).run(T0 + 3 * H)
     assert not any("too many rows" in text for text in lab.said())
-    assert any("something before it does not" in text for text in lab.said("error"))
+    assert any("a proxy in front of it does not" in text for text in lab.said("error"))
     assert not [row.id for row in lab.missing() if row.received < T0 + 3 * H - 10 * M]
 
 

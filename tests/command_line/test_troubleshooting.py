@@ -228,7 +228,7 @@ CASES = {
         trouble=variable("REQUESTS_CA_BUNDLE", "/nowhere")
     ),
     "… does not speak TLS as it should": Case(trouble=served(answers())),
-    "… is no address such as": Case(trouble=proxy("http://user:hid#den@127.0.0.1:9")),
+    "… is not an address such as": Case(trouble=proxy("http://user:hid#den@127.0.0.1:9")),
     "… names a SOCKS proxy, which cannot be used.": Case(trouble=proxy("socks5://127.0.0.1:9")),
     "The proxy … cannot be used": Case(trouble=proxy("http://user:hidden@127.0.0.1:9")),
     "The proxy … does not accept the user name and password": Case(trouble=proxied("407 No")),
@@ -251,7 +251,7 @@ CASES = {
     ),
     "… does not answer as it should": Case(trouble=answer("reporting", 500)),
     "… does not accept the request.": Case(trouble=answer("reporting", 400, body=OWN)),
-    "… does not accept the request, or something before it does not": Case(
+    "… or a proxy in front of it does not accept the request": Case(
         trouble=answer("reporting", 400)
     ),
     "Cannot … the trigger's own state": Case(trouble=no_folder),
@@ -296,7 +296,7 @@ ONLY_A_RUNNING_TRIGGER_KNOWS = {
     "Logs could not be sent",
     "An unexpected fault stopped the collection",
     "An exception occurred.",
-    "Time was read that had not come yet",
+    "A wrong clock made the trigger read time that had not come yet",
     "Many rows change each time they are read again",
     "Many rows are not recognised when they are read again",
     "A gap can be read after all",
@@ -306,7 +306,7 @@ ONLY_A_RUNNING_TRIGGER_KNOWS = {
     "… the time is read again later, in other windows",
     "Another process has taken over this trigger's state",
     "The clocks of … apart.",
-    "Rows that Microsoft 365 shows late are found within …",
+    "Rows that Microsoft 365 shows late are now found within …",
     "There is more mail than the request quota allows to read again in time",
 }
 

@@ -27,7 +27,7 @@ CAUSES = {
     "interception": "The certificate of 127.0.0.1 is not trusted",
     "proxy": "The proxy http://127.0.0.1:9 cannot be used (Connection refused).",
     "password of the proxy": "does not accept the user name and password in HTTPS_PROXY",
-    "address of the proxy": "HTTPS_PROXY is no address such as",
+    "address of the proxy": "HTTPS_PROXY is not an address such as",
 }
 
 

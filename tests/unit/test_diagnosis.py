@@ -255,7 +255,7 @@ CASES = {
     **{
         value: Case(
             lambda way, value=value: way.proxy(value),  # type: ignore[misc]
-            "HTTPS_PROXY is no address such as http://user:password@proxy:3128;",
+            "HTTPS_PROXY is not an address such as http://user:password@proxy:3128;",
             ENCODED,
         )
         for value in (

@@ -207,7 +207,7 @@ def test_a_sentence_names_service_reason_and_status_and_says_that_nothing_is_los
     line = Line(broken(), OK)
     line.ask()
     (warning,) = line.log.texts("warning")
-    for part in ("The service", "a fault on its side", "nothing is lost", "[status 503]"):
+    for part in ("The service", "a server error", "nothing is lost", "[status 503]"):
         assert part in warning
     assert line.log.texts("info") == ["The service answers again."]
 
@@ -359,7 +359,7 @@ def test_a_background_request_does_not_wait_for_the_budget_itself() -> None:
         *((status, None) for status in (200, 204, 400, 401, 403, 404, 409, 410, 413, 422)),
         *((status, "a redirect instead of an answer") for status in (300, 302, 304, 308)),
         *(
-            (status, "a fault on its side, or of something before it")
+            (status, "a server error, there or at a proxy in front of it")
             for status in (408, 425, 500, 502, 503, 504, 599)
         ),
         (429, "it asks to slow down"),

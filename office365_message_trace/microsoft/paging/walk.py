@@ -82,8 +82,8 @@ class PageSize:
     ``short`` is true if rows came behind a page of fewer than were asked for: then the service gives smaller
     pages. Walks share that, and three facts about the end of windows: rows came ``behind_empty`` pages; behind
     pages with rows that were not full, next links were ``refused_at_end``, and chains of pages that were
-    ``empty_at_end`` led to nothing. Of windows without rows that are read again, so many in a row had chains that led
-    ``nowhere``: they had no end, or led back.
+    ``empty_at_end`` led to nothing. ``nowhere`` counts windows in a row, without rows and read again,
+    whose chains had no end or led back.
     """
 
     asked: int
