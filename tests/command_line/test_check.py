@@ -583,7 +583,7 @@ def test_a_fault_with_a_time_to_come_back_is_no_spent_quota(desk: Desk) -> None:
     desk.world.faults.add(Rule(fault, "reporting", method="GET", times=None))
     said = desk.run("check")
     assert said.status == 2
-    assert "a fault on its side" in said.lines("failure")[-1]
+    assert "a server error" in said.lines("failure")[-1]
     assert "requests are spent" not in said.out
 
 
