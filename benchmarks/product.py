@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from math import inf
@@ -13,9 +14,12 @@ from threading import Event
 from benchmarks.job import BATCH_EVENTS, LATEST_MAIL_AGE_MINUTES, Job
 from benchmarks.measure import Usage, measured
 from office365_message_trace.clock import SystemClock
+from office365_message_trace.collect.checkpoint import Checkpoint
 from office365_message_trace.collect.checkpoint_store import StateStore
 from office365_message_trace.collect.collector import Collector
 from office365_message_trace.collect.coverage import Coverage, Policy
+from office365_message_trace.collect.delivery import PageDelivery
+from office365_message_trace.collect.final_reads import FinalReads
 from office365_message_trace.collect.ledger import Ledger
 from office365_message_trace.collect.trial_store import TrialStore
 from office365_message_trace.errors import Stopped
@@ -58,19 +62,20 @@ class OnceThrough(SystemClock):
 def collect(job: Job) -> list[Usage]:
     """Collect the job's mail so many times; what `job.folder` records as accepted is not sent again."""
     os.environ.update(job.site.environment)
-    made: list[Collector] = []
+    made: list[Callable[[], Collector]] = []
 
     def work() -> None:
         if not made:
             spare_the_garbage_collector()
-            made.append(_collector(job))
+            made.append(_collectors(job))
         with suppress(Stopped):
-            made[0].run(Coverage.starting(job.start), job.start)
+            made[0]().run()
 
     return [measured(work) for _ in range(job.times)]
 
 
-def _collector(job: Job) -> Collector:
+def _collectors(job: Job) -> Callable[[], Collector]:
+    """A function that makes collectors which share their connections and their record."""
     site = job.site
     clock = OnceThrough(job.end + POLICY.delay)
     auth = EntraAuth(
@@ -88,24 +93,27 @@ def _collector(job: Job) -> Collector:
         if job.service == "graph"
         else ReportingClient(site.reporting_url, microsoft, clock, _say)
     )
-    return Collector(
-        source,
-        BatchPusher(
-            site.intake_url,
-            site.intake_key,
-            BATCH_EVENTS,
-            sekoia,
-            clock,
-            _say,
-            INTAKE_FORMATS["graph" if job.service == "graph" else "reporting"],
-        ),
-        Ledger(storage),
-        StateStore(storage, _say),
-        TrialStore(storage),
-        POLICY,
+    pusher = BatchPusher(
+        site.intake_url,
+        site.intake_key,
+        BATCH_EVENTS,
+        sekoia,
         clock,
         _say,
-        Metrics(site.intake_key, POLICY, clock),
+        INTAKE_FORMATS["graph" if job.service == "graph" else "reporting"],
+    )
+    ledger, store = Ledger(storage), StateStore(storage, _say)
+    metrics = Metrics(site.intake_key, POLICY, clock)
+    start = Coverage.starting(job.start)
+    return lambda: Collector(
+        source,
+        Checkpoint(start, job.start, POLICY, store, ledger, clock, _say),
+        PageDelivery(source, pusher, ledger, clock, _say, metrics),
+        FinalReads(ledger, _say, metrics),
+        TrialStore(storage),
+        clock,
+        _say,
+        metrics,
         lambda: inf,
     )
 

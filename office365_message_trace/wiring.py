@@ -8,9 +8,12 @@ from functools import cached_property
 from pathlib import Path
 
 from office365_message_trace.clock import Clock
+from office365_message_trace.collect.checkpoint import Checkpoint
 from office365_message_trace.collect.checkpoint_store import COPIES, StateStore
 from office365_message_trace.collect.collector import Collector
 from office365_message_trace.collect.coverage import Policy
+from office365_message_trace.collect.delivery import PageDelivery
+from office365_message_trace.collect.final_reads import FinalReads
 from office365_message_trace.collect.interfaces import Pusher, Source
 from office365_message_trace.collect.ledger import Ledger
 from office365_message_trace.collect.monitor import Monitor
@@ -326,8 +329,15 @@ def run_collector(  # noqa: PLR0913, PLR0917  # each is a part of its own
     monitor, began = monitor or Monitor(), began or clock.now()
     store, ledger = StateStore(storage, log), Ledger(storage, monitor)
     coverage = opening_coverage(store, ledger, predecessor, policy, start, began, log, monitor)
-    trials = TrialStore(storage)
     collector = Collector(
-        source, pusher, ledger, store, trials, policy, clock, log, monitor, granted
+        source,
+        Checkpoint(coverage, began, policy, store, ledger, clock, log),
+        PageDelivery(source, pusher, ledger, clock, log, monitor),
+        FinalReads(ledger, log, monitor),
+        TrialStore(storage),
+        clock,
+        log,
+        monitor,
+        granted,
     )
-    collector.run(coverage, began)
+    collector.run()

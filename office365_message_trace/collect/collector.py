@@ -5,8 +5,7 @@ Any failure leaves the coverage where it was: the window is read again, and the 
 was already accepted. Nothing else moves the state, least of all a ``finally``.
 """
 
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -14,8 +13,7 @@ from math import inf
 
 from office365_message_trace.clock import Clock
 from office365_message_trace.collect.backoff import SlowProbe
-from office365_message_trace.collect.beginning import Beginning
-from office365_message_trace.collect.checkpoint_store import StateStore
+from office365_message_trace.collect.checkpoint import Checkpoint
 from office365_message_trace.collect.claimed_history import (
     ASK_AGAIN,
     ClaimedHistory,
@@ -29,22 +27,22 @@ from office365_message_trace.collect.coverage import (
     Policy,
     Read,
 )
+from office365_message_trace.collect.delivery import PageDelivery
 from office365_message_trace.collect.failed_windows import (
     LONGEST_PAUSE,
     Trial,
     divided_around,
 )
+from office365_message_trace.collect.final_reads import FinalReads
 from office365_message_trace.collect.gaps import GapProbe, part_to_try
-from office365_message_trace.collect.interfaces import Pusher, Source
+from office365_message_trace.collect.interfaces import Source
 from office365_message_trace.collect.large_messages import LargeMessages, MessageCounter
-from office365_message_trace.collect.ledger import KEPT_FOR, Ledger
 from office365_message_trace.collect.monitor import Monitor
 from office365_message_trace.collect.reading import Reading, begun
 from office365_message_trace.collect.refusals import Refusals
 from office365_message_trace.collect.schedule import Schedule
 from office365_message_trace.collect.timetable import LARGEST_BOUND, choose
 from office365_message_trace.collect.trial_store import TrialStore
-from office365_message_trace.collect.volatile_fields import Flicker
 from office365_message_trace.collect.window_sizes import MOST_PAGES, WindowSizes
 from office365_message_trace.errors import (
     AnswerTruncated,
@@ -60,19 +58,12 @@ from office365_message_trace.errors import (
 )
 from office365_message_trace.model import (
     MILLISECOND,
-    UNDATED,
-    Event,
     Log,
     Page,
     Pause,
-    Row,
     Window,
-    instant,
-    milliseconds,
 )
-from office365_message_trace.seldom import Seldom
 from office365_message_trace.transport.retry import USUAL_ATTEMPTS
-from office365_message_trace.untrusted_text import identifier
 
 _PAST = (
     (Kind.REREAD, Kind.BACKLOG, Kind.CONFIRM),
@@ -82,20 +73,14 @@ _PAST = (
 
 _SECOND = timedelta(seconds=1)
 _MINUTE = timedelta(minutes=1)
-_TIDY_EVERY = 900.0  # seconds, the time that a bucket of the ledger spans
 _ASIDE = LONGEST_PAUSE  # seconds, so that another window comes in between
 _CONFIRM_EVERY = 8  # windows of the past, of which at least one confirms if there is no backlog
 _PAST_AGE = timedelta(hours=1)  # from which a live window holds no fresh mail
 _CHOOSE_EVERY = 900.0  # seconds
-_OLD = 2  # times the final age, of time that was most likely not read before it was that old
-_REPEATS = 3  # of a final read that brings something new, or with a refused event
 _NEIGHBOURS = 3  # parts that one bad record may spoil, since services read beyond bounds
 _LIVE_IN_A_ROW = 4  # windows, after which one page of the past comes first if it is due
-_SAY_AGAIN_AFTER = 3600.0  # seconds
 _CLOCK_JUMP = 60.0  # seconds by which the time may be corrected while a page is requested
 
-_LEFT_OUT = "The intake does not accept one event. Its time is declared as a gap, and it is sent again now and then."
-_FOUND_LATE = "The last read of old time brought new or changed rows; they were forwarded."
 _READ_OFTEN = (
     "Rows that Microsoft 365 shows late are now found within {:.1f} times their lateness: with this much mail, the "
     "request quota allows to look for them that often."
@@ -104,13 +89,6 @@ _READ_RARELY = (
     "There is more mail than the request quota allows to read again in time: rows that Microsoft 365 shows late are "
     "found within {:.1f} times their lateness, or by the last read at the end of the look-back. A shorter lookback, or "
     "fewer requests of other tools, make that better."
-)
-_CLOCK_WAS_WRONG = (
-    "A wrong clock made the trigger read time that had not come yet; the look-back is read again."
-)
-_STILL_CHANGING = (
-    "Microsoft 365 shows new or changed rows up to the end of the look-back; they were forwarded. "
-    "Raise lookback if that goes on, or later ones are missed."
 )
 
 
@@ -127,32 +105,31 @@ class Collector:
     def __init__(  # noqa: PLR0913, PLR0917  # each is a part of its own
         self,
         source: Source,
-        pusher: Pusher,
-        ledger: Ledger,
-        store: StateStore,
+        checkpoint: Checkpoint,
+        delivery: PageDelivery,
+        final_reads: FinalReads,
         trials: TrialStore,
-        policy: Policy,
         clock: Clock,
         log: Log,
         monitor: Monitor,
         granted: Callable[[], float],
     ) -> None:
         self._source = source
-        self._pusher = pusher
-        self._ledger = ledger
-        self._store = store
+        self._checkpoint = checkpoint
+        self._delivery = delivery
+        self._final_reads = final_reads
         self._trials = trials
-        self._configured = policy
-        self._policy = policy  # with a shorter history while the service claims it
+        self._configured = checkpoint.policy
         self._clock = clock
         self._log = log
         self._monitor = monitor
         self._granted = granted
         self._sizes = WindowSizes(source.full_page, source.one_page)
-        self._timetable = choose(policy, 0, self._sizes.page, inf)
+        self._timetable = choose(checkpoint.policy, 0, self._sizes.page, inf)
         self._refusals = Refusals(log, monitor)
         self._outage_probe = SlowProbe(patience=1)  # a single failed window says nothing of others
         self._gap_probe = GapProbe(clock.now(), clock.monotonic())
+        self._failed = trials.load(checkpoint.coverage, clock.now(), clock.monotonic())
         self._messages = LargeMessages()
         self._past: dict[tuple[Kind, ...], Reading] = {}
         self._looks = 0
@@ -161,35 +138,27 @@ class Collector:
         self._live_in_a_row = 0
         self._live_from = -inf  # monotonic seconds; from then on fresh mail is tried again
         self._chosen_at = -inf
-        self._telling = Seldom(_SAY_AGAIN_AFTER)
         self._claimed_history = ClaimedHistory()
-        self._flicker = Flicker(log, source.content_fields)
-        self._tidied_at = clock.monotonic()
 
-    def run(self, coverage: Coverage, began: datetime) -> None:
-        """Collect from ``coverage`` on, until any wait raises `Stopped`.
-
-        The process ``began`` at that time: what was young enough then is read again, although the first answer
-        may have taken long.
-        """
-        now, moment = self._clock.now(), self._clock.monotonic()
-        self._beginning = Beginning(
-            began,
-            moment - max((now - began).total_seconds(), 0.0),
-            coverage.read_at + self._policy.ordinary_pause,
-        )
-        self._coverage = coverage.adapted(self._policy, began, KEPT_FOR)
-        self._commit(self._coverage)
-        self._ledger.mark(self._coverage.oldest)
-        self._failed = self._trials.load(self._coverage, now, moment)
+    def run(self) -> None:
+        """Collect until any wait raises `Stopped`."""
         while True:
             self._step()
             self._save_trials()
 
+    @property
+    def _coverage(self) -> Coverage:
+        return self._checkpoint.coverage
+
+    @property
+    def _policy(self) -> Policy:
+        return self._checkpoint.policy
+
     def _step(self) -> None:
         now = self._clock.now()
         self._monitor.covered(self._coverage, now)
-        self._observe(now)
+        self._checkpoint.observe(now)
+        self._give_up_before(self._policy.oldest_kept(now))
         self._choose_timetable(now)
         schedule = self._schedule(now)
         live = schedule.next((Kind.LIVE,))
@@ -219,35 +188,6 @@ class Collector:
     def _save_trials(self) -> None:
         under_way = [each.trial for each in self._past.values()]
         self._trials.save(self._failed, under_way, self._clock.now(), self._clock.monotonic())
-
-    def _observe(self, now: datetime) -> None:
-        """Update the coverage for the passing of time."""
-        known = self._with_time_of_beginning(self._coverage, now)
-        coverage = known.without_future(now, self._policy)
-        if coverage is not known:
-            self._ledger.mark(coverage.oldest)
-            self._say_seldom(_CLOCK_WAS_WRONG)
-        coverage = coverage.without_unwanted(now)
-        self._coverage = coverage.with_outage_behind(now, self._policy)
-        self._give_up_before(self._policy.oldest_kept(now))
-
-    def _say_seldom(self, warning: str) -> None:
-        """Log a ``warning``, once an hour at most."""
-        if self._telling.may_say(warning, self._clock.monotonic()):
-            self._log(warning, "warning")
-
-    def _with_time_of_beginning(self, coverage: Coverage, now: datetime) -> Coverage:
-        """``coverage`` with what was still young when the process began, or wanted when the first one did, if that
-        was earlier than was known then: no answer had told the time, or a wrong one."""
-        moment = self._clock.monotonic()
-        ahead = self._beginning.first_start_ahead(coverage, now, moment)
-        if ahead:
-            coverage = coverage.with_first_start_earlier(ahead, self._policy.oldest_kept(now))
-            self._ledger.mark(coverage.oldest)
-        if earlier := self._beginning.earlier(now, moment):
-            began, known = (each - self._policy.final_age for each in earlier)
-            coverage = coverage.with_final_reopened(began, known)
-        return coverage
 
     def _choose_timetable(self, now: datetime) -> None:
         """Choose the densest timetable that the amount of mail and the request budget allow."""
@@ -448,7 +388,7 @@ class Collector:
         match problem:
             case AnswerTruncated(window=Window() as window):
                 self._keep_covered(reading)
-                self._declare(Gap(window, Cause.INCOMPLETE), str(problem))
+                self._checkpoint.declare(Gap(window, Cause.INCOMPLETE), str(problem))
             case WindowTooLarge(cut=datetime() as cut) if read.window.is_divisible:
                 for part in divided_around(read.window, cut):
                     trial = replace(read, window=part)
@@ -502,7 +442,7 @@ class Collector:
             return self._page_failed(reading, problem)
         if reading.gap is None:
             if reading.read.kind is Kind.LIVE:
-                self._commit(self._coverage.with_left_behind(reading.read.window.end))
+                self._checkpoint.leave_behind(reading.read.window)
                 read = replace(reading.read, kind=Kind.BACKLOG)
                 reading.trial = replace(reading.trial, read=read)
             else:
@@ -528,54 +468,22 @@ class Collector:
         """Commit what the pages of an unfinished window cover. Returns False if they cover nothing."""
         if reading.covered is None or reading.read.final:
             return False
-        self._commit_read(reading.read, reading.take_parts())
+        self._checkpoint.commit_read(reading.read, reading.take_parts())
         return True
 
     def _deliver(self, page: Page, reading: Reading) -> None:
-        """Push rows that the ledger does not know, and record each batch before the next is pushed.
-
-        Refused events are recorded as owed: each later read of their time sends them again, and the final
-        one knows of them even if its answer leaves them out. A row that is back at its accepted content is
-        no longer owed; of final reads only the last repetition settles that, because one answer may be false.
-        """
-        rows = reading.to_compare(page)
-        fresh = self._ledger.unseen(rows)
-        repeated = reading.trial.refusals >= _REPEATS
-        if not reading.read.final or reading.gap is not None or repeated:
-            self._ledger.record(fresh.reverted)
-        events = [
-            Event(row.received, row.trace_id, fingerprint, self._source.render(row))
-            for fingerprint, row in fresh.items()
-        ]
-        accepted: list[Event] = []
-        refused: list[Event] = []
-        for delivery in self._pusher.push(events):
-            self._ledger.record((event.received, event.fingerprint) for event in delivery.accepted)
-            self._monitor.delivered(delivery)
-            accepted += delivery.accepted
-            refused += delivery.refused
-        # after the accepted ones: rows may share a key, and its latest record decides if one is owed
-        reading.owed += self._ledger.record_refused(
-            (each.received, each.fingerprint) for each in refused
-        )
-        reading.refused += refused
-        reading.fresh += len(accepted)
-        owed = fresh.owed and fresh.owed.intersection(event.fingerprint for event in accepted)
-        reading.late += len(accepted) - len(owed)
+        self._delivery.deliver(page, reading)
         if reading.message is None:
             reading.rows += len(page.rows) - page.strays
             reading.cover(page.covered)
             reading.messages.add(page.rows)
-            self._note_shown(page.rows, reading.read.window)
-        now = self._clock.now()
-        self._flicker.observe(rows, fresh, accepted, now)
-        self._monitor.page(reading.read.kind, len(rows), accepted, now)
+            self._checkpoint.note_shown(page.rows, reading.read.window)
         self._clock.wait(0)
 
     def _completed(self, reading: Reading) -> None:
         read = reading.read
         if read.window.start < self._policy.oldest_kept(read.at):
-            self._policy = self._configured  # the service keeps more than it claimed
+            self._checkpoint.policy = self._configured  # the service keeps more than it claimed
         self._sizes.observe(read, read.window.span, reading.rows)
         # fresh mail says little about faults of the past
         if read.kind is Kind.LIVE and reading.rows:
@@ -595,78 +503,38 @@ class Collector:
             if reading.gap not in self._coverage.gaps:
                 self._gap_probe.hurry()
             return
-        if read.final and self._repeated(reading):
-            return
-        gaps = self._given_up(reading) if read.final else ()
-        self._commit_read(read, reading.take_parts(read.window), gaps)
-        for hidden in self._coverage.hidden if read.final else ():
-            self._declare(hidden, "it shows no rows from before that")
+        if not read.final:
+            self._checkpoint.commit_read(read, reading.take_parts(read.window))
+        elif not self._repeated(reading):
+            self._complete_finally(reading)
 
     def _repeated(self, reading: Reading) -> bool:
-        """Schedule a final read once more if it is not settled yet. Returns True if it was scheduled.
+        """Schedule a final read once more if it is not settled yet. Returns True if it was scheduled."""
+        moment = self._clock.monotonic()
+        self._final_reads.warn_of_late_rows(reading, self._policy.final_age, moment)
+        repetition = self._final_reads.repetition(reading)
+        if repetition:
+            self._failed.postpone(reading.read, moment + _ASIDE, *repetition)
+        return repetition is not None
 
-        It is repeated up to `_REPEATS` times because it found something new, or an event of it was refused for the
-        first time, and up to `_REPEATS` times because any event was refused or a message was incomplete. The two
-        reasons are counted separately.
-        """
-        trial = reading.trial
-        if reading.late:
-            age = reading.read.at - reading.read.window.end
-            old = age > _OLD * self._policy.final_age
-            self._say_seldom(_FOUND_LATE if old else _STILL_CHANGING)
-        new = bool(reading.fresh or reading.owed)
-        news = trial.news + new
-        withheld = bool(reading.refused or reading.incomplete or self._owed_unseen(reading))
-        refusals = trial.refusals + withheld
-        unsettled = new and news <= _REPEATS, withheld and refusals <= _REPEATS
-        if any(unsettled):
-            until = self._clock.monotonic() + _ASIDE
-            self._failed.postpone(reading.read, until, news, refusals)
-        return any(unsettled)
-
-    def _given_up(self, reading: Reading) -> list[Gap]:
-        """Log messages and events that stay missing after the final read; returns the gaps to declare."""
+    def _complete_finally(self, reading: Reading) -> None:
+        """Commit a final read, and declare what stays missing after it."""
         for gap, why in reading.incomplete.items():
-            self._log_missing(gap, why)
-        unseen = self._owed_unseen(reading)
-        refused = [each for each in reading.refused if self._decides(reading.read, each.received)]
-        for event in refused:
-            name = identifier(event.trace_id) or "none that can be shown"
-            self._log(f"{_LEFT_OUT} Its message trace id: {name}", "error")
-        for _ in unseen:
-            self._log(_LEFT_OUT, "error")
-        if events := len(refused) + len(unseen):
-            self._monitor.discarded(events)
-        now = self._clock.now()
-        shown = [event.received for event in refused if event.received != UNDATED]
-        times = [at for at in map(instant, [*shown, *unseen]) if at <= now]
-        gaps = [Gap(Window(at, at + MILLISECOND), Cause.REFUSED) for at in times]
-        return [*reading.incomplete, *gaps]
-
-    def _decides(self, read: Read, received: int) -> bool:
-        """True if a final ``read`` decides about refused events of that time: it is its own, or no other window will
-        read it."""
-        if received == UNDATED:
-            return True
-        at = instant(received)
-        own = read.window.start <= at < read.window.end
-        return own or at > self._clock.now() or not self._coverage.owes(at)
-
-    def _owed_unseen(self, reading: Reading) -> list[int]:
-        """Receive times of events that are owed in a window but were not on its pages."""
-        owed = Counter(self._ledger.refused(reading.read.window))
-        return list((owed - Counter(event.received for event in reading.refused)).elements())
+            self._checkpoint.log_missing(gap, why)
+        refused = self._final_reads.given_up(reading, self._coverage, self._clock.now())
+        parts = reading.take_parts(reading.read.window)
+        self._checkpoint.commit_read(reading.read, parts, [*reading.incomplete, *refused])
+        for hidden in self._coverage.hidden:
+            self._checkpoint.declare(hidden, "it shows no rows from before that")
 
     def _probed(self, reading: Reading, gap: Gap) -> None:
         """Reopen a declared ``gap`` after some of its time was read, so that all of it is read and
         confirmed."""
         hidden = gap.cause is Cause.HIDDEN and not reading.rows
-        owed = reading.refused or self._owed_unseen(reading)
+        owed = reading.refused or self._final_reads.owed_unseen(reading)
         if hidden or reading.incomplete or (owed and gap.cause is Cause.REFUSED):
             return
-        self._commit(self._coverage.with_gap_reopened(gap))
-        self._ledger.mark(self._coverage.oldest)
-        self._log(f"A gap can be read after all: {gap.window}.", "info")
+        self._checkpoint.reopen(gap)
 
     def _gap_failed(self, reading: Reading, gap: Gap, problem: MessageTraceError) -> None:
         """Reopen a gap that only held too many rows at once: smaller windows can read it.
@@ -680,30 +548,6 @@ class Collector:
         if isinstance(problem, WindowTooLarge) and helps:
             self._probed(reading, gap)
 
-    def _note_shown(self, rows: list[Row], window: Window) -> None:
-        """Note the receive times of the earliest of ``rows`` in ``window`` since each outage, ignoring those
-        outside. A row without a usable time counts as the first."""
-        for start in self._coverage.silent_from(window):
-            first = milliseconds(max(start, window.start))
-            times = {first if row.received == UNDATED else row.received for row in rows}
-            inside = range(first, milliseconds(window.end) + 1)
-            received = min((time for time in times if time in inside), default=None)
-            if received is not None:
-                self._coverage = self._coverage.showing(instant(received))
-
-    def _commit_read(
-        self, read: Read, parts: Iterable[tuple[Window, int]], gaps: Collection[Gap] = ()
-    ) -> None:
-        """Commit ``parts`` of ``read``, which were delivered with so many rows each, and declare ``gaps`` with
-        them."""
-        at = min(read.at, self._clock.now())  # the time may have been corrected meanwhile
-        coverage = self._coverage
-        for window, rows in sorted(parts):
-            final = read.final and window.end <= at - self._policy.final_age
-            part = replace(read, window=window, at=at, final=final)
-            coverage = coverage.completed(part, rows, self._policy.frequency)
-        self._commit(coverage.with_gaps(gaps))
-
     def _set_aside(self, reading: Reading, problem: MessageTraceError) -> None:
         """Let other windows have their turn before this one, or its parts, are tried again."""
         if isinstance(problem, Hindered):
@@ -715,30 +559,7 @@ class Collector:
         if bad is not None:
             cause = Cause.INCOMPLETE if reading.rows else Cause.UNREADABLE
             window = problem.window if isinstance(problem, WindowTooLarge) else None
-            self._declare(Gap(window or bad, cause), _reason(problem))
-
-    def _declare(self, gap: Gap, why: str) -> None:
-        """Log that rows may be missing in ``gap``, and record it."""
-        self._log_missing(gap, why)
-        self._commit(self._coverage.with_gap(gap))
-
-    def _log_missing(self, gap: Gap, why: str) -> None:
-        self._log(
-            f"Rows may be missing at {gap.window}: the service does not give them ({why}). The time "
-            "is declared as a gap, and tried again now and then.",
-            "error",
-        )
-
-    def _commit(self, coverage: Coverage) -> None:
-        """Make ``coverage`` the one to continue from, now and after a restart."""
-        previous, self._coverage = self._coverage, coverage
-        self._store.save(coverage)
-        moment = self._clock.monotonic()
-        if moment - self._tidied_at >= _TIDY_EVERY:
-            # by the previous copy of the state, which is used if this one is damaged
-            self._ledger.mark(previous.oldest)
-            self._ledger.forget(previous.will_read, self._clock.now())
-            self._tidied_at = moment
+            self._checkpoint.declare(Gap(window or bad, cause), _reason(problem))
 
     def _shorten_history(self, read: Read, problem: HistoryExceeded) -> None:
         """Believe a service that says twice how long it keeps rows, which may count by day or by hour, until it
@@ -761,23 +582,12 @@ class Collector:
         if limit is None:
             self._failed.postpone(read, moment + _ASIDE)
             return
-        self._policy = shortened
+        self._checkpoint.policy = shortened
         self._give_up_before(limit)
 
     def _give_up_before(self, oldest: datetime) -> None:
-        """Drop time before ``oldest``, and declare the part of it that was never read as a gap."""
-        if self._coverage.oldest >= oldest:
-            return
-        coverage = self._coverage.without_before(oldest)
-        self._failed.forget_before(oldest)
-        if coverage.gaps != self._coverage.gaps:
-            self._log(
-                f"Message traces from before {oldest:%Y-%m-%d %H:%M} UTC that had not been read yet "
-                "are lost: Microsoft 365 does not keep them that long. The time is declared as a "
-                "gap in the trigger's state.",
-                "error",
-            )
-        self._commit(coverage)
+        if self._checkpoint.give_up_before(oldest):
+            self._failed.forget_before(oldest)
 
     def _hold(self, reading: Reading, refusal: Refused, by_intake: bool) -> None:
         """Pause fresh mail, or postpone windows of the past, after a refusal. No row is lost: the coverage stays.

@@ -49,7 +49,7 @@ def commit_before_push(patch: pytest.MonkeyPatch) -> None:
     def begin(self: Collector, trial: Trial, gap: Gap | None = None) -> Reading:
         if gap is None:
             read = replace(trial.read, at=self._clock.now())
-            self._commit_read(read, [(read.window, 0)])
+            self._checkpoint.commit_read(read, [(read.window, 0)])
         return original(self, trial, gap)
 
     patch.setattr(Collector, "_begin", begin)
@@ -61,7 +61,7 @@ def partial_coverage_before_delivery(patch: pytest.MonkeyPatch) -> None:
 
     def committed(self: Collector, page: Page, reading: Reading) -> None:
         if page.covered:
-            self._commit_read(reading.read, [(page.covered, len(page.rows))])
+            self._checkpoint.commit_read(reading.read, [(page.covered, len(page.rows))])
         deliver(self, page, reading)
 
     patch.setattr(Collector, "_deliver", committed)
