@@ -15,7 +15,7 @@ from benchmarks.job import BATCH_EVENTS, LATEST_MAIL_AGE_MINUTES, Job
 from benchmarks.measure import Usage, measured
 from office365_message_trace.clock import SystemClock
 from office365_message_trace.collect.checkpoint import Checkpoint
-from office365_message_trace.collect.checkpoint_store import StateStore
+from office365_message_trace.collect.checkpoint_store import CheckpointStore
 from office365_message_trace.collect.collector import Collector
 from office365_message_trace.collect.coverage import Coverage, Policy
 from office365_message_trace.collect.delivery import PageDelivery
@@ -102,7 +102,7 @@ def _collectors(job: Job) -> Callable[[], Collector]:
         _say,
         INTAKE_FORMATS["graph" if job.service == "graph" else "reporting"],
     )
-    ledger, store = Ledger(storage), StateStore(storage, _say)
+    ledger, store = Ledger(storage), CheckpointStore(storage, _say)
     metrics = Metrics(site.intake_key, POLICY, clock)
     start = Coverage.starting(job.start)
     return lambda: Collector(

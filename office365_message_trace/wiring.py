@@ -9,7 +9,7 @@ from pathlib import Path
 
 from office365_message_trace.clock import Clock
 from office365_message_trace.collect.checkpoint import Checkpoint
-from office365_message_trace.collect.checkpoint_store import COPIES, StateStore
+from office365_message_trace.collect.checkpoint_store import COPIES, CheckpointStore
 from office365_message_trace.collect.collector import Collector
 from office365_message_trace.collect.coverage import Policy
 from office365_message_trace.collect.delivery import PageDelivery
@@ -327,7 +327,7 @@ def run_collector(  # noqa: PLR0913, PLR0917  # each is a part of its own
     from when the process ``began``, by default now.
     """
     monitor, began = monitor or Monitor(), began or clock.now()
-    store, ledger = StateStore(storage, log), Ledger(storage, monitor)
+    store, ledger = CheckpointStore(storage, log), Ledger(storage, monitor)
     coverage = opening_coverage(store, ledger, predecessor, policy, start, began, log, monitor)
     collector = Collector(
         source,

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from office365_message_trace.checks.findings import Finding, failure, kind_of, ok, warning
-from office365_message_trace.collect.checkpoint_store import StateStore
+from office365_message_trace.collect.checkpoint_store import CheckpointStore
 from office365_message_trace.collect.coverage import Policy
 from office365_message_trace.errors import MessageTraceError, StorageFailed
 from office365_message_trace.formatting import late_sentence, moment, span
@@ -38,7 +38,7 @@ def state_findings(storage: Storage, policy: Policy, now: datetime) -> list[Find
     trigger with this ``policy`` reads it."""
     logged: list[str] = []
     try:
-        coverage = StateStore(storage, lambda text, _level: logged.append(text)).load()
+        coverage = CheckpointStore(storage, lambda text, _level: logged.append(text)).load()
     except MessageTraceError as problem:
         return [failure("state", kind_of(problem), str(problem))]
     warnings = [warning("state", "damaged", text) for text in logged]

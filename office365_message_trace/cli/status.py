@@ -11,7 +11,7 @@ from rich.text import Text
 from office365_message_trace.cli.console import line
 from office365_message_trace.cli.verdict import Facts, latest_time
 from office365_message_trace.clock import Clock
-from office365_message_trace.collect.checkpoint_store import StateStore
+from office365_message_trace.collect.checkpoint_store import CheckpointStore
 from office365_message_trace.collect.coverage import Cause, Coverage, Gap, Policy
 from office365_message_trace.collect.freshness import staleness
 from office365_message_trace.collect.ledger import FINGERPRINT_BYTES, stored_volume
@@ -253,7 +253,7 @@ def read_status(data_path: Path, base: str, policy: Policy | None, clock: Clock)
     stored = storage_at(data_path, folder)
     storage = ReadOnlyStorage(stored)
     doubts: list[str] = []
-    coverage = StateStore(storage, lambda text, _level: doubts.append(text)).load()
+    coverage = CheckpointStore(storage, lambda text, _level: doubts.append(text)).load()
     buckets, rows = stored_volume(stored)
     activity, machine = read_activity(storage), clock.now()
     now = max(machine, latest_time(coverage, activity))

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from office365_message_trace.clock import Clock
 from office365_message_trace.collect.beginning import Beginning
-from office365_message_trace.collect.checkpoint_store import StateStore
+from office365_message_trace.collect.checkpoint_store import CheckpointStore
 from office365_message_trace.collect.coverage import Coverage, Gap, Policy, Read
 from office365_message_trace.collect.ledger import KEPT_FOR, Ledger
 from office365_message_trace.model import (
@@ -48,7 +48,7 @@ class Checkpoint:
         coverage: Coverage,
         began: datetime,
         policy: Policy,
-        store: StateStore,
+        store: CheckpointStore,
         ledger: Ledger,
         clock: Clock,
         log: Log,

@@ -39,7 +39,7 @@ _PREDECESSOR = "context.json"
 _PREDECESSOR_EDGE = "most_recent_date_requested"
 
 
-class StateStore:
+class CheckpointStore:
     """Loads and saves the coverage. Logs damage as a warning."""
 
     def __init__(self, storage: Storage, log: Log) -> None:

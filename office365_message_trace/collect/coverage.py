@@ -41,10 +41,10 @@ _GRAIN = 64  # joining spans may change when they were read by one part of their
 class Kind(Enum):
     """Reasons to read a window, in order of precedence."""
 
-    LIVE = "live"
-    REREAD = "re-read"
-    BACKLOG = "backlog"
-    CONFIRM = "confirm"
+    LIVE = "live"  # fresh mail
+    REREAD = "re-read"  # time that was read while rows could still come late, perhaps for the last time now
+    BACKLOG = "backlog"  # time that was never read
+    CONFIRM = "confirm"  # the last read of time that was old enough for it when it was read before
 
 
 class Cause(Enum):

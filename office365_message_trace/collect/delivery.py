@@ -6,7 +6,7 @@ from office365_message_trace.collect.interfaces import Pusher, Source
 from office365_message_trace.collect.ledger import Ledger
 from office365_message_trace.collect.monitor import Monitor
 from office365_message_trace.collect.reading import Reading
-from office365_message_trace.collect.volatile_fields import Flicker
+from office365_message_trace.collect.volatile_fields import VolatileFields
 from office365_message_trace.model import Event, Log, Page
 
 
@@ -27,7 +27,7 @@ class PageDelivery:
         self._ledger = ledger
         self._clock = clock
         self._monitor = monitor
-        self._flicker = Flicker(log, source.content_fields)
+        self._volatile_fields = VolatileFields(log, source.content_fields)
 
     def deliver(self, page: Page, reading: Reading) -> None:
         """Push what is new on a ``page`` of ``reading``, and record each batch before the next is pushed.
@@ -61,5 +61,5 @@ class PageDelivery:
         owed = fresh.owed and fresh.owed.intersection(event.fingerprint for event in accepted)
         reading.late += len(accepted) - len(owed)
         now = self._clock.now()
-        self._flicker.observe(rows, fresh, accepted, now)
+        self._volatile_fields.observe(rows, fresh, accepted, now)
         self._monitor.page(reading.read.kind, len(rows), accepted, now)

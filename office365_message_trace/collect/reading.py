@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from office365_message_trace.collect.coverage import Gap, Kind, minus
+from office365_message_trace.collect.coverage import Gap, Kind, Read, minus
 from office365_message_trace.collect.failed_windows import Trial
 from office365_message_trace.collect.large_messages import Message, MessageCounter
 from office365_message_trace.errors import MessageTraceError, Stopped
@@ -27,7 +27,6 @@ class Reading:
         gap: Gap | None = None,
     ) -> None:
         self.trial = trial
-        self.read = trial.read
         self.pages = pages
         self.began = moment
         self.gap = gap
@@ -43,6 +42,11 @@ class Reading:
         self.rows = self.fresh = self.late = self.owed = 0
         self.refused: list[Event] = []
         self.messages = counter
+
+    @property
+    def read(self) -> Read:
+        """The window, and why it is read."""
+        return self.trial.read
 
     def cover(self, covered: Window | None) -> None:
         """Take in what the pages cover by now."""

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from office365_message_trace.collect.checkpoint_store import StateStore, predecessor_edge
+from office365_message_trace.collect.checkpoint_store import CheckpointStore, predecessor_edge
 from office365_message_trace.collect.coverage import Coverage, Policy
 from office365_message_trace.collect.ledger import Ledger
 from office365_message_trace.collect.monitor import Monitor
@@ -14,7 +14,7 @@ _TIME_IN_DOUBT = timedelta(seconds=1)  # because Microsoft's time has whole seco
 
 
 def opening_coverage(
-    store: StateStore,
+    store: CheckpointStore,
     ledger: Ledger,
     predecessor: Storage | None,
     policy: Policy,

@@ -40,7 +40,7 @@ _UNRECOGNISED = (
 )
 
 
-class Flicker:
+class VolatileFields:
     """Follows settled rows that the intake accepts, and logs once if many of them change at each read, and
     once if many are not recognised.
 

@@ -15,7 +15,7 @@ from email.utils import format_datetime
 
 from pyrate_limiter import BucketFullException
 
-from office365_message_trace.collect.checkpoint_store import StateStore
+from office365_message_trace.collect.checkpoint_store import CheckpointStore
 from office365_message_trace.collect.coverage import Coverage, Gap, Policy
 from office365_message_trace.collect.monitor import Monitor
 from office365_message_trace.collect.ownership import OwnedHttp, OwnedStorage, Ownership
@@ -114,7 +114,7 @@ class Laboratory:
     def saved(self) -> Coverage:
         """The coverage as the next process would find it."""
         folder = find_place(self.storage, _FOLDER, self.identity).folder
-        coverage = StateStore(self.storage.folder(folder), self.log).load()
+        coverage = CheckpointStore(self.storage.folder(folder), self.log).load()
         assert coverage is not None
         return coverage
 

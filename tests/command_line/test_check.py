@@ -15,7 +15,7 @@ import pytest
 
 from office365_message_trace.checks.storage import goes_with_container
 from office365_message_trace.cli.trigger_choice import Trigger, chosen_trigger
-from office365_message_trace.collect.checkpoint_store import COPIES, StateStore
+from office365_message_trace.collect.checkpoint_store import COPIES, CheckpointStore
 from office365_message_trace.collect.coverage import Coverage
 from office365_message_trace.collect.tenant_folders import Identity, find_place
 from office365_message_trace.storage.folder import FolderStorage
@@ -32,7 +32,7 @@ QUICK = 5.0  # seconds
 def saved_state(desk: Desk, minutes: float = 5) -> FolderStorage:
     """The storage of a trigger that has read up to so many ``minutes`` ago."""
     storage = FolderStorage(desk.data / "message_trace")
-    store = StateStore(storage, Logbook())
+    store = CheckpointStore(storage, Logbook())
     store.save(Coverage.starting(wall_clock() - timedelta(minutes=minutes)))
     return storage
 
@@ -443,7 +443,7 @@ def test_the_trigger_is_guessed_where_the_settings_tell_and_asked_for_where_not(
 def test_the_state_tells_which_trigger_it_is(desk: Desk) -> None:
     for name, value in desk.world.environment("oauth").items():
         desk.patch.setenv(name, value)
-    StateStore(FolderStorage(desk.data / "message_trace_graph"), Logbook()).save(
+    CheckpointStore(FolderStorage(desk.data / "message_trace_graph"), Logbook()).save(
         Coverage.starting(wall_clock())
     )
     assert 'for the trigger "Office 365 Message Trace (Graph API)"' in desk.type("check").out

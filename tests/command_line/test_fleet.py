@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from office365_message_trace.collect.checkpoint_store import StateStore
+from office365_message_trace.collect.checkpoint_store import CheckpointStore
 from office365_message_trace.collect.coverage import Coverage, Policy
 from office365_message_trace.monitoring.activity_log import ActivityLog
 from office365_message_trace.storage.folder import FolderStorage
@@ -41,7 +41,7 @@ def write_state(desk: Desk, name: str, behind: timedelta, trigger: str = "messag
     storage = FolderStorage(desk.data / name, trigger)
     now = wall_clock()
     coverage = Coverage.starting(now - behind)
-    StateStore(storage, Logbook()).save(coverage)
+    CheckpointStore(storage, Logbook()).save(coverage)
     started = TurnedClock(now - behind - 60 * MINUTE)
     ActivityLog(storage, started, POLICY, Logbook()).covered(coverage, now)
 
@@ -101,7 +101,7 @@ def test_settings_tell_what_is_late_where_the_trigger_noted_nothing(
     for name, delay in (("contoso", 5), ("fabrikam", 600)):
         write_settings(desk, folder, name, timedelta=delay)
         storage = FolderStorage(desk.data / name, "message_trace")
-        StateStore(storage, Logbook()).save(Coverage.starting(wall_clock() - 60 * MINUTE))
+        CheckpointStore(storage, Logbook()).save(Coverage.starting(wall_clock() - 60 * MINUTE))
     said = desk.type("status", "--all", str(folder), "--trigger", "oauth", "--json")
     assert {each["name"]: each["late"] for each in said.json["tenants"]} == {
         "contoso": True,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from office365_message_trace.collect.checkpoint_store import COPIES, StateStore
+from office365_message_trace.collect.checkpoint_store import COPIES, CheckpointStore
 from office365_message_trace.collect.coverage import Cause, Coverage, Gap, Policy, Span
 from office365_message_trace.collect.ledger import Ledger, stored_volume
 from office365_message_trace.collect.ownership import Ownership
@@ -41,7 +41,7 @@ def written_state(desk: Desk) -> FolderStorage:
         lost = Window(now - timedelta(days=days, hours=1), now - timedelta(days=days))
         coverage = coverage.with_gap(Gap(lost, cause))
     activity = ActivityLog(storage, TurnedClock(now - timedelta(minutes=2)), POLICY, Logbook())
-    StateStore(storage, Logbook()).save(coverage)
+    CheckpointStore(storage, Logbook()).save(coverage)
     activity.covered(coverage, now)
     activity.note("The client secret has expired.", "critical")
     received = milliseconds(now)
@@ -188,7 +188,7 @@ def test_fresh_mail_that_is_late_is_a_verdict(desk: Desk, minutes: int, late: bo
     storage = FolderStorage(desk.data / "message_trace")
     then = wall_clock().replace(microsecond=0) - timedelta(minutes=minutes)
     activity = ActivityLog(storage, TurnedClock(then), POLICY, Logbook())
-    StateStore(storage, Logbook()).save(Coverage.starting(then))
+    CheckpointStore(storage, Logbook()).save(Coverage.starting(then))
     activity.covered(Coverage.starting(then), then)
     told, checked = desk.run("status", "--verbose"), desk.run("check")
     assert told.status == (2 if late else 0)
@@ -261,7 +261,7 @@ def test_right_after_a_start_a_pause_is_no_failure(desk: Desk, tmp_path: Path) -
         past = wall_clock() - timedelta(hours=3)
         for name in COPIES:
             storage.delete(name)
-        StateStore(storage, Logbook()).save(Coverage.starting(past))
+        CheckpointStore(storage, Logbook()).save(Coverage.starting(past))
         assert desk.run("status").status == 2, "stopped, and late"
         desk.world.faults.add(Rule(Answer(503), "reporting", times=None))
         asked = desk.world.request_log.count("reporting")

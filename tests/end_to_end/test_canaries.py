@@ -214,7 +214,7 @@ CASES: dict[str, tuple[Literal["oauth", "basic"], Reach, Reach]] = {
     "a defect at a push": ("oauth", defect("sekoia.intake:BatchPusher:_post"), until_error),
     "a defect at the start": (
         "oauth",
-        defect("collect.checkpoint_store:StateStore:load"),
+        defect("collect.checkpoint_store:CheckpointStore:load"),
         until_error,
     ),
     "a defect in the loop": ("basic", defect("collect.collector:Collector:run"), until_error),

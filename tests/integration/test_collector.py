@@ -15,7 +15,7 @@ from urllib.parse import unquote
 import pytest
 
 from office365_message_trace.collect import ledger as ledger_module
-from office365_message_trace.collect.checkpoint_store import COPIES, StateStore
+from office365_message_trace.collect.checkpoint_store import COPIES, CheckpointStore
 from office365_message_trace.collect.coverage import Cause, Coverage, Gap, Kind, Policy
 from office365_message_trace.collect.ledger import FINGERPRINT_BYTES, Ledger
 from office365_message_trace.collect.monitor import Monitor, Monitors
@@ -199,7 +199,7 @@ class Site:
     @property
     def saved(self) -> Coverage:
         """The coverage as a restart would find it."""
-        coverage = StateStore(FolderStorage(self.root), self.log).load()
+        coverage = CheckpointStore(FolderStorage(self.root), self.log).load()
         assert coverage is not None
         return coverage
 

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import pytest
 import requests
 
-from office365_message_trace.collect.checkpoint_store import StateStore
+from office365_message_trace.collect.checkpoint_store import CheckpointStore
 from office365_message_trace.errors import Refused, Stopped, Unavailable
 from office365_message_trace.microsoft.clock import MicrosoftClock
 from office365_message_trace.microsoft.endpoints import Endpoints
@@ -74,7 +74,7 @@ class Host:
         """Ask the message trace for anything."""
         self.parts.source().first_page(Window(NOON - HOUR, NOON))
 
-    def collect(self) -> StateStore:
+    def collect(self) -> CheckpointStore:
         """Until the stop."""
         parts = self.parts
         with pytest.raises(Stopped):
@@ -88,7 +88,7 @@ class Host:
                 self.clock,
                 self.log,
             )
-        return StateStore(parts.storage, self.log)
+        return CheckpointStore(parts.storage, self.log)
 
     @property
     def right(self) -> bool:

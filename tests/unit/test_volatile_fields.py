@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 
 from office365_message_trace.collect.ledger import KEPT_FOR, Ledger, Unseen
-from office365_message_trace.collect.volatile_fields import FOLLOWED, LEAST_ROWS, TIMES, Flicker
+from office365_message_trace.collect.volatile_fields import (
+    FOLLOWED,
+    LEAST_ROWS,
+    TIMES,
+    VolatileFields,
+)
 from office365_message_trace.microsoft.rows import REPORTING_ROWS
 from office365_message_trace.model import Event, Row, milliseconds
 from office365_message_trace.storage.folder import FolderStorage
@@ -30,7 +35,7 @@ def log() -> Logbook:
 @pytest.fixture
 def reading(tmp_path: Path, log: Logbook) -> Reading:
     """Reads rows at an age of the newest, in pages of 20, and has them accepted, or else refused."""
-    flicker = Flicker(log, lambda each: REPORTING_ROWS.said(each.fields))
+    volatile = VolatileFields(log, lambda each: REPORTING_ROWS.said(each.fields))
     ledger = Ledger(FolderStorage(tmp_path))
 
     def read(rows: list[Row], age: timedelta, accepts: bool = True) -> None:
@@ -40,7 +45,7 @@ def reading(tmp_path: Path, log: Logbook) -> Reading:
             events = [Event(each.received, "", name, "") for name, each in unseen.items()]
             accepted = events if accepts else []
             ledger.record((each.received, each.fingerprint) for each in accepted)
-            flicker.observe(page, unseen, accepted, NOON + age)
+            volatile.observe(page, unseen, accepted, NOON + age)
 
     return read
 
@@ -213,7 +218,7 @@ def test_hours_that_are_shown_after_an_outage_and_released_from_quarantine_are_n
 def test_a_lost_record_and_an_answer_of_the_past_cost_one_repeat(
     tmp_path: Path, log: Logbook
 ) -> None:
-    flicker = Flicker(log, lambda each: each.fields)
+    volatile = VolatileFields(log, lambda each: each.fields)
     for number in range(2):
         ledger = Ledger(FolderStorage(tmp_path / str(number)))
         for status in ["old", "new", "new", "old", "new"] if number else ["old", "new"]:
@@ -221,7 +226,7 @@ def test_a_lost_record_and_an_answer_of_the_past_cost_one_repeat(
             unseen = ledger.unseen(rows)
             events = [Event(each.received, "", name, "") for name, each in unseen.items()]
             ledger.record((each.received, each.fingerprint) for each in events)
-            flicker.observe(rows, unseen, events, NOON + (1 + number) * HOUR)
+            volatile.observe(rows, unseen, events, NOON + (1 + number) * HOUR)
     assert log.lines == []
 
 
@@ -266,7 +271,7 @@ def test_few_rows_prove_nothing_nor_do_those_of_a_few_hours(
 
 
 def test_what_is_followed_is_bounded(log: Logbook) -> None:
-    flicker = Flicker(log, lambda each: each.fields)
+    volatile = VolatileFields(log, lambda each: each.fields)
     unseen = Unseen()
     tracemalloc.start()
     try:
@@ -279,7 +284,7 @@ def test_what_is_followed_is_bounded(log: Logbook) -> None:
                 ]
                 unseen.update((str(n).encode(), each) for n, each in enumerate(rows))
                 events = [Event(each.received, "", name, "") for name, each in unseen.items()]
-                flicker.observe(rows, unseen, events, NOON + (hour + 2 + again) * HOUR)
+                volatile.observe(rows, unseen, events, NOON + (hour + 2 + again) * HOUR)
         del rows, events
         unseen.clear()
         assert tracemalloc.get_traced_memory()[0] < 400_000

@@ -16,8 +16,8 @@ from office365_message_trace.collect.beginning import Beginning
 from office365_message_trace.collect.checkpoint_store import (
     COPIES,
     SCHEMA,
+    CheckpointStore,
     Damaged,
-    StateStore,
     decoded,
 )
 from office365_message_trace.collect.coverage import (
@@ -59,8 +59,8 @@ def entry(start: float, end: float, rows: object = 0) -> list[object]:
     return [(each - EPOCH) // MICROSECOND for each in (bounds.start, bounds.end)] + [None, rows]
 
 
-def saved(root: Path, *states: Coverage) -> StateStore:
-    store = StateStore(FolderStorage(root), Logbook())
+def saved(root: Path, *states: Coverage) -> CheckpointStore:
+    store = CheckpointStore(FolderStorage(root), Logbook())
     store.load()
     for state in states:
         store.save(state)
@@ -69,7 +69,7 @@ def saved(root: Path, *states: Coverage) -> StateStore:
 
 def reloaded(root: Path) -> tuple[Coverage | None, Logbook]:
     log = Logbook()
-    return StateStore(FolderStorage(root), log).load(), log
+    return CheckpointStore(FolderStorage(root), log).load(), log
 
 
 def test_what_was_saved_last_is_loaded(tmp_path: Path) -> None:
@@ -210,7 +210,7 @@ def test_a_state_with_as_many_gaps_as_are_kept_is_loaded(tmp_path: Path) -> None
 def opened(root: Path, repaired: list[Damage] | None = None) -> tuple[Coverage, Logbook]:
     log = Logbook()
     storage = FolderStorage(root)
-    store, ledger = StateStore(storage, log), Ledger(storage)
+    store, ledger = CheckpointStore(storage, log), Ledger(storage)
     monitor = Repairs([] if repaired is None else repaired)
     return opening_coverage(store, ledger, storage, POLICY, NOON - HOUR, NOON, log, monitor), log
 
