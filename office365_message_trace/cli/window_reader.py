@@ -51,7 +51,7 @@ def read_rows(
     """The rows of ``window``, each once, by a digest of their content; a batch for each page.
 
     Keeps to the request budget, less the requests that a running trigger had spent at the start. Splits a
-    window that is too large. Raises `Refused`, also for time that the service no longer keeps, or
+    window that is too large, and warns of a millisecond whose rows the service does not give. Raises `Refused`, also for time that the service no longer keeps, or
     `Unavailable`.
     """
     known: set[bytes] = set()
@@ -77,9 +77,13 @@ def _pages(source: ODataClient, window: Window, clock: Clock, log: Log) -> Itera
                     clock.wait(page.seconds)
                 else:
                     yield page
-        except WindowTooLarge:
+        except WindowTooLarge as problem:
             if part.span <= MILLISECOND:
-                raise
+                log(
+                    f"Rows may be missing at {part}: {source.name} does not give them ({problem}).",
+                    "warning",
+                )
+                continue
             half = max(part.span / 2 // MILLISECOND * MILLISECOND, MILLISECOND)
             parts.extendleft(reversed(_divided(part, half)))
         except HistoryExceeded as problem:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import pytest
 
 from office365_message_trace.cli import console, replay
+from office365_message_trace.microsoft.reporting import ReportingClient
 from office365_message_trace.sekoia.intake_formats import INTAKE_FORMATS, EventFormat
 from sandbox import Answer, MailFlowOptions, Rule, SandboxOptions, make_row
 from sandbox.clock import wall_clock
@@ -54,6 +55,25 @@ def test_peek_needs_no_intake(desk: Desk) -> None:
     said = desk.run("peek", "--from", "1h", variables={"INTAKE_URL": ""}, **settings)
     assert said.status == 0
     assert "1 row received" in said.out
+
+
+def test_a_millisecond_that_cannot_be_read_does_not_hide_other_rows(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ReportingClient, "page_size", 20)
+    options = desk.world.reporting.options
+    options.page_size, options.truncate = 20, True
+    desk.world.faults.add(Rule(Answer(400, b"{}"), "reporting", path="skiptoken", times=None))
+    received = wall_clock() - timedelta(minutes=20)
+    for n in range(25):
+        desk.world.tenant.add(make_row(received, RecipientAddress=f"r{n}@contoso.example"))
+    delivered(desk, 10, "Beside it")
+    delivered(desk, 30, "Before it")
+    said = desk.run("peek", "--from", "1h", "--limit", "100")
+    assert said.status == 0
+    assert "Before it" in said.out
+    assert "22 rows received" in said.out, "a page of the millisecond, and the others"
+    assert "Rows may be missing at " in said.err
 
 
 @pytest.mark.parametrize(
