@@ -156,7 +156,7 @@ class ODataClient(ABC):
     def _walked(
         self, walk: Walk, ask: Ask, request: Request, pending: Pending, attempts: int
     ) -> Iterator[Page | Pause]:
-        usual_top = ask.top  # another walk may change the page size meanwhile
+        usual_top = ask.top or self.page_size  # another walk may change the page size meanwhile
         while True:
             rows: list[Row] = []
             link: str | None = None
@@ -178,6 +178,8 @@ class ODataClient(ABC):
             except Unavailable:
                 self._notice_oddity(_NO_WAY_ON)
                 raise
+            if following and self.page_size > usual_top and _is_of_all_rows(ask):
+                problem, following = [WindowTooLarge("pages that can be larger by now")], None
             if following:
                 top = following.top or usual_top
                 ask = replace(following, trace_id=ask.trace_id, conditions=ask.conditions, top=top)
@@ -381,6 +383,11 @@ class ODataClient(ABC):
                 "used like the others."
             )
         return strays
+
+
+def _is_of_all_rows(ask: Ask) -> bool:
+    """True if ``ask`` is for all rows of a window that can be divided."""
+    return ask.window.is_divisible and ask.trace_id is None and not ask.conditions
 
 
 def _days_kept(failure: Failure, age: timedelta) -> int | None:

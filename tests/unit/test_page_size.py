@@ -8,7 +8,7 @@ import pytest
 
 from office365_message_trace import codec
 from office365_message_trace.errors import Rejected, Unavailable, WindowTooLarge
-from office365_message_trace.microsoft.graph import LARGEST_PAGE, GraphClient
+from office365_message_trace.microsoft.graph import LARGEST_PAGE, LEAST_ROWS, GraphClient
 from office365_message_trace.microsoft.odata import ODataClient
 from office365_message_trace.microsoft.reporting import ReportingClient
 from office365_message_trace.model import MILLISECOND, Page, Window
@@ -73,11 +73,41 @@ def test_after_a_page_over_the_limit_graph_is_asked_for_fewer_rows(
 ) -> None:
     service = ScriptedHttp(rest=answer)
     source = client(GraphClient, service)
-    for _ in range(6):
+    for _ in range(4):
         with pytest.raises(WindowTooLarge, match="over the limit"):
             read(source, window)
-    assert tops(service) == [5000, 1250, 312, 78, 19, 4]
-    assert source.page_size == 1
+    assert tops(service) == [5000, 5000, 1250, 312, 78], "a single such answer is an odd one"
+    assert source.page_size == LEAST_ROWS
+
+
+@pytest.mark.parametrize(("window", "error"), [(HOUR, WindowTooLarge), (INSTANT, Unavailable)])
+def test_below_some_rows_windows_get_narrower_and_not_pages_smaller(
+    window: Window, error: type[Exception]
+) -> None:
+    source = client(GraphClient, ScriptedHttp(rest=HEAVY))
+    source.page_size = LEAST_ROWS
+    with pytest.raises(error, match="over the limit"):
+        read(source, window)
+    assert source.page_size == LEAST_ROWS
+
+
+def test_a_single_page_over_the_limit_makes_no_page_smaller() -> None:
+    service = ScriptedHttp(HEAVY, rest=page(3))
+    source = client(GraphClient, service)
+    assert read(source) == [3]
+    assert tops(service) == [5000, 5000]
+
+
+def test_a_window_does_not_go_on_in_small_pages_once_they_can_be_larger() -> None:
+    """What is left of it is planned anew, in larger ones."""
+    service = ScriptedHttp(HEAVY, HEAVY, page(1250, "https://graph.example/next"), rest=page(2500))
+    source = client(GraphClient, service)
+    with pytest.raises(WindowTooLarge, match="over the limit"):
+        read(source)
+    with pytest.raises(WindowTooLarge, match="larger"):
+        read(source)
+    next(iter(source.pages(HOUR)))
+    assert tops(service) == [5000, 5000, 1250, 2500]
 
 
 def test_a_single_row_over_the_limit_is_a_fault_of_its_instant() -> None:
@@ -90,7 +120,7 @@ def test_a_single_row_over_the_limit_is_a_fault_of_its_instant() -> None:
 
 
 def test_full_pages_that_are_light_are_made_larger_again() -> None:
-    service = ScriptedHttp(HEAVY, page(1250), page(2500), page(5000), rest=page(1))
+    service = ScriptedHttp(HEAVY, HEAVY, page(1250), page(2500), page(5000), rest=page(1))
     source = client(GraphClient, service)
     with pytest.raises(WindowTooLarge):
         read(source)
@@ -101,7 +131,7 @@ def test_full_pages_that_are_light_are_made_larger_again() -> None:
 
 
 def test_full_pages_that_are_heavy_are_left_as_they_are() -> None:
-    source = client(GraphClient, ScriptedHttp(HEAVY, rest=page(1250, subject=2000)))
+    source = client(GraphClient, ScriptedHttp(HEAVY, HEAVY, rest=page(1250, subject=2000)))
     with pytest.raises(WindowTooLarge):
         read(source)
     next(iter(source.pages(HOUR)))
