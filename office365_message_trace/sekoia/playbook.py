@@ -1,8 +1,9 @@
-"""The platform's playbook API: it gives a trigger its secrets, and takes its log lines.
+"""The platform's playbook API: it gives a trigger its secrets, and takes log lines and the results of actions.
 
 The SDK's own client limits neither the time nor the size of an answer, and follows redirects.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -59,6 +60,12 @@ def module_secrets_in(body: bytes) -> dict[str, Any]:
     for name in ("module_configuration", "value"):
         given = given.get(name) if isinstance(given, dict) else None
     return given if isinstance(given, dict) else {}
+
+
+def report_request(url: str, token: str, verb: str, data: Mapping[str, Any]) -> Request:
+    """The request that reports ``data``, such as the results of an action."""
+    headers = {"Content-Type": "application/json", **_signed(token)}
+    return Request(verb, url, headers, json.dumps(data).encode())
 
 
 def send_logs(url: str, token: str, lines: Sequence[Mapping[str, Any]]) -> None:
