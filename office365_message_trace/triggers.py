@@ -350,9 +350,9 @@ class MessageTraceTrigger(PrintableLog, Trigger):
 
         Logs a port that cannot be used.
         """
-        LivenessHandler.trigger = self
+        QuietLivenessHandler.trigger = self
         # the SDK declares neither attribute
-        if liveness := self._server(self.LIVENESS_PORT_FILE_NAME, 8000, LivenessHandler):
+        if liveness := self._server(self.LIVENESS_PORT_FILE_NAME, 8000, QuietLivenessHandler):
             self._liveness_server = liveness  # type: ignore[assignment]
             Thread(target=liveness.serve_forever, daemon=True).start()
         metrics_handler = MetricsHandler.factory(REGISTRY)
@@ -377,6 +377,13 @@ class MessageTraceTrigger(PrintableLog, Trigger):
     def stop_monitoring(self) -> None:
         """Start closing the liveness and metrics servers, without waiting for them."""
         Thread(target=super().stop_monitoring, daemon=True).start()
+
+
+class QuietLivenessHandler(LivenessHandler):
+    """The SDK's liveness port, without a line in the log for each request."""
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing: a probe comes every few seconds, and strangers decide how long their requests are."""
 
 
 class MessageTraceOAuthTrigger(MessageTraceTrigger):

@@ -10,6 +10,7 @@ from office365_message_trace.collect.checkpoint_store import CheckpointStore
 from office365_message_trace.collect.coverage import Policy
 from office365_message_trace.errors import MessageTraceError, StorageFailed
 from office365_message_trace.formatting import late_sentence, moment, span
+from office365_message_trace.model import EPOCH
 from office365_message_trace.storage.base import Storage
 from office365_message_trace.storage.folder import FolderStorage
 from office365_message_trace.storage.location import storage_at
@@ -48,6 +49,9 @@ def state_findings(storage: Storage, policy: Policy, now: datetime) -> list[Find
     if coverage is None:
         return [ok("state", "none yet: the trigger has not run here")]
     age = now - coverage.live
+    if coverage.read_at == EPOCH:
+        text = "the trigger has read nothing yet; if it was not just started, see in its log what it waits for."
+        return [*warnings, warning("state", "late", text)]
     text = f"mail is read up to {moment(coverage.live)}, {span(age)} ago"
     if age > policy.usual_lag:
         text = f"{text}; {late_sentence(policy.usual_lag)}"

@@ -15,6 +15,7 @@ from office365_message_trace.transport.diagnosis import IN_TIME
 from office365_message_trace.transport.session import LATE, Answer, TimeoutSession, unavailable
 
 PATIENCE = 5.0  # seconds that fresh mail waits for an answer to a background request
+_GRACE = 5.0  # seconds for an exchange to end at its own deadline, and to say what was late
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +97,12 @@ class RequestsHttp:
 
         def wait() -> Answer:
             nonlocal answer
-            patience = PATIENCE if request.background else limits.TOTAL_TIMEOUT
+            longest = limits.TOTAL_TIMEOUT + _GRACE
+            patience = PATIENCE if request.background else longest
             try:
                 return answer.result(patience)
             except TimeoutError as error:
-                if next(turns) * patience < limits.TOTAL_TIMEOUT:
+                if next(turns) * patience < longest:
                     raise NotYet(0.0, under_way=True) from None
                 raise Unavailable(IN_TIME, LATE) from error
             except BaseException:

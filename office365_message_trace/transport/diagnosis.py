@@ -29,6 +29,10 @@ CUT_OFF = "no answer: it, or something on the way, closes the connection"
 USABLE = "no usable answer"
 
 
+class SilentProxy(ProxyError):
+    """A proxy took a connection, and did not say in time whether it got through."""
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """The route of requests to a host, by the address and the environment.
@@ -93,6 +97,7 @@ _PROXY_UNREADABLE = (
     "and the password must be percent-encoded, such as %23 for #, %2F for /, %3F for ? and %5B for [ . "
     "Correct it."
 )
+_PROXY_CHARACTERS = "{variable} holds a character in the user name or the password that cannot be sent to a proxy. Use other ones."
 _SOCKS = "{variable} names a SOCKS proxy, which cannot be used. Enter an HTTP proxy such as http://proxy:3128."
 _PROXY_UNREACHED = (
     "The proxy {proxy} cannot be used ({cause}). Correct {variable}, have the administrator of the proxy "
@@ -110,6 +115,11 @@ _PROXY_REFUSES = (
 _PROXY_FAILS = (
     "The proxy {proxy} does not get through to {host} (status {status}). If it lasts, have the administrator "
     "of the proxy look after it."
+)
+
+_PROXY_SILENT = (
+    "The proxy {proxy} gives no answer, or does not get through to {host} on port {port}. Correct {variable} if it names "
+    "the wrong one; if it lasts, have the administrator of the proxy look after it."
 )
 
 _UNFIT_NAME = "a part between its dots is missing or longer than 63 characters"
@@ -132,12 +142,19 @@ def sentence(error: BaseException, route: Route) -> str | None:
     causes = list(chain(error))
     if not route.proxy_readable or isinstance(causes[-1], ProxySchemeUnknown):
         return _PROXY_UNREADABLE.format(variable=route.proxy_variable)
+    if route.proxy and any(isinstance(each, UnicodeEncodeError) for each in causes):
+        return _PROXY_CHARACTERS.format(variable=route.proxy_variable)
     if _NO_SOCKS in str(error):
         return _SOCKS.format(variable=route.proxy_variable)
     if bundle := _of_bundle(causes, route):
         return bundle
     of_proxy = any(isinstance(each, ProxyError) for each in causes)
     return _of_proxy(causes, route) if of_proxy else _of_host(causes, route)
+
+
+def is_silent_proxy(error: BaseException) -> bool:
+    """True if a proxy did not say in time whether it got through."""
+    return any(isinstance(each, SilentProxy) for each in chain(error))
 
 
 def passing(error: BaseException) -> str:
@@ -173,6 +190,8 @@ def _of_proxy(causes: list[BaseException], route: Route) -> str:
     status = next((int(each[1]) for each in refusals), 0)
     if status in (401, 407):  # tinyproxy says 401 of a wrong password
         text = _PROXY_UNAUTHORISED
+    elif is_silent_proxy(causes[0]):
+        text = _PROXY_SILENT
     elif status:
         text = _PROXY_FAILS if status >= 500 else _PROXY_REFUSES
     else:

@@ -131,7 +131,7 @@ class TimeoutSession(requests.Session):
                     headed(response)
                     body, cut = _read(response, self._longest)
             except Exception as error:
-                if deadline.over:
+                if deadline.over and not diagnosis.is_silent_proxy(error):
                     raise OutOfTime from error
                 raise
             if deadline.over:  # the end of the connection may have passed for the end of the body
@@ -203,14 +203,17 @@ def _watched(kind: Any) -> Any:
             return connection
 
         def _tunnel(self) -> None:
+            deadline = _running.get()
             try:
                 super()._tunnel()
-            except ConnectionError:  # as an answer of the service would end: it passes by itself
-                raise
-            except HTTPException as error:
-                raise ProxyError("no proxy answers", error) from error
-            if (deadline := _running.get()) and deadline.over:  # that was no end of an answer
-                raise OutOfTime
+            except (OSError, HTTPException) as error:
+                if isinstance(error, TimeoutError) or (deadline and deadline.over):
+                    raise diagnosis.SilentProxy("no answer in time", error) from error
+                if isinstance(error, HTTPException) and not isinstance(error, ConnectionError):
+                    raise ProxyError("no proxy answers", error) from error
+                raise  # as an answer of the service would end: it passes by itself
+            if deadline and deadline.over:  # that was no end of an answer
+                raise diagnosis.SilentProxy("no answer in time", TimeoutError())
 
         def request(self, *args: Any, **options: Any) -> None:
             if self.sock is not None:

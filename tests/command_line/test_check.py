@@ -7,6 +7,7 @@ import os
 import resource
 import tempfile
 import time
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -18,6 +19,7 @@ from office365_message_trace.cli.trigger_choice import Trigger, chosen_trigger
 from office365_message_trace.collect.checkpoint_store import COPIES, CheckpointStore
 from office365_message_trace.collect.coverage import Coverage
 from office365_message_trace.collect.tenant_folders import Identity, find_place
+from office365_message_trace.model import EPOCH
 from office365_message_trace.storage.folder import FolderStorage
 from office365_message_trace.transport.diagnosis import CUT_OFF
 from sandbox import Answer, Drop, KeyPair, MailFlowOptions, OtherDate, Rule, SandboxOptions
@@ -29,11 +31,12 @@ TRIGGERS: list[Literal["oauth", "basic", "graph"]] = ["oauth", "basic", "graph"]
 QUICK = 5.0  # seconds
 
 
-def saved_state(desk: Desk, minutes: float = 5) -> FolderStorage:
-    """The storage of a trigger that has read up to so many ``minutes`` ago."""
+def saved_state(desk: Desk, minutes: float = 5, *, read: bool = True) -> FolderStorage:
+    """The storage of a trigger that has read up to so many ``minutes`` ago, or nothing yet from then on."""
     storage = FolderStorage(desk.data / "message_trace")
     store = CheckpointStore(storage, Logbook())
-    store.save(Coverage.starting(wall_clock() - timedelta(minutes=minutes)))
+    then = wall_clock() - timedelta(minutes=minutes)
+    store.save(replace(Coverage.starting(then), read_at=then if read else EPOCH))
     return storage
 
 
@@ -281,6 +284,14 @@ def test_a_state_is_told_by_how_far_it_has_come(desk: Desk) -> None:
     said = desk.run("check")
     assert said.status == 0
     assert any("state: mail is read up to" in line for line in said.lines("ok"))
+
+
+def test_a_state_of_a_trigger_that_has_read_nothing_is_not_told_as_read(desk: Desk) -> None:
+    saved_state(desk, read=False)
+    said = desk.run("check")
+    assert said.status == 1
+    (line,) = said.lines("warning")
+    assert line.startswith("state: the trigger has read nothing yet")
 
 
 def test_one_damaged_copy_of_the_state_is_a_warning(desk: Desk) -> None:

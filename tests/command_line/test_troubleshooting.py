@@ -17,6 +17,7 @@ from office365_message_trace.collect.tenant_folders import Identity, find_place
 from office365_message_trace.microsoft.entra_errors import REFUSALS
 from office365_message_trace.microsoft.graph import FIRST_PARTY_APP
 from office365_message_trace.storage.folder import FolderStorage
+from office365_message_trace.transport import session
 from sandbox import Answer, OtherDate, Rule, html_page
 from sandbox.certificates import KeyPair
 from sandbox.clock import wall_clock
@@ -24,7 +25,7 @@ from sandbox.entra_errors import TABLE, EntraError
 from tests.command_line.conftest import Desk
 from tests.command_line.test_check import saved_state
 from tests.s3 import s3_server
-from tests.ways import CERTIFICATES, Conduct, answers, authority, listening, over_tls
+from tests.ways import CERTIFICATES, Conduct, answers, authority, listening, over_tls, silent
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "messages.md").read_text()
 MESSAGES = re.findall(r"^\| `([^`]+)` \|", DOCUMENT, re.MULTILINE)
@@ -79,6 +80,12 @@ def proxied(status: str) -> Callable[[Desk], object]:
         proxy(f"http://user:hidden@127.0.0.1:{port}")(desk)
 
     return trouble
+
+
+def silent_proxy(desk: Desk) -> None:
+    desk.opened.enter_context(pytest.MonkeyPatch.context()).setattr(session, "CONNECT_TIMEOUT", 0.3)
+    port = desk.opened.enter_context(listening(silent))
+    proxy(f"http://user:hidden@127.0.0.1:{port}")(desk)
 
 
 def served(conduct: Conduct) -> Callable[[Desk], object]:
@@ -138,6 +145,10 @@ def stopped(desk: Desk) -> None:
     saved_state(desk, minutes=24)
 
 
+def nothing_read(desk: Desk) -> None:
+    saved_state(desk, read=False)
+
+
 def newer_copy(desk: Desk) -> None:
     saved_state(desk).write("state-1.json", b'{"schema": 99}')
 
@@ -177,6 +188,7 @@ def federated(path: str) -> Case:
 
 DAY = timedelta(days=1)
 CASES = {
+    "the trigger has read nothing yet": Case(trouble=nothing_read),
     "The configuration cannot be used": Case(settings={"intake_key": ""}),
     "Unknown configuration field": Case(settings={"tenantid": "x"}),
     "tenant_id is neither a GUID nor a domain name": Case(settings={"tenant_id": "contoso"}),
@@ -229,6 +241,10 @@ CASES = {
     ),
     "… does not speak TLS as it should": Case(trouble=served(answers())),
     "… is not an address such as": Case(trouble=proxy("http://user:hid#den@127.0.0.1:9")),
+    "… holds a character in the user name or the password that cannot be sent": Case(
+        trouble=proxy("http://user:hid%E2%82%ACden@127.0.0.1:9")
+    ),
+    "The proxy … gives no answer, or does not get through to": Case(trouble=silent_proxy),
     "… names a SOCKS proxy, which cannot be used.": Case(trouble=proxy("socks5://127.0.0.1:9")),
     "The proxy … cannot be used": Case(trouble=proxy("http://user:hidden@127.0.0.1:9")),
     "The proxy … does not accept the user name and password": Case(trouble=proxied("407 No")),

@@ -247,6 +247,18 @@ CASES = {
             b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000,
         )
     },
+    **{
+        value: Case(
+            lambda way, value=value: way.proxy(value),  # type: ignore[misc]
+            "HTTPS_PROXY holds a character in the user name or the password that cannot be sent",
+            "Use other ones.",
+        )
+        for value in (
+            "http://user:canary\u20ac@host:3128",
+            "http://user:canary%E2%82%AC@host:3128",
+            "http://\u0438\u043c\u044f:canary@host:3128",
+        )
+    },
     "SOCKS": Case(
         lambda way: way.proxy("socks5://127.0.0.1:9"),
         "HTTPS_PROXY names a SOCKS proxy, which cannot be used.",
@@ -336,6 +348,10 @@ def test_what_passes_by_itself_calls_nobody(
     monkeypatch.setattr(session, "READ_TIMEOUT", 0.3)
     url = way.proxied(conduct) if proxied else f"https://127.0.0.1:{way.listen(conduct)}/"
     said = told(url)
+    if proxied and conduct is silent:  # it has the connection, and so is at fault, or cannot go on
+        assert isinstance(said, Unreachable)
+        assert "gives no answer, or does not get through to service.example" in said.sentence
+        return
     assert not isinstance(said, Unreachable)
     assert said.about("The service") == f"The service does not answer as it should ({words})."
 
