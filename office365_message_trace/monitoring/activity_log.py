@@ -79,7 +79,8 @@ class Activity:
 class ActivityLog(Monitor):
     """Records the activity of a running trigger in ``storage``, which must not retry.
 
-    Writes at once at the start, for a new problem, a new bound and at the end, else at most once a minute.
+    Writes at once at the start, for a new problem, a new bound, the first events and at the end, else at most once a
+    minute.
     Thread-safe. Never raises: a failed write is dropped. ``ahead`` returns the lead of the machine's clock
     over Microsoft's time, if that is known.
     """
@@ -144,13 +145,14 @@ class ActivityLog(Monitor):
         events = len(delivery.accepted)
         if not events:
             return
-        if not self._progress.forwarded:
+        first = not self._progress.forwarded
+        if first:
             self._log("The Sekoia.io intake accepts the events.", "info")
         self._forwarded += events
         with self._lock:
             forwarded = self._progress.forwarded + events
             self._progress = replace(self._progress, forwarded=forwarded)
-            self._write()
+            self._write(at_once=first)
 
     def promised(self, bound: float) -> None:
         with self._lock:

@@ -106,6 +106,19 @@ def test_progress_is_written_once_a_minute_at_most(
     assert progress.at == NOON + timedelta(minutes=2)
 
 
+def test_the_first_events_are_written_at_once(storage: FaultyStorage, clock: TurnedClock) -> None:
+    """Else `status` says for a minute, and after a kill for good, that there are none."""
+    activity = ActivityLog(storage, clock, POLICY, Logbook())
+    activity.covered(behind(2), clock.now())
+    for _ in range(3):
+        clock.wait(1)
+        activity.delivered(accepted(10))
+    progress = read_activity(storage).progress
+    assert progress is not None
+    assert progress.forwarded == 10
+    assert storage.writes == 3
+
+
 def test_a_new_bound_is_written_at_once(storage: FaultyStorage, clock: TurnedClock) -> None:
     activity = ActivityLog(storage, clock, POLICY, Logbook())
     activity.covered(behind(2), clock.now())
