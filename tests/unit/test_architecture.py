@@ -32,6 +32,7 @@ SDK = {
     "monitoring.metrics",
     "sekoia.log",
     "sekoia.platform",
+    "sekoia.task",
     "cli.configuration",
     "cli.application_settings",
 }
