@@ -1,7 +1,5 @@
 """The SDK's account validator: the platform's test of the credentials in the configuration of the module."""
 
-from threading import Event
-
 from sekoia_automation.account_validator import AccountValidator
 
 from office365_message_trace.checks.application import CredentialTest
@@ -62,5 +60,5 @@ class MessageTraceAccountValidator(Task, AccountValidator):
         values = self.module_values()
         if not has_application(values):
             return _EMPTY
-        machine = SystemClock(Event(), lambda: None)
+        machine = SystemClock.unstoppable()
         return CredentialTest(parse_application(values), Endpoints.of("global"), machine).problem()

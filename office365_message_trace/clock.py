@@ -46,6 +46,11 @@ class SystemClock:
         self._time_of_day = time_of_day
         self._ticks = ticks
 
+    @classmethod
+    def unstoppable(cls) -> "SystemClock":
+        """A clock for what ends by itself, whose waits nothing cuts short."""
+        return cls(Event(), lambda: None)
+
     def now(self) -> datetime:
         return datetime.fromtimestamp(self._time_of_day(), UTC)
 

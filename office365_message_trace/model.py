@@ -179,8 +179,8 @@ class Page:
     """One well-formed answer of the API.
 
     ``covered`` is the part of the window that was asked for of which every row has come by now, and
-    ``more`` is true if others are requested after it. ``strays`` counts the rows from outside the time that was asked
-    for.
+    ``more`` is true if others follow it, or smaller windows are to be read instead. ``strays`` counts the
+    rows from outside the time that was asked for.
     """
 
     rows: list[Row]

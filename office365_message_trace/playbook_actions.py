@@ -1,6 +1,5 @@
 """The SDK's action classes: they check arguments, have them answered, and report to the platform."""
 
-from threading import Event
 from typing import Any, ClassVar
 
 from sekoia_automation.action import Action
@@ -88,7 +87,7 @@ class MessageTraceAction(Task, Action):
         return None
 
     def _answer(self, values: Any) -> dict[str, Any]:
-        machine = SystemClock(Event(), lambda: None)
+        machine = SystemClock.unstoppable()
         clock = MicrosoftClock(machine, self._report)
         arguments, application = self._checked(values)
         access = graph_access(

@@ -202,7 +202,7 @@ EXPLAIN_THEMSELVES = {
     "and client_secret, or a client_certificate.": "the answer of the credential test",
     "An unexpected fault ended the test. Report this to the maintainers of this module with the text in "
     "brackets.": "the answer of the credential test",
-    "Trying again for some minutes.": "ends the line about an API that does not answer",
+    "Trying again for some minutes.": "follows the cause",
     "An unexpected fault ended the action. Report this to the maintainers of this module with the text "
     "in brackets.": "the error of an action",
     "Trying again until it works; nothing is lost meanwhile.": "follows the cause",

@@ -7,7 +7,6 @@ subject.
 import json as json_module
 import sys
 from pathlib import Path
-from threading import Event
 from typing import Annotated, NoReturn
 
 import typer
@@ -409,7 +408,7 @@ def _interactive() -> bool:
 
 
 def _clock() -> SystemClock:
-    return SystemClock(Event(), lambda: None)
+    return SystemClock.unstoppable()
 
 
 questions.add_commands(app, _clock, _secret_asker, say)

@@ -16,7 +16,8 @@ _REMEMBERED = 1000  # messages
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message whose rows are to be requested by its id. The known ones lie in ``known``."""
+    """A message whose rows are to be requested by its id. Those that were shown since it counted as large lie in
+    ``known``."""
 
     trace_id: str
     known: Window
@@ -37,21 +38,17 @@ class MessageCounter:
     def __init__(self, many: int) -> None:
         self._least = many / 2
         self._rows: Counter[str] = Counter()
-        self._shown: dict[str, int] = {}  # receive time of the first row of each message that came
         self._received: dict[str, tuple[int, int]] = {}
 
     def add(self, rows: list[Row]) -> None:
         """Count the rows of a page."""
-        dated = [row for row in rows if row.received != UNDATED]
         self._rows.update(row.trace_id for row in rows if row.trace_id)
-        self._shown = {row.trace_id: row.received for row in reversed(dated)} | self._shown
         if max(self._rows.values(), default=0) < self._least:
             return
-        for row in dated:
-            if self._rows[row.trace_id] >= self._least:
-                at = row.received
-                first, last = self._received.get(row.trace_id, (self._shown[row.trace_id],) * 2)
-                self._received[row.trace_id] = min(first, at), max(last, at)
+        for row in rows:
+            if self._rows[row.trace_id] >= self._least and row.received != UNDATED:
+                first, last = self._received.get(row.trace_id, (row.received, row.received))
+                self._received[row.trace_id] = min(first, row.received), max(last, row.received)
 
     @property
     def large(self) -> list[Message]:

@@ -29,9 +29,7 @@ from office365_message_trace.transport.session import Answer
 PATH = "/v1.0/admin/exchange/tracing/messageTraces"
 LARGEST_PAGE = 5000  # rows; documented maximum of $top
 LIGHTER = 4  # divisor of the page size after a page over a limit
-LEAST_ROWS = (
-    50  # on pages that are made lighter; if these are over a limit, too, windows get narrower
-)
+LEAST_ROWS = 50  # on pages that are made lighter; below that, windows get narrower
 _LIGHT = 1 / 3  # of a page's weight limit; full pages below that double the page size again
 FIRST_PARTY_APP = "8bd644d1-64a1-4d4b-ae52-2e0cbf64e373"
 """Microsoft's own application behind the report; a tenant needs a service principal for it."""
@@ -86,8 +84,7 @@ class GraphClient(ODataClient):
         self._reporting_format = reporting_format
         self._organization = organization
         self._order = RowOrder()
-        self._full_size = self.page_size  # rows on a page before pages were made lighter
-        self._over_limit = 0  # pages in a row
+        self._full_size = 0  # rows on a page before pages were made lighter
 
     def first_url(self, ask: Ask) -> str:
         start, end = odata_time(ask.window.start), odata_time(ask.window.end)
@@ -153,14 +150,6 @@ class GraphClient(ODataClient):
     def instant(self, window: Window) -> Walk:
         return Instant(window, self._size, by_recipient=True)
 
-    def _too_heavy(self, ask: Ask, detail: str) -> MessageTraceError:
-        self._over_limit += 1
-        if (
-            self._over_limit == 1 and self.page_size >= self._full_size
-        ):  # perhaps a single odd answer
-            return Unavailable("a page over the limit", detail)
-        return super()._too_heavy(ask, detail)
-
     def lighten(self, ask: Ask) -> bool:
         self._full_size = max(self._full_size, self.page_size)
         asked = ask.top or self.page_size
@@ -169,7 +158,6 @@ class GraphClient(ODataClient):
 
     def _parsed(self, answer: Answer, url: str) -> tuple[list[Row], str | None]:
         rows, link = super()._parsed(answer, url)
-        self._over_limit = 0
         reduced = self.page_size < self._full_size
         if reduced and len(rows) >= self.page_size and codec.weight(answer.body) < _LIGHT:
             self._ask_for(min(2 * self.page_size, self._full_size))

@@ -185,7 +185,8 @@ class ODataClient(ABC):
                 ask = replace(following, trace_id=ask.trace_id, conditions=ask.conditions, top=top)
                 request = replace(request, url=self.url(ask))
                 pending = self._transport.begin(request)
-            page = [Page(rows, walk.covered, following is not None, strays)]
+            more = problem[0].window is None if problem else following is not None
+            page = [Page(rows, walk.covered, more, strays)]
             del rows
             yield page.pop()  # drops our reference, so the page can be freed
             if problem:

@@ -21,9 +21,17 @@ LONGEST_ANSWER = 1024 * 1024  # bytes; secrets have some kilobytes
 TOTAL_TIMEOUT = 30.0  # seconds of an exchange
 
 
+REPORT_TIMEOUT = 120.0  # seconds of the exchange that reports results, which may have megabytes
+
+
 def http() -> RequestsHttp:
     """A client for this API."""
     return RequestsHttp(TimeoutSession(LONGEST_ANSWER, TOTAL_TIMEOUT))
+
+
+def report_http() -> RequestsHttp:
+    """A client for reports, half of whose time may pass until one is sent."""
+    return RequestsHttp(TimeoutSession(LONGEST_ANSWER, REPORT_TIMEOUT, REPORT_TIMEOUT / 2))
 
 
 def secrets_request(url: str, token: str) -> Request:

@@ -1,7 +1,6 @@
 """The base of the SDK's actions and account validator, which work with the configuration of the module."""
 
 from collections.abc import Mapping
-from threading import Event
 from typing import Any, ClassVar
 
 from sekoia_automation.exceptions import SendEventError
@@ -13,8 +12,8 @@ from office365_message_trace.sekoia.log import PrintableLog
 from office365_message_trace.transport.retry import Transport, check_available
 from office365_message_trace.transport.session import Answer
 
-ATTEMPTS = 10
-"""Attempts to report to the platform, over five minutes."""
+ATTEMPTS = 25
+"""Attempts to report to the platform, over some fifteen minutes."""
 
 _OUTLOOK = "Trying again for some minutes."
 
@@ -49,7 +48,7 @@ class Task(PrintableLog):
         The SDK's own limits neither the time nor the size of an answer, follows redirects, and may send a login of
         ``.netrc``. Raises `SendEventError`, as that does.
         """
-        clock = SystemClock(Event(), lambda: None)
+        clock = SystemClock.unstoppable()
         request = playbook.report_request(self.callback_url, self.token, verb, data)
 
         def judge(answer: Answer) -> Answer:
@@ -58,7 +57,9 @@ class Task(PrintableLog):
                 raise SendEventError("The platform refuses a report", status_code=answer.status)
             return answer
 
-        transport = Transport(playbook.http(), playbook.NAME, clock, self.log, outlook=_OUTLOOK)
+        transport = Transport(
+            playbook.report_http(), playbook.NAME, clock, self.log, outlook=_OUTLOOK
+        )
         try:
             return transport.call(request, judge, ATTEMPTS)
         except Unavailable as fault:

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Protocol, TypeVar
@@ -70,7 +71,7 @@ class Transport:
     def begin(self, request: Request) -> Pending:
         """Send ``request`` in advance; give the result to `call` as ``pending``."""
         self._clock.wait(0)
-        return self._authorised(request, self._http.begin(request))
+        return self._http.begin(request)
 
     def call(
         self,
@@ -91,10 +92,9 @@ class Transport:
         tried = 0
         while True:
             self._clock.wait(0)
-            sent = pending or self._authorised(request, self._http.begin(request))
-            pending = None
+            answer, pending = pending or self._http.begin(request), None
             try:
-                result = judge(sent())
+                result = judge(self._authorised(request, answer))
             except NotYet as later:
                 if later.cause:
                     service = self._service.replace("The ", "the ", 1)
@@ -123,30 +123,22 @@ class Transport:
                 self._recovered()
                 return result
 
-    def _authorised(self, request: Request, pending: Pending) -> Pending:
-        """The ``pending`` answer to ``request``, which is repeated once with renewed credentials after a 401.
+    def _authorised(self, request: Request, pending: Pending) -> Answer:
+        """The ``pending`` answer to ``request``, repeated once with renewed credentials after a 401.
 
         A 403 renews them for the next request: a role counts only in tokens that are issued after it was
         assigned.
         """
-        credentials = self._credentials
-        if credentials is None:
-            return pending
-        repeated = False
-
-        def wait() -> Answer:
-            nonlocal pending, repeated
-            answer = pending()
-            if answer.status == 401 and not repeated and credentials.renew():
-                repeated, pending = True, self._http.begin(request)
-                answer = pending()
-            if answer.status == 403:
-                credentials.renew()
-            if answer.status < 400:
-                credentials.proven()
+        answer = pending()
+        if self._credentials is None:
             return answer
-
-        return wait
+        if answer.status == 401 and self._credentials.renew():
+            answer = self._http.begin(replace(request, background=False))()
+        if answer.status == 403:
+            self._credentials.renew()
+        if answer.status < 400:
+            self._credentials.proven()
+        return answer
 
     def _pause(self, error: Unavailable) -> float:
         if error.retry_after is not None:

@@ -99,13 +99,20 @@ class TimeoutSession(requests.Session):
 
     Cookies are not kept, redirects are not followed, and ``.netrc`` is not looked up. Of a body at most
     ``longest`` bytes are taken, decompressed, and an exchange takes `TOTAL_TIMEOUT` at most, or the seconds
-    ``within``: then an attempt to connect takes half of them at most, so that its own error is told.
+    ``within``: then an attempt to connect takes half of them at most, so that its own error is told. Connecting, and
+    then sending the body, take ``connect`` seconds at most, by default `CONNECT_TIMEOUT`.
     """
 
-    def __init__(self, longest: int = codec.LONGEST, within: float | None = None) -> None:
+    def __init__(
+        self,
+        longest: int = codec.LONGEST,
+        within: float | None = None,
+        connect: float | None = None,
+    ) -> None:
         super().__init__()
         self._longest = longest
         self._within = within
+        self._connect = connect
         self.headers["Accept-Encoding"] = "gzip"
         self.auth = _unsigned  # without any, requests would look for a login in .netrc
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -144,7 +151,8 @@ class TimeoutSession(requests.Session):
         return {**settings, "proxies": proxies_for(url)}
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
-        connect = min(CONNECT_TIMEOUT, self._within / 2) if self._within else CONNECT_TIMEOUT
+        connect = self._connect or CONNECT_TIMEOUT
+        connect = min(connect, self._within / 2) if self._within else connect
         options["timeout"] = options.get("timeout") or (connect, READ_TIMEOUT)
         return super().send(request, **options)
 

@@ -339,20 +339,6 @@ def test_a_full_page_without_a_link_is_not_believed(
     assert told(rows) < shown(world)
 
 
-def test_no_row_of_the_page_that_ends_a_walk_too_early_waits_for_another_one(
-    world: Sandbox, client: ReportingClient
-) -> None:
-    """The window may not be read again for long, where requests are few."""
-    bare = json.dumps({"d": [fields(Index=number) for number in range(2000)]})
-    world.faults.add(Rule(Answer(200, bare.encode()), "reporting"))
-    pages = client.pages(HOUR)
-    page = next(pages)
-    assert isinstance(page, Page)
-    assert (len(page.rows), page.more) == (2000, False)
-    with pytest.raises(WindowTooLarge):
-        next(pages)
-
-
 def test_a_full_bare_page_is_not_believed_either(world: Sandbox, client: ReportingClient) -> None:
     bare = json.dumps({"d": [fields(Index=number) for number in range(2000)]})
     world.faults.add(Rule(Answer(200, bare.encode()), "reporting"))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import pytest
-
 from office365_message_trace.collect.large_messages import (
     LargeMessages,
     Message,
@@ -55,14 +53,6 @@ def test_the_rows_of_a_message_are_counted_over_pages_however_small() -> None:
     assert found.trace_id == "big"
     assert found.window.start <= NOON
     assert found.window.end == NOON + timedelta(minutes=61)
-
-
-@pytest.mark.parametrize("order", [(0, -3), (-3, 0)], ids=["newest first", "oldest first"])
-def test_all_rows_count_for_the_time_of_a_message_also_those_from_before_it_counted_as_large(
-    order: tuple[int, int],
-) -> None:
-    (found,) = counted(*[page("big", 4, START + hours * 3_600_000) for hours in order])
-    assert found.known == Window(NOON - 3 * HOUR, NOON)
 
 
 def test_rows_that_tell_no_time_count_but_do_not_widen_the_window() -> None:

@@ -76,7 +76,7 @@ def test_after_a_page_over_the_limit_graph_is_asked_for_fewer_rows(
     for _ in range(4):
         with pytest.raises(WindowTooLarge, match="over the limit"):
             read(source, window)
-    assert tops(service) == [5000, 5000, 1250, 312, 78], "a single such answer is an odd one"
+    assert tops(service) == [5000, 1250, 312, 78]
     assert source.page_size == LEAST_ROWS
 
 
@@ -91,23 +91,16 @@ def test_below_some_rows_windows_get_narrower_and_not_pages_smaller(
     assert source.page_size == LEAST_ROWS
 
 
-def test_a_single_page_over_the_limit_makes_no_page_smaller() -> None:
-    service = ScriptedHttp(HEAVY, rest=page(3))
-    source = client(GraphClient, service)
-    assert read(source) == [3]
-    assert tops(service) == [5000, 5000]
-
-
 def test_a_window_does_not_go_on_in_small_pages_once_they_can_be_larger() -> None:
     """What is left of it is planned anew, in larger ones."""
-    service = ScriptedHttp(HEAVY, HEAVY, page(1250, "https://graph.example/next"), rest=page(2500))
+    service = ScriptedHttp(HEAVY, page(1250, "https://graph.example/next"), rest=page(2500))
     source = client(GraphClient, service)
     with pytest.raises(WindowTooLarge, match="over the limit"):
         read(source)
     with pytest.raises(WindowTooLarge, match="larger"):
         read(source)
     next(iter(source.pages(HOUR)))
-    assert tops(service) == [5000, 5000, 1250, 2500]
+    assert tops(service) == [5000, 1250, 2500]
 
 
 def test_a_single_row_over_the_limit_is_a_fault_of_its_instant() -> None:
@@ -120,7 +113,7 @@ def test_a_single_row_over_the_limit_is_a_fault_of_its_instant() -> None:
 
 
 def test_full_pages_that_are_light_are_made_larger_again() -> None:
-    service = ScriptedHttp(HEAVY, HEAVY, page(1250), page(2500), page(5000), rest=page(1))
+    service = ScriptedHttp(HEAVY, page(1250), page(2500), page(5000), rest=page(1))
     source = client(GraphClient, service)
     with pytest.raises(WindowTooLarge):
         read(source)
@@ -131,7 +124,7 @@ def test_full_pages_that_are_light_are_made_larger_again() -> None:
 
 
 def test_full_pages_that_are_heavy_are_left_as_they_are() -> None:
-    source = client(GraphClient, ScriptedHttp(HEAVY, HEAVY, rest=page(1250, subject=2000)))
+    source = client(GraphClient, ScriptedHttp(HEAVY, rest=page(1250, subject=2000)))
     with pytest.raises(WindowTooLarge):
         read(source)
     next(iter(source.pages(HOUR)))

@@ -63,7 +63,7 @@ def test_no_login_of_others_goes_out(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 
 @pytest.mark.parametrize("conduct", [drips(HEAD, b"X"), floods(HEAD + b"\r\n", b"0" * 65536)])
 def test_an_answer_without_end_ends(monkeypatch: pytest.MonkeyPatch, conduct: Any) -> None:
-    monkeypatch.setattr(playbook, "TOTAL_TIMEOUT", 0.3)
+    monkeypatch.setattr(playbook, "REPORT_TIMEOUT", 0.3)
     with serving(conduct) as server, pytest.raises(SendEventError):
         report(server.url, monkeypatch)
 

@@ -6,10 +6,9 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import replace
 from datetime import timedelta
 from email.utils import format_datetime
-from itertools import count, pairwise
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -18,7 +17,7 @@ from hypothesis import strategies as st
 from office365_message_trace.errors import Refused, Stopped, Unavailable, Unreachable
 from office365_message_trace.microsoft.paced_http import USED_UP
 from office365_message_trace.transport import diagnosis, session
-from office365_message_trace.transport.client import NotYet, Pending, Request, RequestsHttp
+from office365_message_trace.transport.client import NotYet, Request, RequestsHttp
 from office365_message_trace.transport.retry import Transport, check_available
 from office365_message_trace.transport.session import Answer, TimeoutSession
 from sandbox import Answer as Instead
@@ -279,33 +278,6 @@ def test_after_a_401_the_request_is_repeated_once_with_renewed_credentials() -> 
     assert line.ask() == 200
     assert (len(line.http.sent), ticket.renewals, ticket.successes) == (2, 1, 1)
     assert line.clock.waits == []
-
-
-class SlowHttp(ScriptedHttp):
-    """Its answers to background requests come when they are asked for the second time, except for refusals."""
-
-    def begin(self, request: Request) -> Pending:
-        wait, asked = super().begin(request), count(1)
-
-        def slow() -> Answer:
-            answer = wait()
-            if answer is not REFUSED and request.background and next(asked) == 1:
-                raise NotYet(0.0, under_way=True)
-            return answer
-
-        return slow
-
-
-def test_a_background_request_that_is_repeated_after_a_401_lets_others_go_first() -> None:
-    line, http = Line(ticket=Ticket()), SlowHttp(REFUSED, OK)
-    transport = Transport(http, "The service", line.clock, line.log, Ticket())
-    request = replace(PAGE, background=True)
-    pending = transport.begin(request)
-    with pytest.raises(NotYet) as later:
-        transport.call(request, lambda answer: answer, pending=pending)
-    assert later.value.under_way
-    assert transport.call(request, lambda answer: answer, pending=pending) is OK
-    assert http.sent == [request, request]
 
 
 def test_a_401_with_renewed_credentials_is_passed_on() -> None:
