@@ -51,8 +51,8 @@ def read_rows(
     """The rows of ``window``, each once, by a digest of their content; a batch for each page.
 
     Keeps to the request budget, less the requests that a running trigger had spent at the start. Splits a
-    window that is too large, and warns of a millisecond whose rows the service does not give. Raises `Refused`, also for time that the service no longer keeps, or
-    `Unavailable`.
+    window that is too large, and warns of a millisecond whose rows the service does not give. Raises `Refused`, also
+    for time that the service no longer keeps, or `Unavailable`.
     """
     known: set[bytes] = set()
     for page in _pages(source, window, clock, log):

@@ -1,8 +1,8 @@
 """The loop: fetch, push, record, commit, in that order.
 
-A row is recorded once the intake has accepted it, and a window counts as read once its last page was.
-Any failure leaves the coverage where it was: the window is read again, and the ledger drops what
-was already accepted. Nothing else moves the state, least of all a ``finally``.
+A row is recorded once the intake has accepted it (`delivery`), and a window counts as read once its last page was.
+Any failure leaves the coverage where it was: the window is read again, and the ledger drops what was already accepted.
+Only `checkpoint` moves the state, and nothing in a ``finally``.
 """
 
 from collections.abc import Callable

@@ -13,7 +13,7 @@ from office365_message_trace.model import Event, Log, Page
 class PageDelivery:
     """Delivers the rows of pages that the ``ledger`` does not know."""
 
-    def __init__(  # each is a part of its own
+    def __init__(
         self,
         source: Source,
         pusher: Pusher,

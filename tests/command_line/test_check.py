@@ -228,7 +228,7 @@ def test_a_proxy_that_is_no_address_is_one_sentence(desk: Desk) -> None:
     (line,) = said.lines("failure")
     names = "Entra ID, the Reporting Web Service, the Sekoia.io intake"
     assert line.startswith(f"network to {names}: "), "one fault is told once"
-    assert "HTTPS_PROXY is no address" in line
+    assert "HTTPS_PROXY is not an address" in line
     assert "must be percent-encoded" in line
     assert "unexpected" not in said.out + said.err
     assert "hid" not in said.out + said.err

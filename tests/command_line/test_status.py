@@ -188,8 +188,9 @@ def test_fresh_mail_that_is_late_is_a_verdict(desk: Desk, minutes: int, late: bo
     storage = FolderStorage(desk.data / "message_trace")
     then = wall_clock().replace(microsecond=0) - timedelta(minutes=minutes)
     activity = ActivityLog(storage, TurnedClock(then), POLICY, Logbook())
-    CheckpointStore(storage, Logbook()).save(Coverage.starting(then))
-    activity.covered(Coverage.starting(then), then)
+    coverage = replace(Coverage.starting(then), read_at=then)
+    CheckpointStore(storage, Logbook()).save(coverage)
+    activity.covered(coverage, then)
     told, checked = desk.run("status", "--verbose"), desk.run("check")
     assert told.status == (2 if late else 0)
     assert bool(told.lines("critical")) is late
