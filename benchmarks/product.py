@@ -18,8 +18,6 @@ from office365_message_trace.collect.checkpoint import Checkpoint
 from office365_message_trace.collect.checkpoint_store import CheckpointStore
 from office365_message_trace.collect.collector import Collector
 from office365_message_trace.collect.coverage import Coverage, Policy
-from office365_message_trace.collect.delivery import PageDelivery
-from office365_message_trace.collect.final_reads import FinalReads
 from office365_message_trace.collect.ledger import Ledger
 from office365_message_trace.collect.trial_store import TrialStore
 from office365_message_trace.errors import Stopped
@@ -36,6 +34,7 @@ from office365_message_trace.transport.client import RequestsHttp
 from office365_message_trace.transport.retry import Transport
 from office365_message_trace.transport.session import TimeoutSession
 from office365_message_trace.triggers import spare_the_garbage_collector
+from office365_message_trace.wiring import collector_of
 
 POLICY = Policy(
     delay=timedelta(minutes=LATEST_MAIL_AGE_MINUTES),
@@ -105,11 +104,11 @@ def _collectors(job: Job) -> Callable[[], Collector]:
     ledger, store = Ledger(storage), CheckpointStore(storage, _say)
     metrics = Metrics(site.intake_key, POLICY, clock)
     start = Coverage.starting(job.start)
-    return lambda: Collector(
+    return lambda: collector_of(
         source,
+        pusher,
         Checkpoint(start, job.start, POLICY, store, ledger, clock, _say),
-        PageDelivery(source, pusher, ledger, clock, _say, metrics),
-        FinalReads(ledger, _say, metrics),
+        ledger,
         TrialStore(storage),
         clock,
         _say,

@@ -2,6 +2,9 @@
 
 from math import inf
 
+HOURLY = 3600.0
+"""Seconds between two lines that tell of the same lasting condition."""
+
 
 class Seldom:
     """Allows each line once every so many ``seconds``."""

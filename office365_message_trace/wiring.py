@@ -329,15 +329,25 @@ def run_collector(  # noqa: PLR0913, PLR0917  # each is a part of its own
     monitor, began = monitor or Monitor(), began or clock.now()
     store, ledger = CheckpointStore(storage, log), Ledger(storage, monitor)
     coverage = opening_coverage(store, ledger, predecessor, policy, start, began, log, monitor)
-    collector = Collector(
-        source,
-        Checkpoint(coverage, began, policy, store, ledger, clock, log),
-        PageDelivery(source, pusher, ledger, clock, log, monitor),
-        FinalReads(ledger, log, monitor),
-        TrialStore(storage),
-        clock,
-        log,
-        monitor,
-        granted,
+    checkpoint = Checkpoint(coverage, began, policy, store, ledger, clock, log)
+    trials = TrialStore(storage)
+    collector_of(source, pusher, checkpoint, ledger, trials, clock, log, monitor, granted).run()
+
+
+def collector_of(  # noqa: PLR0913, PLR0917  # each is a part of its own
+    source: Source,
+    pusher: Pusher,
+    checkpoint: Checkpoint,
+    ledger: Ledger,
+    trials: TrialStore,
+    clock: Clock,
+    log: Log,
+    monitor: Monitor,
+    granted: Callable[[], float],
+) -> Collector:
+    """The collector that goes on from ``checkpoint`` by the record in ``ledger``."""
+    delivery = PageDelivery(source, pusher, ledger, clock, log, monitor)
+    final_reads = FinalReads(ledger, log, monitor)
+    return Collector(
+        source, checkpoint, delivery, final_reads, trials, clock, log, monitor, granted
     )
-    collector.run()

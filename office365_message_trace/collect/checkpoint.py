@@ -1,4 +1,4 @@
-"""Where collecting stands: the coverage of a running collector, and everything that changes it."""
+"""Holds the coverage of a running collector, and makes every change to it."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import replace
@@ -17,10 +17,9 @@ from office365_message_trace.model import (
     instant,
     milliseconds,
 )
-from office365_message_trace.seldom import Seldom
+from office365_message_trace.seldom import HOURLY, Seldom
 
 _TIDY_EVERY = 900.0  # seconds, the time that a bucket of the ledger spans
-_SAY_AGAIN_AFTER = 3600.0  # seconds
 
 _CLOCK_WAS_WRONG = (
     "A wrong clock made the trigger read time that had not come yet; the look-back is read again."
@@ -43,7 +42,7 @@ class Checkpoint:
     long.
     """
 
-    def __init__(  # each is a part of its own
+    def __init__(
         self,
         coverage: Coverage,
         began: datetime,
@@ -58,7 +57,7 @@ class Checkpoint:
         self._ledger = ledger
         self._clock = clock
         self._log = log
-        self._telling = Seldom(_SAY_AGAIN_AFTER)
+        self._telling = Seldom(HOURLY)
         now, moment = clock.now(), clock.monotonic()
         self._tidied_at = moment
         self._beginning = Beginning(
@@ -72,7 +71,7 @@ class Checkpoint:
 
     @property
     def coverage(self) -> Coverage:
-        """What has been read, and when."""
+        """The coverage to continue from."""
         return self._coverage
 
     def observe(self, now: datetime) -> None:

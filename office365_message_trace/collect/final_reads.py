@@ -8,14 +8,13 @@ from office365_message_trace.collect.ledger import Ledger
 from office365_message_trace.collect.monitor import Monitor
 from office365_message_trace.collect.reading import Reading
 from office365_message_trace.model import MILLISECOND, UNDATED, Log, Window, instant
-from office365_message_trace.seldom import Seldom
+from office365_message_trace.seldom import HOURLY, Seldom
 from office365_message_trace.untrusted_text import identifier
 
 MOST_REPEATS = 3
 """Repetitions of a final read that brings something new, and of one with a refused event."""
 
 _OLD = 2  # times the final age, of time that was most likely not read before it was that old
-_SAY_AGAIN_AFTER = 3600.0  # seconds
 
 _LEFT_OUT = "The intake does not accept one event. Its time is declared as a gap, and it is sent again now and then."
 _FOUND_LATE = "The last read of old time brought new or changed rows; they were forwarded."
@@ -32,7 +31,7 @@ class FinalReads:
         self._ledger = ledger
         self._log = log
         self._monitor = monitor
-        self._telling = Seldom(_SAY_AGAIN_AFTER)
+        self._telling = Seldom(HOURLY)
 
     def repetition(self, reading: Reading) -> tuple[int, int] | None:
         """The numbers of repetitions for the two reasons with which a final read is to be repeated, or None if it is

@@ -5,9 +5,8 @@ from office365_message_trace.collect.coverage import Kind
 from office365_message_trace.collect.monitor import Monitor
 from office365_message_trace.errors import Misconfigured, Refused
 from office365_message_trace.model import Log
-from office365_message_trace.seldom import Seldom
+from office365_message_trace.seldom import HOURLY, Seldom
 
-_TELL_EVERY = 3600.0  # seconds between two lines about windows that are not accepted
 _OF_THE_PAST = (
     "Some message traces of the past are refused. They are tried again, and everything else goes on unless "
     "it is refused, too. The usual cause: {}"
@@ -29,7 +28,7 @@ class Refusals:
         self._live_probe = SlowProbe()
         self._past_probe = SlowProbe()
         self._by_intake: dict[Kind, bool] = {}  # false if Microsoft refuses
-        self._telling = Seldom(_TELL_EVERY)
+        self._telling = Seldom(HOURLY)
 
     @property
     def of_live(self) -> bool:

@@ -17,10 +17,9 @@ from office365_message_trace.microsoft.dates import (
     with_reading,
 )
 from office365_message_trace.model import EPOCH, Log
-from office365_message_trace.seldom import Seldom
+from office365_message_trace.seldom import HOURLY, Seldom
 
 _LOOK_EVERY = 5.0  # seconds of a wait, because an answer may correct the time meanwhile
-_SAY_AGAIN_AFTER = 3600.0  # seconds, where the time that is told goes to and fro
 _RIGHT_AGAIN = AGREEMENT / 2  # so that a clock on the edge of being wrong is reported once
 
 
@@ -41,7 +40,7 @@ class MicrosoftClock:
         self._readings: dict[str, tuple[Reading, ...]] = {}
         self._offset: float | None = None
         self._named_off = self._named_contradiction = False
-        self._telling = Seldom(_SAY_AGAIN_AFTER)
+        self._telling = Seldom(HOURLY)
         self._warnings: deque[str] = deque()
         self._lock = Lock()
 

@@ -38,7 +38,7 @@ from office365_message_trace.model import (
     Row,
     Window,
 )
-from office365_message_trace.seldom import Seldom
+from office365_message_trace.seldom import HOURLY, Seldom
 from office365_message_trace.transport.addresses import UNFIT, is_same_origin
 from office365_message_trace.transport.client import NotYet, Pending, Request
 from office365_message_trace.transport.retry import USUAL_ATTEMPTS, Transport, check_available
@@ -76,7 +76,6 @@ _PERHAPS_BEFORE = (
 _NO_WAY_ON = "an empty page whose next link cannot be followed"
 _FOREIGN = "a next link leads to another host, it is not followed"
 _ABOUT_THE_WINDOW = (400, 500)  # other statuses have a meaning of their own
-_SAY_AGAIN_AFTER = 3600.0  # seconds
 _T = TypeVar("_T")
 
 
@@ -101,7 +100,7 @@ class ODataClient(ABC):
         self._transport = transport
         self._clock = clock
         self._log = log
-        self._telling = Seldom(_SAY_AGAIN_AFTER)
+        self._telling = Seldom(HOURLY)
 
     def pages(
         self,

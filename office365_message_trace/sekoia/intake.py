@@ -34,9 +34,8 @@ _ATTEMPTS = 4  # at a batch, before its parts show whether the intake or an even
 _ATTEMPTS_IN_PART = 2
 _ATTEMPTS_ALONE = 8  # at a new event, with which nothing can be compared; about two minutes
 _KNOWN_SECONDS = 5.0  # for events that are refused again: fresh mail does not wait longer
-_GROW_AFTER = (
-    3600.0  # seconds, after a batch that was too large for something in front of the intake
-)
+# seconds, after a batch that was too large for something in front of the intake
+_GROW_AFTER = 3600.0
 # events in a batch, at most, after one of which some got no id, it is not known which
 _CAREFUL = 100
 

@@ -49,7 +49,7 @@ INTAKE_NO_LONGER = (
     "does, report it to Sekoia.io's support with the text in brackets. A running trigger holds the events and sends "
     "them again."
 )
-"""What the answers of something else mean where the intake has accepted events."""
+"""Advice where answers are not an intake's, although the intake accepted events before."""
 
 _NO_ANSWER = (
     "The Sekoia.io intake does not answer as it should ({fault}), whether it gets many events or a single one. If "

@@ -92,7 +92,7 @@ def test_below_some_rows_windows_get_narrower_and_not_pages_smaller(
 
 
 def test_a_window_does_not_go_on_in_small_pages_once_they_can_be_larger() -> None:
-    """What is left of it is planned anew, in larger ones."""
+    """The collector plans the rest again, with larger pages."""
     service = ScriptedHttp(HEAVY, page(1250, "https://graph.example/next"), rest=page(2500))
     source = client(GraphClient, service)
     with pytest.raises(WindowTooLarge, match="over the limit"):

@@ -1,4 +1,4 @@
-"""What the platform is told by actions and the credential test goes to it only, within limits."""
+"""Reports of actions and of the credential test: sent to the platform only, with limits on its answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the service answers instead of pages, and what it says that is not so."""
+"""Oddities of answers: errors instead of pages, false answers, bad records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What oddities of several kinds have in common."""
+"""Effects that several kinds of oddities share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an oddity is, and how it gets into a table."""
+"""The type of oddities, and their registration in a table."""
 
 from __future__ import annotations
 
